@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 LOCAL = ROOT / ".local"
 TOOLS = LOCAL / "tools"
+TEST = LOCAL / "test"
 LAMBDA_DIR = ROOT / "target" / "lambda"
 MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
 EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
@@ -159,7 +160,6 @@ class Cloud:
         self.endpoint = f"http://{HOST}:{port}"
         self.process_file = directory / "process.json"
         self.log = directory / "cloud.log"
-        self.deployed = directory / "deployed"
         self.description = directory / "stack.json"
         self.watched = directory / "watched"
 
@@ -173,18 +173,21 @@ class Cloud:
             return None
         return process["pid"] if str(TOOLS / "ministack") in command_line(process["pid"]) else None
 
+    def runs(self):
+        return self.recorded_port() == self.port and self.pid() is not None and self.healthy()
+
+    def check_port(self):
+        if not self.runs() and not port_is_free(self.port):
+            fail(f"port {self.port} is taken: end what uses it, or choose another one with LATCHKEY_PORT.")
+
     def start(self):
-        previous_port = self.recorded_port()
-        if previous_port not in (None, self.port):
-            # The addresses of the deployed APIs contain the port.
-            self.stop()
-            self.purge()
-        if self.pid() and self.healthy():
+        if self.runs():
             return
         self.stop()
+        if self.recorded_port() not in (None, self.port):
+            # The addresses of the deployed APIs contain the port.
+            self.purge()
         with step("Starting the local cloud"):
-            if not port_is_free(self.port):
-                fail(f"port {self.port} is taken: end what uses it, or choose another one with LATCHKEY_PORT.")
             (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
@@ -232,10 +235,13 @@ class Cloud:
         return True
 
     def purge(self):
-        for path in (self.directory / "state", self.directory / "tmp"):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in (self.process_file, self.deployed, self.description, self.watched, self.log):
-            path.unlink(missing_ok=True)
+        for path in self.directory.iterdir():
+            if path in (TOOLS, TEST):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def server_environment(self):
         # Nothing is inherited but what a program needs to run: the functions inherit it in turn.
@@ -281,31 +287,27 @@ class Cloud:
 
     # -- stacks --
 
-    def ask(self, *arguments, check=True):
-        """Run stack.py, which talks to this cloud."""
+    def ask(self, *arguments):
+        """Run stack.py, which talks to this cloud, and return what it prints."""
         command = [tool("ministack", "python"), str(HERE / "stack.py"), *map(str, arguments)]
         done = subprocess.run(command, env=self.client_environment(), stdout=subprocess.PIPE, text=True)
-        if check and done.returncode:
+        if done.returncode:
             fail(f"stack.py {arguments[0]} failed; the local cloud's log is {self.log}")
-        return done
+        return done.stdout
 
     def deploy(self):
         wanted = self.deployment()
-        if (
-            self.deployed.exists()
-            and self.deployed.read_text() == wanted
-            and self.ask("exists", "latchkey", "protected-api", check=False).returncode == 0
-        ):
+        if self.ask("deployment").strip() == wanted:
             return
-        self.deployed.unlink(missing_ok=True)
+        self.ask("record-deployment", "unfinished")
         with step("Deploying Latchkey"):
             self.sam_deploy("latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS)
         with step("Deploying the example API"):
-            authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").stdout.strip()
+            authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").strip()
             self.sam_deploy(
                 "protected-api", EXAMPLE_TEMPLATE, Architecture=ARCHITECTURE, AuthorizerFunctionArn=authorizer
             )
-        self.deployed.write_text(wanted)
+        self.ask("record-deployment", wanted)
 
     def deployment(self):
         """A digest of everything the deployment is made from."""
@@ -393,6 +395,7 @@ def main_cloud():
 
 def start(cloud):
     check_prerequisites()
+    cloud.check_port()
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
     build()
@@ -445,13 +448,13 @@ def down(purge):
     cloud = main_cloud()
     cloud.port = cloud.recorded_port() or cloud.port
     print("The local cloud has ended." if cloud.stop() else "The local cloud was not running.")
-    if purge:
+    if purge and cloud.directory.exists():
         cloud.purge()
         print("Its data is gone.")
 
 
 def test(arguments):
-    cloud = Cloud(LOCAL / "test", any_free_port())
+    cloud = Cloud(TEST, any_free_port())
     # A run that was killed may have left its cloud behind.
     cloud.stop()
     shutil.rmtree(cloud.directory, ignore_errors=True)

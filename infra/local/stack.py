@@ -3,7 +3,8 @@
 Runs under the Python of the MiniStack tool, which brings boto3; cloud.py starts it with the endpoint
 and credentials in the environment.
 
-    stack.py exists STACK...          exit code 0 when every stack is deployed
+    stack.py deployment               print the digest of what is deployed
+    stack.py record-deployment DIGEST
     stack.py output STACK KEY         print one output of a stack
     stack.py seed FILE                fill the deployed stacks with the demo data, write the stack's description to FILE
     stack.py proxy URL | unproxy      send every function's invocations to URL/<crate>/invocations, or to itself again
@@ -23,6 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 LATCHKEY, EXAMPLE = "latchkey", "protected-api"
+DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
 
@@ -36,11 +38,17 @@ def outputs(stack):
     return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
 
 
-def exists(stacks):
-    statuses = {}
-    for stack in client("cloudformation").describe_stacks()["Stacks"]:
-        statuses[stack["StackName"]] = stack["StackStatus"]
-    return all(statuses.get(stack) in ("CREATE_COMPLETE", "UPDATE_COMPLETE") for stack in stacks)
+def deployment():
+    """The digest is kept in the cloud itself: if its data gets lost, so does the digest."""
+    ssm = client("ssm")
+    try:
+        return ssm.get_parameter(Name=DEPLOYMENT)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return ""
+
+
+def record_deployment(digest):
+    client("ssm").put_parameter(Name=DEPLOYMENT, Value=digest, Type="String", Overwrite=True)
 
 
 def functions():
@@ -252,8 +260,10 @@ def write_environment(target):
 
 def main(command, *arguments):
     try:
-        if command == "exists":
-            sys.exit(0 if exists(arguments) else 1)
+        if command == "deployment":
+            print(deployment())
+        elif command == "record-deployment":
+            record_deployment(arguments[0])
         elif command == "output":
             print(outputs(arguments[0])[arguments[1]])
         elif command == "seed":
