@@ -110,13 +110,13 @@ def install_tools(*names):
 # ---- Build ------------------------------------------------------------------------------------------
 
 
-def build():
+def build(*targets):
     """Build every function and put a copy without debug information where the templates look for it.
 
     Not `cargo lambda build`: it always passes --target, so nothing it compiles is shared with `cargo test`.
     """
     with step("Building the functions"):
-        if subprocess.run(["cargo", "build", "--workspace", "--bins"], cwd=ROOT).returncode:
+        if subprocess.run(["cargo", "build", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
             fail("the functions could not be built.")
         metadata = subprocess.run(
             ["cargo", "metadata", "--format-version=1", "--no-deps"], cwd=ROOT, capture_output=True, check=True
@@ -393,12 +393,12 @@ def main_cloud():
     return Cloud(LOCAL, int(port))
 
 
-def start(cloud):
+def start(cloud, *targets):
     check_prerequisites()
     cloud.check_port()
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
-    build()
+    build(*targets)
     cloud.start()
     cloud.deploy()
     # In case a `watch` was killed before it could clean up.
@@ -460,7 +460,8 @@ def test(arguments):
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        start(cloud)
+        # With the tests, or `cargo test` compiles again what has other features because of them.
+        start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         command = ["cargo", "test", "--workspace", *arguments]
         environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
