@@ -1,1 +1,14 @@
+//! What the functions share, in layers: [`domain`] (pure) ← [`store`], [`mail`] (AWS) ← [`http`]
+//! (requests, responses, errors) ← the functions. Nothing imports the other way.
 
+#![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
+
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod mail;
+pub mod store;
+pub mod system;
+pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,139 @@
+//! Accounts, their plans and their members: who may do what on the management side.
+
+use serde::{Deserialize, Serialize};
+
+use super::auto_purge::AutoPurge;
+use super::id::{AccountId, UserId};
+
+/// What the account pays for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Plan {
+    /// API Management as an add-on.
+    Standard,
+    /// API Management as an add-on.
+    Professional,
+    /// API Management as an add-on.
+    Premium,
+    /// API Management included.
+    Enterprise,
+}
+
+/// A member's role in the account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// Owns the account.
+    Owner,
+    /// Administers the account.
+    Administrator,
+    /// Builds integrations; has no access to API tokens.
+    Manage,
+    /// Watches integrations; has no access to API tokens.
+    Monitor,
+}
+
+impl Role {
+    /// Whether the role may use the management routes, and hears of every event by e-mail.
+    ///
+    /// The product shows the API tokens page to owners and administrators only.
+    pub fn administers_tokens(self) -> bool {
+        matches!(self, Self::Owner | Self::Administrator)
+    }
+}
+
+/// A person's membership in an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// The person.
+    pub id: UserId,
+    /// Where mail goes.
+    pub email: String,
+    /// The name that audit records show.
+    pub name: String,
+    /// The role in this account.
+    pub role: Role,
+    /// Whether the person may see secrets in plain text.
+    #[serde(default)]
+    pub developer_mode: bool,
+}
+
+/// An account's profile: the tenant, projected from the platform's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// The account.
+    pub id: AccountId,
+    /// Its display name.
+    pub name: String,
+    /// Its plan.
+    pub plan: Plan,
+    /// The API Management add-on. Means nothing on the enterprise plan, which includes it.
+    #[serde(default)]
+    pub api_management: bool,
+    /// Its members.
+    pub members: Vec<Member>,
+}
+
+impl Account {
+    /// The membership of a person, if there is one.
+    pub fn member(&self, user: &UserId) -> Option<&Member> {
+        self.members.iter().find(|member| member.id == *user)
+    }
+
+    /// Whether the account has the API Management licence, which longer lifetimes need.
+    pub fn has_api_management(&self) -> bool {
+        self.plan == Plan::Enterprise || self.api_management
+    }
+
+    /// Whether the licence covers a lifetime: up to one hour always, longer with API Management.
+    pub fn licenses(&self, auto_purge: AutoPurge) -> bool {
+        auto_purge == AutoPurge::OneHour || self.has_api_management()
+    }
+
+    /// Who hears of every event: the owner and the administrators.
+    pub fn notified(&self) -> impl Iterator<Item = &Member> {
+        self.members
+            .iter()
+            .filter(|member| member.role.administers_tokens())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(plan: Plan, api_management: bool) -> Account {
+        Account {
+            id: "acme".parse().unwrap(),
+            name: "Acme".into(),
+            plan,
+            api_management,
+            members: vec![],
+        }
+    }
+
+    #[test]
+    fn longer_lifetimes_need_api_management() {
+        for plan in [Plan::Standard, Plan::Professional, Plan::Premium] {
+            for choice in AutoPurge::ALL {
+                assert!(account(plan, true).licenses(choice));
+                assert_eq!(
+                    account(plan, false).licenses(choice),
+                    choice == AutoPurge::OneHour,
+                    "{plan:?} {choice:?}"
+                );
+            }
+        }
+        assert!(account(Plan::Enterprise, false).licenses(AutoPurge::Never));
+    }
+
+    #[test]
+    fn only_owner_and_administrator_administer_tokens() {
+        assert!(Role::Owner.administers_tokens());
+        assert!(Role::Administrator.administers_tokens());
+        assert!(!Role::Manage.administers_tokens());
+        assert!(!Role::Monitor.administers_tokens());
+    }
+}

@@ -1,0 +1,360 @@
+//! The record of everything that happens to a token. Append-only.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, AuditId, TokenId};
+use super::ports::{Entropy, EntropyError};
+use super::resource::ResourceType;
+use super::scope::Scope;
+use super::token::Token;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// The token was created.
+    Create,
+    /// It was edited.
+    Update,
+    /// Its secret was shown in plain text.
+    View,
+    /// It was revoked.
+    Revoke,
+    /// Its revocation was undone.
+    Reactivate,
+    /// Its secret was replaced.
+    Regenerate,
+    /// It was deleted.
+    Delete,
+    /// It was used: for the first time, or for the first time today from an address.
+    Access,
+    /// Its purge time came.
+    Purge,
+    /// Its purge time is near.
+    Remind,
+    /// Its secret was reported as leaked.
+    Leak,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 11] = [
+        Self::Create,
+        Self::Update,
+        Self::View,
+        Self::Revoke,
+        Self::Reactivate,
+        Self::Regenerate,
+        Self::Delete,
+        Self::Access,
+        Self::Purge,
+        Self::Remind,
+        Self::Leak,
+    ];
+
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::View => "view",
+            Self::Revoke => "revoke",
+            Self::Reactivate => "reactivate",
+            Self::Regenerate => "regenerate",
+            Self::Delete => "delete",
+            Self::Access => "access",
+            Self::Purge => "purge",
+            Self::Remind => "remind",
+            Self::Leak => "leak",
+        }
+    }
+
+    /// The action of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == name)
+    }
+}
+
+/// Through what it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// The API tokens page.
+    Ui,
+    /// Any other client of the API.
+    Api,
+    /// The system itself.
+    System,
+    /// A report by a secret scanner.
+    LeakReport,
+}
+
+impl Source {
+    /// Every source.
+    pub const ALL: [Self; 4] = [Self::Ui, Self::Api, Self::System, Self::LeakReport];
+
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ui => "ui",
+            Self::Api => "api",
+            Self::System => "system",
+            Self::LeakReport => "leakReport",
+        }
+    }
+
+    /// The source of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == name)
+    }
+}
+
+/// Who did it: a member, the token itself (when it is used) or the system. A snapshot, so that the
+/// record still names a person who has left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The member's id, the token's id, or `system`.
+    pub id: String,
+    /// The member's address; tokens and the system have none.
+    pub email: Option<String>,
+    /// The member's or the token's name, or `System`.
+    pub name: String,
+}
+
+impl Actor {
+    /// The system itself.
+    pub fn system() -> Self {
+        Self {
+            id: "system".into(),
+            email: None,
+            name: "System".into(),
+        }
+    }
+
+    /// A token that is used.
+    pub fn token(id: &TokenId, name: &str) -> Self {
+        Self {
+            id: id.to_string(),
+            email: None,
+            name: name.into(),
+        }
+    }
+}
+
+/// One field's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The field, as it is named in the token's JSON.
+    pub field: String,
+    /// Its old value as text; `None` if there was none.
+    pub old: Option<String>,
+    /// Its new value as text; `None` if there is none now.
+    pub new: Option<String>,
+}
+
+impl Change {
+    /// A change from one text to another.
+    pub fn new(field: &str, old: Option<String>, new: Option<String>) -> Self {
+        Self {
+            field: field.into(),
+            old,
+            new,
+        }
+    }
+}
+
+/// From where, by whom and through what a request came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Through what.
+    pub source: Source,
+    /// Who.
+    pub actor: Actor,
+    /// The caller's address.
+    pub ip: Option<IpAddr>,
+    /// What the caller's client calls itself, cut to 256 characters.
+    pub user_agent: Option<String>,
+    /// The request, for finding it in the logs.
+    pub request_id: String,
+}
+
+/// One record of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditRecord {
+    /// Sorts by time.
+    pub id: AuditId,
+    /// The tenant.
+    pub account_id: AccountId,
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub action: Action,
+    /// Where from, who, through what.
+    pub origin: Origin,
+    /// Which token.
+    pub token_id: TokenId,
+    /// Its name at that time.
+    pub token_name: String,
+    /// Its hint at that time, for the mail.
+    pub token_hint: String,
+    /// Which fields changed.
+    pub changes: Vec<Change>,
+}
+
+impl AuditRecord {
+    /// The record of an action on a token.
+    ///
+    /// # Errors
+    /// When the system's random generator fails.
+    pub fn new(
+        action: Action,
+        token: &Token,
+        changes: Vec<Change>,
+        origin: Origin,
+        now: Timestamp,
+        entropy: &impl Entropy,
+    ) -> Result<Self, EntropyError> {
+        Ok(Self {
+            id: AuditId::generate(now, entropy)?,
+            account_id: token.account_id.clone(),
+            time: now,
+            action,
+            origin,
+            token_id: token.id.clone(),
+            token_name: token.name.clone(),
+            token_hint: token.hint.clone(),
+            changes,
+        })
+    }
+}
+
+/// The fields in which two states of a token differ, in the order of its JSON. `before` is `None`
+/// for a new token, whose every field is a change.
+pub fn changes(before: Option<&Token>, after: &Token) -> Vec<Change> {
+    let before = before.map(fields);
+    fields(after)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, (field, new))| {
+            let old = before
+                .as_ref()
+                .and_then(|fields| fields.get(index))
+                .and_then(|(_, value)| value.clone());
+            (old != new).then(|| Change::new(field, old, new))
+        })
+        .collect()
+}
+
+/// A token's fields that people choose, as text.
+fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
+    let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    let mut fields = vec![
+        ("name", text(&token.name)),
+        ("kind", text(token.kind.as_str())),
+        (
+            "integrationId",
+            token.integration_id.as_ref().map(ToString::to_string),
+        ),
+        ("description", text(&token.description)),
+        ("autoPurge", text(token.auto_purge.as_str())),
+        ("purgeAt", token.purge_at.map(|time| time.to_string())),
+        ("scope", text(token.scope.type_name())),
+    ];
+    for kind in ResourceType::ALL {
+        let listed = match &token.scope {
+            Scope::Full => None,
+            Scope::Custom(lists) => {
+                let ids: Vec<_> = lists.of(kind).iter().map(|id| id.as_str()).collect();
+                text(&ids.join(", "))
+            }
+        };
+        fields.push((scope_field(kind), listed));
+    }
+    let cidrs: Vec<_> = token.allowed_cidrs.iter().map(IpNet::to_string).collect();
+    fields.push(("allowedCidrs", text(&cidrs.join(", "))));
+    fields.push(("status", text(token.status().as_str())));
+    let reason = token
+        .revocation
+        .as_ref()
+        .and_then(|revocation| revocation.reason.clone());
+    fields.push(("revocationReason", reason));
+    fields
+}
+
+fn scope_field(kind: ResourceType) -> &'static str {
+    match kind {
+        ResourceType::Connection => "scope.connections",
+        ResourceType::Export => "scope.exports",
+        ResourceType::Import => "scope.imports",
+        ResourceType::Api => "scope.apis",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn names_agree_with_json() {
+        for action in Action::ALL {
+            assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
+            assert_eq!(Action::parse(action.as_str()), Some(action));
+        }
+        for source in Source::ALL {
+            assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
+            assert_eq!(Source::parse(source.as_str()), Some(source));
+        }
+    }
+
+    #[test]
+    fn changes_name_each_field_with_old_and_new() {
+        let before = testing::token();
+        let mut after = before.clone();
+        after.name = "renamed".into();
+        after.allowed_cidrs = vec![
+            "10.0.0.0/8".parse().unwrap(),
+            "2001:db8::/32".parse().unwrap(),
+        ];
+        assert_eq!(
+            changes(Some(&before), &after),
+            [
+                Change::new("name", Some(before.name), Some("renamed".into())),
+                Change::new(
+                    "allowedCidrs",
+                    None,
+                    Some("10.0.0.0/8, 2001:db8::/32".into())
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_token_lists_every_field_that_has_a_value() {
+        let fields: Vec<_> = changes(None, &testing::token())
+            .into_iter()
+            .map(|change| change.field)
+            .collect();
+        assert_eq!(
+            fields,
+            [
+                "name",
+                "kind",
+                "description",
+                "autoPurge",
+                "scope",
+                "scope.exports",
+                "status"
+            ]
+        );
+    }
+
+    #[test]
+    fn equal_states_have_no_changes() {
+        assert_eq!(changes(Some(&testing::token()), &testing::token()), []);
+    }
+}

@@ -1,0 +1,181 @@
+//! Identifiers. Each is a type of its own, so that one can't be passed for another.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use super::ports::{Entropy, EntropyError};
+
+/// A string that isn't an identifier of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid identifier")]
+pub struct InvalidId;
+
+/// Ids given by the platform: `[A-Za-z0-9_-]{1,64}`.
+fn is_platform_id(value: &str) -> bool {
+    (1..=64).contains(&value.len())
+        && value
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Subjects of an OpenID provider. More liberal than a platform id (`auth0|…` is one), but without
+/// `#`, which separates the parts of a table key.
+fn is_subject(value: &str) -> bool {
+    (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+}
+
+fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
+    value
+        .strip_prefix(prefix)
+        .and_then(|ulid| Ulid::from_string(ulid).ok().map(|parsed| (ulid, parsed)))
+        // Round trip: Crockford's base32 is lenient (lower case, `O` for `0`), a key isn't.
+        .is_some_and(|(ulid, parsed)| parsed.to_string() == ulid)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The identifier as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(value: String) -> Result<Self, InvalidId> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&value) { Ok(Self(value)) } else { Err(InvalidId) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(value: &str) -> Result<Self, InvalidId> {
+                Self::try_from(value.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// An account of the platform: the tenant.
+    AccountId,
+    is_platform_id
+);
+id!(
+    /// A connection, export, import or API of an account.
+    ResourceId,
+    is_platform_id
+);
+id!(
+    /// An installed Integration App.
+    IntegrationId,
+    is_platform_id
+);
+id!(
+    /// A person, by the `sub` claim of the OpenID provider.
+    UserId,
+    is_subject
+);
+id!(
+    /// A token: `tok_` and a ULID. It stays the same when the secret is replaced.
+    TokenId,
+    |value| is_prefixed_ulid("tok_", value)
+);
+id!(
+    /// An audit record: `aud_` and a ULID, so that ids sort by time.
+    AuditId,
+    |value| is_prefixed_ulid("aud_", value)
+);
+
+/// A ULID of the given time (millisecond precision) with 80 random bits.
+fn ulid(now: Timestamp, entropy: &impl Entropy) -> Result<Ulid, EntropyError> {
+    let mut random = [0; 16];
+    entropy.fill(&mut random)?;
+    let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
+    Ok(Ulid::from_parts(milliseconds, u128::from_be_bytes(random)))
+}
+
+impl TokenId {
+    /// A new id.
+    ///
+    /// # Errors
+    /// When the system's random generator fails.
+    pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
+        Ok(Self(format!("tok_{}", ulid(now, entropy)?)))
+    }
+}
+
+impl AuditId {
+    /// A new id that sorts after those of earlier milliseconds.
+    ///
+    /// # Errors
+    /// When the system's random generator fails.
+    pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
+        Ok(Self(format!("aud_{}", ulid(now, entropy)?)))
+    }
+
+    /// The smallest id of a moment: ids of earlier milliseconds sort before it, later ones after.
+    pub fn first_of(time: Timestamp) -> Self {
+        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        Self(format!("aud_{}", Ulid::from_parts(milliseconds, 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platform_ids_are_limited_to_their_alphabet_and_length() {
+        assert!("acme_1-A".parse::<AccountId>().is_ok());
+        assert!("a".repeat(64).parse::<AccountId>().is_ok());
+        for bad in ["", "a#b", "a b", "ä", &"a".repeat(65)] {
+            assert_eq!(bad.parse::<AccountId>(), Err(InvalidId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn subjects_of_other_providers_are_accepted_but_no_key_separator() {
+        assert!("auth0|5f7c8ec7c33c6c004bbafe82".parse::<UserId>().is_ok());
+        assert!("a#b".parse::<UserId>().is_err());
+        assert!("a b".parse::<UserId>().is_err());
+    }
+
+    #[test]
+    fn token_ids_have_one_spelling() {
+        assert!("tok_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<TokenId>().is_ok());
+        assert!("tok_01arz3ndektsv4rrffq69g5fav".parse::<TokenId>().is_err());
+        assert!("aud_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<TokenId>().is_err());
+    }
+
+    #[test]
+    fn audit_ids_sort_by_time() {
+        let early = AuditId::first_of("2026-01-01T00:00:00Z".parse().unwrap());
+        let late = AuditId::first_of("2026-01-01T00:00:00.001Z".parse().unwrap());
+        assert!(early < late);
+    }
+}

@@ -1,0 +1,17 @@
+//! The rules of the product: pure types and functions that know no AWS, no HTTP and no Lambda.
+//!
+//! Everything that touches the world is a port, see [`ports`].
+
+pub mod account;
+pub mod audit;
+pub mod auto_purge;
+pub mod id;
+pub mod paging;
+pub mod policy;
+pub mod ports;
+pub mod resource;
+pub mod scope;
+pub mod secret;
+pub mod token;
+pub mod validation;
+pub mod verification;

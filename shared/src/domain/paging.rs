@@ -1,0 +1,146 @@
+//! What lists can be asked for.
+
+use jiff::Timestamp;
+
+use super::audit::{Action, AuditRecord, Source};
+use super::id::{AuditId, IntegrationId, TokenId};
+use super::token::{Kind, Status, Token};
+
+/// The page size if none is asked for.
+pub const DEFAULT_LIMIT: usize = 50;
+/// The largest page.
+pub const MAX_LIMIT: usize = 100;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T, K> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// Where the next page starts (behind this id); `None` on the last page. A page may be short, or
+    /// even empty, and still have a next one: a search reads a bounded number of items per request.
+    pub next: Option<K>,
+}
+
+/// Which tokens to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenQuery {
+    /// Only those.
+    pub filter: TokenFilter,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those behind this one.
+    pub after: Option<TokenId>,
+}
+
+/// Which tokens a list shows. Every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenFilter {
+    /// The status.
+    pub status: Option<Status>,
+    /// The kind.
+    pub kind: Option<Kind>,
+    /// The Integration App.
+    pub integration_id: Option<IntegrationId>,
+    /// Words, each of which the name or the description contains, whatever the case.
+    pub keywords: Option<String>,
+}
+
+impl TokenFilter {
+    /// Whether the list shows the token.
+    pub fn matches(&self, token: &Token) -> bool {
+        fn same<T: PartialEq>(wanted: Option<&T>, actual: Option<&T>) -> bool {
+            wanted.is_none_or(|wanted| Some(wanted) == actual)
+        }
+        same(self.status.as_ref(), Some(&token.status()))
+            && same(self.kind.as_ref(), Some(&token.kind))
+            && same(self.integration_id.as_ref(), token.integration_id.as_ref())
+            && self.keywords.as_deref().is_none_or(|words| {
+                contains_words(words, &format!("{}\n{}", token.name, token.description))
+            })
+    }
+}
+
+/// Whether a text contains each of the words, whatever the case.
+pub fn contains_words(words: &str, text: &str) -> bool {
+    let text = text.to_lowercase();
+    words
+        .to_lowercase()
+        .split_whitespace()
+        .all(|word| text.contains(word))
+}
+
+/// Which audit records to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditQuery {
+    /// Only those of this token.
+    pub token_id: Option<TokenId>,
+    /// Only those.
+    pub filter: AuditFilter,
+    /// Only those of this moment or later.
+    pub from: Option<Timestamp>,
+    /// Only those before this moment.
+    pub to: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those behind this one.
+    pub after: Option<AuditId>,
+}
+
+/// Which audit records a list shows. Every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// What happened.
+    pub action: Option<Action>,
+    /// Who did it.
+    pub user_id: Option<String>,
+    /// Through what.
+    pub source: Option<Source>,
+}
+
+impl AuditFilter {
+    /// Whether the list shows the record.
+    pub fn matches(&self, record: &AuditRecord) -> bool {
+        self.action.is_none_or(|action| action == record.action)
+            && self
+                .source
+                .is_none_or(|source| source == record.origin.source)
+            && self
+                .user_id
+                .as_ref()
+                .is_none_or(|id| *id == record.origin.actor.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn every_condition_must_hold() {
+        let token = testing::token();
+        let filter = |keywords: &str| TokenFilter {
+            status: Some(Status::Active),
+            kind: Some(Kind::Account),
+            keywords: Some(keywords.into()),
+            ..TokenFilter::default()
+        };
+        assert!(TokenFilter::default().matches(&token));
+        assert!(filter("WAREHOUSE sync").matches(&token));
+        assert!(
+            filter("sync vault").matches(&token),
+            "words may stand in name and description"
+        );
+        assert!(!filter("warehouse other").matches(&token));
+        let revoked = TokenFilter {
+            status: Some(Status::Revoked),
+            ..filter("")
+        };
+        assert!(!revoked.matches(&token));
+        let app = TokenFilter {
+            integration_id: Some("app1".parse().unwrap()),
+            ..TokenFilter::default()
+        };
+        assert!(!app.matches(&token));
+    }
+}

@@ -1,0 +1,407 @@
+//! What a valid token may do on the platform's routes.
+//!
+//! The whole policy, from the product's two kinds of token:
+//!
+//! | token | may | except |
+//! |---|---|---|
+//! | account, full access | everything in the account | creating or deleting data of an Integration App; updating it is limited to [`INTEGRATION_APP_FIELDS`] |
+//! | account, custom scope | read, invoke and view debug logs of the listed resources | anything else |
+//! | Integration App | invoke exports and imports and view debug logs, inside its own app | anything else |
+
+use serde::Serialize;
+
+use super::id::{IntegrationId, ResourceId};
+use super::resource::{ResourceRef, ResourceType};
+use super::scope::Scope;
+use super::token::Kind;
+
+/// The fields of an Integration App's resource that an account token may update.
+pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
+
+/// What a request does to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Looks at it.
+    Read,
+    /// Makes a new one, also by cloning.
+    Create,
+    /// Changes it.
+    Update,
+    /// Removes it.
+    Delete,
+    /// Runs it.
+    Invoke,
+    /// Looks at what it did.
+    ViewDebugLog,
+}
+
+/// A request as the policy sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The type of the resource; `None` for the platform's other collections.
+    pub kind: Option<ResourceType>,
+    /// Which one; `None` for the whole collection.
+    pub id: Option<ResourceId>,
+    /// What is done to it.
+    pub action: Action,
+}
+
+impl Operation {
+    /// Reads the operation off a request: `/v1/{collection}[/{id}[/{sub}]]`.
+    ///
+    /// `None` if the path isn't of that form: the caller must refuse it, since two readers of an odd
+    /// path (empty segments, escapes, dots) may not agree on what it means.
+    pub fn of_request(method: &str, path: &str) -> Option<Self> {
+        let mut segments = path.strip_prefix("/v1/")?.split('/');
+        let collection = segments.next().filter(|name| is_plain(name))?;
+        let kind = ResourceType::ALL
+            .into_iter()
+            .find(|kind| kind.collection() == collection);
+        let id = match segments.next() {
+            None => None,
+            Some(id) => Some(id.parse().ok()?),
+        };
+        let sub: Vec<_> = segments.collect();
+        if !sub.iter().all(|segment| is_plain(segment)) {
+            return None;
+        }
+        let action = action(method, kind, id.is_some(), &sub)?;
+        Some(Self { kind, id, action })
+    }
+
+    fn resource(&self) -> Option<ResourceRef> {
+        Some(ResourceRef {
+            kind: self.kind?,
+            id: self.id.clone()?,
+        })
+    }
+}
+
+/// Segments that every reader of a path understands alike.
+fn is_plain(segment: &str) -> bool {
+    !segment.is_empty()
+        && segment != "."
+        && segment != ".."
+        && segment
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
+}
+
+fn action(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) -> Option<Action> {
+    use ResourceType::{Api, Connection, Export, Import};
+    match (kind, method, sub) {
+        (Some(Connection), "GET" | "POST", ["ping"])
+        | (Some(Connection), "POST", ["export" | "import"])
+        | (Some(Export | Import), "POST", ["invoke"])
+        | (Some(Api), _, ["request", ..]) => Some(Action::Invoke),
+        (Some(_), "POST", ["clone"]) => Some(Action::Create),
+        (Some(_), "GET", ["debug", ..]) => Some(Action::ViewDebugLog),
+        (_, "GET" | "HEAD", _) => Some(Action::Read),
+        (_, "POST", []) if !has_id => Some(Action::Create),
+        (_, "DELETE", []) if has_id => Some(Action::Delete),
+        (_, "POST" | "PUT" | "PATCH" | "DELETE", _) if has_id => Some(Action::Update),
+        _ => None,
+    }
+}
+
+/// Whom a resource belongs to, as far as it was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// It wasn't looked up.
+    NotRead,
+    /// It isn't known (yet): the platform's events may be behind.
+    Unknown,
+    /// The account itself.
+    Account,
+    /// An Integration App.
+    App(IntegrationId),
+}
+
+/// A limit that the API behind the authorizer must apply, because only it sees the body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Obligation {
+    /// The update may change these fields only.
+    AllowedFields {
+        /// The names of the fields.
+        fields: Vec<&'static str>,
+    },
+    /// The call may not create, change or delete data of an Integration App.
+    DenyIntegrationAppData,
+}
+
+/// The policy's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    /// Yes, under these obligations.
+    Granted(Vec<Obligation>),
+    /// Ask again with the owner of this resource.
+    NeedsOwner(ResourceRef),
+    /// No.
+    Denied,
+}
+
+/// Whether a token of this kind and scope may do the operation.
+pub fn permission(
+    kind: Kind,
+    integration_id: Option<&IntegrationId>,
+    scope: &Scope,
+    operation: &Operation,
+    owner: &Owner,
+) -> Permission {
+    match (kind, scope) {
+        (Kind::Account, Scope::Full) => full_access(operation, owner),
+        (Kind::Account, Scope::Custom(_)) => custom_scope(scope, operation),
+        (Kind::IntegrationApp, _) => integration_app(integration_id, scope, operation, owner),
+    }
+}
+
+fn full_access(operation: &Operation, owner: &Owner) -> Permission {
+    use Action::{Create, Delete, Invoke, Read, Update, ViewDebugLog};
+    if operation.kind.is_none() || matches!(operation.action, Read | Invoke | ViewDebugLog) {
+        return Permission::Granted(vec![]);
+    }
+    let Some(resource) = operation.resource() else {
+        // A new one: only its body tells whether it is part of an app.
+        return Permission::Granted(vec![Obligation::DenyIntegrationAppData]);
+    };
+    match (owner, operation.action) {
+        (Owner::NotRead, _) => Permission::NeedsOwner(resource),
+        (Owner::App(_), Update) => Permission::Granted(vec![Obligation::AllowedFields {
+            fields: INTEGRATION_APP_FIELDS.to_vec(),
+        }]),
+        (Owner::App(_), Create | Delete | Read | Invoke | ViewDebugLog) => Permission::Denied,
+        (Owner::Account | Owner::Unknown, _) => {
+            Permission::Granted(vec![Obligation::DenyIntegrationAppData])
+        }
+    }
+}
+
+fn custom_scope(scope: &Scope, operation: &Operation) -> Permission {
+    let allowed = matches!(
+        operation.action,
+        Action::Read | Action::Invoke | Action::ViewDebugLog
+    );
+    let listed = operation
+        .resource()
+        .is_some_and(|resource| scope.covers(&resource));
+    if allowed && listed {
+        Permission::Granted(vec![])
+    } else {
+        Permission::Denied
+    }
+}
+
+fn integration_app(
+    own: Option<&IntegrationId>,
+    scope: &Scope,
+    operation: &Operation,
+    owner: &Owner,
+) -> Permission {
+    let allowed = match operation.action {
+        Action::Invoke => {
+            matches!(
+                operation.kind,
+                Some(ResourceType::Export | ResourceType::Import)
+            )
+        }
+        Action::ViewDebugLog => true,
+        Action::Read | Action::Create | Action::Update | Action::Delete => false,
+    };
+    let Some(resource) = operation
+        .resource()
+        .filter(|resource| allowed && scope.covers(resource))
+    else {
+        return Permission::Denied;
+    };
+    match owner {
+        Owner::NotRead => Permission::NeedsOwner(resource),
+        Owner::App(app) if Some(app) == own => Permission::Granted(vec![]),
+        Owner::App(_) | Owner::Account | Owner::Unknown => Permission::Denied,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::scope::ResourceLists;
+
+    fn operation(method: &str, path: &str) -> Operation {
+        Operation::of_request(method, path).unwrap_or_else(|| panic!("{method} {path}"))
+    }
+
+    fn app(id: &str) -> Owner {
+        Owner::App(id.parse().unwrap())
+    }
+
+    #[test]
+    fn the_platforms_routes_map_to_actions() {
+        let table = [
+            ("GET", "/v1/exports", Action::Read),
+            ("POST", "/v1/exports", Action::Create),
+            ("GET", "/v1/exports/e1", Action::Read),
+            ("HEAD", "/v1/exports/e1", Action::Read),
+            ("PUT", "/v1/imports/i1", Action::Update),
+            ("PATCH", "/v1/imports/i1", Action::Update),
+            ("DELETE", "/v1/connections/c1", Action::Delete),
+            ("GET", "/v1/connections/c1/ping", Action::Invoke),
+            ("POST", "/v1/connections/c1/export", Action::Invoke),
+            ("POST", "/v1/connections/c1/import", Action::Invoke),
+            ("POST", "/v1/exports/e1/invoke", Action::Invoke),
+            ("POST", "/v1/imports/i1/invoke", Action::Invoke),
+            ("POST", "/v1/exports/e1/clone", Action::Create),
+            ("GET", "/v1/exports/e1/audit", Action::Read),
+            ("GET", "/v1/exports/e1/debug", Action::ViewDebugLog),
+            ("DELETE", "/v1/apis/a1/request", Action::Invoke),
+            ("POST", "/v1/apis/a1/request/orders/7", Action::Invoke),
+            ("POST", "/v1/exports/e1/unheard-of", Action::Update),
+            ("POST", "/v1/flows", Action::Create),
+        ];
+        for (method, path, action) in table {
+            assert_eq!(operation(method, path).action, action, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn odd_paths_have_no_meaning() {
+        for path in [
+            "",
+            "/",
+            "/v1",
+            "/v1/",
+            "/v2/exports",
+            "//v1/exports",
+            "/v1//exports",
+            "/v1/exports/",
+            "/v1/exports/e1/",
+            "/v1/exports/e%31",
+            "/v1/exports/../imports",
+            "/v1/exports/e1/..",
+            "/v1/exports/e1/./invoke",
+            "/v1/exports/e 1",
+            "/v1/exports/e1;a=b",
+            "/v1/exports/é",
+        ] {
+            assert_eq!(Operation::of_request("GET", path), None, "{path}");
+        }
+        assert_eq!(Operation::of_request("DELETE", "/v1/exports"), None);
+        assert_eq!(Operation::of_request("CONNECT", "/v1/exports/e1"), None);
+    }
+
+    #[test]
+    fn full_access_spares_integration_app_data() {
+        let decide = |method, path, owner: &Owner| {
+            permission(
+                Kind::Account,
+                None,
+                &Scope::Full,
+                &operation(method, path),
+                owner,
+            )
+        };
+        let granted = Permission::Granted(vec![]);
+        let guarded = Permission::Granted(vec![Obligation::DenyIntegrationAppData]);
+        let fields = vec!["name", "description"];
+        assert_eq!(decide("GET", "/v1/exports/e1", &Owner::NotRead), granted);
+        assert_eq!(
+            decide("POST", "/v1/exports/e1/invoke", &Owner::NotRead),
+            granted
+        );
+        assert_eq!(decide("POST", "/v1/flows", &Owner::NotRead), granted);
+        assert_eq!(decide("POST", "/v1/exports", &Owner::NotRead), guarded);
+        assert!(matches!(
+            decide("DELETE", "/v1/exports/e1", &Owner::NotRead),
+            Permission::NeedsOwner(_)
+        ));
+        assert_eq!(
+            decide("DELETE", "/v1/exports/e1", &app("a")),
+            Permission::Denied
+        );
+        assert_eq!(
+            decide("POST", "/v1/exports/e1/clone", &app("a")),
+            Permission::Denied
+        );
+        assert_eq!(decide("DELETE", "/v1/exports/e1", &Owner::Account), guarded);
+        assert_eq!(decide("DELETE", "/v1/exports/e1", &Owner::Unknown), guarded);
+        assert_eq!(
+            decide("PUT", "/v1/exports/e1", &app("a")),
+            Permission::Granted(vec![Obligation::AllowedFields { fields }])
+        );
+    }
+
+    #[test]
+    fn a_custom_scope_reads_invokes_and_debugs_what_it_lists_and_nothing_else() {
+        let mut lists = ResourceLists::default();
+        lists.exports.insert("e1".parse().unwrap());
+        let scope = Scope::Custom(lists);
+        let granted = |method, path| {
+            permission(
+                Kind::Account,
+                None,
+                &scope,
+                &operation(method, path),
+                &Owner::NotRead,
+            ) == Permission::Granted(vec![])
+        };
+        assert!(granted("GET", "/v1/exports/e1"));
+        assert!(granted("POST", "/v1/exports/e1/invoke"));
+        assert!(granted("GET", "/v1/exports/e1/debug"));
+        for (method, path) in [
+            ("GET", "/v1/exports"),
+            ("POST", "/v1/exports"),
+            ("GET", "/v1/exports/e2"),
+            ("GET", "/v1/imports/e1"),
+            ("PUT", "/v1/exports/e1"),
+            ("DELETE", "/v1/exports/e1"),
+            ("POST", "/v1/exports/e1/clone"),
+            ("GET", "/v1/flows/e1"),
+        ] {
+            assert!(!granted(method, path), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn an_integration_app_token_stays_inside_its_app() {
+        let own: IntegrationId = "app1".parse().unwrap();
+        let decide = |method, path, owner: &Owner| {
+            let operation = operation(method, path);
+            permission(
+                Kind::IntegrationApp,
+                Some(&own),
+                &Scope::Full,
+                &operation,
+                owner,
+            )
+        };
+        for path in ["/v1/exports/e1/invoke", "/v1/imports/i1/invoke"] {
+            assert!(matches!(
+                decide("POST", path, &Owner::NotRead),
+                Permission::NeedsOwner(_)
+            ));
+            assert_eq!(
+                decide("POST", path, &app("app1")),
+                Permission::Granted(vec![])
+            );
+            assert_eq!(decide("POST", path, &app("app2")), Permission::Denied);
+            assert_eq!(decide("POST", path, &Owner::Account), Permission::Denied);
+            assert_eq!(decide("POST", path, &Owner::Unknown), Permission::Denied);
+        }
+        let debug = decide("GET", "/v1/connections/c1/debug", &app("app1"));
+        assert_eq!(debug, Permission::Granted(vec![]));
+        for (method, path) in [
+            ("GET", "/v1/exports/e1"),
+            ("PUT", "/v1/exports/e1"),
+            ("POST", "/v1/exports"),
+            ("DELETE", "/v1/exports/e1"),
+            ("POST", "/v1/connections/c1/ping"),
+            ("POST", "/v1/apis/a1/request"),
+            ("GET", "/v1/flows"),
+        ] {
+            assert_eq!(
+                decide(method, path, &app("app1")),
+                Permission::Denied,
+                "{method} {path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! What the domain needs of the world: one trait per capability, so that an operation's signature says
+//! what it may do, exactly as its IAM policy does.
+
+use jiff::Timestamp;
+
+use super::account::Account;
+use super::audit::AuditRecord;
+use super::id::{AccountId, TokenId, UserId};
+use super::paging::{AuditQuery, Page, TokenQuery};
+use super::resource::{Resource, ResourceRef};
+use super::secret::{PlainSecret, SecretHash};
+use super::token::{Ciphertext, LastUse, StoredToken, Token};
+use super::verification::{SecretRecord, Seen};
+
+/// The time.
+pub trait Clock: Sync {
+    /// Now, in whole milliseconds: what is answered is what was stored.
+    fn now(&self) -> Timestamp;
+}
+
+/// Random bits.
+pub trait Entropy: Sync {
+    /// Fills a buffer with random bits fit for secrets.
+    ///
+    /// # Errors
+    /// When the source fails; the buffer must not be used then.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError>;
+}
+
+/// The random generator failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the random generator failed")]
+pub struct EntropyError;
+
+/// Why a table or the key service didn't do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// Somebody else changed the same thing at the same time; nothing was written.
+    #[error("changed by another request at the same time")]
+    Conflict,
+    /// Too busy, timed out or not reachable; may work later. Nothing was written, or it isn't known.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// It will not work later either: a defect or a lack of rights.
+    #[error("failed: {0}")]
+    Broken(String),
+}
+
+type Result<T, E = PortError> = std::result::Result<T, E>;
+
+/// Reads an account's profile.
+pub trait GetAccount: Sync {
+    /// The account, or `None` if the platform never told of it or has deleted it.
+    fn get_account(&self, id: &AccountId) -> impl Future<Output = Result<Option<Account>>> + Send;
+}
+
+/// Finds out who hears of an account's events.
+pub trait GetRecipients: Sync {
+    /// The account as it is or, if it was deleted of late, as it was: the last events of an account
+    /// still have to reach its people.
+    fn get_recipients(
+        &self,
+        id: &AccountId,
+    ) -> impl Future<Output = Result<Option<Account>>> + Send;
+}
+
+/// Finds a person's accounts.
+pub trait ListMemberships: Sync {
+    /// The accounts of which the person is a member.
+    fn list_memberships(
+        &self,
+        user: &UserId,
+    ) -> impl Future<Output = Result<Vec<AccountId>>> + Send;
+}
+
+/// Reads one token.
+pub trait GetToken: Sync {
+    /// The token, or `None` if there is none or it is purged at `now`.
+    fn get_token(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<StoredToken>>> + Send;
+}
+
+/// Lists tokens.
+pub trait ListTokens: Sync {
+    /// A page of an account's tokens, newest first, without those purged at `now`.
+    fn list_tokens(
+        &self,
+        account: &AccountId,
+        query: &TokenQuery,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Page<Token, TokenId>>> + Send;
+}
+
+/// Finds resources by name.
+pub trait GetResources: Sync {
+    /// Those of the named resources that the account has, in no particular order.
+    fn get_resources(
+        &self,
+        account: &AccountId,
+        names: &[ResourceRef],
+    ) -> impl Future<Output = Result<Vec<Resource>>> + Send;
+}
+
+/// A token that is about to exist.
+#[derive(Debug)]
+pub struct NewToken {
+    /// The token with its encrypted secret.
+    pub stored: StoredToken,
+    /// The record of its creation.
+    pub audit: AuditRecord,
+    /// Makes a repeat of the request recognisable.
+    pub idempotency: Option<IdempotencyRecord>,
+}
+
+/// What is remembered of a request that carried an `Idempotency-Key`, for one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// SHA-256 of operation, caller and key, as hexadecimal digits.
+    pub key: String,
+    /// SHA-256 of the request, as hexadecimal digits: a repeat has the same.
+    pub fingerprint: String,
+    /// The token that the request made or changed.
+    pub token_id: TokenId,
+}
+
+/// Creates tokens.
+pub trait InsertToken: Sync {
+    /// Writes token, secret, audit record and idempotency record, or nothing.
+    fn insert_token(&self, new: &NewToken) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Recognises repeated requests.
+pub trait GetIdempotency: Sync {
+    /// What is remembered under the key.
+    fn get_idempotency(
+        &self,
+        account: &AccountId,
+        key: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<IdempotencyRecord>>> + Send;
+}
+
+/// A change of a token and of all its secrets.
+#[derive(Debug)]
+pub struct TokenChange {
+    /// The token as it was read; the change fails if it isn't so any more.
+    pub before: StoredToken,
+    /// The token as it is to be.
+    pub after: StoredToken,
+    /// The record of the change.
+    pub audit: AuditRecord,
+}
+
+/// Changes tokens.
+pub trait ChangeToken: Sync {
+    /// Writes token, every secret and audit record, or nothing. [`PortError::Conflict`] if the token is
+    /// no more as it was read.
+    fn change_token(&self, change: &TokenChange) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Records a viewing.
+pub trait RecordView: Sync {
+    /// Writes the audit record, provided that the token still is as it was read.
+    fn record_view(
+        &self,
+        viewed: &StoredToken,
+        audit: &AuditRecord,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Lists audit records.
+pub trait ListAudit: Sync {
+    /// A page of an account's records, newest first.
+    fn list_audit(
+        &self,
+        account: &AccountId,
+        query: &AuditQuery,
+    ) -> impl Future<Output = Result<Page<AuditRecord, super::id::AuditId>>> + Send;
+}
+
+/// Finds what a verification needs.
+pub trait GetSecret: Sync {
+    /// The record of a secret, by one strongly consistent read.
+    fn get_secret(
+        &self,
+        hash: &SecretHash,
+    ) -> impl Future<Output = Result<Option<SecretRecord>>> + Send;
+}
+
+/// A use of a secret that is worth a record.
+#[derive(Debug)]
+pub struct Use {
+    /// The secret as it was read.
+    pub secret: SecretRecord,
+    /// What it remembers from now on.
+    pub seen: Seen,
+    /// The token's last use.
+    pub last_use: LastUse,
+    /// The record of the use.
+    pub audit: AuditRecord,
+}
+
+/// Records uses.
+pub trait RecordUse: Sync {
+    /// Writes what is remembered, the token's last use and the audit record, or nothing.
+    /// [`PortError::Conflict`] if the secret is no more as it was read.
+    fn record_use(&self, used: &Use) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Encrypts secrets.
+pub trait EncryptSecret: Sync {
+    /// The secret, encrypted for this token of this account only.
+    fn encrypt_secret(
+        &self,
+        account: &AccountId,
+        token: &TokenId,
+        secret: &PlainSecret,
+    ) -> impl Future<Output = Result<Ciphertext>> + Send;
+}
+
+/// Decrypts secrets.
+pub trait DecryptSecret: Sync {
+    /// The secret that was encrypted for this token of this account.
+    fn decrypt_secret(
+        &self,
+        account: &AccountId,
+        token: &TokenId,
+        ciphertext: &Ciphertext,
+    ) -> impl Future<Output = Result<PlainSecret>> + Send;
+}
+
+/// Projects the platform's accounts, members and resources. Every state is versioned by its event's
+/// time: an older event never overwrites a newer state.
+pub trait ProjectPlatform: Sync {
+    /// Stores an account and the memberships of its members.
+    fn put_account(
+        &self,
+        account: &Account,
+        event_time: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Marks an account as deleted: from then on no route knows it. Answers whether the event was news.
+    fn delete_account(
+        &self,
+        account: &AccountId,
+        event_time: Timestamp,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Stores a resource.
+    fn put_resource(
+        &self,
+        resource: &Resource,
+        event_time: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Forgets a resource.
+    fn delete_resource(
+        &self,
+        account: &AccountId,
+        name: &ResourceRef,
+        event_time: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// A mail ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// The recipient's address.
+    pub to: String,
+    /// The subject.
+    pub subject: String,
+    /// The text version.
+    pub text: String,
+    /// The HTML version.
+    pub html: String,
+}
+
+/// Sends mail.
+pub trait SendMail: Sync {
+    /// Hands a mail to the mail service.
+    fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Whether a notification has to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It has, by whoever got this answer.
+    Granted,
+    /// It was sent already.
+    Sent,
+    /// Somebody else is sending it right now.
+    Held,
+}
+
+/// Sees to it that a retry doesn't mail twice.
+pub trait ClaimMail: Sync {
+    /// Claims the sending of a record's mail to a recipient.
+    fn claim_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Claim>> + Send;
+
+    /// Marks a claimed mail as sent.
+    fn confirm_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Gives a claim back after the sending failed.
+    fn release_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+    ) -> impl Future<Output = Result<()>> + Send;
+}

@@ -1,0 +1,94 @@
+//! Resources of an account that a scope can name.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{AccountId, IntegrationId, ResourceId};
+
+/// The kinds of resource a custom scope can list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ResourceType {
+    /// A connection to another application.
+    Connection,
+    /// A flow's source.
+    Export,
+    /// A flow's destination.
+    Import,
+    /// A "My API".
+    Api,
+}
+
+impl ResourceType {
+    /// Every type.
+    pub const ALL: [Self; 4] = [Self::Connection, Self::Export, Self::Import, Self::Api];
+
+    /// The singular name, as in events and table keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Export => "export",
+            Self::Import => "import",
+            Self::Api => "api",
+        }
+    }
+
+    /// The plural name, as in routes and in a custom scope's lists.
+    pub fn collection(self) -> &'static str {
+        match self {
+            Self::Connection => "connections",
+            Self::Export => "exports",
+            Self::Import => "imports",
+            Self::Api => "apis",
+        }
+    }
+
+    /// The type of that singular name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// The name of a resource within its account.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceRef {
+    /// What it is.
+    pub kind: ResourceType,
+    /// Which one.
+    pub id: ResourceId,
+}
+
+impl fmt::Display for ResourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.collection(), self.id)
+    }
+}
+
+/// A resource, projected from the platform's events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// The account it belongs to.
+    pub account_id: AccountId,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: ResourceType,
+    /// Which one.
+    pub id: ResourceId,
+    /// Its display name.
+    pub name: String,
+    /// The Integration App it is a part of, if any.
+    #[serde(default)]
+    pub integration_id: Option<IntegrationId>,
+}
+
+impl Resource {
+    /// Its name within the account.
+    pub fn reference(&self) -> ResourceRef {
+        ResourceRef {
+            kind: self.kind,
+            id: self.id.clone(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a token may touch.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::ResourceId;
+use super::resource::{ResourceRef, ResourceType};
+
+/// The most ids a custom scope may list, over all types.
+pub const MAX_SCOPE_IDS: usize = 1_000;
+
+/// A token's permissions. Full access and lists exclude each other by construction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Scope {
+    /// Everything the token's kind allows.
+    Full,
+    /// Only the listed resources.
+    Custom(ResourceLists),
+}
+
+impl Scope {
+    /// The name of the scope's type in JSON.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Custom(_) => "custom",
+        }
+    }
+
+    /// Whether the scope lists the resource; full access lists everything.
+    pub fn covers(&self, resource: &ResourceRef) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Custom(lists) => lists.of(resource.kind).contains(&resource.id),
+        }
+    }
+}
+
+/// The lists of a custom scope. Sets: naming a resource twice means nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLists {
+    /// Connections.
+    pub connections: BTreeSet<ResourceId>,
+    /// Exports.
+    pub exports: BTreeSet<ResourceId>,
+    /// Imports.
+    pub imports: BTreeSet<ResourceId>,
+    /// My APIs.
+    pub apis: BTreeSet<ResourceId>,
+}
+
+impl ResourceLists {
+    /// The list of a type.
+    pub fn of(&self, kind: ResourceType) -> &BTreeSet<ResourceId> {
+        match kind {
+            ResourceType::Connection => &self.connections,
+            ResourceType::Export => &self.exports,
+            ResourceType::Import => &self.imports,
+            ResourceType::Api => &self.apis,
+        }
+    }
+
+    /// The list of a type, to be changed.
+    pub fn of_mut(&mut self, kind: ResourceType) -> &mut BTreeSet<ResourceId> {
+        match kind {
+            ResourceType::Connection => &mut self.connections,
+            ResourceType::Export => &mut self.exports,
+            ResourceType::Import => &mut self.imports,
+            ResourceType::Api => &mut self.apis,
+        }
+    }
+
+    /// Every listed resource.
+    pub fn iter(&self) -> impl Iterator<Item = ResourceRef> + '_ {
+        ResourceType::ALL.into_iter().flat_map(|kind| {
+            self.of(kind).iter().map(move |id| ResourceRef {
+                kind,
+                id: id.clone(),
+            })
+        })
+    }
+
+    /// How many resources are listed.
+    pub fn len(&self) -> usize {
+        ResourceType::ALL
+            .into_iter()
+            .map(|kind| self.of(kind).len())
+            .sum()
+    }
+
+    /// Whether nothing is listed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_that_of_the_contract() {
+        assert_eq!(
+            serde_json::to_value(Scope::Full).unwrap(),
+            serde_json::json!({"type": "full"})
+        );
+        let mut lists = ResourceLists::default();
+        lists.exports.insert("exp_1".parse().unwrap());
+        let json = serde_json::json!(
+            {"type": "custom", "connections": [], "exports": ["exp_1"], "imports": [], "apis": []}
+        );
+        assert_eq!(
+            serde_json::to_value(Scope::Custom(lists.clone())).unwrap(),
+            json
+        );
+        assert_eq!(
+            serde_json::from_value::<Scope>(json).unwrap(),
+            Scope::Custom(lists)
+        );
+    }
+
+    #[test]
+    fn a_custom_scope_covers_an_id_only_under_its_type() {
+        let mut lists = ResourceLists::default();
+        lists.exports.insert("same".parse().unwrap());
+        let scope = Scope::Custom(lists);
+        let export = ResourceRef {
+            kind: ResourceType::Export,
+            id: "same".parse().unwrap(),
+        };
+        let import = ResourceRef {
+            kind: ResourceType::Import,
+            id: "same".parse().unwrap(),
+        };
+        assert!(scope.covers(&export));
+        assert!(!scope.covers(&import));
+        assert!(Scope::Full.covers(&import));
+    }
+}

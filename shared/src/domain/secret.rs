@@ -1,0 +1,300 @@
+//! The secret itself: its format, its check and what is kept of it.
+//!
+//! `lka_` or `lki_`, 43 characters of base62 (256 random bits), 6 characters of base62 (the CRC-32 of
+//! what precedes). As a regular expression for secret scanners: `\blk[ai]_[0-9A-Za-z]{49}\b`.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::ports::{Entropy, EntropyError};
+use super::token::Kind;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PREFIX_LENGTH: usize = 4;
+const RANDOM_LENGTH: usize = 43;
+const CHECKSUM_LENGTH: usize = 6;
+
+/// The length of every secret, in characters.
+pub const SECRET_LENGTH: usize = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
+
+fn prefix(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Account => "lka_",
+        Kind::IntegrationApp => "lki_",
+    }
+}
+
+/// A secret in plain text. It has no `Display`, no `Serialize` and a `Debug` that hides it; the memory
+/// is overwritten when it is dropped. `expose_secret` is banned by lint outside the places that hand
+/// the secret over: here (to hash it), to KMS, and in the response of create, regenerate and reveal.
+pub struct PlainSecret(SecretString);
+
+/// A string that isn't a secret of ours: wrong prefix, length, alphabet or checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a well-formed secret")]
+pub struct MalformedSecret;
+
+impl PlainSecret {
+    /// A new secret with 256 bits of the entropy source.
+    ///
+    /// # Errors
+    /// When the source fails. No weaker secret is ever made instead.
+    pub fn generate(kind: Kind, entropy: &impl Entropy) -> Result<Self, EntropyError> {
+        let mut random = [0; 32];
+        entropy.fill(&mut random)?;
+        let mut text = String::with_capacity(SECRET_LENGTH);
+        text.push_str(prefix(kind));
+        push_base62(&mut text, &mut random, RANDOM_LENGTH);
+        let checksum = crc32fast::hash(text.as_bytes());
+        push_base62(&mut text, &mut checksum.to_be_bytes(), CHECKSUM_LENGTH);
+        Ok(Self(text.into()))
+    }
+
+    /// Takes a string for a secret if it is well-formed. Costs no I/O, so that typing errors and
+    /// scanners' noise never reach the table.
+    ///
+    /// # Errors
+    /// When it isn't well-formed.
+    pub fn parse(text: &str) -> Result<Self, MalformedSecret> {
+        let bytes = text.as_bytes();
+        if bytes.len() != SECRET_LENGTH {
+            return Err(MalformedSecret);
+        }
+        let (summed, checksum) = bytes.split_at(SECRET_LENGTH - CHECKSUM_LENGTH);
+        let (start, random) = summed.split_at(PREFIX_LENGTH);
+        let known_prefix = [Kind::Account, Kind::IntegrationApp]
+            .into_iter()
+            .any(|kind| prefix(kind).as_bytes() == start);
+        if !known_prefix || !random.iter().all(u8::is_ascii_alphanumeric) {
+            return Err(MalformedSecret);
+        }
+        let mut expected = String::with_capacity(CHECKSUM_LENGTH);
+        push_base62(
+            &mut expected,
+            &mut crc32fast::hash(summed).to_be_bytes(),
+            CHECKSUM_LENGTH,
+        );
+        if expected.as_bytes() != checksum {
+            return Err(MalformedSecret);
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The key under which the secret is found.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the hash is what is stored in place of the secret"
+    )]
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
+    }
+
+    /// The last four characters, which people compare to tell tokens apart. They belong to the
+    /// checksum, so they tell next to nothing about the random part.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "four characters of the checksum are no secret"
+    )]
+    pub fn hint(&self) -> String {
+        let text = self.0.expose_secret();
+        text.get(text.len() - 4..).unwrap_or_default().to_owned()
+    }
+}
+
+impl ExposeSecret<str> for PlainSecret {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "passes the lint on to its callers"
+    )]
+    fn expose_secret(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for PlainSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainSecret([redacted])")
+    }
+}
+
+/// The SHA-256 of a secret. A fast hash is right here: the input has 256 random bits, so there is
+/// nothing to guess.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash as 64 hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        const DIGITS: [char; 16] = [
+            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+        ];
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
+        self.0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)])
+            .collect()
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretHash({})", self.to_hex())
+    }
+}
+
+impl From<SecretHash> for String {
+    fn from(hash: SecretHash) -> Self {
+        hash.to_hex()
+    }
+}
+
+/// A string that isn't 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a hash of a secret")]
+pub struct InvalidHash;
+
+impl TryFrom<String> for SecretHash {
+    type Error = InvalidHash;
+
+    fn try_from(hex: String) -> Result<Self, InvalidHash> {
+        let mut hash = [0; 32];
+        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
+        if pairs.len() != hash.len() || !rest.is_empty() {
+            return Err(InvalidHash);
+        }
+        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+            *byte = (nibble(*high)? << 4) | nibble(*low)?;
+        }
+        Ok(Self(hash))
+    }
+}
+
+fn nibble(digit: u8) -> Result<u8, InvalidHash> {
+    match digit {
+        b'0'..=b'9' => Ok(digit - b'0'),
+        b'a'..=b'f' => Ok(digit - b'a' + 10),
+        _ => Err(InvalidHash),
+    }
+}
+
+/// Appends a big-endian number as base62, padded with zeros to `length` digits. Destroys the number.
+fn push_base62(text: &mut String, number: &mut [u8], length: usize) {
+    let start = text.len();
+    for _ in 0..length {
+        let mut remainder = 0_u16;
+        for byte in number.iter_mut() {
+            let dividend = (remainder << 8) | u16::from(*byte);
+            // Both fit: the dividend is below 62 × 256.
+            *byte = u8::try_from(dividend / 62).unwrap_or(u8::MAX);
+            remainder = dividend % 62;
+        }
+        let digit = ALPHABET
+            .get(usize::from(remainder))
+            .copied()
+            .unwrap_or(b'0');
+        text.insert(start, char::from(digit));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::FixedEntropy;
+
+    #[expect(clippy::disallowed_methods, reason = "a test looks at what it made")]
+    fn text(secret: &PlainSecret) -> String {
+        secret.expose_secret().to_owned()
+    }
+
+    #[test]
+    fn the_format_is_that_of_the_contract() {
+        let zero = text(&PlainSecret::generate(Kind::Account, &FixedEntropy([0; 32])).unwrap());
+        assert_eq!(&zero[..47], &format!("lka_{}", "0".repeat(43)));
+        assert_eq!(zero.len(), SECRET_LENGTH);
+        let ones =
+            text(&PlainSecret::generate(Kind::IntegrationApp, &FixedEntropy([0xff; 32])).unwrap());
+        // 2^256 - 1 in base62, computed independently.
+        assert_eq!(
+            &ones[..47],
+            "lki_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1"
+        );
+    }
+
+    #[test]
+    fn debug_hides_the_secret() {
+        let secret = PlainSecret::generate(Kind::Account, &FixedEntropy([7; 32])).unwrap();
+        assert_eq!(format!("{secret:?}"), "PlainSecret([redacted])");
+    }
+
+    #[test]
+    fn the_hash_is_sha_256_of_the_whole_text() {
+        let secret = PlainSecret::generate(Kind::Account, &FixedEntropy([0; 32])).unwrap();
+        let expected: [u8; 32] = Sha256::digest(text(&secret).as_bytes()).into();
+        assert_eq!(secret.hash(), SecretHash(expected));
+        let hex = secret.hash().to_hex();
+        assert_eq!(SecretHash::try_from(hex.clone()), Ok(secret.hash()));
+        assert_eq!(SecretHash::try_from(hex.to_uppercase()), Err(InvalidHash));
+        assert_eq!(SecretHash::try_from(hex[1..].to_owned()), Err(InvalidHash));
+    }
+
+    #[test]
+    fn strings_that_only_look_alike_are_refused() {
+        let secret = text(&PlainSecret::generate(Kind::Account, &FixedEntropy([3; 32])).unwrap());
+        for bad in [
+            String::new(),
+            "lka_".into(),
+            format!("{secret}0"),
+            secret[..52].to_owned(),
+            secret.replace("lka_", "lkb_"),
+            secret.replace("lka_", "lki_"),
+            format!(" {}", &secret[1..]),
+            "ä".repeat(26) + "a",
+        ] {
+            assert!(PlainSecret::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_generated_secret_parses(random: [u8; 32], app: bool) {
+            let kind = if app { Kind::IntegrationApp } else { Kind::Account };
+            let secret = PlainSecret::generate(kind, &FixedEntropy(random)).unwrap();
+            let parsed = PlainSecret::parse(&text(&secret)).unwrap();
+            prop_assert_eq!(parsed.hash(), secret.hash());
+            prop_assert!(text(&secret).ends_with(&secret.hint()));
+        }
+
+        #[test]
+        fn every_single_character_change_is_refused(random: [u8; 32]) {
+            let secret = text(&PlainSecret::generate(Kind::Account, &FixedEntropy(random)).unwrap());
+            for position in 0..secret.len() {
+                for replacement in 0x20..0x7f_u8 {
+                    let mut changed = secret.clone().into_bytes();
+                    if changed[position] == replacement {
+                        continue;
+                    }
+                    changed[position] = replacement;
+                    let changed = String::from_utf8(changed).unwrap();
+                    prop_assert!(PlainSecret::parse(&changed).is_err(), "{}", changed);
+                }
+            }
+        }
+
+        #[test]
+        fn different_random_bits_give_different_secrets(all: HashSet<[u8; 32]>) {
+            let secrets: HashSet<_> = all
+                .iter()
+                .map(|bits| text(&PlainSecret::generate(Kind::Account, &FixedEntropy(*bits)).unwrap()))
+                .collect();
+            prop_assert_eq!(secrets.len(), all.len());
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Tokens and the changes that they can go through.
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+use super::audit::Actor;
+use super::auto_purge::AutoPurge;
+use super::id::{AccountId, IntegrationId, TokenId};
+use super::scope::Scope;
+use super::secret::SecretHash;
+
+/// The longest name, in characters.
+pub const MAX_NAME: usize = 128;
+/// The longest description, in characters.
+pub const MAX_DESCRIPTION: usize = 1_024;
+/// The longest reason for a revocation, in characters.
+pub const MAX_REASON: usize = 1_024;
+/// The most address ranges of a token.
+pub const MAX_CIDRS: usize = 32;
+
+/// What a token acts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Acts for the account.
+    Account,
+    /// Acts inside one Integration App.
+    IntegrationApp,
+}
+
+impl Kind {
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::IntegrationApp => "integrationApp",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Account, Self::IntegrationApp]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
+/// Whether a token may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// It may.
+    Active,
+    /// It may not, until it is reactivated.
+    Revoked,
+}
+
+impl Status {
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// The status of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Active, Self::Revoked]
+            .into_iter()
+            .find(|status| status.as_str() == name)
+    }
+}
+
+/// When, by whom and why a token was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Why, in the words of whoever did it.
+    pub reason: Option<String>,
+}
+
+/// The last recorded use of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastUse {
+    /// When.
+    pub at: Timestamp,
+    /// From which address.
+    pub ip: IpAddr,
+}
+
+/// A token as people see it. It can't hold the secret, only the hint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Which token; stays the same for its whole life.
+    pub id: TokenId,
+    /// Whose token.
+    pub account_id: AccountId,
+    /// What it acts as.
+    pub kind: Kind,
+    /// The Integration App of an [`Kind::IntegrationApp`] token.
+    pub integration_id: Option<IntegrationId>,
+    /// Its name, 1 to [`MAX_NAME`] characters.
+    pub name: String,
+    /// What it is used for and where it is kept, up to [`MAX_DESCRIPTION`] characters.
+    pub description: String,
+    /// The chosen lifetime.
+    pub auto_purge: AutoPurge,
+    /// The instant from which it is gone.
+    pub purge_at: Option<Timestamp>,
+    /// What it may touch.
+    pub scope: Scope,
+    /// From where it may be used; empty means from anywhere.
+    pub allowed_cidrs: Vec<IpNet>,
+    /// The last four characters of the current secret.
+    pub hint: String,
+    /// Counts the changes, from 1. The `ETag`.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// By whom.
+    pub created_by: Actor,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// By whom.
+    pub updated_by: Actor,
+    /// Set while it is revoked.
+    pub revocation: Option<Revocation>,
+    /// Its last recorded use.
+    pub last_use: Option<LastUse>,
+}
+
+impl Token {
+    /// Whether it may be used.
+    pub fn status(&self) -> Status {
+        if self.revocation.is_some() {
+            Status::Revoked
+        } else {
+            Status::Active
+        }
+    }
+
+    /// Whether its purge time has come: from that instant it is gone for every route and every
+    /// verification, whether or not the table still has it.
+    pub fn is_purged(&self, now: Timestamp) -> bool {
+        self.purge_at.is_some_and(|purge_at| purge_at <= now)
+    }
+
+    /// The token after its revocation; `None` if it is revoked already, which needs no change.
+    pub fn revoke(&self, by: Actor, at: Timestamp, reason: Option<String>) -> Option<Self> {
+        if self.revocation.is_some() {
+            return None;
+        }
+        let revocation = Some(Revocation {
+            at,
+            by: by.clone(),
+            reason,
+        });
+        Some(Self {
+            revocation,
+            ..self.changed(by, at)
+        })
+    }
+
+    /// A copy that counts as one change more.
+    fn changed(&self, by: Actor, at: Timestamp) -> Self {
+        Self {
+            version: self.version + 1,
+            updated_at: at,
+            updated_by: by,
+            ..self.clone()
+        }
+    }
+}
+
+/// The secret encrypted by KMS, for showing it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ciphertext(pub Vec<u8>);
+
+/// An earlier secret that still works until its grace period ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetiredSecret {
+    /// Which secret.
+    pub hash: SecretHash,
+    /// The instant from which it is refused.
+    pub valid_until: Timestamp,
+}
+
+/// What is stored of a token beside what people see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredToken {
+    /// What people see.
+    pub token: Token,
+    /// The key of the current secret.
+    pub secret_hash: SecretHash,
+    /// The current secret, encrypted.
+    pub ciphertext: Ciphertext,
+    /// The secret that the current one replaced, while its grace period lasts.
+    pub retired: Option<RetiredSecret>,
+}
+
+impl StoredToken {
+    /// The keys of every secret that may still have an item in the table.
+    pub fn secret_hashes(&self) -> impl Iterator<Item = SecretHash> + '_ {
+        std::iter::once(self.secret_hash).chain(self.retired.iter().map(|retired| retired.hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn revoking_keeps_who_when_and_why() {
+        let token = testing::token();
+        let at = testing::now();
+        let revoked = token
+            .revoke(testing::owner_actor(), at, Some("lost".into()))
+            .unwrap();
+        assert_eq!(revoked.status(), Status::Revoked);
+        assert_eq!(revoked.version, token.version + 1);
+        assert_eq!(
+            revoked.revocation,
+            Some(Revocation {
+                at,
+                by: testing::owner_actor(),
+                reason: Some("lost".into())
+            })
+        );
+        assert_eq!(revoked.updated_at, at);
+    }
+
+    #[test]
+    fn revoking_a_revoked_token_changes_nothing() {
+        let revoked = testing::token()
+            .revoke(testing::owner_actor(), testing::now(), None)
+            .unwrap();
+        assert_eq!(
+            revoked.revoke(testing::owner_actor(), testing::now(), None),
+            None
+        );
+    }
+
+    #[test]
+    fn a_token_is_purged_from_the_very_instant() {
+        let mut token = testing::token();
+        let at = testing::now();
+        token.purge_at = Some(at);
+        assert!(token.is_purged(at));
+        assert!(!token.is_purged(at - jiff::SignedDuration::from_millis(1)));
+        token.purge_at = None;
+        assert!(!token.is_purged(Timestamp::MAX));
+    }
+}

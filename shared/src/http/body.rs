@@ -1,0 +1,346 @@
+//! Bodies: JSON objects whose fields are read one by one, so that every failure is answered at once.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
+use ipnet::IpNet;
+use lambda_http::Request;
+use lambda_http::http::header::{CONTENT_TYPE, IF_MATCH};
+use serde_json::{Map, Value};
+
+use super::ApiError;
+use crate::domain::auto_purge::AutoPurge;
+use crate::domain::id::ResourceId;
+use crate::domain::resource::ResourceType;
+use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
+use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, Token};
+use crate::domain::validation::FieldError;
+
+/// The largest body, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// Checks a request's `If-Match` against a token's version.
+///
+/// # Errors
+/// [`ApiError::VersionMismatch`] if none of its tags is the version's.
+pub fn check_if_match(request: &Request, token: &Token) -> Result<(), ApiError> {
+    let mut tags = request.headers().get_all(IF_MATCH).iter().peekable();
+    if tags.peek().is_none() {
+        return Ok(());
+    }
+    let current = format!("\"{}\"", token.version);
+    let matches = tags
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || tag.trim() == current);
+    if matches {
+        Ok(())
+    } else {
+        Err(ApiError::VersionMismatch)
+    }
+}
+
+/// The fields of a JSON object, each taken once; what is left at the end is unknown.
+#[derive(Debug)]
+pub struct Fields {
+    object: Map<String, Value>,
+    path: String,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// The fields of a request's body.
+    ///
+    /// # Errors
+    /// When the body is too large, isn't declared as JSON, or isn't a JSON object.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        let body: &[u8] = request.body();
+        if body.len() > MAX_BODY {
+            return Err(ApiError::BodyTooLarge);
+        }
+        let declared = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        if !declared.is_some_and(is_json) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(object)) => Ok(Self::new(object, String::new())),
+            Ok(_) => Err(ApiError::MalformedJson(
+                "the body is not a JSON object".into(),
+            )),
+            Err(error) => Err(ApiError::MalformedJson(format!(
+                "the body is not JSON: {error}"
+            ))),
+        }
+    }
+
+    /// The fields of a request's body, where no body means no fields.
+    ///
+    /// # Errors
+    /// As [`Fields::of`].
+    pub fn of_optional(request: &Request) -> Result<Self, ApiError> {
+        let body: &[u8] = request.body();
+        if body.is_empty() {
+            return Ok(Self::new(Map::new(), String::new()));
+        }
+        Self::of(request)
+    }
+
+    fn new(object: Map<String, Value>, path: String) -> Self {
+        Self {
+            object,
+            path,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Adds a failure of a field.
+    pub fn fail(&mut self, field: &str, code: &'static str, message: impl Into<String>) {
+        let path = format!("{}{field}", self.path);
+        self.errors.push(FieldError::new(path, code, message));
+    }
+
+    /// Takes a field; `null` counts as not given.
+    pub fn take(&mut self, field: &str) -> Option<Value> {
+        self.object.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// Adds a failure if a field that must be there isn't, and hasn't failed otherwise.
+    pub fn require<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        let path = format!("{}{field}", self.path);
+        let failed = |error: &FieldError| {
+            error.field == path || error.field.starts_with(&format!("{path}."))
+        };
+        if value.is_none() && !self.errors.iter().any(failed) {
+            self.fail(field, "required", "is required");
+        }
+        value
+    }
+
+    /// Takes a text of a length, in characters.
+    pub fn text(&mut self, field: &str, length: RangeInclusive<usize>) -> Option<String> {
+        match self.take(field)? {
+            Value::String(text) => self.check_text(field, text, length),
+            _ => {
+                self.fail(field, "wrong_type", "must be a string");
+                None
+            }
+        }
+    }
+
+    fn check_text(
+        &mut self,
+        field: &str,
+        text: String,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
+        let characters = text.chars().count();
+        if characters > *length.end() {
+            let most = length.end();
+            self.fail(
+                field,
+                "too_long",
+                format!("has {characters} characters, {most} at most"),
+            );
+            None
+        } else if *length.start() > 0 && text.trim().is_empty() {
+            self.fail(field, "required", "must not be empty");
+            None
+        } else if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
+            self.fail(
+                field,
+                "invalid_characters",
+                "must not contain control characters",
+            );
+            None
+        } else {
+            Some(text)
+        }
+    }
+
+    /// Takes a text that `parse` understands; `expected` says what was expected if it doesn't.
+    pub fn choice<T>(
+        &mut self,
+        field: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(field)?;
+        let choice = value.as_str().and_then(parse);
+        if choice.is_none() {
+            self.fail(field, "invalid_value", format!("must be {expected}"));
+        }
+        choice
+    }
+
+    /// Takes a token's name.
+    pub fn name(&mut self) -> Option<String> {
+        let name = self.text("name", 1..=MAX_NAME)?;
+        if name.contains(['\n', '\r', '\t']) {
+            self.fail("name", "invalid_characters", "must be a single line");
+            return None;
+        }
+        Some(name)
+    }
+
+    /// Takes a token's description.
+    pub fn description(&mut self) -> Option<String> {
+        self.text("description", 0..=MAX_DESCRIPTION)
+    }
+
+    /// Takes a lifetime.
+    pub fn auto_purge(&mut self) -> Option<AutoPurge> {
+        let choices = AutoPurge::ALL.map(AutoPurge::as_str).join(", ");
+        self.choice("autoPurge", &format!("one of {choices}"), AutoPurge::parse)
+    }
+
+    /// Takes a token's address ranges. An address without a length means just itself.
+    pub fn allowed_cidrs(&mut self) -> Option<Vec<IpNet>> {
+        let Value::Array(values) = self.take("allowedCidrs")? else {
+            self.fail(
+                "allowedCidrs",
+                "wrong_type",
+                "must be an array of address ranges",
+            );
+            return None;
+        };
+        if values.len() > MAX_CIDRS {
+            let count = values.len();
+            self.fail(
+                "allowedCidrs",
+                "too_many",
+                format!("has {count}, {MAX_CIDRS} at most"),
+            );
+            return None;
+        }
+        let mut cidrs = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            match value.as_str().and_then(parse_cidr) {
+                Some(cidr) if cidr.trunc() != cidr => {
+                    let meant = cidr.trunc();
+                    let message = format!("has bits set behind its length; `{meant}` is the range");
+                    self.fail(&format!("allowedCidrs.{index}"), "invalid_cidr", message);
+                }
+                Some(cidr) if cidrs.contains(&cidr) => {}
+                Some(cidr) => cidrs.push(cidr),
+                None => {
+                    let message = "must be an address range such as 192.0.2.0/24 or 2001:db8::/32";
+                    self.fail(&format!("allowedCidrs.{index}"), "invalid_cidr", message);
+                }
+            }
+        }
+        Some(cidrs)
+    }
+
+    /// Takes a scope. Full access and lists exclude each other.
+    pub fn scope(&mut self) -> Option<Scope> {
+        let Value::Object(object) = self.take("scope")? else {
+            self.fail("scope", "wrong_type", "must be an object");
+            return None;
+        };
+        let mut fields = Self::new(object, format!("{}scope.", self.path));
+        let kind = fields.choice("type", "full or custom", |kind| {
+            matches!(kind, "full" | "custom").then(|| kind.to_owned())
+        });
+        let kind = fields.require("type", kind);
+        let mut lists = ResourceLists::default();
+        for resource in ResourceType::ALL {
+            let field = resource.collection();
+            let given = fields
+                .object
+                .get(field)
+                .is_some_and(|value| !value.is_null());
+            if given && kind.as_deref() == Some("full") {
+                fields.take(field);
+                let message = "full access and lists exclude each other";
+                fields.fail(field, "scope_conflict", message);
+            } else if let Some(ids) = fields.ids(field) {
+                *lists.of_mut(resource) = ids;
+            }
+        }
+        if lists.len() > MAX_SCOPE_IDS {
+            let message = format!("lists {} resources, {MAX_SCOPE_IDS} at most", lists.len());
+            self.fail("scope", "too_many", message);
+        }
+        let scope = match kind.as_deref() {
+            Some("full") => Some(Scope::Full),
+            Some("custom") => {
+                if lists.is_empty() && fields.errors.is_empty() {
+                    self.fail("scope", "required", "must list at least one resource");
+                }
+                Some(Scope::Custom(lists))
+            }
+            _ => None,
+        };
+        fields.close();
+        let valid = fields.errors.is_empty();
+        self.errors.append(&mut fields.errors);
+        scope.filter(|_| valid)
+    }
+
+    /// Takes an array of resource ids.
+    fn ids(&mut self, field: &str) -> Option<BTreeSet<ResourceId>> {
+        let Value::Array(values) = self.take(field)? else {
+            self.fail(field, "wrong_type", "must be an array of ids");
+            return None;
+        };
+        let mut ids = BTreeSet::new();
+        for (index, value) in values.iter().enumerate() {
+            match value.as_str().and_then(|id| id.parse().ok()) {
+                Some(id) => {
+                    ids.insert(id);
+                }
+                None => self.fail(&format!("{field}.{index}"), "invalid_id", "is not an id"),
+            }
+        }
+        Some(ids)
+    }
+
+    /// Adds a failure for every field that nobody took.
+    fn close(&mut self) {
+        for field in std::mem::take(&mut self.object)
+            .into_iter()
+            .map(|(field, _)| field)
+        {
+            self.fail(&field, "unknown_field", "is not a field here");
+        }
+    }
+
+    /// Nothing, if every field was known and valid.
+    ///
+    /// # Errors
+    /// [`ApiError::Validation`] with every failure.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        self.close();
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::Validation(self.errors))
+        }
+    }
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    matches!(
+        essence.as_str(),
+        "application/json" | "application/merge-patch+json"
+    )
+}
+
+fn parse_cidr(text: &str) -> Option<IpNet> {
+    text.parse()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}

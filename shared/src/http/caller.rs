@@ -1,0 +1,181 @@
+//! Who calls, and whether he may use the management routes of the account in the path.
+
+use std::net::IpAddr;
+
+use lambda_http::http::header::USER_AGENT;
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+use super::{ApiError, request_id};
+use crate::config::{ConfigError, require};
+use crate::domain::account::{Account, Member};
+use crate::domain::audit::{Actor, Origin, Source};
+use crate::domain::id::{AccountId, TokenId, UserId};
+use crate::domain::ports::GetAccount;
+
+/// How much of a client's name an audit record keeps, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+/// The OpenID client of our own console: what comes through it has the source `ui`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleClient(String);
+
+impl ConsoleClient {
+    /// The client of that id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// Reads `CONSOLE_CLIENT_ID`.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        require("CONSOLE_CLIENT_ID").map(Self)
+    }
+}
+
+/// A signed-in person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The person.
+    pub user: UserId,
+    client: Option<String>,
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+    request_id: String,
+}
+
+impl SignedIn {
+    /// Reads the claims that the gateway's JWT authorizer has verified.
+    ///
+    /// # Errors
+    /// [`ApiError::AccessTokenRequired`] without claims, or with those of an id token: that one tells
+    /// a client who signed in and was never meant to be sent to an API.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+            return Err(ApiError::AccessTokenRequired);
+        };
+        let claims = context
+            .authorizer
+            .as_ref()
+            .and_then(|authorizer| authorizer.jwt.as_ref())
+            .map(|jwt| &jwt.claims)
+            .ok_or(ApiError::AccessTokenRequired)?;
+        if claims
+            .get("token_use")
+            .is_some_and(|usage| usage != "access")
+        {
+            return Err(ApiError::AccessTokenRequired);
+        }
+        let user = claims.get("sub").and_then(|sub| sub.parse().ok());
+        let user_agent = request
+            .headers()
+            .get(USER_AGENT)
+            .and_then(|value| value.to_str().ok());
+        Ok(Self {
+            user: user.ok_or(ApiError::AccessTokenRequired)?,
+            client: claims
+                .get("client_id")
+                .or_else(|| claims.get("azp"))
+                .cloned(),
+            ip: context
+                .http
+                .source_ip
+                .as_deref()
+                .and_then(|ip| ip.parse().ok()),
+            user_agent: user_agent.map(|name| name.chars().take(MAX_USER_AGENT).collect()),
+            request_id: request_id(request),
+        })
+    }
+}
+
+/// A member who administers the tokens of the account in the path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: Account,
+    /// The caller's membership in it.
+    pub member: Member,
+    signed_in: SignedIn,
+}
+
+impl Caller {
+    /// Finds the caller's membership and checks the role. The profile is read at every request, so a
+    /// role that is lost is lost with the next one.
+    ///
+    /// # Errors
+    /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member: the two
+    /// can't be told apart. [`ApiError::RoleRequired`] for a member who may not.
+    pub async fn authorize(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
+        let caller = Self::member(store, request).await?;
+        if caller.member.role.administers_tokens() {
+            Ok(caller)
+        } else {
+            Err(ApiError::RoleRequired)
+        }
+    }
+
+    /// Finds the caller's membership, whatever the role.
+    ///
+    /// # Errors
+    /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member.
+    pub async fn member(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
+        let signed_in = SignedIn::of(request)?;
+        let id: AccountId = path_id(request, "accountId").ok_or(ApiError::AccountNotFound)?;
+        let account = store
+            .get_account(&id)
+            .await?
+            .ok_or(ApiError::AccountNotFound)?;
+        let member = account
+            .member(&signed_in.user)
+            .cloned()
+            .ok_or(ApiError::AccountNotFound)?;
+        Ok(Self {
+            account,
+            member,
+            signed_in,
+        })
+    }
+
+    /// The caller as audit records name him.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            id: self.member.id.to_string(),
+            email: Some(self.member.email.clone()),
+            name: self.member.name.clone(),
+        }
+    }
+
+    /// Where the request came from, for its audit record.
+    pub fn origin(&self, console: &ConsoleClient) -> Origin {
+        let through_console = self.signed_in.client.as_ref() == Some(&console.0);
+        Origin {
+            source: if through_console {
+                Source::Ui
+            } else {
+                Source::Api
+            },
+            actor: self.actor(),
+            ip: self.signed_in.ip,
+            user_agent: self.signed_in.user_agent.clone(),
+            request_id: self.signed_in.request_id.clone(),
+        }
+    }
+}
+
+/// The token that the path names.
+///
+/// # Errors
+/// [`ApiError::TokenNotFound`] if it can't be the id of one.
+pub fn token_id(request: &Request) -> Result<TokenId, ApiError> {
+    path_id(request, "tokenId").ok_or(ApiError::TokenNotFound)
+}
+
+fn path_id<T: std::str::FromStr>(request: &Request, name: &str) -> Option<T> {
+    request
+        .path_parameters_ref()
+        .and_then(|parameters| parameters.first(name))?
+        .parse()
+        .ok()
+}

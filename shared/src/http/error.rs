@@ -1,0 +1,301 @@
+//! Everything that can go wrong in an HTTP operation, and how it is answered: RFC 9457.
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::{Body, Response};
+use serde::Serialize;
+
+use crate::domain::ports::{EntropyError, PortError};
+use crate::domain::validation::FieldError;
+
+/// An error with its public answer. What is only for the log is in [`ApiError::internal`]; the type
+/// has no `Display`, so that the two can't be confused.
+#[derive(Debug)]
+pub enum ApiError {
+    /// The body isn't JSON, or not an object. The text says where.
+    MalformedJson(String),
+    /// The cursor isn't one that this list gave out.
+    InvalidCursor,
+    /// The caller's token isn't an access token of the identity provider.
+    AccessTokenRequired,
+    /// The caller's role doesn't administer tokens.
+    RoleRequired,
+    /// The caller may not see secrets.
+    DeveloperModeRequired,
+    /// The account's licence doesn't cover the lifetime.
+    ApiManagementLicenseRequired,
+    /// There is no such account, or the caller is no member.
+    AccountNotFound,
+    /// There is no such token.
+    TokenNotFound,
+    /// Another request changed the same thing at the same time.
+    Conflict,
+    /// The token isn't at the version of `If-Match`.
+    VersionMismatch,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// The body's content type isn't JSON.
+    UnsupportedMediaType,
+    /// The request isn't valid; every failure is in the list.
+    Validation(Vec<FieldError>),
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused,
+    /// A service that we need is busy or can't be reached. The text is for the log.
+    Unavailable(String),
+    /// A defect. The text is for the log.
+    Internal(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    request_id: &'a str,
+}
+
+impl ApiError {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::MalformedJson(_) | Self::InvalidCursor => 400,
+            Self::AccessTokenRequired => 401,
+            Self::RoleRequired
+            | Self::DeveloperModeRequired
+            | Self::ApiManagementLicenseRequired => 403,
+            Self::AccountNotFound | Self::TokenNotFound => 404,
+            Self::Conflict => 409,
+            Self::VersionMismatch => 412,
+            Self::BodyTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::Validation(_) | Self::IdempotencyKeyReused => 422,
+            Self::Internal(_) => 500,
+            Self::Unavailable(_) => 503,
+        }
+    }
+
+    /// The stable code, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MalformedJson(_) => "malformed_json",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::AccessTokenRequired => "access_token_required",
+            Self::RoleRequired => "role_required",
+            Self::DeveloperModeRequired => "developer_mode_required",
+            Self::ApiManagementLicenseRequired => "api_management_license_required",
+            Self::AccountNotFound => "account_not_found",
+            Self::TokenNotFound => "token_not_found",
+            Self::Conflict => "conflict",
+            Self::VersionMismatch => "version_mismatch",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::Validation(_) => "validation_failed",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal_error",
+        }
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Conflict | Self::Unavailable(_) => true,
+            Self::MalformedJson(_)
+            | Self::InvalidCursor
+            | Self::AccessTokenRequired
+            | Self::RoleRequired
+            | Self::DeveloperModeRequired
+            | Self::ApiManagementLicenseRequired
+            | Self::AccountNotFound
+            | Self::TokenNotFound
+            | Self::VersionMismatch
+            | Self::BodyTooLarge
+            | Self::UnsupportedMediaType
+            | Self::Validation(_)
+            | Self::IdempotencyKeyReused
+            | Self::Internal(_) => false,
+        }
+    }
+
+    /// What to tell people.
+    fn detail(&self) -> &str {
+        match self {
+            Self::MalformedJson(place) => place,
+            Self::InvalidCursor => {
+                "the cursor is not one that this list with these filters gave out; start without one"
+            }
+            Self::AccessTokenRequired => "sign in and send the access token, not the id token",
+            Self::RoleRequired => "only owners and administrators of the account may do this",
+            Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
+            Self::ApiManagementLicenseRequired => {
+                "lifetimes beyond one hour need the account's API Management licence"
+            }
+            Self::AccountNotFound => "there is no such account",
+            Self::TokenNotFound => "there is no such token",
+            Self::Conflict => "another request changed the same token at the same time; try again",
+            Self::VersionMismatch => "the token has changed since it was read; read it again",
+            Self::BodyTooLarge => "the body is larger than 64 KiB",
+            Self::UnsupportedMediaType => "send the body as application/json",
+            Self::Validation(_) => "the request is not valid; see `errors`",
+            Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
+            Self::Unavailable(_) => "the service is busy; try again in a moment",
+            Self::Internal(_) => "something went wrong on our side",
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            409 => "Conflict",
+            412 => "Precondition Failed",
+            413 => "Content Too Large",
+            415 => "Unsupported Media Type",
+            422 => "Unprocessable Content",
+            503 => "Service Unavailable",
+            _ => "Internal Server Error",
+        }
+    }
+
+    /// The text for the log, of errors that are ours.
+    fn internal(&self) -> Option<&str> {
+        match self {
+            Self::Unavailable(text) | Self::Internal(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The response, after logging what the caller doesn't get to see.
+    pub fn respond(&self, request_id: &str) -> Response<Body> {
+        if let Some(internal) = self.internal() {
+            tracing::error!(code = self.code(), error = internal, "request failed");
+        }
+        let errors: &[FieldError] = if let Self::Validation(errors) = self {
+            errors
+        } else {
+            &[]
+        };
+        let problem = Problem {
+            kind: "about:blank",
+            title: self.title(),
+            status: self.status(),
+            code: self.code(),
+            detail: self.detail(),
+            errors,
+            request_id,
+        };
+        let mut response = Response::builder()
+            .status(self.status())
+            .header(CONTENT_TYPE, "application/problem+json")
+            .header(CACHE_CONTROL, "no-store");
+        if self.retryable() {
+            response = response.header(RETRY_AFTER, "1");
+        }
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        response.body(Body::from(body)).unwrap_or_default()
+    }
+}
+
+impl From<PortError> for ApiError {
+    fn from(error: PortError) -> Self {
+        match error {
+            PortError::Conflict => Self::Conflict,
+            PortError::Unavailable(text) => Self::Unavailable(text),
+            PortError::Broken(text) => Self::Internal(text),
+        }
+    }
+}
+
+impl From<EntropyError> for ApiError {
+    fn from(error: EntropyError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of every variant; the match makes the compiler ask for new ones.
+    fn every_error() -> Vec<ApiError> {
+        let all = vec![
+            ApiError::MalformedJson("expected `,` at line 1 column 9".into()),
+            ApiError::InvalidCursor,
+            ApiError::AccessTokenRequired,
+            ApiError::RoleRequired,
+            ApiError::DeveloperModeRequired,
+            ApiError::ApiManagementLicenseRequired,
+            ApiError::AccountNotFound,
+            ApiError::TokenNotFound,
+            ApiError::Conflict,
+            ApiError::VersionMismatch,
+            ApiError::BodyTooLarge,
+            ApiError::UnsupportedMediaType,
+            ApiError::Validation(vec![FieldError::new("name", "required", "is required")]),
+            ApiError::IdempotencyKeyReused,
+            ApiError::Unavailable("table on fire".into()),
+            ApiError::Internal("stack trace".into()),
+        ];
+        for error in &all {
+            match error {
+                ApiError::MalformedJson(_)
+                | ApiError::InvalidCursor
+                | ApiError::AccessTokenRequired
+                | ApiError::RoleRequired
+                | ApiError::DeveloperModeRequired
+                | ApiError::ApiManagementLicenseRequired
+                | ApiError::AccountNotFound
+                | ApiError::TokenNotFound
+                | ApiError::Conflict
+                | ApiError::VersionMismatch
+                | ApiError::BodyTooLarge
+                | ApiError::UnsupportedMediaType
+                | ApiError::Validation(_)
+                | ApiError::IdempotencyKeyReused
+                | ApiError::Unavailable(_)
+                | ApiError::Internal(_) => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_error_has_its_body() {
+        let bodies: Vec<_> = every_error()
+            .iter()
+            .map(|error| {
+                let response = error.respond("req-1");
+                let retry = response
+                    .headers()
+                    .get(RETRY_AFTER)
+                    .map(|v| v.to_str().unwrap());
+                let Body::Text(body) = response.body() else {
+                    panic!("no text")
+                };
+                let body: serde_json::Value = serde_json::from_str(body).unwrap();
+                serde_json::json!({"retryAfter": retry, "body": body})
+            })
+            .collect();
+        insta::assert_json_snapshot!(bodies);
+    }
+
+    #[test]
+    fn what_is_for_the_log_never_reaches_the_caller() {
+        for error in every_error() {
+            let Body::Text(body) = error.respond("req-1").into_body() else {
+                panic!("no text")
+            };
+            assert!(
+                !body.contains("table on fire") && !body.contains("stack trace"),
+                "{body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `Idempotency-Key`: a repeated request is recognised and doesn't act twice.
+
+use lambda_http::Request;
+use sha2::{Digest, Sha256};
+
+use super::ApiError;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::ports::IdempotencyRecord;
+use crate::domain::validation::FieldError;
+
+/// The longest key, in characters.
+const MAX_KEY: usize = 255;
+
+/// A request that can be recognised when it is repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeatable {
+    /// SHA-256 of operation, caller and key, as hexadecimal digits.
+    pub key: String,
+    fingerprint: String,
+}
+
+impl Repeatable {
+    /// Reads the request's `Idempotency-Key`. A key counts per operation (with the token in its path)
+    /// and caller: two people can't meet in one.
+    ///
+    /// # Errors
+    /// [`ApiError::Validation`] if the key isn't 1 to 255 visible ASCII characters.
+    pub fn of(
+        request: &Request,
+        operation: &str,
+        caller: &UserId,
+    ) -> Result<Option<Self>, ApiError> {
+        let Some(key) = request.headers().get("idempotency-key") else {
+            return Ok(None);
+        };
+        let key = key.to_str().unwrap_or_default();
+        if key.len() > MAX_KEY || key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let message = format!("must be 1 to {MAX_KEY} visible ASCII characters");
+            let error = FieldError::new("Idempotency-Key", "invalid_header", message);
+            return Err(ApiError::Validation(vec![error]));
+        }
+        let body: &[u8] = request.body();
+        Ok(Some(Self {
+            key: digest(&[
+                operation.as_bytes(),
+                caller.as_str().as_bytes(),
+                key.as_bytes(),
+            ]),
+            fingerprint: digest(&[body]),
+        }))
+    }
+
+    /// What to remember of the request.
+    pub fn record(self, token_id: TokenId) -> IdempotencyRecord {
+        IdempotencyRecord {
+            key: self.key,
+            fingerprint: self.fingerprint,
+            token_id,
+        }
+    }
+
+    /// Checks what is remembered under the key.
+    ///
+    /// # Errors
+    /// [`ApiError::IdempotencyKeyReused`] if it was another request.
+    pub fn check(&self, earlier: &IdempotencyRecord) -> Result<(), ApiError> {
+        if earlier.fingerprint == self.fingerprint {
+            Ok(())
+        } else {
+            Err(ApiError::IdempotencyKeyReused)
+        }
+    }
+}
+
+/// SHA-256 over parts that can't run into each other.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_be_bytes());
+        hash.update(part);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

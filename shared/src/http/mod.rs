@@ -1,0 +1,55 @@
+//! Requests into domain calls, results and errors into responses.
+
+pub mod body;
+pub mod caller;
+pub mod cursor;
+pub mod error;
+pub mod idempotency;
+pub mod query;
+pub mod response;
+pub mod secret;
+pub mod token;
+
+use std::sync::Arc;
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
+use tracing::Instrument;
+
+pub use error::ApiError;
+
+/// Serves an HTTP operation as a Lambda function: answers errors as problem documents and puts the
+/// request's id on every log line.
+///
+/// # Errors
+/// When the Lambda runtime can't be reached.
+pub async fn serve<H, F>(handler: H) -> Result<(), Error>
+where
+    H: Fn(Request) -> F + Send + Sync,
+    F: Future<Output = Result<Response<Body>, ApiError>> + Send,
+{
+    let handler = Arc::new(handler);
+    run(service_fn(move |request: Request| {
+        let handler = Arc::clone(&handler);
+        let id = request_id(&request);
+        let span = tracing::info_span!("request", request.id = %id);
+        async move {
+            let response = match handler(request).await {
+                Ok(response) => response,
+                Err(error) => error.respond(&id),
+            };
+            Ok::<_, Error>(response)
+        }
+        .instrument(span)
+    }))
+    .await
+}
+
+/// The gateway's id of the request, or Lambda's without a gateway.
+fn request_id(request: &Request) -> String {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    }
+    .unwrap_or_else(|| request.lambda_context().request_id)
+}

@@ -1,0 +1,365 @@
+//! The items of the tables, as they are stored.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::Item;
+use crate::domain::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
+use crate::domain::auto_purge::AutoPurge;
+use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
+use crate::domain::ports::PortError;
+use crate::domain::resource::ResourceRef;
+use crate::domain::scope::Scope;
+use crate::domain::secret::SecretHash;
+use crate::domain::token::{
+    Ciphertext, Kind, LastUse, RetiredSecret, Revocation, Status, StoredToken, Token,
+};
+use crate::domain::verification::{SecretRecord, Seen};
+
+pub(super) fn account_key(account: &AccountId) -> String {
+    format!("ACCOUNT#{account}")
+}
+
+pub(super) fn user_key(user: &UserId) -> String {
+    format!("USER#{user}")
+}
+
+pub(super) const PROFILE: &str = "PROFILE";
+
+pub(super) const TOKEN_PREFIX: &str = "TOKEN#";
+
+pub(super) fn token_key(token: &TokenId) -> String {
+    format!("{TOKEN_PREFIX}{token}")
+}
+
+pub(super) fn resource_key(name: &ResourceRef) -> String {
+    format!("RESOURCE#{}#{}", name.kind.as_str(), name.id)
+}
+
+pub(super) fn idempotency_key(key: &str) -> String {
+    format!("IDEMPOTENCY#{key}")
+}
+
+pub(super) fn secret_key(hash: SecretHash) -> String {
+    format!("SECRET#{}", hash.to_hex())
+}
+
+pub(super) const SECRET: &str = "SECRET";
+
+/// The key of the audit index. Holds the account too: the id of another account's token finds nothing.
+pub(super) fn audit_token_key(account: &AccountId, token: &TokenId) -> String {
+    format!("ACCOUNT#{account}#TOKEN#{token}")
+}
+
+/// The second in which the time to live is over: the first one that doesn't precede the instant.
+pub(super) fn expiry(instant: Timestamp) -> i64 {
+    let second = instant.as_second();
+    if instant.subsec_nanosecond() > 0 {
+        second.saturating_add(1)
+    } else {
+        second
+    }
+}
+
+pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
+    serde_dynamo::to_item(item)
+        .map_err(|error| PortError::Broken(format!("an item doesn't serialize: {error}")))
+}
+
+/// A token's optional attributes: an update has to remove those that it doesn't set.
+pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 6] = [
+    "purgeAt",
+    "revokedAt",
+    "revokedBy",
+    "revocationReason",
+    "retired",
+    "expiresAt",
+];
+
+/// The attributes of a token that only the recording of a use writes.
+pub(super) const USE_ATTRIBUTES: [&str; 2] = ["lastUsedAt", "lastUsedIp"];
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TokenItem {
+    pk: String,
+    sk: String,
+    id: TokenId,
+    account_id: AccountId,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration_id: Option<IntegrationId>,
+    name: String,
+    description: String,
+    auto_purge: AutoPurge,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<Timestamp>,
+    scope: Scope,
+    allowed_cidrs: Vec<IpNet>,
+    status: Status,
+    hint: String,
+    version: u64,
+    created_at: Timestamp,
+    created_by: Actor,
+    updated_at: Timestamp,
+    updated_by: Actor,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_by: Option<Actor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_ip: Option<IpAddr>,
+    secret_hash: SecretHash,
+    ciphertext: ByteBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retired: Option<RetiredSecret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl From<&StoredToken> for TokenItem {
+    fn from(stored: &StoredToken) -> Self {
+        let token = stored.token.clone();
+        let status = token.status();
+        let (revoked_at, revoked_by, revocation_reason) = match token.revocation {
+            Some(revocation) => (Some(revocation.at), Some(revocation.by), revocation.reason),
+            None => (None, None, None),
+        };
+        Self {
+            pk: account_key(&token.account_id),
+            sk: token_key(&token.id),
+            id: token.id,
+            account_id: token.account_id,
+            kind: token.kind,
+            integration_id: token.integration_id,
+            name: token.name,
+            description: token.description,
+            auto_purge: token.auto_purge,
+            purge_at: token.purge_at,
+            scope: token.scope,
+            allowed_cidrs: token.allowed_cidrs,
+            status,
+            hint: token.hint,
+            version: token.version,
+            created_at: token.created_at,
+            created_by: token.created_by,
+            updated_at: token.updated_at,
+            updated_by: token.updated_by,
+            revoked_at,
+            revoked_by,
+            revocation_reason,
+            last_used_at: token.last_use.map(|used| used.at),
+            last_used_ip: token.last_use.map(|used| used.ip),
+            secret_hash: stored.secret_hash,
+            ciphertext: ByteBuf::from(stored.ciphertext.0.clone()),
+            retired: stored.retired.clone(),
+            expires_at: token.purge_at.map(expiry),
+        }
+    }
+}
+
+impl From<TokenItem> for StoredToken {
+    fn from(item: TokenItem) -> Self {
+        let revocation = match (item.revoked_at, item.revoked_by) {
+            (Some(at), Some(by)) => Some(Revocation {
+                at,
+                by,
+                reason: item.revocation_reason,
+            }),
+            _ => None,
+        };
+        let last_use = match (item.last_used_at, item.last_used_ip) {
+            (Some(at), Some(ip)) => Some(LastUse { at, ip }),
+            _ => None,
+        };
+        Self {
+            token: Token {
+                id: item.id,
+                account_id: item.account_id,
+                kind: item.kind,
+                integration_id: item.integration_id,
+                name: item.name,
+                description: item.description,
+                auto_purge: item.auto_purge,
+                purge_at: item.purge_at,
+                scope: item.scope,
+                allowed_cidrs: item.allowed_cidrs,
+                hint: item.hint,
+                version: item.version,
+                created_at: item.created_at,
+                created_by: item.created_by,
+                updated_at: item.updated_at,
+                updated_by: item.updated_by,
+                revocation,
+                last_use,
+            },
+            secret_hash: item.secret_hash,
+            ciphertext: Ciphertext(item.ciphertext.into_vec()),
+            retired: item.retired,
+        }
+    }
+}
+
+/// A secret's optional attributes.
+pub(super) const OPTIONAL_SECRET_ATTRIBUTES: [&str; 3] = ["purgeAt", "validUntil", "expiresAt"];
+
+/// The attributes of a secret that only the recording of a use writes.
+pub(super) const SEEN_ATTRIBUTES: [&str; 2] = ["seenDay", "seenAddresses"];
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SecretItem {
+    pk: String,
+    sk: String,
+    hash: SecretHash,
+    account_id: AccountId,
+    token_id: TokenId,
+    token_name: String,
+    token_hint: String,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integration_id: Option<IntegrationId>,
+    status: Status,
+    scope: Scope,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purge_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<Timestamp>,
+    allowed_cidrs: Vec<IpNet>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen_day: Option<Date>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    seen_addresses: BTreeSet<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+}
+
+impl From<SecretRecord> for SecretItem {
+    fn from(record: SecretRecord) -> Self {
+        let end = [record.purge_at, record.valid_until]
+            .into_iter()
+            .flatten()
+            .min();
+        Self {
+            pk: secret_key(record.hash),
+            sk: SECRET.into(),
+            hash: record.hash,
+            account_id: record.account_id,
+            token_id: record.token_id,
+            token_name: record.token_name,
+            token_hint: record.token_hint,
+            kind: record.kind,
+            integration_id: record.integration_id,
+            status: record.status,
+            scope: record.scope,
+            purge_at: record.purge_at,
+            valid_until: record.valid_until,
+            allowed_cidrs: record.allowed_cidrs,
+            seen_day: record.seen.day,
+            seen_addresses: record.seen.addresses,
+            expires_at: end.map(expiry),
+        }
+    }
+}
+
+impl From<SecretItem> for SecretRecord {
+    fn from(item: SecretItem) -> Self {
+        Self {
+            hash: item.hash,
+            account_id: item.account_id,
+            token_id: item.token_id,
+            token_name: item.token_name,
+            token_hint: item.token_hint,
+            kind: item.kind,
+            integration_id: item.integration_id,
+            status: item.status,
+            scope: item.scope,
+            purge_at: item.purge_at,
+            valid_until: item.valid_until,
+            allowed_cidrs: item.allowed_cidrs,
+            seen: Seen {
+                day: item.seen_day,
+                addresses: item.seen_addresses,
+            },
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuditItem {
+    pk: String,
+    sk: AuditId,
+    token_key: String,
+    account_id: AccountId,
+    time: Timestamp,
+    action: Action,
+    source: Source,
+    user: Actor,
+    token_id: TokenId,
+    token_name: String,
+    token_hint: String,
+    changes: Vec<Change>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<String>,
+    request_id: String,
+    expires_at: i64,
+}
+
+impl AuditItem {
+    pub(super) fn new(record: &AuditRecord, expires: Timestamp) -> Self {
+        let record = record.clone();
+        Self {
+            pk: account_key(&record.account_id),
+            token_key: audit_token_key(&record.account_id, &record.token_id),
+            sk: record.id,
+            account_id: record.account_id,
+            time: record.time,
+            action: record.action,
+            source: record.origin.source,
+            user: record.origin.actor,
+            token_id: record.token_id,
+            token_name: record.token_name,
+            token_hint: record.token_hint,
+            changes: record.changes,
+            ip: record.origin.ip,
+            user_agent: record.origin.user_agent,
+            request_id: record.origin.request_id,
+            expires_at: expiry(expires),
+        }
+    }
+}
+
+impl From<AuditItem> for AuditRecord {
+    fn from(item: AuditItem) -> Self {
+        Self {
+            id: item.sk,
+            account_id: item.account_id,
+            time: item.time,
+            action: item.action,
+            origin: Origin {
+                source: item.source,
+                actor: item.user,
+                ip: item.ip,
+                user_agent: item.user_agent,
+                request_id: item.request_id,
+            },
+            token_id: item.token_id,
+            token_name: item.token_name,
+            token_hint: item.token_hint,
+            changes: item.changes,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The domain's ports on DynamoDB and KMS.
+
+mod accounts;
+mod audit;
+mod expression;
+mod items;
+mod mails;
+mod platform;
+mod resources;
+mod secrets;
+mod tokens;
+mod vault;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
+use serde::de::DeserializeOwned;
+
+use crate::config::Tables;
+use crate::domain::ports::PortError;
+
+pub use vault::Vault;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The AWS configuration of every function: credentials and region of its environment.
+///
+/// The timeouts are below those of the functions, so that an unreachable service becomes an answer
+/// that can be retried and not a killed sandbox.
+pub async fn aws_config() -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build();
+    aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .load()
+        .await
+}
+
+/// The two tables.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+}
+
+impl Store {
+    /// A store on the given tables.
+    pub fn new(config: &SdkConfig, tables: Tables) -> Self {
+        Self {
+            client: Client::new(config),
+            tables,
+        }
+    }
+
+    /// Opens the connection by reading a key that can't exist, so that the first request doesn't pay
+    /// for it.
+    ///
+    /// # Errors
+    /// When the table can't be read.
+    pub async fn warm(&self) -> Result<(), PortError> {
+        self.get_item(key("SECRET#warm", "SECRET")).await.map(drop)
+    }
+
+    /// One strongly consistent read.
+    async fn get_item(&self, key: Item) -> Result<Option<Item>, PortError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(port_error)?;
+        Ok(output.item)
+    }
+
+    /// Writes all or nothing.
+    ///
+    /// A collision with another transaction on the same item is tried again a few times: that one may
+    /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
+    async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
+        let mut pause = Duration::from_millis(20);
+        for _ in 0..4 {
+            let sent = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(writes.clone()))
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(()),
+                Err(error) => match cancellation(&error) {
+                    Some(Cancellation::Collision) => {
+                        tokio::time::sleep(pause).await;
+                        pause *= 2;
+                    }
+                    Some(Cancellation::Condition) => return Err(PortError::Conflict),
+                    Some(Cancellation::Throttled) => {
+                        return Err(PortError::Unavailable(
+                            DisplayErrorContext(error).to_string(),
+                        ));
+                    }
+                    None => return Err(port_error(error)),
+                },
+            }
+        }
+        Err(PortError::Conflict)
+    }
+}
+
+enum Cancellation {
+    Condition,
+    Collision,
+    Throttled,
+}
+
+/// Why a transaction was cancelled, as far as its reasons are ones that are to be expected.
+fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) =
+        error.as_service_error()?
+    else {
+        return None;
+    };
+    let codes: Vec<_> = cancelled
+        .cancellation_reasons()
+        .iter()
+        .filter_map(CancellationReason::code)
+        .collect();
+    let any = |code: &str| codes.contains(&code);
+    if any("ConditionalCheckFailed") {
+        Some(Cancellation::Condition)
+    } else if any("TransactionConflict") {
+        Some(Cancellation::Collision)
+    } else if any("ThrottlingError") || any("ProvisionedThroughputExceeded") {
+        Some(Cancellation::Throttled)
+    } else {
+        None
+    }
+}
+
+/// Sorts an SDK error into those worth a retry and those not.
+fn port_error<E, R>(error: SdkError<E, R>) -> PortError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let retryable = match &error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
+            true
+        }
+        SdkError::ServiceError(service) => match service.err().code() {
+            Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
+                return PortError::Conflict;
+            }
+            Some(code) => RETRYABLE.contains(&code),
+            None => false,
+        },
+        _ => false,
+    };
+    let text = DisplayErrorContext(error).to_string();
+    if retryable {
+        PortError::Unavailable(text)
+    } else {
+        PortError::Broken(text)
+    }
+}
+
+/// The error codes by which DynamoDB, KMS and SES say "later".
+const RETRYABLE: [&str; 14] = [
+    "InternalFailure",
+    "InternalServerError",
+    "KMSInternalException",
+    "DependencyTimeoutException",
+    "KeyUnavailableException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "SlowDown",
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "TransactionInProgressException",
+];
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
+    HashMap::from([("pk".into(), text(pk)), ("sk".into(), text(sk))])
+}
+
+/// Reads an item; one that doesn't parse is an error, never left out.
+fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
+    serde_dynamo::from_item(item)
+        .map_err(|error| PortError::Broken(format!("an item doesn't parse: {error}")))
+}
+
+fn built<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
+    built.map_err(|error| PortError::Broken(format!("a request doesn't build: {error}")))
+}

@@ -1,0 +1,295 @@
+//! Tokens with their secrets: every change is one transaction with its audit record.
+
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::expression::set_all;
+use super::items::{
+    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SECRET, SEEN_ATTRIBUTES,
+    SecretItem, TOKEN_PREFIX, TokenItem, USE_ATTRIBUTES, account_key, expiry, idempotency_key,
+    secret_key, to_item, token_key,
+};
+use super::{Item, Store, built, key, parse, port_error, text};
+use crate::domain::audit::AuditRecord;
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::paging::{Page, TokenFilter, TokenQuery};
+use crate::domain::ports::{
+    ChangeToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens, NewToken,
+    PortError, RecordView, TokenChange,
+};
+use crate::domain::token::{Status, StoredToken, Token};
+use crate::domain::verification::SecretRecord;
+
+/// How many tokens a filtered list reads for one page at the most: a page's cost has a bound, whatever
+/// is searched for.
+const MAX_READ_PER_PAGE: usize = 1_000;
+
+/// How many tokens a filtered list reads at a time at the least.
+const SEARCH_READ: usize = 100;
+
+/// How long a repeated request is recognised.
+const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+impl GetToken for Store {
+    async fn get_token(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> Result<Option<StoredToken>, PortError> {
+        let item = self
+            .get_item(key(account_key(account), token_key(id)))
+            .await?;
+        let stored = item
+            .map(|item| parse::<TokenItem>(item).map(StoredToken::from))
+            .transpose()?;
+        Ok(stored.filter(|stored| !stored.token.is_purged(now)))
+    }
+}
+
+impl ListTokens for Store {
+    async fn list_tokens(
+        &self,
+        account: &AccountId,
+        query: &TokenQuery,
+        now: Timestamp,
+    ) -> Result<Page<Token, TokenId>, PortError> {
+        let searching = query.filter != TokenFilter::default();
+        let mut items = Vec::new();
+        let mut after = query.after.clone();
+        let mut read = 0;
+        loop {
+            // One more than wanted tells whether there is a next page. A search reads ahead, since
+            // most of what it reads won't be shown.
+            let missing = query.limit.saturating_add(1).saturating_sub(items.len());
+            let wanted = if searching {
+                missing.max(SEARCH_READ)
+            } else {
+                missing
+            };
+            let (tokens, more) = self.read_tokens(account, after.as_ref(), wanted).await?;
+            for token in tokens {
+                read += 1;
+                if !token.is_purged(now) && query.filter.matches(&token) {
+                    if items.len() == query.limit {
+                        let next = items.last().map(|token: &Token| token.id.clone());
+                        return Ok(Page { items, next });
+                    }
+                    items.push(token.clone());
+                }
+                after = Some(token.id);
+            }
+            if !more {
+                return Ok(Page { items, next: None });
+            }
+            if read >= MAX_READ_PER_PAGE {
+                return Ok(Page { items, next: after });
+            }
+        }
+    }
+}
+
+impl InsertToken for Store {
+    async fn insert_token(&self, new: &NewToken) -> Result<(), PortError> {
+        let token = to_item(&TokenItem::from(&new.stored))?;
+        let mut writes = vec![
+            self.account_exists(&new.stored.token.account_id)?,
+            self.put(token)?,
+        ];
+        for secret in SecretRecord::all_of(&new.stored) {
+            writes.push(self.put(to_item(&SecretItem::from(secret))?)?);
+        }
+        if let Some(record) = &new.idempotency {
+            let now = new.audit.time;
+            writes.push(self.put_idempotency(&new.stored.token.account_id, record, now)?);
+        }
+        writes.push(self.put_audit(&new.audit)?);
+        self.transact(writes).await
+    }
+}
+
+impl ChangeToken for Store {
+    async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
+        let after = &change.after;
+        let mut writes = Vec::new();
+        if after.token.status() == Status::Active {
+            // A live token needs a live account: a deletion going on at the same time wins.
+            writes.push(self.account_exists(&after.token.account_id)?);
+        }
+        let item = to_item(&TokenItem::from(after))?;
+        let update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
+            .condition_expression("#version = :version_read")
+            .expression_attribute_values(
+                ":version_read",
+                AttributeValue::N(change.before.token.version.to_string()),
+            );
+        writes.push(self.update(update)?);
+        let before: Vec<_> = change.before.secret_hashes().collect();
+        let kept: Vec<_> = after.secret_hashes().collect();
+        for secret in SecretRecord::all_of(after) {
+            let known = before.contains(&secret.hash);
+            let item = to_item(&SecretItem::from(secret))?;
+            writes.push(if known {
+                let update = set_all(item, &SEEN_ATTRIBUTES, &OPTIONAL_SECRET_ATTRIBUTES)
+                    .condition_expression("attribute_exists(pk)");
+                self.update(update)?
+            } else {
+                self.put(item)?
+            });
+        }
+        for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
+            let delete = Delete::builder()
+                .table_name(&self.tables.tokens)
+                .set_key(Some(key(secret_key(hash), SECRET)));
+            let delete = built(delete.build())?;
+            writes.push(TransactWriteItem::builder().delete(delete).build());
+        }
+        writes.push(self.put_audit(&change.audit)?);
+        self.transact(writes).await
+    }
+}
+
+impl RecordView for Store {
+    async fn record_view(
+        &self,
+        viewed: &StoredToken,
+        audit: &AuditRecord,
+    ) -> Result<(), PortError> {
+        let token = &viewed.token;
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key(
+                account_key(&token.account_id),
+                token_key(&token.id),
+            )))
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", AttributeValue::N(token.version.to_string()));
+        let check = built(check.build())?;
+        self.transact(vec![
+            TransactWriteItem::builder().condition_check(check).build(),
+            self.put_audit(audit)?,
+        ])
+        .await
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdempotencyItem {
+    pk: String,
+    sk: String,
+    key: String,
+    fingerprint: String,
+    token_id: TokenId,
+    expires_at: i64,
+}
+
+impl GetIdempotency for Store {
+    async fn get_idempotency(
+        &self,
+        account: &AccountId,
+        idempotency: &str,
+        now: Timestamp,
+    ) -> Result<Option<IdempotencyRecord>, PortError> {
+        let item_key = key(account_key(account), idempotency_key(idempotency));
+        let item = self.get_item(item_key).await?;
+        let item: Option<IdempotencyItem> = item.map(parse).transpose()?;
+        Ok(item
+            .filter(|item| item.expires_at > now.as_second())
+            .map(|item| IdempotencyRecord {
+                key: item.key,
+                fingerprint: item.fingerprint,
+                token_id: item.token_id,
+            }))
+    }
+}
+
+impl Store {
+    /// Up to `limit` tokens behind one, newest first, and whether there may be more.
+    async fn read_tokens(
+        &self,
+        account: &AccountId,
+        after: Option<&TokenId>,
+        limit: usize,
+    ) -> Result<(Vec<Token>, bool), PortError> {
+        let start = after.map(|id| key(account_key(account), token_key(id)));
+        let output = self
+            .client
+            .query()
+            .table_name(&self.tables.tokens)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(account_key(account)))
+            .expression_attribute_values(":prefix", text(TOKEN_PREFIX))
+            .set_exclusive_start_key(start)
+            .scan_index_forward(false)
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(port_error)?;
+        let more = output.last_evaluated_key.is_some();
+        let tokens = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(|item| parse::<TokenItem>(item).map(|item| StoredToken::from(item).token))
+            .collect::<Result<_, _>>()?;
+        Ok((tokens, more))
+    }
+
+    fn account_exists(&self, account: &AccountId) -> Result<TransactWriteItem, PortError> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key(account_key(account), PROFILE)))
+            .condition_expression("attribute_exists(pk) AND attribute_not_exists(deletedAt)");
+        Ok(TransactWriteItem::builder()
+            .condition_check(built(check.build())?)
+            .build())
+    }
+
+    fn put(&self, item: Item) -> Result<TransactWriteItem, PortError> {
+        let put = Put::builder()
+            .table_name(&self.tables.tokens)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)");
+        Ok(TransactWriteItem::builder()
+            .put(built(put.build())?)
+            .build())
+    }
+
+    fn update(&self, update: UpdateBuilder) -> Result<TransactWriteItem, PortError> {
+        let update = built(update.table_name(&self.tables.tokens).build())?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn put_idempotency(
+        &self,
+        account: &AccountId,
+        record: &IdempotencyRecord,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, PortError> {
+        let end = now
+            .checked_add(IDEMPOTENCY_LIFETIME)
+            .unwrap_or(Timestamp::MAX);
+        let item = to_item(&IdempotencyItem {
+            pk: account_key(account),
+            sk: idempotency_key(&record.key),
+            key: record.key.clone(),
+            fingerprint: record.fingerprint.clone(),
+            token_id: record.token_id.clone(),
+            expires_at: expiry(end),
+        })?;
+        // The table removes items some time after their lifetime; until then they may be replaced.
+        let put = Put::builder()
+            .table_name(&self.tables.tokens)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
+            .expression_attribute_values(":now", AttributeValue::N(now.as_second().to_string()));
+        Ok(TransactWriteItem::builder()
+            .put(built(put.build())?)
+            .build())
+    }
+}

@@ -1,0 +1,30 @@
+//! The ports that the operating system answers: the time and random bits.
+
+use jiff::Timestamp;
+
+use crate::domain::ports::{Clock, Entropy, EntropyError};
+
+/// The operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct System;
+
+impl Clock for System {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads the clock"
+    )]
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+}
+
+impl Entropy for System {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that reads random bits"
+    )]
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        getrandom::fill(buffer).map_err(|_| EntropyError)
+    }
+}

@@ -1,0 +1,350 @@
+//! A real DynamoDB engine within the test's process, with the tables of the template.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    TimeToLiveSpecification,
+};
+use dynoxide::Database;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+
+use super::now;
+use crate::config::Tables;
+use crate::domain::account::{Account, Member, Plan, Role};
+use crate::domain::audit::AuditRecord;
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
+use crate::domain::ports::{
+    DecryptSecret, EncryptSecret, GetToken, ListAudit, ListTokens, PortError, ProjectPlatform,
+};
+use crate::domain::resource::{Resource, ResourceType};
+use crate::domain::secret::PlainSecret;
+use crate::domain::token::{Ciphertext, StoredToken};
+use crate::store::Store;
+
+const TOKENS: &str = "Tokens";
+const AUDIT: &str = "Audit";
+
+/// An engine with empty tables. It ends with the test's runtime.
+#[derive(Debug)]
+pub struct Engine {
+    /// A store on its tables.
+    pub store: Store,
+    /// A client, for looking at the tables.
+    pub client: Client,
+}
+
+impl Engine {
+    /// Starts an engine with the two tables.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(
+            listener,
+            Database::memory().unwrap(),
+        ));
+        let credentials = Credentials::for_tests();
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
+            .build();
+        let client = Client::new(&config);
+        create_tokens(&client).await;
+        create_audit(&client).await;
+        let tables = Tables {
+            tokens: TOKENS.into(),
+            audit: AUDIT.into(),
+            audit_retention: SignedDuration::from_hours(400 * 24),
+        };
+        Self {
+            store: Store::new(&config, tables),
+            client,
+        }
+    }
+
+    /// An engine that knows the account `acme` (enterprise) with the members `owner-1` (developer
+    /// mode), `admin-1`, `manage-1` and `monitor-1`; the account `globex` (standard, no licence) with
+    /// the owner `owner-2`; and a few resources of each, of which `app1` owns `exp_app` and `imp_app`.
+    pub async fn with_accounts() -> Self {
+        let engine = Self::start().await;
+        for account in [acme(), globex()] {
+            engine.store.put_account(&account, now()).await.unwrap();
+            for (kind, id, app) in [
+                (ResourceType::Connection, "con_shop", None),
+                (ResourceType::Export, "exp_orders", None),
+                (ResourceType::Export, "exp_app", Some("app1")),
+                (ResourceType::Import, "imp_stock", None),
+                (ResourceType::Import, "imp_app", Some("app1")),
+                (ResourceType::Api, "api_quotes", None),
+            ] {
+                let resource = Resource {
+                    account_id: account.id.clone(),
+                    kind,
+                    id: id.parse().unwrap(),
+                    name: format!("The {id}"),
+                    integration_id: app.map(|app| app.parse().unwrap()),
+                };
+                engine.store.put_resource(&resource, now()).await.unwrap();
+            }
+        }
+        let only_globex = Resource {
+            account_id: globex().id,
+            kind: ResourceType::Export,
+            id: "exp_globex".parse().unwrap(),
+            name: "Nobody else's".into(),
+            integration_id: None,
+        };
+        engine
+            .store
+            .put_resource(&only_globex, now())
+            .await
+            .unwrap();
+        engine
+    }
+
+    /// Takes the audit log away, so that no record can be written.
+    pub async fn break_audit(&self) {
+        self.client
+            .delete_table()
+            .table_name(AUDIT)
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Every item of a table, as text.
+    pub async fn dump(&self) -> String {
+        let mut dump = String::new();
+        for table in [TOKENS, AUDIT] {
+            let items = self.client.scan().table_name(table).send().await;
+            dump.push_str(&format!("{:?}", items.map(|output| output.items)));
+        }
+        dump
+    }
+
+    /// A token as it is stored.
+    pub async fn stored(&self, account: &AccountId, id: &TokenId) -> Option<StoredToken> {
+        self.store
+            .get_token(account, id, Timestamp::MIN)
+            .await
+            .unwrap()
+    }
+
+    /// The number of an account's tokens.
+    pub async fn count_tokens(&self, account: &AccountId) -> usize {
+        let query = TokenQuery {
+            filter: TokenFilter::default(),
+            limit: 10_000,
+            after: None,
+        };
+        self.store
+            .list_tokens(account, &query, Timestamp::MIN)
+            .await
+            .unwrap()
+            .items
+            .len()
+    }
+
+    /// The audit log of an account, newest first.
+    pub async fn audit(&self, account: &AccountId) -> Vec<AuditRecord> {
+        let query = AuditQuery {
+            token_id: None,
+            filter: AuditFilter::default(),
+            from: None,
+            to: None,
+            limit: 10_000,
+            after: None,
+        };
+        self.store.list_audit(account, &query).await.unwrap().items
+    }
+}
+
+#[derive(Debug)]
+struct Sleep;
+
+impl aws_sdk_dynamodb::config::AsyncSleep for Sleep {
+    fn sleep(&self, duration: std::time::Duration) -> aws_sdk_dynamodb::config::Sleep {
+        aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration))
+    }
+}
+
+fn member(id: &str, name: &str, account: &str, role: Role, developer_mode: bool) -> Member {
+    let user = id.split('-').next().unwrap_or_default();
+    Member {
+        id: id.parse().unwrap(),
+        email: format!("{user}@{account}.example"),
+        name: name.into(),
+        role,
+        developer_mode,
+    }
+}
+
+/// The enterprise account.
+pub fn acme() -> Account {
+    Account {
+        id: "acme".parse().unwrap(),
+        name: "Acme".into(),
+        plan: Plan::Enterprise,
+        api_management: false,
+        members: vec![
+            member("owner-1", "Olive Owner", "acme", Role::Owner, true),
+            member("admin-1", "Ada Admin", "acme", Role::Administrator, false),
+            member("manage-1", "Max Manage", "acme", Role::Manage, true),
+            member("monitor-1", "Mona Monitor", "acme", Role::Monitor, true),
+        ],
+    }
+}
+
+/// The account without the licence for longer lifetimes.
+pub fn globex() -> Account {
+    Account {
+        id: "globex".parse().unwrap(),
+        name: "Globex".into(),
+        plan: Plan::Standard,
+        api_management: false,
+        members: vec![member("owner-2", "Otto Owner", "globex", Role::Owner, true)],
+    }
+}
+
+fn attribute(name: &str) -> AttributeDefinition {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(ScalarAttributeType::S)
+        .build()
+        .unwrap()
+}
+
+fn element(name: &str, kind: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder()
+        .attribute_name(name)
+        .key_type(kind)
+        .build()
+        .unwrap()
+}
+
+async fn create_tokens(client: &Client) {
+    let stream = StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewAndOldImages)
+        .build()
+        .unwrap();
+    client
+        .create_table()
+        .table_name(TOKENS)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk"))
+        .attribute_definitions(attribute("sk"))
+        .key_schema(element("pk", KeyType::Hash))
+        .key_schema(element("sk", KeyType::Range))
+        .stream_specification(stream)
+        .send()
+        .await
+        .unwrap();
+    let ttl = TimeToLiveSpecification::builder()
+        .enabled(true)
+        .attribute_name("expiresAt")
+        .build()
+        .unwrap();
+    client
+        .update_time_to_live()
+        .table_name(TOKENS)
+        .time_to_live_specification(ttl)
+        .send()
+        .await
+        .unwrap();
+}
+
+async fn create_audit(client: &Client) {
+    let index = GlobalSecondaryIndex::builder()
+        .index_name("byToken")
+        .key_schema(element("tokenKey", KeyType::Hash))
+        .key_schema(element("sk", KeyType::Range))
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::All)
+                .build(),
+        )
+        .build()
+        .unwrap();
+    client
+        .create_table()
+        .table_name(AUDIT)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute("pk"))
+        .attribute_definitions(attribute("sk"))
+        .attribute_definitions(attribute("tokenKey"))
+        .key_schema(element("pk", KeyType::Hash))
+        .key_schema(element("sk", KeyType::Range))
+        .global_secondary_indexes(index)
+        .send()
+        .await
+        .unwrap();
+}
+
+/// A key service in memory that keeps to the encryption context, and fails on demand.
+#[derive(Debug, Default)]
+pub struct FakeVault {
+    fails: AtomicBool,
+}
+
+impl FakeVault {
+    /// Lets every further call fail as a throttled KMS does.
+    pub fn fail(&self) {
+        self.fails.store(true, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), PortError> {
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(PortError::Unavailable(
+                "the key service is throttled".into(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Reverses the bytes: enough to keep the plaintext from being found in a table by accident.
+fn scramble(text: &[u8]) -> Vec<u8> {
+    text.iter().rev().map(|byte| byte ^ 0x5a).collect()
+}
+
+impl EncryptSecret for FakeVault {
+    #[expect(clippy::disallowed_methods, reason = "stands in for KMS")]
+    async fn encrypt_secret(
+        &self,
+        account: &AccountId,
+        token: &TokenId,
+        secret: &PlainSecret,
+    ) -> Result<Ciphertext, PortError> {
+        self.check()?;
+        let text = format!("{account} {token} {}", secret.expose_secret());
+        Ok(Ciphertext(scramble(text.as_bytes())))
+    }
+}
+
+impl DecryptSecret for FakeVault {
+    async fn decrypt_secret(
+        &self,
+        account: &AccountId,
+        token: &TokenId,
+        ciphertext: &Ciphertext,
+    ) -> Result<PlainSecret, PortError> {
+        self.check()?;
+        let text = String::from_utf8(scramble(&ciphertext.0)).unwrap();
+        let wrong = || PortError::Broken("the encryption context is wrong".into());
+        let secret = text
+            .strip_prefix(&format!("{account} {token} "))
+            .ok_or_else(wrong)?;
+        PlainSecret::parse(secret).map_err(|_| wrong())
+    }
+}

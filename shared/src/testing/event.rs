@@ -1,0 +1,86 @@
+//! The sample events of `events/`, with what a test wants to be different.
+
+use lambda_http::{Body, Request, Response};
+use serde_json::{Value, json};
+
+/// A gateway event on its way to becoming a request.
+#[derive(Debug, Clone)]
+pub struct Event(Value);
+
+impl Event {
+    /// A sample event.
+    pub fn sample(json: &str) -> Self {
+        Self(serde_json::from_str(json).unwrap())
+    }
+
+    /// Signed in as that person.
+    pub fn by(mut self, user: &str) -> Self {
+        self.0["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = json!(user);
+        self
+    }
+
+    /// With that claim.
+    pub fn claim(mut self, name: &str, value: &str) -> Self {
+        self.0["requestContext"]["authorizer"]["jwt"]["claims"][name] = json!(value);
+        self
+    }
+
+    /// To that account.
+    pub fn account(self, account: &str) -> Self {
+        self.path("accountId", account)
+    }
+
+    /// To that token.
+    pub fn token(self, token: &str) -> Self {
+        self.path("tokenId", token)
+    }
+
+    /// With that path parameter.
+    pub fn path(mut self, name: &str, value: &str) -> Self {
+        self.0["pathParameters"][name] = json!(value);
+        self
+    }
+
+    /// With that query.
+    pub fn query(mut self, query: &str) -> Self {
+        self.0["rawQueryString"] = json!(query);
+        let parameters: serde_json::Map<_, _> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        self.0["queryStringParameters"] = Value::Object(parameters);
+        self
+    }
+
+    /// With that header; its name in lower case, as the gateway sends it.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.0["headers"][name] = json!(value);
+        self
+    }
+
+    /// With that body.
+    pub fn body(mut self, body: &Value) -> Self {
+        self.0["body"] = json!(body.to_string());
+        self
+    }
+
+    /// With that text for a body.
+    pub fn raw_body(mut self, body: &str) -> Self {
+        self.0["body"] = json!(body);
+        self
+    }
+
+    /// The request that a function gets.
+    pub fn request(&self) -> Request {
+        lambda_http::request::from_str(&self.0.to_string()).unwrap()
+    }
+}
+
+/// The JSON of a response.
+pub fn body(response: Response<Body>) -> Value {
+    match response.into_body() {
+        Body::Text(text) => serde_json::from_str(&text).unwrap(),
+        other => panic!("not a text: {other:?}"),
+    }
+}

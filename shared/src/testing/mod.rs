@@ -1,0 +1,147 @@
+//! What tests share: fixed clocks and entropy, a token to start from, a DynamoDB engine, sample events.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod engine;
+mod event;
+
+pub use engine::{Engine, FakeVault, acme, globex};
+pub use event::{Event, body};
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use jiff::Timestamp;
+
+use crate::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use crate::domain::auto_purge::AutoPurge;
+use crate::domain::ports::{Clock, Entropy, EntropyError};
+use crate::domain::scope::{ResourceLists, Scope};
+use crate::domain::secret::PlainSecret;
+use crate::domain::token::{Ciphertext, Kind, StoredToken, Token};
+use crate::domain::verification::SecretRecord;
+
+/// The moment at which tests play.
+pub fn now() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().unwrap()
+}
+
+/// A clock that stands still.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedClock(pub Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// An entropy source that repeats itself.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedEntropy(pub [u8; 32]);
+
+impl Entropy for FixedEntropy {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        for (byte, fixed) in buffer.iter_mut().zip(self.0.iter().cycle()) {
+            *byte = *fixed;
+        }
+        Ok(())
+    }
+}
+
+/// An entropy source that fails.
+#[derive(Debug, Clone, Copy)]
+pub struct NoEntropy;
+
+impl Entropy for NoEntropy {
+    fn fill(&self, _: &mut [u8]) -> Result<(), EntropyError> {
+        Err(EntropyError)
+    }
+}
+
+/// The owner of the test account, as audit records name him.
+pub fn owner_actor() -> Actor {
+    Actor {
+        id: "owner-1".into(),
+        email: Some("owner@acme.example".into()),
+        name: "Olive Owner".into(),
+    }
+}
+
+/// A token with a custom scope.
+pub fn token() -> Token {
+    let mut lists = ResourceLists::default();
+    lists.exports.insert("exp_orders".parse().unwrap());
+    Token {
+        id: "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap(),
+        account_id: "acme".parse().unwrap(),
+        kind: Kind::Account,
+        integration_id: None,
+        name: "Warehouse sync".into(),
+        description: "Kept in the warehouse's vault".into(),
+        auto_purge: AutoPurge::Never,
+        purge_at: None,
+        scope: Scope::Custom(lists),
+        allowed_cidrs: vec![],
+        hint: "ab12".into(),
+        version: 1,
+        created_at: now(),
+        created_by: owner_actor(),
+        updated_at: now(),
+        updated_by: owner_actor(),
+        revocation: None,
+        last_use: None,
+    }
+}
+
+/// The secret of [`stored_token`].
+pub fn plain_secret() -> PlainSecret {
+    PlainSecret::generate(Kind::Account, &FixedEntropy([42; 32])).unwrap()
+}
+
+/// [`token`] with its secret.
+pub fn stored_token() -> StoredToken {
+    let secret = plain_secret();
+    StoredToken {
+        token: Token {
+            hint: secret.hint(),
+            ..token()
+        },
+        secret_hash: secret.hash(),
+        ciphertext: Ciphertext(b"sealed".to_vec()),
+        retired: None,
+    }
+}
+
+/// The verification record of [`stored_token`].
+pub fn secret_record() -> SecretRecord {
+    SecretRecord::of(&stored_token().token, stored_token().secret_hash)
+}
+
+/// Where a test's request came from.
+pub fn origin() -> Origin {
+    Origin {
+        source: Source::Api,
+        actor: owner_actor(),
+        ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+        user_agent: Some("tests".into()),
+        request_id: "req-1".into(),
+    }
+}
+
+/// An audit record of the token.
+pub fn audit(action: Action, token: &Token, now: Timestamp, seed: u8) -> AuditRecord {
+    AuditRecord::new(
+        action,
+        token,
+        vec![],
+        origin(),
+        now,
+        &FixedEntropy([seed; 32]),
+    )
+    .unwrap()
+}
