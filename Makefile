@@ -1,0 +1,37 @@
+.PHONY: help up down watch test deploy check
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+CLOUD := python3 infra/local/cloud.py
+TOOLS := .local/tools
+SAM := SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
+
+up: ## Start the local cloud, deploy to it and seed it
+	@$(CLOUD) up
+
+down: ## Stop the local cloud and keep its data; PURGE=1 forgets the data too
+	@$(CLOUD) down $(if $(PURGE),--purge)
+
+watch: ## Hot reload of the functions behind the local cloud's API
+	@$(CLOUD) watch
+
+test: ## Every test, end to end included, on a local cloud of its own; ARGS go to cargo test
+	@$(CLOUD) test $(ARGS)
+
+deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
+	@$(CLOUD) tools sam cargo-lambda
+	PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda build --release --arm64 --locked
+	cd infra && SAM_CLI_TELEMETRY=0 ../$(TOOLS)/sam/bin/sam deploy $(ARGS)
+
+check: ## Formatting, lints, documentation, dependencies, template
+	@$(CLOUD) tools sam cargo-deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+	$(TOOLS)/cargo-deny/bin/cargo-deny check --hide-inclusion-graph bans licenses sources
+	@if $(TOOLS)/cargo-deny/bin/cargo-deny fetch db >/dev/null 2>&1; \
+	then $(TOOLS)/cargo-deny/bin/cargo-deny check advisories; \
+	else echo "The advisory database cannot be reached: advisories are not checked."; fi
+	$(SAM) validate --lint --language-extensions --region us-east-1 --template infra/template.yaml
+	$(SAM) validate --lint --region us-east-1 --template examples/protected-api/template.yaml

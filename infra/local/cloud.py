@@ -1,0 +1,528 @@
+#!/usr/bin/env python3
+"""The local cloud: start, stop, hot reload, and the test run on a cloud of its own.
+
+    cloud.py up                  start, deploy and seed; what is already done is not done again
+    cloud.py down [--purge]      stop; with --purge forget its data too
+    cloud.py watch               hot reload: the functions run under `cargo lambda watch`
+    cloud.py test [ARGUMENT...]  `cargo test --workspace ARGUMENT...` on a fresh cloud, ended afterwards
+    cloud.py tools [NAME...]     install the pinned tools (default: all)
+
+Needs Rust and Python 3.10 or newer with venv. Everything it writes is below .local/ and target/.
+Environment: LATCHKEY_PORT, the local cloud's port (default 4566).
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+LOCAL = ROOT / ".local"
+TOOLS = LOCAL / "tools"
+TEST = LOCAL / "test"
+LAMBDA_DIR = ROOT / "target" / "lambda"
+MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
+EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
+HOST, REGION = "127.0.0.1", "us-east-1"
+ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+PARAMETERS = {
+    "LocalCloud": "true",
+    "AllowPasswordSignIn": "true",
+    "DeletionProtection": "false",
+    "MailFrom": "latchkey@latchkey.example",
+}
+STARTED = time.monotonic()
+
+
+def fail(message):
+    sys.exit(f"error: {message}")
+
+
+@contextmanager
+def step(title):
+    print(f"{title} …", flush=True)
+    begin = time.monotonic()
+    yield
+    print(f"  {time.monotonic() - begin:5.1f} s", flush=True)
+
+
+# ---- Prerequisites and tools ------------------------------------------------------------------------
+
+
+def check_prerequisites():
+    if sys.version_info < (3, 10):
+        fail(f"Python {platform.python_version()} is too old: install Python 3.10 or newer.")
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        fail("Python's venv module is incomplete: install it (on Debian and Ubuntu the package python3-venv).")
+    if shutil.which("cargo") is None:
+        fail("cargo was not found: install Rust (https://rustup.rs).")
+    if shutil.which("strip") is None:
+        fail("strip was not found: install the C build tools (on Debian and Ubuntu the package build-essential).")
+
+
+def tool(name, program):
+    return str(TOOLS / name / "bin" / program)
+
+
+def install_tool(name):
+    """Install a tool from its pinned requirements, unless exactly that is installed."""
+    requirements = HERE / "requirements" / f"{name}.txt"
+    directory = TOOLS / name
+    marker = directory / "installed"
+    wanted = hashlib.sha256(requirements.read_bytes()).hexdigest() + f" {platform.python_version()}\n"
+    if marker.exists() and marker.read_text() == wanted:
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    commands = [
+        [sys.executable, "-m", "venv", str(directory)],
+        # The list is complete: nothing is resolved, and nothing that is not on it gets in.
+        [tool(name, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
+         "--no-deps", "--require-hashes", "--requirement", str(requirements)],
+    ]  # fmt: skip
+    for command in commands:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            fail(f"{name} could not be installed:\n{done.stdout}")
+    marker.write_text(wanted)
+
+
+def install_tools(*names):
+    with step(f"Installing {', '.join(names)}"), ThreadPoolExecutor() as pool:
+        list(pool.map(install_tool, names))
+
+
+# ---- Build ------------------------------------------------------------------------------------------
+
+
+def build(*targets):
+    """Build every function and put a copy without debug information where the templates look for it.
+
+    Not `cargo lambda build`: it always passes --target, so nothing it compiles is shared with `cargo test`.
+    """
+    with step("Building the functions"):
+        if subprocess.run(["cargo", "build", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
+            fail("the functions could not be built.")
+        metadata = subprocess.run(
+            ["cargo", "metadata", "--format-version=1", "--no-deps"], cwd=ROOT, capture_output=True, check=True
+        )
+        built = Path(json.loads(metadata.stdout)["target_directory"]) / "debug"
+        LAMBDA_DIR.mkdir(parents=True, exist_ok=True)
+        # Remembers which build each copy was made from, since `make deploy` puts others in the same place.
+        manifest_file = LAMBDA_DIR / "local.json"
+        manifest = json.loads(manifest_file.read_text()) if manifest_file.exists() else {}
+        for name in function_names():
+            source, copy = built / name, LAMBDA_DIR / name / "bootstrap"
+            if not source.exists():
+                fail(f"the template names the function {name}, but the workspace builds no such program.")
+            if manifest.get(name) == fingerprint(source, copy):
+                continue
+            copy.parent.mkdir(exist_ok=True)
+            subprocess.run(["strip", "-S", "-o", str(copy), str(source)], check=True)
+            manifest[name] = fingerprint(source, copy)
+        manifest_file.write_text(json.dumps(manifest))
+
+
+def function_names():
+    """The functions are what the templates say they are."""
+    text = "".join(template.read_text(encoding="utf-8") for template in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE))
+    return re.findall(r"CodeUri: (?:\.\./)+target/lambda/([a-z0-9-]+)/", text)
+
+
+def fingerprint(*files):
+    return [[f.stat().st_mtime_ns, f.stat().st_size] if f.exists() else None for f in files]
+
+
+# ---- The cloud --------------------------------------------------------------------------------------
+
+
+class Cloud:
+    """A MiniStack process, the stacks deployed to it and their data, all below one directory."""
+
+    def __init__(self, directory, port):
+        self.directory = directory
+        self.port = port
+        self.endpoint = f"http://{HOST}:{port}"
+        self.process_file = directory / "process.json"
+        self.log = directory / "cloud.log"
+        self.description = directory / "stack.json"
+        self.watched = directory / "watched"
+
+    # -- process --
+
+    def pid(self):
+        """The process's id if it still is our process, and not another that inherited the number."""
+        try:
+            process = json.loads(self.process_file.read_text())
+        except FileNotFoundError:
+            return None
+        return process["pid"] if str(TOOLS / "ministack") in command_line(process["pid"]) else None
+
+    def runs(self):
+        return self.recorded_port() == self.port and self.pid() is not None and self.healthy()
+
+    def check_port(self):
+        if not self.runs() and not port_is_free(self.port):
+            fail(f"port {self.port} is taken: end what uses it, or choose another one with LATCHKEY_PORT.")
+
+    def start(self):
+        if self.runs():
+            return
+        self.stop()
+        if self.recorded_port() not in (None, self.port):
+            # The addresses of the deployed APIs contain the port.
+            self.purge()
+        with step("Starting the local cloud"):
+            (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+            with self.log.open("ab") as log:
+                process = subprocess.Popen(
+                    [tool("ministack", "python"), tool("ministack", "ministack")],
+                    env=self.server_environment(),
+                    cwd=self.directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # A group of its own: Ctrl-C in the terminal is not meant for it.
+                    start_new_session=True,
+                )
+            self.process_file.write_text(json.dumps({"pid": process.pid, "port": self.port}))
+            deadline = time.monotonic() + 60
+            while not self.healthy():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    self.stop()
+                    fail(f"the local cloud did not start; its log is {self.log}")
+                time.sleep(0.05)
+
+    def recorded_port(self):
+        return json.loads(self.process_file.read_text())["port"] if self.process_file.exists() else None
+
+    def healthy(self):
+        try:
+            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def stop(self):
+        """End the process and those of the functions; what it keeps, it writes down before it ends."""
+        pid = self.pid()
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while self.pid() and time.monotonic() < deadline:
+            reap(pid)
+            time.sleep(0.05)
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # The usual case: nobody of the group is left.
+        return True
+
+    def purge(self):
+        for path in self.directory.iterdir():
+            if path in (TOOLS, TEST):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def server_environment(self):
+        # Nothing is inherited but what a program needs to run: the functions inherit it in turn.
+        return {
+            **inherited("PATH", "HOME", "LANG", "LD_LIBRARY_PATH"),
+            "TMPDIR": str(self.directory / "tmp"),
+            "BIND_HOST": HOST,
+            "GATEWAY_PORT": str(self.port),
+            # Without it the functions' clients would call the real AWS.
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "MINISTACK_REGION": REGION,
+            # Signatures and IAM policies are enforced, those of the functions' roles too.
+            "AUTH": "true",
+            # Every call is recorded with its caller, so that unused permissions can be found.
+            "CLOUDTRAIL_RECORDING": "1",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.directory / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.directory / "state" / "s3"),
+            # What LoggingConfig does on AWS: it does not pass it on.
+            "AWS_LAMBDA_LOG_FORMAT": "JSON",
+            "AWS_LAMBDA_LOG_LEVEL": "INFO",
+            # It would listen on a port of its own.
+            "IOT_MTLS_ENABLED": "0",
+        }
+
+    def client_environment(self):
+        """For tools that are to talk to this cloud and to no other, whatever the user's own AWS settings are."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {
+            **ours,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            # The local cloud's root.
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_TELEMETRY": "0",
+        }
+
+    # -- stacks --
+
+    def ask(self, *arguments):
+        """Run stack.py, which talks to this cloud, and return what it prints."""
+        command = [tool("ministack", "python"), str(HERE / "stack.py"), *map(str, arguments)]
+        done = subprocess.run(command, env=self.client_environment(), stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            fail(f"stack.py {arguments[0]} failed; the local cloud's log is {self.log}")
+        return done.stdout
+
+    def deploy(self):
+        wanted = self.deployment()
+        if self.ask("deployment").strip() == wanted:
+            return
+        self.ask("record-deployment", "unfinished")
+        with step("Deploying Latchkey"):
+            self.sam_deploy("latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS)
+        with step("Deploying the example API"):
+            authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").strip()
+            self.sam_deploy(
+                "protected-api", EXAMPLE_TEMPLATE, Architecture=ARCHITECTURE, AuthorizerFunctionArn=authorizer
+            )
+        self.ask("record-deployment", wanted)
+
+    def deployment(self):
+        """A digest of everything the deployment is made from."""
+        digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, PARAMETERS]).encode())
+        for file in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        return digest.hexdigest()
+
+    def sam_deploy(self, stack, template, **parameters):
+        log = self.directory / f"deploy-{stack}.log"
+        command = [
+            tool("sam", "sam"), "deploy", "--config-env", "local",
+            "--template-file", str(template), "--stack-name", stack, "--region", REGION,
+            "--resolve-s3", "--language-extensions", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
+            "--no-confirm-changeset", "--no-fail-on-empty-changeset",
+            "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
+        ]  # fmt: skip
+        with log.open("w") as output:
+            done = subprocess.run(command, cwd=ROOT, env=self.client_environment(), stdout=output, stderr=output)
+        if done.returncode:
+            print(log.read_text(), file=sys.stderr)
+            fail(f"{template.relative_to(ROOT)} could not be deployed.")
+
+    def proxy(self, url):
+        self.watched.touch()
+        self.ask("proxy", url)
+
+    def unproxy(self):
+        if self.watched.exists():
+            self.ask("unproxy")
+            self.watched.unlink()
+
+    def seed(self):
+        with step("Seeding two demo accounts"):
+            self.ask("seed", self.description)
+
+
+def command_line(pid):
+    """The command line of a process, empty when there is none or it has ended."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            return ""
+    return subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+
+
+def reap(pid):
+    """Collect an ended child, which otherwise stays in the process table."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def port_is_free(port):
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def any_free_port():
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]
+
+
+def inherited(*names):
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+# ---- Commands ---------------------------------------------------------------------------------------
+
+
+def main_cloud():
+    port = os.environ.get("LATCHKEY_PORT", "4566")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        fail(f"LATCHKEY_PORT is {port!r}: make it the number of a port.")
+    return Cloud(LOCAL, int(port))
+
+
+def start(cloud, *targets):
+    check_prerequisites()
+    cloud.check_port()
+    install_tools("ministack", "sam")
+    cloud.directory.mkdir(parents=True, exist_ok=True)
+    build(*targets)
+    cloud.start()
+    cloud.deploy()
+    # In case a `watch` was killed before it could clean up.
+    cloud.unproxy()
+    cloud.seed()
+
+
+def up():
+    cloud = main_cloud()
+    start(cloud)
+    stack = json.loads(cloud.description.read_text())
+    user = stack["users"][0]
+    sign_in = json.dumps(
+        {
+            "AuthFlow": "USER_PASSWORD_AUTH",
+            "ClientId": stack["clientId"],
+            "AuthParameters": {"USERNAME": user["email"], "PASSWORD": user["password"]},
+        }
+    )
+    print(
+        f"""
+Ready after {time.monotonic() - STARTED:.1f} s.
+
+  Management API   {stack["apiUrl"]}
+  Protected API    {stack["protectedApiUrl"]}
+  Console          {stack["consoleUrl"]}
+  Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
+  Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
+
+Create a token and use it:
+
+  ACCESS=$(curl -s {stack["endpointUrl"]}/ -H 'Content-Type: application/x-amz-json-1.1' \\
+    -H 'X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth' \\
+    -d '{sign_in}' \\
+    | python3 -c 'import json, sys; print(json.load(sys.stdin)["AuthenticationResult"]["AccessToken"])')
+
+  SECRET=$(curl -s {stack["apiUrl"]}/v1/accounts/{user["accountId"]}/tokens -H "Authorization: Bearer $ACCESS" \\
+    -H 'Content-Type: application/json' -d '{{"name": "try it", "autoPurge": "1h", "scope": {{"type": "full"}}}}' \\
+    | python3 -c 'import json, sys; print(json.load(sys.stdin)["secret"])')
+
+  curl -i {stack["protectedApiUrl"]}/v1/connections -H "Authorization: Bearer $SECRET"
+"""
+    )
+
+
+def down(purge):
+    cloud = main_cloud()
+    cloud.port = cloud.recorded_port() or cloud.port
+    print("The local cloud has ended." if cloud.stop() else "The local cloud was not running.")
+    if purge and cloud.directory.exists():
+        cloud.purge()
+        print("Its data is gone.")
+
+
+def test(arguments):
+    cloud = Cloud(TEST, any_free_port())
+    # A run that was killed may have left its cloud behind.
+    cloud.stop()
+    shutil.rmtree(cloud.directory, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        # With the tests, or `cargo test` compiles again what has other features because of them.
+        start(cloud, "--tests")
+        print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
+        command = ["cargo", "test", "--workspace", *arguments]
+        environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
+        return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    finally:
+        cloud.stop()
+
+
+def watch():
+    cloud = main_cloud()
+    start(cloud)
+    install_tools("cargo-lambda")
+    environment_file = cloud.directory / "watch.env"
+    cloud.ask("environment", environment_file)
+    port = any_free_port()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    cloud.proxy(f"http://{HOST}:{port}/2015-03-31/functions")
+    print(
+        f"\nEdit a function and call it: {cloud.endpoint} now invokes what `cargo lambda watch` builds. End with Ctrl-C.\n"
+        "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n",
+        flush=True,
+    )
+    try:
+        return subprocess.run(
+            [tool("cargo-lambda", "cargo-lambda"), "lambda", "watch", "--invoke-address", HOST,
+             "--invoke-port", str(port), "--env-file", str(environment_file)],
+            cwd=ROOT,
+        ).returncode  # fmt: skip
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        cloud.unproxy()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("up")
+    commands.add_parser("down").add_argument("--purge", action="store_true")
+    commands.add_parser("watch")
+    commands.add_parser("test").add_argument("arguments", nargs=argparse.REMAINDER)
+    available = sorted(file.stem for file in (HERE / "requirements").glob("*.txt"))
+    commands.add_parser("tools").add_argument("names", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    if options.command == "up":
+        return up()
+    if options.command == "down":
+        return down(options.purge)
+    if options.command == "watch":
+        return watch()
+    if options.command == "test":
+        return test(options.arguments)
+    unknown = set(options.names) - set(available)
+    if unknown:
+        fail(f"there is no tool {unknown.pop()}; there are {', '.join(available)}.")
+    check_prerequisites()
+    return install_tools(*(options.names or available))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,284 @@
+"""What the local cloud's start needs to ask of the local cloud itself.
+
+Runs under the Python of the MiniStack tool, which brings boto3; cloud.py starts it with the endpoint
+and credentials in the environment.
+
+    stack.py deployment               print the digest of what is deployed
+    stack.py record-deployment DIGEST
+    stack.py output STACK KEY         print one output of a stack
+    stack.py seed FILE                fill the deployed stacks with the demo data, write the stack's description to FILE
+    stack.py proxy URL | unproxy      send every function's invocations to URL/<crate>/invocations, or to itself again
+    stack.py environment FILE         write the functions' environment variables to FILE
+"""
+
+import json
+import os
+import re
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+LATCHKEY, EXAMPLE = "latchkey", "protected-api"
+DEPLOYMENT = "/latchkey/deployment"
+PROXY = "MINISTACK_LAMBDA_PROXY_URL"
+SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
+
+
+def client(service):
+    return boto3.client(service, config=Config(retries={"max_attempts": 2}))
+
+
+def outputs(stack):
+    description = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+
+
+def deployment():
+    """The digest is kept in the cloud itself: if its data gets lost, so does the digest."""
+    ssm = client("ssm")
+    try:
+        return ssm.get_parameter(Name=DEPLOYMENT)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return ""
+
+
+def record_deployment(digest):
+    client("ssm").put_parameter(Name=DEPLOYMENT, Value=digest, Type="String", Overwrite=True)
+
+
+def functions():
+    """Every function's crate and name."""
+    for stack in (LATCHKEY, EXAMPLE):
+        for page in client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
+            for resource in page["StackResourceSummaries"]:
+                if resource["ResourceType"] == "AWS::Lambda::Function":
+                    logical = resource["LogicalResourceId"].removesuffix("Function")
+                    yield re.sub(r"(?<!^)(?=[A-Z])", "-", logical).lower(), resource["PhysicalResourceId"]
+
+
+# ---- Seed -------------------------------------------------------------------------------------------
+
+
+def ensure_users(pool):
+    """Create the members' users; return e-mail address -> user id (`sub`)."""
+    cognito = client("cognito-idp")
+    subs = {}
+    for page in cognito.get_paginator("list_users").paginate(UserPoolId=pool):
+        for user in page["Users"]:
+            attributes = {a["Name"]: a["Value"] for a in user["Attributes"]}
+            subs[attributes["email"]] = attributes["sub"]
+    for account in SEED["accounts"]:
+        for member in account["members"]:
+            email = member["email"]
+            if email in subs:
+                continue
+            user = cognito.admin_create_user(
+                UserPoolId=pool,
+                Username=email,
+                MessageAction="SUPPRESS",
+                UserAttributes=[{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}],
+            )["User"]
+            cognito.admin_set_user_password(
+                UserPoolId=pool, Username=email, Password=SEED["password"], Permanent=True
+            )
+            subs[email] = {a["Name"]: a["Value"] for a in user["Attributes"]}["sub"]
+    return subs
+
+
+def publish(bus, events):
+    """Publish (detail type, detail) pairs as the platform does."""
+    for start in range(0, len(events), 10):
+        answer = client("events").put_events(
+            Entries=[
+                {
+                    "EventBusName": bus,
+                    "Source": "platform",
+                    "DetailType": detail_type,
+                    "Detail": json.dumps(detail),
+                    "Time": datetime.now(timezone.utc),
+                }
+                for detail_type, detail in events[start : start + 10]
+            ]
+        )
+        if answer["FailedEntryCount"]:
+            sys.exit(f"the event bus refused events: {json.dumps(answer['Entries'])}")
+
+
+def projected(table, account):
+    """Sort keys of the account's profile and resources in the tokens table."""
+    dynamodb = client("dynamodb")
+    keys = set()
+    for page in dynamodb.get_paginator("query").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"ACCOUNT#{account}"}},
+        ProjectionExpression="sk",
+    ):
+        keys.update(item["sk"]["S"] for item in page["Items"])
+    return keys
+
+
+def await_projection(table, wanted):
+    """Wait until each account has its wanted sort keys: the events arrive asynchronously."""
+    deadline = time.monotonic() + 60
+    while True:
+        missing = {account: keys - projected(table, account) for account, keys in wanted.items()}
+        missing = {account: keys for account, keys in missing.items() if keys}
+        if not missing:
+            return
+        if time.monotonic() > deadline:
+            account, keys = next(iter(missing.items()))
+            sys.exit(
+                f"account {account} still lacks {', '.join(sorted(keys))} a minute after its events were published; "
+                "what sync-platform said is in the local cloud's log"
+            )
+        time.sleep(0.1)
+
+
+def profile(account, subs):
+    return {
+        **{key: account[key] for key in ("id", "name", "plan", "apiManagement")},
+        "members": [{"id": subs[member["email"]], **member} for member in account["members"]],
+    }
+
+
+def resource_key(resource):
+    return f"RESOURCE#{resource['type']}#{resource['id']}"
+
+
+def ensure_projection(latchkey, subs):
+    """Bring accounts and resources in the way the platform does: through its events."""
+    table, bus = latchkey["TokensTable"], latchkey["EventBus"]
+    present = {account["id"]: projected(table, account["id"]) for account in SEED["accounts"]}
+    # Accounts first, so that a resource never arrives before the account it belongs to.
+    profiles = [a for a in SEED["accounts"] if "PROFILE" not in present[a["id"]]]
+    publish(bus, [("AccountUpserted", profile(account, subs)) for account in profiles])
+    await_projection(table, {account["id"]: {"PROFILE"} for account in profiles})
+
+    publish(
+        bus,
+        [
+            ("ResourceUpserted", {"accountId": account["id"], **without(resource, "description")})
+            for account in SEED["accounts"]
+            for resource in account["resources"]
+            if resource_key(resource) not in present[account["id"]]
+        ],
+    )
+    await_projection(table, {a["id"]: {resource_key(r) for r in a["resources"]} for a in SEED["accounts"]})
+
+
+def without(mapping, key):
+    return {k: v for k, v in mapping.items() if k != key}
+
+
+def ensure_example_data(table):
+    """The example API's own data. What somebody changed there meanwhile stays."""
+    dynamodb = client("dynamodb")
+    for account in SEED["accounts"]:
+        for resource in account["resources"]:
+            item = {
+                "pk": f"ACCOUNT#{account['id']}",
+                "sk": f"{resource['type']}#{resource['id']}",
+                "accountId": account["id"],
+                **resource,
+            }
+            try:
+                dynamodb.put_item(
+                    TableName=table,
+                    Item={name: {"S": value} for name, value in item.items()},
+                    ConditionExpression="attribute_not_exists(pk)",
+                )
+            except dynamodb.exceptions.ConditionalCheckFailedException:
+                pass
+
+
+def seed(target):
+    latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
+    subs = ensure_users(latchkey["UserPoolId"])
+    ensure_projection(latchkey, subs)
+    ensure_example_data(example["ResourcesTable"])
+    description = {
+        "endpointUrl": os.environ["AWS_ENDPOINT_URL"],
+        "region": os.environ["AWS_REGION"],
+        "apiUrl": latchkey["ApiUrl"],
+        "consoleUrl": latchkey["ConsoleUrl"],
+        "protectedApiUrl": example["ApiUrl"],
+        "userPoolId": latchkey["UserPoolId"],
+        "clientId": latchkey["ClientId"],
+        "tokensTable": latchkey["TokensTable"],
+        "auditTable": latchkey["AuditTable"],
+        "eventBus": latchkey["EventBus"],
+        "users": [
+            {
+                "email": member["email"],
+                "password": SEED["password"],
+                "accountId": account["id"],
+                "role": member["role"],
+            }
+            for account in SEED["accounts"]
+            for member in account["members"]
+        ],
+    }
+    Path(target).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+# ---- Hot reload -------------------------------------------------------------------------------------
+
+
+def set_proxy(url):
+    functions_api = client("lambda")
+    for crate, name in functions():
+        variables = environment_of(functions_api, name)
+        changed = without(variables, PROXY)
+        if url:
+            changed[PROXY] = f"{url}/{crate}/invocations"
+        if changed != variables:
+            functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+
+
+def environment_of(functions_api, name):
+    configuration = functions_api.get_function_configuration(FunctionName=name)
+    return configuration.get("Environment", {}).get("Variables", {})
+
+
+def write_environment(target):
+    functions_api = client("lambda")
+    variables = {}
+    for _, name in functions():
+        variables.update(without(environment_of(functions_api, name), PROXY))
+    for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        variables[name] = os.environ[name]
+    lines = (f"{name}={value}\n" for name, value in sorted(variables.items()))
+    Path(target).write_text("".join(lines), encoding="utf-8")
+
+
+def main(command, *arguments):
+    try:
+        if command == "deployment":
+            print(deployment())
+        elif command == "record-deployment":
+            record_deployment(arguments[0])
+        elif command == "output":
+            print(outputs(arguments[0])[arguments[1]])
+        elif command == "seed":
+            seed(arguments[0])
+        elif command == "proxy":
+            set_proxy(arguments[0])
+        elif command == "unproxy":
+            set_proxy(None)
+        elif command == "environment":
+            write_environment(arguments[0])
+        else:
+            sys.exit(__doc__)
+    except ClientError as error:
+        sys.exit(f"the local cloud refused {error.operation_name}: {error}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
