@@ -37,6 +37,7 @@ pub(crate) async fn handle(
         before,
         after,
         audit,
+        idempotency: None,
     };
     store.change_token(&change).await?;
     response::token(&change.after.token)

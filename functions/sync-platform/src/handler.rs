@@ -103,6 +103,7 @@ async fn revoke(
                 before,
                 after,
                 audit,
+                idempotency: None,
             })
             .await
         {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use super::ports::{Entropy, EntropyError};
@@ -136,6 +137,14 @@ impl AuditId {
     /// When the system's random generator fails.
     pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
         Ok(Self(format!("aud_{}", ulid(now, entropy)?)))
+    }
+
+    /// The id of what happened at a moment and is told by a message: the same one each time it is told.
+    pub fn of_message(time: Timestamp, message: &str) -> Self {
+        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        let random = digest.first_chunk().copied().map_or(0, u128::from_be_bytes);
+        Self(format!("aud_{}", Ulid::from_parts(milliseconds, random)))
     }
 
     /// The smallest id of a moment: ids of earlier milliseconds sort before it, later ones after.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::audit::{Action, AuditRecord, Source};
 use super::id::{AuditId, IntegrationId, TokenId};
+use super::resource::{Resource, ResourceRef, ResourceType};
 use super::token::{Kind, Status, Token};
 
 /// The page size if none is asked for.
@@ -14,7 +15,7 @@ pub const MAX_LIMIT: usize = 100;
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T, K> {
-    /// The items, newest first.
+    /// The items, in the list's order.
     pub items: Vec<T>,
     /// Where the next page starts (behind this id); `None` on the last page. A page may be short, or
     /// even empty, and still have a next one: a search reads a bounded number of items per request.
@@ -108,6 +109,41 @@ impl AuditFilter {
                 .user_id
                 .as_ref()
                 .is_none_or(|id| *id == record.origin.actor.id)
+    }
+}
+
+/// Which resources to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceQuery {
+    /// Only those of this type.
+    pub kind: Option<ResourceType>,
+    /// Only those.
+    pub filter: ResourceFilter,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those behind this one.
+    pub after: Option<ResourceRef>,
+}
+
+/// Which resources a list shows. Every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceFilter {
+    /// The Integration App.
+    pub integration_id: Option<IntegrationId>,
+    /// Words, each of which the name or the id contains, whatever the case.
+    pub keywords: Option<String>,
+}
+
+impl ResourceFilter {
+    /// Whether the list shows the resource.
+    pub fn matches(&self, resource: &Resource) -> bool {
+        let app = resource.integration_id.as_ref();
+        self.integration_id
+            .as_ref()
+            .is_none_or(|wanted| Some(wanted) == app)
+            && self.keywords.as_deref().is_none_or(|words| {
+                contains_words(words, &format!("{}\n{}", resource.name, resource.id))
+            })
     }
 }
 

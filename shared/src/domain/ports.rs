@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::audit::AuditRecord;
 use super::id::{AccountId, TokenId, UserId};
-use super::paging::{AuditQuery, Page, TokenQuery};
+use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
 use super::token::{Ciphertext, LastUse, StoredToken, Token};
@@ -105,6 +105,16 @@ pub trait GetResources: Sync {
     ) -> impl Future<Output = Result<Vec<Resource>>> + Send;
 }
 
+/// Lists resources.
+pub trait ListResources: Sync {
+    /// A page of an account's resources, by type and id.
+    fn list_resources(
+        &self,
+        account: &AccountId,
+        query: &ResourceQuery,
+    ) -> impl Future<Output = Result<Page<Resource, ResourceRef>>> + Send;
+}
+
 /// A token that is about to exist.
 #[derive(Debug)]
 pub struct NewToken {
@@ -153,6 +163,8 @@ pub struct TokenChange {
     pub after: StoredToken,
     /// The record of the change.
     pub audit: AuditRecord,
+    /// Makes a repeat of the request recognisable.
+    pub idempotency: Option<IdempotencyRecord>,
 }
 
 /// Changes tokens.
@@ -160,6 +172,23 @@ pub trait ChangeToken: Sync {
     /// Writes token, every secret and audit record, or nothing. [`PortError::Conflict`] if the token is
     /// no more as it was read.
     fn change_token(&self, change: &TokenChange) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Deletes tokens.
+pub trait DeleteToken: Sync {
+    /// Deletes a token with every secret and writes the audit record, or nothing.
+    /// [`PortError::Conflict`] if the token is no more as it was read.
+    fn delete_token(
+        &self,
+        deleted: &StoredToken,
+        audit: &AuditRecord,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Records what happened without anybody's request.
+pub trait RecordAudit: Sync {
+    /// Writes the record. A record of the same id is left as it is: the same thing was told again.
+    fn record_audit(&self, audit: &AuditRecord) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Records a viewing.

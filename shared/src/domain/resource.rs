@@ -1,10 +1,11 @@
 //! Resources of an account that a scope can name.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{AccountId, IntegrationId, ResourceId};
+use super::id::{AccountId, IntegrationId, InvalidId, ResourceId};
 
 /// The kinds of resource a custom scope can list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +63,21 @@ pub struct ResourceRef {
 impl fmt::Display for ResourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.collection(), self.id)
+    }
+}
+
+impl FromStr for ResourceRef {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (collection, id) = text.split_once('/').ok_or(InvalidId)?;
+        let kind = ResourceType::ALL
+            .into_iter()
+            .find(|kind| kind.collection() == collection);
+        Ok(Self {
+            kind: kind.ok_or(InvalidId)?,
+            id: id.parse()?,
+        })
     }
 }
 

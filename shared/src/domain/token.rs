@@ -1,7 +1,7 @@
 //! Tokens and the changes that they can go through.
 
 use ipnet::IpNet;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -154,6 +154,21 @@ pub struct Draft {
     pub allowed_cidrs: Vec<IpNet>,
 }
 
+/// What an edit changes about a token; what it leaves out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Patch {
+    /// See [`Token::name`].
+    pub name: Option<String>,
+    /// See [`Token::description`].
+    pub description: Option<String>,
+    /// See [`Token::auto_purge`].
+    pub auto_purge: Option<AutoPurge>,
+    /// See [`Token::scope`].
+    pub scope: Option<Scope>,
+    /// See [`Token::allowed_cidrs`].
+    pub allowed_cidrs: Option<Vec<IpNet>>,
+}
+
 impl Token {
     /// A new token.
     pub fn create(
@@ -217,6 +232,32 @@ impl Token {
         })
     }
 
+    /// The token after an edit; `None` if the edit changes nothing.
+    ///
+    /// A lifetime that is given is chosen anew: the purge time counts from now, also if it is the same
+    /// lifetime as before.
+    pub fn edit(&self, patch: Patch, by: Actor, at: Timestamp) -> Option<Self> {
+        let mut edited = self.clone();
+        if let Some(auto_purge) = patch.auto_purge {
+            edited.auto_purge = auto_purge;
+            edited.purge_at = auto_purge.purge_at(at);
+        }
+        edited.name = patch.name.unwrap_or(edited.name);
+        edited.description = patch.description.unwrap_or(edited.description);
+        edited.scope = patch.scope.unwrap_or(edited.scope);
+        edited.allowed_cidrs = patch.allowed_cidrs.unwrap_or(edited.allowed_cidrs);
+        (edited != *self).then(|| edited.changed(by, at))
+    }
+
+    /// The token after its revocation is undone; `None` if it isn't revoked. Its purge time stays.
+    pub fn reactivate(&self, by: Actor, at: Timestamp) -> Option<Self> {
+        self.revocation.as_ref()?;
+        Some(Self {
+            revocation: None,
+            ..self.changed(by, at)
+        })
+    }
+
     /// A copy that counts as one change more.
     fn changed(&self, by: Actor, at: Timestamp) -> Self {
         Self {
@@ -231,6 +272,17 @@ impl Token {
 /// The secret encrypted by KMS, for showing it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ciphertext(pub Vec<u8>);
+
+/// What is kept of a newly made secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSecret {
+    /// Its key.
+    pub hash: SecretHash,
+    /// Its hint.
+    pub hint: String,
+    /// The secret, encrypted.
+    pub ciphertext: Ciphertext,
+}
 
 /// An earlier secret that still works until its grace period ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -265,6 +317,35 @@ impl StoredToken {
             token,
             retired,
             ..self.clone()
+        }
+    }
+
+    /// The token under a new secret. The old one ends at once or after the grace period, never later
+    /// than the token itself; one that was retired before ends now.
+    pub fn regenerate(
+        &self,
+        secret: NewSecret,
+        grace: SignedDuration,
+        by: Actor,
+        at: Timestamp,
+    ) -> Self {
+        let end = at.checked_add(grace).unwrap_or(Timestamp::MAX);
+        let valid_until = self
+            .token
+            .purge_at
+            .map_or(end, |purge_at| purge_at.min(end));
+        let retired = (grace > SignedDuration::ZERO).then_some(RetiredSecret {
+            hash: self.secret_hash,
+            valid_until,
+        });
+        Self {
+            token: Token {
+                hint: secret.hint,
+                ..self.token.changed(by, at)
+            },
+            secret_hash: secret.hash,
+            ciphertext: secret.ciphertext,
+            retired,
         }
     }
 
@@ -308,6 +389,95 @@ mod tests {
             revoked.revoke(testing::owner_actor(), testing::now(), None),
             None
         );
+    }
+
+    fn new_secret() -> NewSecret {
+        let secret = crate::domain::secret::PlainSecret::generate(
+            Kind::Account,
+            &testing::FixedEntropy([9; 32]),
+        )
+        .unwrap();
+        NewSecret {
+            hash: secret.hash(),
+            hint: secret.hint(),
+            ciphertext: Ciphertext(vec![9]),
+        }
+    }
+
+    #[test]
+    fn an_edit_leaves_alone_what_it_leaves_out() {
+        let token = testing::token();
+        let patch = Patch {
+            name: Some("renamed".into()),
+            ..Patch::default()
+        };
+        let edited = token
+            .edit(patch.clone(), testing::owner_actor(), testing::now())
+            .unwrap();
+        assert_eq!(
+            edited,
+            Token {
+                name: "renamed".into(),
+                version: 2,
+                ..token.clone()
+            }
+        );
+        assert_eq!(
+            edited.edit(patch, testing::owner_actor(), testing::now()),
+            None
+        );
+    }
+
+    #[test]
+    fn a_lifetime_counts_from_its_choice() {
+        let choose = |token: &Token, at| {
+            let patch = Patch {
+                auto_purge: Some(AutoPurge::OneHour),
+                ..Patch::default()
+            };
+            token.edit(patch, testing::owner_actor(), at)
+        };
+        let hour = SignedDuration::from_hours(1);
+        let first = choose(&testing::token(), testing::now()).unwrap();
+        assert_eq!(first.purge_at, Some(testing::now() + hour));
+        let again = choose(&first, testing::now() + hour / 2).unwrap();
+        assert_eq!(again.purge_at, Some(testing::now() + hour + hour / 2));
+    }
+
+    #[test]
+    fn reactivating_undoes_a_revocation_and_nothing_else() {
+        let token = testing::token();
+        let by = testing::owner_actor();
+        assert_eq!(token.reactivate(by.clone(), testing::now()), None);
+        let revoked = token
+            .revoke(by.clone(), testing::now(), Some("oops".into()))
+            .unwrap();
+        let active = revoked.reactivate(by, testing::now()).unwrap();
+        assert_eq!(
+            active,
+            Token {
+                version: 3,
+                ..token
+            }
+        );
+    }
+
+    #[test]
+    fn a_replaced_secret_ends_with_its_grace_but_never_after_its_token() {
+        let mut stored = testing::stored_token();
+        let now = testing::now();
+        let regenerate = |stored: &StoredToken, seconds| {
+            let grace = SignedDuration::from_secs(seconds);
+            stored.regenerate(new_secret(), grace, testing::owner_actor(), now)
+        };
+        assert_eq!(regenerate(&stored, 0).retired, None);
+        let ends = |stored: &StoredToken| regenerate(stored, 60).retired.unwrap().valid_until;
+        assert_eq!(ends(&stored), now + SignedDuration::from_secs(60));
+        stored.token.purge_at = Some(now + SignedDuration::from_secs(10));
+        assert_eq!(ends(&stored), now + SignedDuration::from_secs(10));
+        let twice = regenerate(&regenerate(&stored, 60), 60);
+        assert_eq!(twice.token.id, stored.token.id);
+        assert!(!twice.secret_hashes().any(|hash| hash == stored.secret_hash));
     }
 
     #[test]

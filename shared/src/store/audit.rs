@@ -4,17 +4,12 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::items::{AuditItem, account_key, audit_token_key, to_item};
+use super::paging::{collect, position};
 use super::{Store, built, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
-use crate::domain::ports::{ListAudit, PortError};
-
-/// How many records a filtered list reads for one page at the most.
-const MAX_READ_PER_PAGE: usize = 1_000;
-
-/// How many records a filtered list reads at a time at the least.
-const SEARCH_READ: usize = 100;
+use crate::domain::ports::{ListAudit, PortError, RecordAudit};
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -22,37 +17,23 @@ impl ListAudit for Store {
         account: &AccountId,
         query: &AuditQuery,
     ) -> Result<Page<AuditRecord, AuditId>, PortError> {
-        let searching = query.filter != AuditFilter::default();
-        let mut items = Vec::new();
-        let mut after = query.after.clone();
-        let mut read = 0;
-        loop {
-            let missing = query.limit.saturating_add(1).saturating_sub(items.len());
-            let wanted = if searching {
-                missing.max(SEARCH_READ)
-            } else {
-                missing
-            };
-            let (records, more) = self
-                .read_audit(account, query, after.as_ref(), wanted)
-                .await?;
-            for record in records {
-                read += 1;
-                after = Some(record.id.clone());
-                if query.filter.matches(&record) {
-                    if items.len() == query.limit {
-                        let next = items.last().map(|record: &AuditRecord| record.id.clone());
-                        return Ok(Page { items, next });
-                    }
-                    items.push(record);
-                }
-            }
-            if !more {
-                return Ok(Page { items, next: None });
-            }
-            if read >= MAX_READ_PER_PAGE {
-                return Ok(Page { items, next: after });
-            }
+        collect(
+            query.limit,
+            query.filter != AuditFilter::default(),
+            query.after.clone(),
+            |after, limit| self.read_audit(account, query, after, limit),
+            |record| record.id.clone(),
+            |record| query.filter.matches(record),
+        )
+        .await
+    }
+}
+
+impl RecordAudit for Store {
+    async fn record_audit(&self, audit: &AuditRecord) -> Result<(), PortError> {
+        match self.transact(vec![self.put_audit(audit)?]).await {
+            Err(PortError::Conflict) => Ok(()),
+            done => done,
         }
     }
 }
@@ -73,17 +54,17 @@ impl Store {
             .build())
     }
 
-    /// Up to `limit` records behind one, newest first, and whether there may be more.
+    /// Up to `limit` records behind one, newest first, and where to go on.
     async fn read_audit(
         &self,
         account: &AccountId,
         query: &AuditQuery,
-        after: Option<&AuditId>,
+        after: Option<AuditId>,
         limit: usize,
-    ) -> Result<(Vec<AuditRecord>, bool), PortError> {
+    ) -> Result<(Vec<AuditRecord>, Option<AuditId>), PortError> {
         // A cursor and `to` are both upper ends; ids sort by time, so the lower of the two counts.
         let to = query.to.map(AuditId::first_of);
-        let before = match (after.cloned(), to) {
+        let before = match (after, to) {
             (Some(after), Some(to)) => Some(after.min(to)),
             (after, to) => after.or(to),
         };
@@ -114,7 +95,7 @@ impl Store {
                 .consistent_read(true),
         };
         let output = request.send().await.map_err(port_error)?;
-        let more = output.last_evaluated_key.is_some();
+        let position = position(output.last_evaluated_key, |sort_key| sort_key.parse().ok())?;
         let mut records = output
             .items
             .unwrap_or_default()
@@ -122,7 +103,7 @@ impl Store {
             .map(|item| parse::<AuditItem>(item).map(AuditRecord::from))
             .collect::<Result<Vec<_>, _>>()?;
         records.retain(|record| before.as_ref() != Some(&record.id));
-        Ok((records, more))
+        Ok((records, position))
     }
 }
 

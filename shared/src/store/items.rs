@@ -14,7 +14,7 @@ use crate::domain::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
 use crate::domain::ports::PortError;
-use crate::domain::resource::ResourceRef;
+use crate::domain::resource::{ResourceRef, ResourceType};
 use crate::domain::scope::Scope;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{
@@ -40,6 +40,23 @@ pub(super) fn token_key(token: &TokenId) -> String {
 
 pub(super) fn resource_key(name: &ResourceRef) -> String {
     format!("RESOURCE#{}#{}", name.kind.as_str(), name.id)
+}
+
+/// The resource that a sort key names.
+pub(super) fn resource_of_key(key: &str) -> Option<ResourceRef> {
+    let (kind, id) = key.strip_prefix("RESOURCE#")?.split_once('#')?;
+    Some(ResourceRef {
+        kind: ResourceType::parse(kind)?,
+        id: id.parse().ok()?,
+    })
+}
+
+/// The prefix of the keys of all resources, or of those of a type.
+pub(super) fn resource_prefix(kind: Option<ResourceType>) -> String {
+    kind.map_or_else(
+        || "RESOURCE#".into(),
+        |kind| format!("RESOURCE#{}#", kind.as_str()),
+    )
 }
 
 pub(super) fn idempotency_key(key: &str) -> String {

@@ -5,6 +5,7 @@ mod audit;
 mod expression;
 mod items;
 mod mails;
+mod paging;
 mod platform;
 mod resources;
 mod secrets;
@@ -27,6 +28,7 @@ use crate::config::Tables;
 use crate::domain::ports::PortError;
 
 pub use audit::audit_record;
+pub use tokens::token_of_image;
 pub use vault::Vault;
 
 type Item = HashMap<String, AttributeValue>;

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 
-use super::items::{account_key, resource_key};
-use super::{Store, built, key, parse, port_error};
+use super::items::{account_key, resource_key, resource_of_key, resource_prefix};
+use super::paging::{collect, position};
+use super::{Store, built, key, parse, port_error, text};
 use crate::domain::id::AccountId;
-use crate::domain::ports::{GetResources, PortError};
-use crate::domain::resource::{Resource, ResourceRef};
+use crate::domain::paging::{Page, ResourceFilter, ResourceQuery};
+use crate::domain::ports::{GetResources, ListResources, PortError};
+use crate::domain::resource::{Resource, ResourceRef, ResourceType};
 
 /// The most keys that one `BatchGetItem` takes.
 const BATCH: usize = 100;
@@ -57,5 +59,59 @@ impl GetResources for Store {
             }
         }
         Ok(found)
+    }
+}
+
+impl ListResources for Store {
+    async fn list_resources(
+        &self,
+        account: &AccountId,
+        query: &ResourceQuery,
+    ) -> Result<Page<Resource, ResourceRef>, PortError> {
+        collect(
+            query.limit,
+            query.filter != ResourceFilter::default(),
+            query.after.clone(),
+            |after, limit| self.read_resources(account, query.kind, after, limit),
+            Resource::reference,
+            |resource| query.filter.matches(resource),
+        )
+        .await
+    }
+}
+
+impl Store {
+    /// Up to `limit` resources behind one, and where to go on.
+    async fn read_resources(
+        &self,
+        account: &AccountId,
+        kind: Option<ResourceType>,
+        after: Option<ResourceRef>,
+        limit: usize,
+    ) -> Result<(Vec<Resource>, Option<ResourceRef>), PortError> {
+        let start = after.map(|name| key(account_key(account), resource_key(&name)));
+        let output = self
+            .client
+            .query()
+            .table_name(&self.tables.tokens)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(account_key(account)))
+            .expression_attribute_values(":prefix", text(resource_prefix(kind)))
+            // The markers of deleted resources.
+            .filter_expression("attribute_not_exists(deletedAt)")
+            .set_exclusive_start_key(start)
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(port_error)?;
+        let position = position(output.last_evaluated_key, resource_of_key)?;
+        let resources: Result<_, _> = output
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(parse)
+            .collect();
+        Ok((resources?, position))
     }
 }

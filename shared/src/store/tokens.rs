@@ -11,23 +11,18 @@ use super::items::{
     SecretItem, TOKEN_PREFIX, TokenItem, USE_ATTRIBUTES, account_key, expiry, idempotency_key,
     secret_key, to_item, token_key,
 };
+use super::paging::{collect, position};
 use super::{Item, Store, built, key, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
 use crate::domain::ports::{
-    ChangeToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens, NewToken,
-    PortError, RecordView, TokenChange,
+    ChangeToken, DeleteToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens,
+    NewToken, PortError, RecordView, TokenChange,
 };
+use crate::domain::secret::SecretHash;
 use crate::domain::token::{Status, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
-
-/// How many tokens a filtered list reads for one page at the most: a page's cost has a bound, whatever
-/// is searched for.
-const MAX_READ_PER_PAGE: usize = 1_000;
-
-/// How many tokens a filtered list reads at a time at the least.
-const SEARCH_READ: usize = 100;
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -56,38 +51,15 @@ impl ListTokens for Store {
         query: &TokenQuery,
         now: Timestamp,
     ) -> Result<Page<Token, TokenId>, PortError> {
-        let searching = query.filter != TokenFilter::default();
-        let mut items = Vec::new();
-        let mut after = query.after.clone();
-        let mut read = 0;
-        loop {
-            // One more than wanted tells whether there is a next page. A search reads ahead, since
-            // most of what it reads won't be shown.
-            let missing = query.limit.saturating_add(1).saturating_sub(items.len());
-            let wanted = if searching {
-                missing.max(SEARCH_READ)
-            } else {
-                missing
-            };
-            let (tokens, more) = self.read_tokens(account, after.as_ref(), wanted).await?;
-            for token in tokens {
-                read += 1;
-                if !token.is_purged(now) && query.filter.matches(&token) {
-                    if items.len() == query.limit {
-                        let next = items.last().map(|token: &Token| token.id.clone());
-                        return Ok(Page { items, next });
-                    }
-                    items.push(token.clone());
-                }
-                after = Some(token.id);
-            }
-            if !more {
-                return Ok(Page { items, next: None });
-            }
-            if read >= MAX_READ_PER_PAGE {
-                return Ok(Page { items, next: after });
-            }
-        }
+        collect(
+            query.limit,
+            query.filter != TokenFilter::default(),
+            query.after.clone(),
+            |after, limit| self.read_tokens(account, after, limit),
+            |token| token.id.clone(),
+            |token| !token.is_purged(now) && query.filter.matches(token),
+        )
+        .await
     }
 }
 
@@ -140,13 +112,39 @@ impl ChangeToken for Store {
             });
         }
         for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
-            let delete = Delete::builder()
-                .table_name(&self.tables.tokens)
-                .set_key(Some(key(secret_key(hash), SECRET)));
-            let delete = built(delete.build())?;
-            writes.push(TransactWriteItem::builder().delete(delete).build());
+            writes.push(self.delete_secret(hash)?);
+        }
+        if let Some(record) = &change.idempotency {
+            let now = change.audit.time;
+            writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
         }
         writes.push(self.put_audit(&change.audit)?);
+        self.transact(writes).await
+    }
+}
+
+impl DeleteToken for Store {
+    async fn delete_token(
+        &self,
+        deleted: &StoredToken,
+        audit: &AuditRecord,
+    ) -> Result<(), PortError> {
+        let token = &deleted.token;
+        let delete = Delete::builder()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key(
+                account_key(&token.account_id),
+                token_key(&token.id),
+            )))
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", AttributeValue::N(token.version.to_string()));
+        let delete = built(delete.build())?;
+        let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
+        for hash in deleted.secret_hashes() {
+            writes.push(self.delete_secret(hash)?);
+        }
+        writes.push(self.put_audit(audit)?);
         self.transact(writes).await
     }
 }
@@ -208,14 +206,14 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
-    /// Up to `limit` tokens behind one, newest first, and whether there may be more.
+    /// Up to `limit` tokens behind one, newest first, and where to go on.
     async fn read_tokens(
         &self,
         account: &AccountId,
-        after: Option<&TokenId>,
+        after: Option<TokenId>,
         limit: usize,
-    ) -> Result<(Vec<Token>, bool), PortError> {
-        let start = after.map(|id| key(account_key(account), token_key(id)));
+    ) -> Result<(Vec<Token>, Option<TokenId>), PortError> {
+        let start = after.map(|id| key(account_key(account), token_key(&id)));
         let output = self
             .client
             .query()
@@ -230,14 +228,16 @@ impl Store {
             .send()
             .await
             .map_err(port_error)?;
-        let more = output.last_evaluated_key.is_some();
+        let position = position(output.last_evaluated_key, |sort_key| {
+            sort_key.strip_prefix(TOKEN_PREFIX)?.parse().ok()
+        })?;
         let tokens = output
             .items
             .unwrap_or_default()
             .into_iter()
             .map(|item| parse::<TokenItem>(item).map(|item| StoredToken::from(item).token))
             .collect::<Result<_, _>>()?;
-        Ok((tokens, more))
+        Ok((tokens, position))
     }
 
     fn account_exists(&self, account: &AccountId) -> Result<TransactWriteItem, PortError> {
@@ -257,6 +257,15 @@ impl Store {
             .condition_expression("attribute_not_exists(pk)");
         Ok(TransactWriteItem::builder()
             .put(built(put.build())?)
+            .build())
+    }
+
+    fn delete_secret(&self, hash: SecretHash) -> Result<TransactWriteItem, PortError> {
+        let delete = Delete::builder()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key(secret_key(hash), SECRET)));
+        Ok(TransactWriteItem::builder()
+            .delete(built(delete.build())?)
             .build())
     }
 
@@ -292,4 +301,18 @@ impl Store {
             .put(built(put.build())?)
             .build())
     }
+}
+
+/// The token of a stream's image of the table; `None` for items of other kinds.
+///
+/// # Errors
+/// When the image is that of a token and doesn't parse.
+pub fn token_of_image(image: serde_dynamo::Item) -> Result<Option<StoredToken>, PortError> {
+    let sk = image.get("sk");
+    if !matches!(sk, Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(TOKEN_PREFIX)) {
+        return Ok(None);
+    }
+    serde_dynamo::from_item::<_, TokenItem>(image)
+        .map(|item| Some(StoredToken::from(item)))
+        .map_err(|error| PortError::Broken(format!("a token doesn't parse: {error}")))
 }

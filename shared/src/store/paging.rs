@@ -1,0 +1,68 @@
+//! Reads pages of lists whose filters only we can apply.
+
+use super::Item;
+use crate::domain::paging::Page;
+use crate::domain::ports::PortError;
+
+/// How many items a filtered list reads for one page at the most: a page's cost has a bound, whatever
+/// is searched for.
+const MAX_READ: usize = 1_000;
+
+/// How many items a filtered list reads at a time at the least: most of them won't be shown.
+const SEARCH_READ: usize = 100;
+
+/// Reads on from `after` until `limit` items are kept, nothing is left, or the page has cost enough.
+/// `read` answers up to so many items behind a position, and where to go on if there may be more.
+pub(super) async fn collect<T, K: Clone, F>(
+    limit: usize,
+    searching: bool,
+    mut after: Option<K>,
+    read: impl Fn(Option<K>, usize) -> F,
+    id: impl Fn(&T) -> K,
+    keep: impl Fn(&T) -> bool,
+) -> Result<Page<T, K>, PortError>
+where
+    F: Future<Output = Result<(Vec<T>, Option<K>), PortError>>,
+{
+    let mut items: Vec<T> = Vec::new();
+    let mut count = 0;
+    loop {
+        // One more than wanted tells whether there is a next page.
+        let missing = limit.saturating_add(1).saturating_sub(items.len());
+        let wanted = if searching {
+            missing.max(SEARCH_READ)
+        } else {
+            missing
+        };
+        let (batch, position) = read(after.clone(), wanted).await?;
+        count += wanted;
+        for item in batch {
+            if keep(&item) {
+                if items.len() == limit {
+                    let next = items.last().map(&id);
+                    return Ok(Page { items, next });
+                }
+                items.push(item);
+            }
+        }
+        if position.is_none() || count >= MAX_READ {
+            return Ok(Page {
+                items,
+                next: position,
+            });
+        }
+        after = position;
+    }
+}
+
+/// Where a query goes on: the id in the sort key of the last item that it read, if it isn't done.
+pub(super) fn position<K>(
+    last: Option<Item>,
+    id: impl FnOnce(&str) -> Option<K>,
+) -> Result<Option<K>, PortError> {
+    let Some(last) = last else { return Ok(None) };
+    let sort_key = last.get("sk").and_then(|value| value.as_s().ok());
+    let id = sort_key.and_then(|sort_key| id(sort_key));
+    let unknown = || PortError::Broken("a query ended at an item without an id".into());
+    id.ok_or_else(unknown).map(Some)
+}
