@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::verification::{Client, Presentation, SecretRecord};
+use latchkey::domain::verification::{Client, MAX_USER_AGENT, Presentation, SecretRecord};
+use latchkey::http::bearer::bearer;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -60,8 +61,7 @@ impl Event {
 
     /// The secret of `Authorization: Bearer <secret>`.
     pub(crate) fn secret(&self) -> Option<&str> {
-        let (scheme, secret) = self.header("authorization")?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+        bearer(self.header("authorization")?)
     }
 
     /// What is asked for, and from where.
@@ -98,7 +98,7 @@ impl Event {
     pub(crate) fn client(&self) -> Client {
         let name = self
             .header("user-agent")
-            .map(|name| name.chars().take(256).collect());
+            .map(|name| name.chars().take(MAX_USER_AGENT).collect());
         Client {
             user_agent: name,
             request_id: self.request_context.request_id.clone(),

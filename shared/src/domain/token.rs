@@ -20,6 +20,9 @@ pub const MAX_REASON: usize = 1_024;
 /// The most address ranges of a token.
 pub const MAX_CIDRS: usize = 32;
 
+/// The longest grace period of a replaced secret, in seconds: one day.
+pub const MAX_GRACE_SECONDS: i64 = 86_400;
+
 /// What a token acts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -21,6 +21,9 @@ use super::token::{Kind, LastUse, Status, StoredToken, Token};
 /// that whoever calls from wherever can neither grow the item nor flood the mailboxes.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
 
+/// How much of a client's name an audit record keeps, in characters.
+pub const MAX_USER_AGENT: usize = 256;
+
 /// Everything a verification needs, found by the secret's hash in one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {

@@ -120,6 +120,29 @@ impl Fields {
         value
     }
 
+    /// Takes a field if it is `null`, and answers whether it was.
+    pub fn take_null(&mut self, field: &str) -> bool {
+        let null = self.object.get(field).is_some_and(Value::is_null);
+        if null {
+            self.object.remove(field);
+        }
+        null
+    }
+
+    /// Takes a whole number of a range.
+    pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let number = self
+            .take(field)?
+            .as_i64()
+            .filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let message = format!("must be a whole number from {least} to {most}");
+            self.fail(field, "invalid_value", message);
+        }
+        number
+    }
+
     /// Takes a text of a length, in characters.
     pub fn text(&mut self, field: &str, length: RangeInclusive<usize>) -> Option<String> {
         match self.take(field)? {
@@ -282,6 +305,22 @@ impl Fields {
         let valid = fields.errors.is_empty();
         self.errors.append(&mut fields.errors);
         scope.filter(|_| valid)
+    }
+
+    /// Takes a merge patch of a scope: lists that it leaves out stay, unless the type changes.
+    pub fn patched_scope(&mut self, current: &Scope) -> Option<Scope> {
+        if let (Some(Value::Object(patch)), Scope::Custom(lists)) =
+            (self.object.get_mut("scope"), current)
+        {
+            let kind = patch.entry("type").or_insert("custom".into());
+            if kind == "custom" {
+                for resource in ResourceType::ALL {
+                    let ids: Vec<_> = lists.of(resource).iter().map(|id| id.as_str()).collect();
+                    patch.entry(resource.collection()).or_insert(ids.into());
+                }
+            }
+        }
+        self.scope()
     }
 
     /// Takes an array of resource ids.

@@ -12,9 +12,7 @@ use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Actor, Origin, Source};
 use crate::domain::id::{AccountId, TokenId, UserId};
 use crate::domain::ports::GetAccount;
-
-/// How much of a client's name an audit record keeps, in characters.
-const MAX_USER_AGENT: usize = 256;
+use crate::domain::verification::MAX_USER_AGENT;
 
 /// The OpenID client of our own console: what comes through it has the source `ui`.
 #[derive(Debug, Clone, PartialEq, Eq)]

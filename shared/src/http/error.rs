@@ -1,6 +1,6 @@
 //! Everything that can go wrong in an HTTP operation, and how it is answered: RFC 9457.
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ pub enum ApiError {
     InvalidCursor,
     /// The caller's token isn't an access token of the identity provider.
     AccessTokenRequired,
+    /// The presented token of ours isn't good.
+    InvalidToken,
     /// The caller's role doesn't administer tokens.
     RoleRequired,
     /// The caller may not see secrets.
@@ -27,6 +29,8 @@ pub enum ApiError {
     AccountNotFound,
     /// There is no such token.
     TokenNotFound,
+    /// The token has to be revoked before it can be deleted.
+    TokenActive,
     /// Another request changed the same thing at the same time.
     Conflict,
     /// The token isn't at the version of `If-Match`.
@@ -64,12 +68,12 @@ impl ApiError {
     pub fn status(&self) -> u16 {
         match self {
             Self::MalformedJson(_) | Self::InvalidCursor => 400,
-            Self::AccessTokenRequired => 401,
+            Self::AccessTokenRequired | Self::InvalidToken => 401,
             Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired => 403,
             Self::AccountNotFound | Self::TokenNotFound => 404,
-            Self::Conflict => 409,
+            Self::Conflict | Self::TokenActive => 409,
             Self::VersionMismatch => 412,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -85,11 +89,13 @@ impl ApiError {
             Self::MalformedJson(_) => "malformed_json",
             Self::InvalidCursor => "invalid_cursor",
             Self::AccessTokenRequired => "access_token_required",
+            Self::InvalidToken => "invalid_token",
             Self::RoleRequired => "role_required",
             Self::DeveloperModeRequired => "developer_mode_required",
             Self::ApiManagementLicenseRequired => "api_management_license_required",
             Self::AccountNotFound => "account_not_found",
             Self::TokenNotFound => "token_not_found",
+            Self::TokenActive => "token_active",
             Self::Conflict => "conflict",
             Self::VersionMismatch => "version_mismatch",
             Self::BodyTooLarge => "body_too_large",
@@ -108,11 +114,13 @@ impl ApiError {
             Self::MalformedJson(_)
             | Self::InvalidCursor
             | Self::AccessTokenRequired
+            | Self::InvalidToken
             | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired
             | Self::AccountNotFound
             | Self::TokenNotFound
+            | Self::TokenActive
             | Self::VersionMismatch
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
@@ -130,6 +138,7 @@ impl ApiError {
                 "the cursor is not one that this list with these filters gave out; start without one"
             }
             Self::AccessTokenRequired => "sign in and send the access token, not the id token",
+            Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
             Self::RoleRequired => "only owners and administrators of the account may do this",
             Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
             Self::ApiManagementLicenseRequired => {
@@ -137,6 +146,7 @@ impl ApiError {
             }
             Self::AccountNotFound => "there is no such account",
             Self::TokenNotFound => "there is no such token",
+            Self::TokenActive => "to delete this token, revoke it first",
             Self::Conflict => "another request changed the same token at the same time; try again",
             Self::VersionMismatch => "the token has changed since it was read; read it again",
             Self::BodyTooLarge => "the body is larger than 64 KiB",
@@ -162,6 +172,11 @@ impl ApiError {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         }
+    }
+
+    /// What a 401 says about how to do better (RFC 6750).
+    fn challenge(&self) -> Option<&'static str> {
+        (self.status() == 401).then_some("Bearer error=\"invalid_token\"")
     }
 
     /// The text for the log, of errors that are ours.
@@ -198,6 +213,9 @@ impl ApiError {
         if self.retryable() {
             response = response.header(RETRY_AFTER, "1");
         }
+        if let Some(challenge) = self.challenge() {
+            response = response.header(WWW_AUTHENTICATE, challenge);
+        }
         let body = serde_json::to_string(&problem).unwrap_or_default();
         response.body(Body::from(body)).unwrap_or_default()
     }
@@ -229,11 +247,13 @@ mod tests {
             ApiError::MalformedJson("expected `,` at line 1 column 9".into()),
             ApiError::InvalidCursor,
             ApiError::AccessTokenRequired,
+            ApiError::InvalidToken,
             ApiError::RoleRequired,
             ApiError::DeveloperModeRequired,
             ApiError::ApiManagementLicenseRequired,
             ApiError::AccountNotFound,
             ApiError::TokenNotFound,
+            ApiError::TokenActive,
             ApiError::Conflict,
             ApiError::VersionMismatch,
             ApiError::BodyTooLarge,
@@ -248,11 +268,13 @@ mod tests {
                 ApiError::MalformedJson(_)
                 | ApiError::InvalidCursor
                 | ApiError::AccessTokenRequired
+                | ApiError::InvalidToken
                 | ApiError::RoleRequired
                 | ApiError::DeveloperModeRequired
                 | ApiError::ApiManagementLicenseRequired
                 | ApiError::AccountNotFound
                 | ApiError::TokenNotFound
+                | ApiError::TokenActive
                 | ApiError::Conflict
                 | ApiError::VersionMismatch
                 | ApiError::BodyTooLarge

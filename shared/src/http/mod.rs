@@ -1,6 +1,7 @@
 //! Requests into domain calls, results and errors into responses.
 
 pub mod audit;
+pub mod bearer;
 pub mod body;
 pub mod caller;
 pub mod csv;

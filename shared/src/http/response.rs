@@ -25,6 +25,18 @@ pub fn json(status: u16, body: &impl Serialize) -> Result<Response<Body>, ApiErr
         .map_err(|error| ApiError::Internal(error.to_string()))
 }
 
+/// The answer that has nothing to say.
+///
+/// # Errors
+/// When the response doesn't build, which is a defect.
+pub fn no_content() -> Result<Response<Body>, ApiError> {
+    Response::builder()
+        .status(204)
+        .header(CACHE_CONTROL, "no-store")
+        .body(Body::Empty)
+        .map_err(|error| ApiError::Internal(error.to_string()))
+}
+
 /// A token, with its version as the `ETag`.
 ///
 /// # Errors

@@ -1,0 +1,34 @@
+//! Deletes a revoked token. Its audit log stays.
+
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord};
+use latchkey::domain::ports::{Clock, DeleteToken, Entropy, GetAccount, GetToken};
+use latchkey::domain::token::Status;
+use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::{ApiError, response};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetToken + DeleteToken),
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    let id = token_id(&request)?;
+    let now = system.now();
+    let stored = store.get_token(&caller.account.id, &id, now).await?;
+    let stored = stored.ok_or(ApiError::TokenNotFound)?;
+    check_if_match(&request, &stored.token)?;
+    Fields::of_optional(&request)?.finish()?;
+    if stored.token.status() == Status::Active {
+        return Err(ApiError::TokenActive);
+    }
+    let origin = caller.origin(console);
+    let audit = AuditRecord::new(Action::Delete, &stored.token, vec![], origin, now, system)?;
+    store.delete_token(&stored, &audit).await?;
+    response::no_content()
+}
+
+#[cfg(test)]
+mod tests;

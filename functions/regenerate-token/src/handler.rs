@@ -1,0 +1,104 @@
+//! Replaces a token's secret. The token and its id stay, so does its purge time.
+
+use jiff::SignedDuration;
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::ports::{
+    ChangeToken, Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetToken, PortError,
+    TokenChange,
+};
+use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
+use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::idempotency::{Repeatable, repeated};
+use latchkey::http::{ApiError, secret};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken),
+    vault: &impl EncryptSecret,
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    let id = token_id(&request)?;
+    let now = system.now();
+    let operation = format!("regenerate {id}");
+    let repeatable = Repeatable::of(&request, &operation, &caller.member.id)?;
+    if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
+        return secret::issued(200, &token, None);
+    }
+    let before = store.get_token(&caller.account.id, &id, now).await?;
+    let before = before.ok_or(ApiError::TokenNotFound)?;
+    check_if_match(&request, &before.token)?;
+    let grace = read_grace(&request, before.token.status())?;
+    if !caller.account.licenses(before.token.auto_purge) {
+        return Err(ApiError::ApiManagementLicenseRequired);
+    }
+
+    let plain = PlainSecret::generate(before.token.kind, system)?;
+    let account = &before.token.account_id;
+    let ciphertext = vault.encrypt_secret(account, &id, &plain).await?;
+    let new = NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext,
+    };
+    let after = before.regenerate(new, grace, caller.actor(), now);
+    let origin = caller.origin(console);
+    let changes = changes(&before, &after);
+    let audit = AuditRecord::new(
+        Action::Regenerate,
+        &after.token,
+        changes,
+        origin,
+        now,
+        system,
+    )?;
+    let idempotency = repeatable.clone().map(|request| request.record(id));
+    let change = TokenChange {
+        before,
+        after,
+        audit,
+        idempotency,
+    };
+    match store.change_token(&change).await {
+        Ok(()) => secret::issued(200, &change.after.token, Some(&plain)),
+        // The same request at the same time may have come first; its secret is the new one then.
+        Err(PortError::Conflict) => {
+            match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
+                Some(token) => secret::issued(200, &token, None),
+                None => Err(ApiError::Conflict),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The secrets can't be shown; their hints and the old one's end can.
+fn changes(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
+    let hint = |stored: &StoredToken| Some(stored.token.hint.clone());
+    let mut changes = vec![Change::new("hint", hint(before), hint(after))];
+    if let Some(retired) = &after.retired {
+        let end = Some(retired.valid_until.to_string());
+        changes.push(Change::new("previousSecretValidUntil", None, end));
+    }
+    changes
+}
+
+fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiError> {
+    let mut fields = Fields::of_optional(request)?;
+    let seconds = fields
+        .number("gracePeriodSeconds", 0..=MAX_GRACE_SECONDS)
+        .unwrap_or(0);
+    if seconds > 0 && status == Status::Revoked {
+        let message = "a revoked token's secret gets no grace period";
+        fields.fail("gracePeriodSeconds", "token_revoked", message);
+    }
+    fields.finish()?;
+    Ok(SignedDuration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Tells the holder of a token who it is, what it may do and when it ends.
+
+use ipnet::IpNet;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
+use latchkey::domain::scope::Scope;
+use latchkey::domain::token::Kind;
+use latchkey::domain::verification::{Outcome, SecretRecord, verify};
+use latchkey::http::bearer::Bearer;
+use latchkey::http::{ApiError, response};
+use serde::Serialize;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TokenInfoBody<'a> {
+    account_id: &'a AccountId,
+    id: &'a TokenId,
+    name: &'a str,
+    kind: Kind,
+    integration_id: Option<&'a IntegrationId>,
+    scope: &'a Scope,
+    allowed_cidrs: &'a [IpNet],
+    /// When the token is gone; `null` for never.
+    purge_at: Option<Timestamp>,
+    /// When this secret of it ends, because it was replaced; `null` for the current one.
+    secret_valid_until: Option<Timestamp>,
+}
+
+impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
+    fn from(secret: &'a SecretRecord) -> Self {
+        Self {
+            account_id: &secret.account_id,
+            id: &secret.token_id,
+            name: &secret.token_name,
+            kind: secret.kind,
+            integration_id: secret.integration_id.as_ref(),
+            scope: &secret.scope,
+            allowed_cidrs: &secret.allowed_cidrs,
+            purge_at: secret.purge_at,
+            secret_valid_until: secret.valid_until,
+        }
+    }
+}
+
+pub(crate) async fn handle(
+    store: &(impl GetSecret + GetResources + RecordUse),
+    system: &(impl Clock + Entropy),
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let bearer = Bearer::of(&request)?;
+    let (presentation, client) = (bearer.presentation(), bearer.client());
+    match verify(store, system, bearer.secret(), presentation, &client).await? {
+        Outcome::Granted { secret, .. } => {
+            response::json(200, &TokenInfoBody::from(secret.as_ref()))
+        }
+        Outcome::Refused(refusal) => {
+            tracing::info!(refusal = refusal.as_str(), "refused");
+            Err(ApiError::InvalidToken)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

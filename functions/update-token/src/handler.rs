@@ -1,0 +1,90 @@
+//! Edits a token: JSON Merge Patch (RFC 7396) of what people choose about it.
+
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::ports::{
+    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, TokenChange,
+};
+use latchkey::domain::scope;
+use latchkey::domain::token::{Kind, Patch, Token};
+use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::{ApiError, response};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetToken + GetResources + ChangeToken),
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    let account = &caller.account;
+    let id = token_id(&request)?;
+    let now = system.now();
+    let before = store.get_token(&account.id, &id, now).await?;
+    let before = before.ok_or(ApiError::TokenNotFound)?;
+    check_if_match(&request, &before.token)?;
+    let patch = read_patch(&request, &before.token)?;
+    if !patch
+        .auto_purge
+        .is_none_or(|choice| account.licenses(choice))
+    {
+        return Err(ApiError::ApiManagementLicenseRequired);
+    }
+    // A scope that stays may name what is gone by now; only a new one has to fit.
+    if let Some(scope) = patch
+        .scope
+        .as_ref()
+        .filter(|scope| **scope != before.token.scope)
+    {
+        let app = before.token.integration_id.as_ref();
+        let misfits = scope::check(store, account, before.token.kind, app, scope).await?;
+        if !misfits.is_empty() {
+            return Err(ApiError::Validation(misfits));
+        }
+    }
+    let Some(token) = before.token.edit(patch, caller.actor(), now) else {
+        return response::token(&before.token);
+    };
+    let changes = changes(Some(&before.token), &token);
+    let origin = caller.origin(console);
+    let audit = AuditRecord::new(Action::Update, &token, changes, origin, now, system)?;
+    let after = before.with(token, now);
+    let change = TokenChange {
+        before,
+        after,
+        audit,
+        idempotency: None,
+    };
+    store.change_token(&change).await?;
+    response::token(&change.after.token)
+}
+
+/// In a merge patch `null` removes: a description and address ranges can be, the rest can't.
+fn read_patch(request: &Request, token: &Token) -> Result<Patch, ApiError> {
+    let mut fields = Fields::of(request)?;
+    let no_description = fields.take_null("description").then(String::new);
+    let no_cidrs = fields.take_null("allowedCidrs").then(Vec::new);
+    for field in ["name", "autoPurge", "scope"] {
+        if fields.take_null(field) {
+            fields.fail(field, "required", "can't be removed");
+        }
+    }
+    let patch = Patch {
+        name: fields.name(),
+        description: fields.description().or(no_description),
+        auto_purge: fields.auto_purge(),
+        scope: fields.patched_scope(&token.scope),
+        allowed_cidrs: fields.allowed_cidrs().or(no_cidrs),
+    };
+    if token.kind == Kind::IntegrationApp && patch.auto_purge == Some(AutoPurge::Never) {
+        let message = "Integration App tokens can't live forever";
+        fields.fail("autoPurge", "not_for_integration_app", message);
+    }
+    fields.finish()?;
+    Ok(patch)
+}
+
+#[cfg(test)]
+mod tests;
