@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::id::ResourceId;
-use super::resource::{ResourceRef, ResourceType};
+use super::id::{IntegrationId, ResourceId};
+use super::ports::{GetResources, PortError};
+use super::resource::{Resource, ResourceRef, ResourceType};
+use super::validation::FieldError;
+use super::{account::Account, token::Kind};
 
 /// The most ids a custom scope may list, over all types.
 pub const MAX_SCOPE_IDS: usize = 1_000;
@@ -94,6 +97,60 @@ impl ResourceLists {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// Checks that every resource of a scope exists in the account and is one that the token's kind may
+/// list. The answer has one failure per id that isn't.
+///
+/// An Integration App token may list its own app's exports and imports only.
+///
+/// # Errors
+/// When the resources can't be read.
+pub async fn check(
+    store: &impl GetResources,
+    account: &Account,
+    kind: Kind,
+    integration_id: Option<&IntegrationId>,
+    scope: &Scope,
+) -> Result<Vec<FieldError>, PortError> {
+    let Scope::Custom(lists) = scope else {
+        return Ok(vec![]);
+    };
+    let names: Vec<_> = lists.iter().collect();
+    let found = store.get_resources(&account.id, &names).await?;
+    Ok(names
+        .iter()
+        .filter_map(|name| {
+            let resource = found.iter().find(|resource| resource.reference() == *name);
+            misfit(name, resource, kind, integration_id)
+        })
+        .collect())
+}
+
+fn misfit(
+    name: &ResourceRef,
+    resource: Option<&Resource>,
+    kind: Kind,
+    integration_id: Option<&IntegrationId>,
+) -> Option<FieldError> {
+    let field = format!("scope.{}", name.kind.collection());
+    let (id, what) = (&name.id, name.kind.as_str());
+    let Some(resource) = resource else {
+        let message = format!("`{id}` is not an {what} of the account").replace("an c", "a c");
+        return Some(FieldError::new(field, "unknown_resource", message));
+    };
+    if kind == Kind::Account {
+        return None;
+    }
+    if !matches!(name.kind, ResourceType::Export | ResourceType::Import) {
+        let message = format!("`{id}`: Integration App tokens list exports and imports only");
+        return Some(FieldError::new(field, "not_for_integration_app", message));
+    }
+    if resource.integration_id.as_ref() != integration_id {
+        let message = format!("`{id}` is not a part of the Integration App");
+        return Some(FieldError::new(field, "foreign_resource", message));
+    }
+    None
 }
 
 #[cfg(test)]

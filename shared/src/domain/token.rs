@@ -135,7 +135,57 @@ pub struct Token {
     pub last_use: Option<LastUse>,
 }
 
+/// What people choose about a new token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// See [`Token::kind`].
+    pub kind: Kind,
+    /// See [`Token::integration_id`].
+    pub integration_id: Option<IntegrationId>,
+    /// See [`Token::name`].
+    pub name: String,
+    /// See [`Token::description`].
+    pub description: String,
+    /// See [`Token::auto_purge`].
+    pub auto_purge: AutoPurge,
+    /// See [`Token::scope`].
+    pub scope: Scope,
+    /// See [`Token::allowed_cidrs`].
+    pub allowed_cidrs: Vec<IpNet>,
+}
+
 impl Token {
+    /// A new token.
+    pub fn create(
+        id: TokenId,
+        account_id: AccountId,
+        draft: Draft,
+        hint: String,
+        by: Actor,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            account_id,
+            kind: draft.kind,
+            integration_id: draft.integration_id,
+            name: draft.name,
+            description: draft.description,
+            auto_purge: draft.auto_purge,
+            purge_at: draft.auto_purge.purge_at(at),
+            scope: draft.scope,
+            allowed_cidrs: draft.allowed_cidrs,
+            hint,
+            version: 1,
+            created_at: at,
+            created_by: by.clone(),
+            updated_at: at,
+            updated_by: by,
+            revocation: None,
+            last_use: None,
+        }
+    }
+
     /// Whether it may be used.
     pub fn status(&self) -> Status {
         if self.revocation.is_some() {
@@ -205,6 +255,19 @@ pub struct StoredToken {
 }
 
 impl StoredToken {
+    /// The same secrets under a changed token. A retired secret whose grace period is over is let go.
+    pub fn with(&self, token: Token, now: Timestamp) -> Self {
+        let retired = self
+            .retired
+            .clone()
+            .filter(|retired| retired.valid_until > now);
+        Self {
+            token,
+            retired,
+            ..self.clone()
+        }
+    }
+
     /// The keys of every secret that may still have an item in the table.
     pub fn secret_hashes(&self) -> impl Iterator<Item = SecretHash> + '_ {
         std::iter::once(self.secret_hash).chain(self.retired.iter().map(|retired| retired.hash))

@@ -108,19 +108,6 @@ impl Caller {
     /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member: the two
     /// can't be told apart. [`ApiError::RoleRequired`] for a member who may not.
     pub async fn authorize(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
-        let caller = Self::member(store, request).await?;
-        if caller.member.role.administers_tokens() {
-            Ok(caller)
-        } else {
-            Err(ApiError::RoleRequired)
-        }
-    }
-
-    /// Finds the caller's membership, whatever the role.
-    ///
-    /// # Errors
-    /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member.
-    pub async fn member(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
         let signed_in = SignedIn::of(request)?;
         let id: AccountId = path_id(request, "accountId").ok_or(ApiError::AccountNotFound)?;
         let account = store
@@ -131,6 +118,9 @@ impl Caller {
             .member(&signed_in.user)
             .cloned()
             .ok_or(ApiError::AccountNotFound)?;
+        if !member.role.administers_tokens() {
+            return Err(ApiError::RoleRequired);
+        }
         Ok(Self {
             account,
             member,

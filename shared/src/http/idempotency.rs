@@ -1,11 +1,14 @@
 //! `Idempotency-Key`: a repeated request is recognised and doesn't act twice.
 
+use jiff::Timestamp;
 use lambda_http::Request;
 use sha2::{Digest, Sha256};
 
 use super::ApiError;
+use crate::domain::account::Account;
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::ports::IdempotencyRecord;
+use crate::domain::ports::{GetIdempotency, GetToken, IdempotencyRecord};
+use crate::domain::token::Token;
 use crate::domain::validation::FieldError;
 
 /// The longest key, in characters.
@@ -14,8 +17,7 @@ const MAX_KEY: usize = 255;
 /// A request that can be recognised when it is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeatable {
-    /// SHA-256 of operation, caller and key, as hexadecimal digits.
-    pub key: String,
+    key: String,
     fingerprint: String,
 }
 
@@ -58,18 +60,6 @@ impl Repeatable {
             token_id,
         }
     }
-
-    /// Checks what is remembered under the key.
-    ///
-    /// # Errors
-    /// [`ApiError::IdempotencyKeyReused`] if it was another request.
-    pub fn check(&self, earlier: &IdempotencyRecord) -> Result<(), ApiError> {
-        if earlier.fingerprint == self.fingerprint {
-            Ok(())
-        } else {
-            Err(ApiError::IdempotencyKeyReused)
-        }
-    }
 }
 
 /// SHA-256 over parts that can't run into each other.
@@ -81,4 +71,31 @@ fn digest(parts: &[&[u8]]) -> String {
     }
     let digest: [u8; 32] = hash.finalize().into();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The token that an earlier, equal request made or changed; `None` if there was no such request.
+///
+/// # Errors
+/// [`ApiError::IdempotencyKeyReused`] if the key was used for another request;
+/// [`ApiError::TokenNotFound`] if the token is gone by now.
+pub async fn repeated(
+    store: &(impl GetIdempotency + GetToken),
+    account: &Account,
+    request: Option<&Repeatable>,
+    now: Timestamp,
+) -> Result<Option<Token>, ApiError> {
+    let Some(request) = request else {
+        return Ok(None);
+    };
+    let Some(earlier) = store
+        .get_idempotency(&account.id, &request.key, now)
+        .await?
+    else {
+        return Ok(None);
+    };
+    if earlier.fingerprint != request.fingerprint {
+        return Err(ApiError::IdempotencyKeyReused);
+    }
+    let stored = store.get_token(&account.id, &earlier.token_id, now).await?;
+    Ok(Some(stored.ok_or(ApiError::TokenNotFound)?.token))
 }

@@ -1,10 +1,13 @@
 //! Requests into domain calls, results and errors into responses.
 
+pub mod audit;
 pub mod body;
 pub mod caller;
+pub mod csv;
 pub mod cursor;
 pub mod error;
 pub mod idempotency;
+pub mod page;
 pub mod query;
 pub mod response;
 pub mod secret;

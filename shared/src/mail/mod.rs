@@ -1,1 +1,262 @@
-//! E-mail.
+//! The mails about what happens to tokens.
+
+use askama::Template;
+use aws_config::SdkConfig;
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+
+use crate::domain::account::{Account, Member};
+use crate::domain::audit::{Action, AuditRecord, Change, Source};
+use crate::domain::ports::{Mail, PortError, SendMail};
+use crate::store::port_error;
+
+/// The console, for the links in mails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Console(String);
+
+impl Console {
+    /// The console at that address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into())
+    }
+
+    /// Where the audit log of a record's token is shown.
+    fn audit_link(&self, record: &AuditRecord) -> String {
+        let base = self.0.trim_end_matches('/');
+        format!(
+            "{base}/#/accounts/{}/tokens/{}/audit",
+            record.account_id, record.token_id
+        )
+    }
+}
+
+#[derive(Template)]
+#[template(path = "notification.txt", escape = "none")]
+struct Text<'a>(&'a View<'a>);
+
+#[derive(Template)]
+#[template(path = "notification.html")]
+struct Html<'a>(&'a View<'a>);
+
+/// What a mail says.
+struct View<'a> {
+    recipient: &'a str,
+    account: &'a str,
+    sentence: &'static str,
+    advice: Option<&'static str>,
+    token: &'a str,
+    token_id: &'a str,
+    hint: &'a str,
+    who: String,
+    when: String,
+    ip: Option<String>,
+    client: Option<&'a str>,
+    source: &'static str,
+    changes: &'a [Change],
+    link: String,
+}
+
+/// The mail about an audit record to a member of its account. It can't hold the secret, because the
+/// record doesn't.
+///
+/// # Errors
+/// When the template doesn't render, which is a defect.
+pub fn compose(
+    record: &AuditRecord,
+    account: &Account,
+    recipient: &Member,
+    console: &Console,
+) -> Result<Mail, PortError> {
+    let broken =
+        |error: askama::Error| PortError::Broken(format!("a mail doesn't render: {error}"));
+    let actor = &record.origin.actor;
+    let who = match &actor.email {
+        Some(email) => format!("{} <{email}>", actor.name),
+        None => actor.name.clone(),
+    };
+    let view = View {
+        recipient: &recipient.name,
+        account: &account.name,
+        sentence: sentence(record.action),
+        advice: advice(record.action),
+        token: &record.token_name,
+        token_id: record.token_id.as_str(),
+        hint: &record.token_hint,
+        who,
+        when: record.time.to_string(),
+        ip: record.origin.ip.map(|ip| ip.to_string()),
+        client: record.origin.user_agent.as_deref(),
+        source: source(record.origin.source),
+        changes: &record.changes,
+        link: console.audit_link(record),
+    };
+    Ok(Mail {
+        to: recipient.email.clone(),
+        subject: subject(record, account),
+        text: Text(&view).render().map_err(broken)?,
+        html: Html(&view).render().map_err(broken)?,
+    })
+}
+
+/// One line, whatever is in the names.
+fn subject(record: &AuditRecord, account: &Account) -> String {
+    let what = match record.action {
+        Action::Create => "created",
+        Action::Update => "changed",
+        Action::View => "shown in plain text",
+        Action::Revoke => "revoked",
+        Action::Reactivate => "reactivated",
+        Action::Regenerate => "given a new secret",
+        Action::Delete => "deleted",
+        Action::Access => "used",
+        Action::Purge => "purged",
+        Action::Remind => "about to be purged",
+        Action::Leak => "reported as leaked",
+    };
+    let subject = format!(
+        "[{}] API token “{}” was {what}",
+        account.name, record.token_name
+    );
+    let subject = if record.action == Action::Remind {
+        subject.replace(" was about", " is about")
+    } else {
+        subject
+    };
+    subject
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
+}
+
+fn sentence(action: Action) -> &'static str {
+    match action {
+        Action::Create => "An API token was created.",
+        Action::Update => "An API token was changed.",
+        Action::View => "The secret of an API token was shown in plain text.",
+        Action::Revoke => "An API token was revoked. Calls with it are refused from now on.",
+        Action::Reactivate => "A revoked API token was reactivated. Calls with it work again.",
+        Action::Regenerate => "An API token was given a new secret.",
+        Action::Delete => "An API token was deleted.",
+        Action::Access => {
+            "An API token was used for the first time, or for the first time today from this address."
+        }
+        Action::Purge => "An API token has reached its purge time and is gone.",
+        Action::Remind => "An API token will reach its purge time soon.",
+        Action::Leak => "The secret of an API token was reported as leaked. It was revoked.",
+    }
+}
+
+fn advice(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Create
+        | Action::Update
+        | Action::View
+        | Action::Reactivate
+        | Action::Regenerate
+        | Action::Access => {
+            Some("If you don't recognise this, revoke the token and talk to whoever did it.")
+        }
+        Action::Leak => Some("Create a new token and find out where the old one was published."),
+        Action::Remind => Some("Whatever still uses it needs a new token by then."),
+        Action::Revoke | Action::Delete | Action::Purge => None,
+    }
+}
+
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Ui => "the API tokens page",
+        Source::Api => "the API",
+        Source::System => "the system",
+        Source::LeakReport => "a secret scanner's report",
+    }
+}
+
+/// Sends mail through SES.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    client: Client,
+    from: String,
+}
+
+impl Mailer {
+    /// A mailer with the given sender's address.
+    pub fn new(config: &SdkConfig, from: String) -> Self {
+        Self {
+            client: Client::new(config),
+            from,
+        }
+    }
+}
+
+impl SendMail for Mailer {
+    async fn send_mail(&self, mail: &Mail) -> Result<(), PortError> {
+        let content = |text: &str| {
+            Content::builder()
+                .charset("UTF-8")
+                .data(text)
+                .build()
+                .map_err(|error| PortError::Broken(format!("a mail doesn't build: {error}")))
+        };
+        let body = Body::builder()
+            .text(content(&mail.text)?)
+            .html(content(&mail.html)?)
+            .build();
+        let message = Message::builder()
+            .subject(content(&mail.subject)?)
+            .body(body)
+            .build();
+        self.client
+            .send_email()
+            .from_email_address(&self.from)
+            .destination(Destination::builder().to_addresses(&mail.to).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(port_error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn mail(action: Action, name: &str) -> Mail {
+        let token = crate::domain::token::Token {
+            name: name.into(),
+            ..testing::token()
+        };
+        let mut record = testing::audit(action, &token, testing::now(), 1);
+        record.changes = vec![Change::new("name", Some("<old>".into()), Some(name.into()))];
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        compose(&record, &account, &account.members[1], &console).unwrap()
+    }
+
+    #[test]
+    fn a_mail_tells_what_which_who_when_and_from_where() {
+        let mail = mail(Action::Update, "Warehouse sync");
+        insta::assert_snapshot!(format!(
+            "To: {}\nSubject: {}\n\n{}\n-----\n{}",
+            mail.to, mail.subject, mail.text, mail.html
+        ));
+    }
+
+    #[test]
+    fn names_are_escaped_in_html_and_can_add_no_header() {
+        let mail = mail(Action::View, "<script>\r\nBcc: all@example.com");
+        assert!(!mail.html.contains("<script>"));
+        assert!(!mail.subject.contains(['\r', '\n']));
+    }
+
+    #[test]
+    fn every_action_has_a_subject_of_its_own() {
+        let subjects: std::collections::BTreeSet<_> = Action::ALL
+            .into_iter()
+            .map(|action| mail(action, "T").subject)
+            .collect();
+        assert_eq!(subjects.len(), Action::ALL.len());
+        insta::assert_debug_snapshot!(subjects);
+    }
+}

@@ -125,3 +125,13 @@ impl Store {
         Ok((records, more))
     }
 }
+
+/// The record of a stream's image of the audit table.
+///
+/// # Errors
+/// When the image isn't that of an audit record.
+pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError> {
+    serde_dynamo::from_item::<_, AuditItem>(image)
+        .map(AuditRecord::from)
+        .map_err(|error| PortError::Broken(format!("an audit record doesn't parse: {error}")))
+}

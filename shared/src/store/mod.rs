@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::config::Tables;
 use crate::domain::ports::PortError;
 
+pub use audit::audit_record;
 pub use vault::Vault;
 
 type Item = HashMap<String, AttributeValue>;
@@ -151,7 +152,7 @@ fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cance
 }
 
 /// Sorts an SDK error into those worth a retry and those not.
-fn port_error<E, R>(error: SdkError<E, R>) -> PortError
+pub(crate) fn port_error<E, R>(error: SdkError<E, R>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,

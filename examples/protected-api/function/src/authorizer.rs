@@ -1,0 +1,101 @@
+//! What the Lambda authorizer hands over with a request it let through.
+
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::problem::ApiError;
+use crate::resource::is_id;
+
+/// Who calls, and what the authorizer leaves to this API to enforce.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub account_id: String,
+    pub token_id: String,
+    obligations: Vec<Obligation>,
+}
+
+/// A condition of the authorizer's permission. A member it does not know makes an obligation unknown
+/// too: what is not understood could narrow the permission.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
+enum Obligation {
+    /// An update may change these fields of the resource and no others.
+    AllowedFields { fields: Vec<String> },
+    /// The call may not create data that belongs to an Integration App.
+    DenyIntegrationAppData {},
+}
+
+impl Caller {
+    /// Reads `requestContext.authorizer.lambda`.
+    ///
+    /// # Errors
+    /// [`ApiError::AuthorizerContext`] when it is missing or unusable: then no authorizer has decided.
+    /// [`ApiError::UnknownObligation`] when it asks for something this API can't enforce.
+    pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
+        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+            return Err(ApiError::AuthorizerContext);
+        };
+        let authorizer = context
+            .authorizer
+            .as_ref()
+            .ok_or(ApiError::AuthorizerContext)?;
+        let text = |name: &str| {
+            let value = authorizer.fields.get(name).and_then(Value::as_str);
+            value.ok_or(ApiError::AuthorizerContext)
+        };
+        let id = |name: &str| {
+            text(name).and_then(|id| {
+                if is_id(id) {
+                    Ok(id.to_owned())
+                } else {
+                    Err(ApiError::AuthorizerContext)
+                }
+            })
+        };
+
+        let obligations: Vec<Value> =
+            serde_json::from_str(text("obligations")?).map_err(|_| ApiError::AuthorizerContext)?;
+        Ok(Self {
+            account_id: id("accountId")?,
+            token_id: id("tokenId")?,
+            obligations: obligations
+                .into_iter()
+                .map(|obligation| {
+                    serde_json::from_value(obligation).map_err(|_| ApiError::UnknownObligation)
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// May the call create a resource that belongs to `integration_id`?
+    pub(crate) fn may_create(&self, integration_id: Option<&Value>) -> Result<(), ApiError> {
+        let app_data = integration_id.is_some_and(|id| !id.is_null());
+        let denied = self
+            .obligations
+            .iter()
+            .any(|obligation| matches!(obligation, Obligation::DenyIntegrationAppData {}));
+        if app_data && denied {
+            Err(ApiError::IntegrationAppData)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// May the call change these fields of an existing resource?
+    pub(crate) fn may_change(&self, fields: &[String]) -> Result<(), ApiError> {
+        let refused = |field: &&String| {
+            self.obligations.iter().any(|obligation| match obligation {
+                Obligation::AllowedFields { fields: allowed } => !allowed.contains(field),
+                Obligation::DenyIntegrationAppData {} => false,
+            })
+        };
+        let refused: Vec<String> = fields.iter().filter(refused).cloned().collect();
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::FieldNotAllowed(refused))
+        }
+    }
+}

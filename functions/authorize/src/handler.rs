@@ -1,0 +1,43 @@
+//! Lets a call to the platform's API through, or not.
+
+use lambda_runtime::Error;
+use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
+use latchkey::domain::verification::{Outcome, Refusal, verify};
+use serde_json::Value;
+
+use crate::event::{Event, Grant, answer};
+
+/// REST APIs turn exactly this error of an authorizer into a 401.
+const UNAUTHORIZED: &str = "Unauthorized";
+
+pub(crate) async fn handle(
+    store: &(impl GetSecret + GetResources + RecordUse),
+    system: &(impl Clock + Entropy),
+    event: Event,
+) -> Result<Value, Error> {
+    let method_arn = event.method_arn();
+    let outcome = match (event.secret(), event.presentation()) {
+        (Some(secret), Some(presentation)) => {
+            verify(store, system, secret, presentation, &event.client()).await?
+        }
+        _ => Outcome::Refused(Refusal::Malformed),
+    };
+    match outcome {
+        Outcome::Granted {
+            secret,
+            obligations,
+        } => Ok(answer(method_arn, Some(&Grant::new(&secret, &obligations)))),
+        Outcome::Refused(refusal) => {
+            tracing::info!(refusal = refusal.as_str(), "refused");
+            // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
+            // gateway can be told so; HTTP APIs answer 403 to every refusal of a simple response.
+            if method_arn.is_some() && refusal != Refusal::Forbidden {
+                return Err(UNAUTHORIZED.into());
+            }
+            Ok(answer(method_arn, None))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The Lambda authorizer of the platform's APIs.
+
+mod event;
+mod handler;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::config::Tables;
+use latchkey::store::{Store, aws_config};
+use latchkey::system::System;
+use latchkey::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(module_path!());
+    let tables = Tables::from_env()?;
+    let store = Store::new(&aws_config().await, tables);
+    if let Err(error) = store.warm().await {
+        // The first request tries again, and answers for it.
+        tracing::warn!(%error, "could not warm the connection");
+    }
+    let store = &store;
+    run(service_fn(|event: LambdaEvent<event::Event>| {
+        handler::handle(store, &System, event.payload)
+    }))
+    .await
+}

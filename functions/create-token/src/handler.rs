@@ -1,0 +1,128 @@
+//! Creates a token and hands its secret over, once.
+
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::id::TokenId;
+use latchkey::domain::ports::{
+    Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
+    NewToken, PortError,
+};
+use latchkey::domain::scope;
+use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::token::{Draft, Kind, StoredToken, Token};
+use latchkey::http::body::Fields;
+use latchkey::http::caller::{Caller, ConsoleClient};
+use latchkey::http::idempotency::{Repeatable, repeated};
+use latchkey::http::{ApiError, response, secret};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken),
+    vault: &impl EncryptSecret,
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
+    let now = system.now();
+    if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
+        return created(&token, None);
+    }
+    let draft = read_draft(&request)?;
+    if !caller.account.licenses(draft.auto_purge) {
+        return Err(ApiError::ApiManagementLicenseRequired);
+    }
+    let app = draft.integration_id.as_ref();
+    let misfits = scope::check(store, &caller.account, draft.kind, app, &draft.scope).await?;
+    if !misfits.is_empty() {
+        return Err(ApiError::Validation(misfits));
+    }
+
+    let id = TokenId::generate(now, system)?;
+    let account = caller.account.id.clone();
+    let plain = PlainSecret::generate(draft.kind, system)?;
+    let token = Token::create(id, account, draft, plain.hint(), caller.actor(), now);
+    let ciphertext = vault
+        .encrypt_secret(&token.account_id, &token.id, &plain)
+        .await?;
+    let origin = caller.origin(console);
+    let changes = changes(None, &token);
+    let audit = AuditRecord::new(Action::Create, &token, changes, origin, now, system)?;
+    let idempotency = repeatable
+        .clone()
+        .map(|request| request.record(token.id.clone()));
+    let secret_hash = plain.hash();
+    let stored = StoredToken {
+        token,
+        secret_hash,
+        ciphertext,
+        retired: None,
+    };
+    let new = NewToken {
+        stored,
+        audit,
+        idempotency,
+    };
+    match store.insert_token(&new).await {
+        Ok(()) => created(&new.stored.token, Some(&plain)),
+        // The same request at the same time may have come first; its token is the answer then.
+        Err(PortError::Conflict) => {
+            match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
+                Some(token) => created(&token, None),
+                None => Err(ApiError::Conflict),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Answers 201 with the secret, or 200 without it for a repeated request.
+fn created(token: &Token, plain: Option<&PlainSecret>) -> Result<Response<Body>, ApiError> {
+    let response = secret::issued(if plain.is_some() { 201 } else { 200 }, token, plain)?;
+    let path = format!("/v1/accounts/{}/tokens/{}", token.account_id, token.id);
+    Ok(response::with_location(response, &path))
+}
+
+fn read_draft(request: &Request) -> Result<Draft, ApiError> {
+    let mut fields = Fields::of(request)?;
+    let name = fields.name();
+    let name = fields.require("name", name);
+    let description = fields.description();
+    let kind = fields.choice("kind", "account or integrationApp", Kind::parse);
+    let kind = kind.unwrap_or(Kind::Account);
+    let integration_id = fields.choice("integrationId", "an id", |id| id.parse().ok());
+    let auto_purge = fields.auto_purge();
+    let auto_purge = fields.require("autoPurge", auto_purge);
+    let scope = fields.scope();
+    let scope = fields.require("scope", scope);
+    let allowed_cidrs = fields.allowed_cidrs();
+    if kind == Kind::IntegrationApp {
+        fields.require("integrationId", integration_id.as_ref());
+        if auto_purge == Some(AutoPurge::Never) {
+            let message = "Integration App tokens can't live forever";
+            fields.fail("autoPurge", "not_for_integration_app", message);
+        }
+    } else if integration_id.is_some() {
+        let message = "only Integration App tokens have one";
+        fields.fail("integrationId", "not_for_account", message);
+    }
+    fields.finish()?;
+    match (name, auto_purge, scope) {
+        (Some(name), Some(auto_purge), Some(scope)) => Ok(Draft {
+            kind,
+            integration_id,
+            name,
+            description: description.unwrap_or_default(),
+            auto_purge,
+            scope,
+            allowed_cidrs: allowed_cidrs.unwrap_or_default(),
+        }),
+        _ => Err(ApiError::Internal(
+            "a required field passed without a value".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

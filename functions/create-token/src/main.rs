@@ -1,0 +1,19 @@
+//! `POST /v1/accounts/{accountId}/tokens`
+
+mod handler;
+
+use latchkey::config::{Tables, require};
+use latchkey::http::{caller::ConsoleClient, serve};
+use latchkey::store::{Store, Vault, aws_config};
+use latchkey::system::System;
+use latchkey::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init(module_path!());
+    let console = ConsoleClient::from_env()?;
+    let (tables, key) = (Tables::from_env()?, require("SECRETS_KEY_ID")?);
+    let aws = aws_config().await;
+    let (store, vault) = (Store::new(&aws, tables), Vault::new(&aws, key));
+    serve(|request| handler::handle(&store, &vault, &System, &console, request)).await
+}

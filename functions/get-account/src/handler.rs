@@ -1,0 +1,70 @@
+//! Answers the caller's accounts, or one of them with what it allows the caller.
+
+use lambda_http::{Body, Request, RequestExt, Response};
+use latchkey::domain::account::{Account, Member, Plan, Role};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::id::AccountId;
+use latchkey::domain::ports::{GetAccount, ListMemberships};
+use latchkey::http::caller::{Caller, SignedIn};
+use latchkey::http::{ApiError, response};
+use serde::Serialize;
+use serde_json::json;
+
+/// An account as its member sees it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AccountBody<'a> {
+    id: &'a AccountId,
+    name: &'a str,
+    plan: Plan,
+    /// Whether lifetimes beyond one hour are licensed.
+    api_management: bool,
+    role: Role,
+    developer_mode: bool,
+    auto_purge_choices: Vec<AutoPurge>,
+}
+
+impl<'a> AccountBody<'a> {
+    fn new(account: &'a Account, member: &Member) -> Self {
+        Self {
+            id: &account.id,
+            name: &account.name,
+            plan: account.plan,
+            api_management: account.has_api_management(),
+            role: member.role,
+            developer_mode: member.developer_mode,
+            auto_purge_choices: AutoPurge::ALL
+                .into_iter()
+                .filter(|choice| account.licenses(*choice))
+                .collect(),
+        }
+    }
+}
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + ListMemberships),
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let one = request
+        .path_parameters_ref()
+        .is_some_and(|path| path.first("accountId").is_some());
+    if one {
+        let caller = Caller::authorize(store, &request).await?;
+        return response::json(200, &AccountBody::new(&caller.account, &caller.member));
+    }
+    // Everybody sees his accounts, with the role that tells whether he may see their tokens.
+    let user = SignedIn::of(&request)?.user;
+    let mut accounts = Vec::new();
+    for id in store.list_memberships(&user).await? {
+        // The profile decides who is a member; the list of memberships only leads to it.
+        accounts.extend(store.get_account(&id).await?);
+    }
+    let mine: Vec<_> = accounts
+        .iter()
+        .filter_map(|account| Some(AccountBody::new(account, account.member(&user)?)))
+        .collect();
+    response::json(200, &json!({"accounts": mine}))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! Lists what happened in an account or to one token, newest first, as JSON or CSV.
+
+use lambda_http::http::header::ACCEPT;
+use lambda_http::{Body, Request, RequestExt, Response};
+use latchkey::domain::audit::{Action, AuditRecord, Source};
+use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT};
+use latchkey::domain::ports::{GetAccount, ListAudit};
+use latchkey::http::audit::AuditBody;
+use latchkey::http::caller::{Caller, token_id};
+use latchkey::http::query::Query;
+use latchkey::http::{ApiError, csv, cursor, page, response};
+
+const PARAMETERS: [&str; 7] = [
+    "action", "userId", "source", "from", "to", "limit", "cursor",
+];
+
+/// The most records of one CSV download; the `Link` leads to the rest.
+const MAX_CSV: usize = 1_000;
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + ListAudit),
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let account = Caller::authorize(store, &request).await?.account.id;
+    let by_token = request
+        .path_parameters_ref()
+        .is_some_and(|path| path.first("tokenId").is_some());
+    // A token that is gone keeps its log, so an unknown id is simply one without records.
+    let token_id = if by_token {
+        Some(token_id(&request)?)
+    } else {
+        None
+    };
+    let as_csv = wants_csv(&request);
+    let mut query = Query::of(&request, &PARAMETERS);
+    let actions = Action::ALL.map(Action::as_str).join(", ");
+    let sources = Source::ALL.map(Source::as_str).join(", ");
+    let filter = AuditFilter {
+        action: query.value("action", &format!("one of {actions}"), Action::parse),
+        source: query.value("source", &format!("one of {sources}"), Source::parse),
+        user_id: query.text("userId").map(Into::into),
+    };
+    let time = "an RFC 3339 time such as 2026-11-23T10:00:00Z";
+    let from = query.value("from", time, |text| text.parse().ok());
+    let to = query.value("to", time, |text| text.parse().ok());
+    let (default, max) = if as_csv {
+        (MAX_CSV, MAX_CSV)
+    } else {
+        (DEFAULT_LIMIT, MAX_LIMIT)
+    };
+    let limit = query.limit_up_to(default, max);
+    query.finish()?;
+    let of_token = token_id.as_ref().map_or("", |id| id.as_str());
+    let list = query.list_name(&format!("audit {account} {of_token}"));
+    let after = page::position(&query, &list)?;
+    let wanted = AuditQuery {
+        token_id,
+        filter,
+        from,
+        to,
+        limit,
+        after,
+    };
+    let records = store.list_audit(&account, &wanted).await?;
+    if as_csv {
+        let (csv, cut) = csv::respond(&records.items)?;
+        let next = cut
+            .or(records.next)
+            .map(|id| cursor::encode(&list, id.as_str()));
+        let path = request.uri().path();
+        return Ok(response::with_next(
+            csv,
+            path,
+            query.parameters(),
+            next.as_deref(),
+        ));
+    }
+    let id = |record: &AuditRecord| record.id.clone();
+    page::respond(&request, &query, "records", &list, &records, id, |record| {
+        page::item(&AuditBody::from(record))
+    })
+}
+
+fn wants_csv(request: &Request) -> bool {
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| {
+        accept
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/csv")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! Shows a token's secret again, once its viewing is on record.
+
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord};
+use latchkey::domain::ports::{Clock, DecryptSecret, Entropy, GetAccount, GetToken, RecordView};
+use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::{ApiError, body, secret};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetToken + RecordView),
+    vault: &impl DecryptSecret,
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    if !caller.member.developer_mode {
+        return Err(ApiError::DeveloperModeRequired);
+    }
+    let id = token_id(&request)?;
+    let now = system.now();
+    let stored = store.get_token(&caller.account.id, &id, now).await?;
+    let stored = stored.ok_or(ApiError::TokenNotFound)?;
+    let token = &stored.token;
+    body::check_if_match(&request, token)?;
+    body::Fields::of_optional(&request)?.finish()?;
+    let plain = vault
+        .decrypt_secret(&token.account_id, &token.id, &stored.ciphertext)
+        .await?;
+    let origin = caller.origin(console);
+    let audit = AuditRecord::new(Action::View, token, vec![], origin, now, system)?;
+    store.record_view(&stored, &audit).await?;
+    secret::revealed(token, &plain)
+}
+
+#[cfg(test)]
+mod tests;

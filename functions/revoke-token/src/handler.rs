@@ -1,0 +1,46 @@
+//! Revokes a token: every secret of it is refused from the next request on.
+
+use lambda_http::{Body, Request, Response};
+use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
+use latchkey::domain::token::MAX_REASON;
+use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::{ApiError, response};
+
+pub(crate) async fn handle(
+    store: &(impl GetAccount + GetToken + ChangeToken),
+    system: &(impl Clock + Entropy),
+    console: &ConsoleClient,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
+    let caller = Caller::authorize(store, &request).await?;
+    let id = token_id(&request)?;
+    let now = system.now();
+    let before = store.get_token(&caller.account.id, &id, now).await?;
+    let before = before.ok_or(ApiError::TokenNotFound)?;
+    check_if_match(&request, &before.token)?;
+    let mut fields = Fields::of_optional(&request)?;
+    let reason = fields
+        .text("reason", 0..=MAX_REASON)
+        .filter(|reason| !reason.is_empty());
+    fields.finish()?;
+    let Some(token) = before.token.revoke(caller.actor(), now, reason) else {
+        // Revoked already: a repeated request has its answer, and nothing happened.
+        return response::token(&before.token);
+    };
+    let origin = caller.origin(console);
+    let changes = changes(Some(&before.token), &token);
+    let audit = AuditRecord::new(Action::Revoke, &token, changes, origin, now, system)?;
+    let after = before.with(token, now);
+    let change = TokenChange {
+        before,
+        after,
+        audit,
+    };
+    store.change_token(&change).await?;
+    response::token(&change.after.token)
+}
+
+#[cfg(test)]
+mod tests;

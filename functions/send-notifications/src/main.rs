@@ -1,0 +1,25 @@
+//! The audit log's stream → e-mail.
+
+mod handler;
+
+use aws_lambda_events::dynamodb::Event;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::config::{Tables, require};
+use latchkey::mail::{Console, Mailer};
+use latchkey::store::{Store, aws_config};
+use latchkey::system::System;
+use latchkey::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init(module_path!());
+    let console = Console::new(require("CONSOLE_URL")?);
+    let (tables, from) = (Tables::from_env()?, require("MAIL_FROM")?);
+    let aws = aws_config().await;
+    let (store, mailer) = (Store::new(&aws, tables), Mailer::new(&aws, from));
+    let (store, mailer, console) = (&store, &mailer, &console);
+    run(service_fn(|event: LambdaEvent<Event>| async move {
+        Ok::<_, Error>(handler::handle(store, mailer, &System, console, event.payload).await)
+    }))
+    .await
+}

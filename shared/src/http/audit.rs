@@ -1,0 +1,67 @@
+//! An audit record's JSON.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::audit::{Action, Actor, AuditRecord, Change, Source};
+use crate::domain::id::{AuditId, TokenId};
+
+/// An audit record as it is answered.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditBody<'a> {
+    id: &'a AuditId,
+    time: Timestamp,
+    action: Action,
+    source: Source,
+    user: &'a Actor,
+    resource: ResourceBody<'a>,
+    changes: &'a [Change],
+    ip: Option<IpAddr>,
+    user_agent: Option<&'a str>,
+    request_id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct ResourceBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: &'a TokenId,
+    name: &'a str,
+}
+
+impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
+    fn from(record: &'a AuditRecord) -> Self {
+        Self {
+            id: &record.id,
+            time: record.time,
+            action: record.action,
+            source: record.origin.source,
+            user: &record.origin.actor,
+            resource: ResourceBody {
+                kind: "apiToken",
+                id: &record.token_id,
+                name: &record.token_name,
+            },
+            changes: &record.changes,
+            ip: record.origin.ip,
+            user_agent: record.origin.user_agent.as_deref(),
+            request_id: &record.origin.request_id,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn the_json_is_that_of_the_contract() {
+        let mut record = testing::audit(Action::Update, &testing::token(), testing::now(), 7);
+        record.changes = vec![Change::new("name", Some("old".into()), Some("new".into()))];
+        insta::assert_json_snapshot!(AuditBody::from(&record));
+    }
+}
