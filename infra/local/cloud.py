@@ -186,6 +186,7 @@ class Cloud:
         self.stop()
         if self.recorded_port() not in (None, self.port):
             # The addresses of the deployed APIs contain the port.
+            print(f"The port was {self.recorded_port()} before: starting over with an empty cloud.")
             self.purge()
         with step("Starting the local cloud"):
             (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
