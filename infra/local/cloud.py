@@ -4,7 +4,7 @@
     cloud.py up                  start, deploy and seed; what is already done is not done again
     cloud.py down [--purge]      stop; with --purge forget its data too
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
-    cloud.py test [ARGUMENT...]  `cargo test --workspace ARGUMENT...` on a fresh cloud, ended afterwards
+    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
 Needs Rust and Python 3.10 or newer with venv. Everything it writes is below .local/ and target/.
@@ -186,6 +186,7 @@ class Cloud:
         self.stop()
         if self.recorded_port() not in (None, self.port):
             # The addresses of the deployed APIs contain the port.
+            print(f"The port was {self.recorded_port()} before: starting over with an empty cloud.")
             self.purge()
         with step("Starting the local cloud"):
             (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
@@ -463,7 +464,7 @@ def test(arguments):
         # With the tests, or `cargo test` compiles again what has other features because of them.
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
-        command = ["cargo", "test", "--workspace", *arguments]
+        command = ["cargo", "test", "--workspace", "--no-fail-fast", *arguments]
         environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
