@@ -213,3 +213,6 @@ fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
 fn built<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
     built.map_err(|error| PortError::Broken(format!("a request doesn't build: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! A real DynamoDB engine within the test's process, with the tables of the template.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -12,6 +13,7 @@ use aws_sdk_dynamodb::types::{
     TimeToLiveSpecification,
 };
 use dynoxide::Database;
+use dynoxide::storage_backend::ManualClock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
@@ -36,12 +38,14 @@ const TOKENS: &str = "Tokens";
 const AUDIT: &str = "Audit";
 
 /// An engine with empty tables. It ends with the test's runtime.
-#[derive(Debug)]
 pub struct Engine {
     /// A store on its tables.
     pub store: Store,
     /// A client, for looking at the tables.
     pub client: Client,
+    database: Database,
+    /// What the tables' time to live goes by.
+    clock: ManualClock,
 }
 
 impl Engine {
@@ -49,10 +53,9 @@ impl Engine {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(dynoxide::server::serve_on(
-            listener,
-            Database::memory().unwrap(),
-        ));
+        let clock = ManualClock::new(0);
+        let database = Database::memory_with_clock(Arc::new(clock.clone())).unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let credentials = Credentials::for_tests();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -72,7 +75,15 @@ impl Engine {
         Self {
             store: Store::new(&config, tables),
             client,
+            database,
+            clock,
         }
+    }
+
+    /// Removes the items whose time to live is over at that moment, and answers how many they were.
+    pub fn sweep(&self, at: Timestamp) -> usize {
+        self.clock.set(u64::try_from(at.as_second()).unwrap());
+        self.database.sweep_ttl().unwrap()
     }
 
     /// An engine that knows the account `acme` (enterprise) with the members `owner-1` (developer
@@ -342,6 +353,10 @@ async fn create_tokens(client: &Client) {
         .send()
         .await
         .unwrap();
+    expire(client, TOKENS).await;
+}
+
+async fn expire(client: &Client, table: &str) {
     let ttl = TimeToLiveSpecification::builder()
         .enabled(true)
         .attribute_name("expiresAt")
@@ -349,7 +364,7 @@ async fn create_tokens(client: &Client) {
         .unwrap();
     client
         .update_time_to_live()
-        .table_name(TOKENS)
+        .table_name(table)
         .time_to_live_specification(ttl)
         .send()
         .await
@@ -381,6 +396,7 @@ async fn create_audit(client: &Client) {
         .send()
         .await
         .unwrap();
+    expire(client, AUDIT).await;
 }
 
 /// A key service in memory that keeps to the encryption context, and fails on demand.
