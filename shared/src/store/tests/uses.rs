@@ -195,6 +195,16 @@ async fn the_bound_holds_when_all_addresses_come_at_once() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_behind_does_not_keep_a_call_from_going_on() {
+    let (engine, stored) = engine_with_token().await;
+    granted(&engine, address(1), tomorrow()).await;
+    granted(&engine, address(1), now()).await;
+    assert_eq!(uses(&engine, &stored).await, 1);
+    granted(&engine, address(2), now()).await;
+    assert_eq!(uses(&engine, &stored).await, 2);
+}
+
+#[tokio::test]
 async fn a_use_is_not_recorded_once_the_token_is_revoked() {
     let (engine, stored) = engine_with_token().await;
     let first = pending(&engine, &stored, address(1), now()).await;
