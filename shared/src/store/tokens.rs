@@ -62,9 +62,9 @@ impl ListTokens for Store {
         let mut read = 0;
         loop {
             // One more than wanted tells whether there is a next page. A search reads ahead, since
-            // most of what it reads won't be shown.
+            // most of what it reads won't be shown, and so does a list that met purged tokens.
             let missing = query.limit.saturating_add(1).saturating_sub(items.len());
-            let wanted = if searching {
+            let wanted = if searching || read > 0 {
                 missing.max(SEARCH_READ)
             } else {
                 missing

@@ -231,3 +231,21 @@ async fn a_search_reads_a_bounded_number_of_tokens_for_one_page() {
         (vec!["needle"], None)
     );
 }
+
+#[tokio::test]
+async fn many_purged_tokens_do_not_make_a_list_dear() {
+    let engine = Engine::with_accounts().await;
+    let purged = (1..=300).map(|second| Token {
+        purge_at: Some(now()),
+        ..named("purged", second)
+    });
+    put(&engine, purged.chain([named("a", -1), named("b", 400)])).await;
+    let (calls, store) = Calls::noted(&engine);
+    let page = store.list_tokens(&acme().id, &query(1, None), now()).await;
+    let page = page.unwrap();
+    assert_eq!(names(&page), ["b"]);
+    assert!(page.next.is_some());
+    let count = calls.take().len();
+    assert!(count <= 5, "{count} calls");
+    assert_eq!(walk(&engine, query(1, None)).await.0, ["b", "a"]);
+}
