@@ -1,6 +1,7 @@
 //! The audit log: in order, of one tenant, and only ever added to.
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use jiff::SignedDuration;
 
 use super::calls::Calls;
 use super::*;
@@ -103,6 +104,70 @@ async fn a_last_page_that_is_full_is_the_last() {
     query.after = first.next;
     let second = list(&engine, &acme().id, &query).await;
     assert_eq!((second.items.len(), second.next), (5, None));
+}
+
+#[tokio::test]
+async fn a_range_starts_with_its_first_moment_and_ends_before_its_last() {
+    let engine = ten().await;
+    let range = |from: Option<i64>, to: Option<i64>| AuditQuery {
+        from: from.map(later),
+        to: to.map(later),
+        ..query()
+    };
+    for (query, expected) in [
+        (range(Some(3), Some(6)), vec![5, 4, 3]),
+        (range(Some(8), None), vec![9, 8]),
+        (range(None, Some(2)), vec![1, 0]),
+        (range(Some(3), Some(3)), vec![]),
+        (range(Some(6), Some(3)), vec![]),
+        (range(Some(100), None), vec![]),
+        (range(None, Some(-100)), vec![]),
+    ] {
+        let page = list(&engine, &acme().id, &query).await;
+        assert_eq!((seconds(&page), page.next), (expected, None), "{query:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_range_is_as_fine_as_its_ends() {
+    let engine = ten().await;
+    let between = later(3) + SignedDuration::from_nanos(1);
+    let from = AuditQuery {
+        from: Some(between),
+        to: Some(later(6)),
+        ..query()
+    };
+    assert_eq!(seconds(&list(&engine, &acme().id, &from).await), [5, 4]);
+    let to = AuditQuery {
+        from: Some(later(2)),
+        to: Some(between),
+        ..query()
+    };
+    assert_eq!(seconds(&list(&engine, &acme().id, &to).await), [3, 2]);
+}
+
+#[tokio::test]
+async fn a_range_is_walked_within_its_ends() {
+    let engine = ten().await;
+    let mut query = AuditQuery {
+        from: Some(later(2)),
+        to: Some(later(8)),
+        limit: 4,
+        ..query()
+    };
+    let first = list(&engine, &acme().id, &query).await;
+    assert_eq!(seconds(&first), [7, 6, 5, 4]);
+    query.after = first.next;
+    let second = list(&engine, &acme().id, &query).await;
+    assert_eq!((seconds(&second), second.next.clone()), (vec![3, 2], None));
+    // A cursor of another range neither widens this one nor makes it fail.
+    query.after = Some(AuditId::first_of(later(100)));
+    assert_eq!(
+        seconds(&list(&engine, &acme().id, &query).await),
+        [7, 6, 5, 4]
+    );
+    query.after = Some(AuditId::first_of(later(-100)));
+    assert_eq!(list(&engine, &acme().id, &query).await.items, []);
 }
 
 #[tokio::test]
