@@ -151,6 +151,19 @@ async fn an_older_deletion_does_not_touch_a_newer_account() {
 }
 
 #[tokio::test]
+async fn a_late_event_does_not_revive_a_deleted_account() {
+    let engine = Engine::start().await;
+    put(&engine, &acme(), 1).await;
+    assert!(delete(&engine, 3).await);
+    put(&engine, &acme(), 2).await;
+    put(&engine, &acme(), 3).await;
+    assert_eq!(current(&engine).await, None);
+    assert_eq!(accounts_of(&engine, "owner-1").await, [""; 0]);
+    let item = raw(&engine, "ACCOUNT#acme", "PROFILE").await.unwrap();
+    assert!(item.contains_key("expiresAt"));
+}
+
+#[tokio::test]
 async fn a_newer_event_brings_an_account_back_for_good() {
     let engine = Engine::start().await;
     put(&engine, &acme(), 1).await;
@@ -181,6 +194,19 @@ async fn newer_states_of_a_resource_replace_older_ones_and_never_the_other_way()
     assert_eq!(current_export(&engine).await.as_deref(), Some("third"));
     delete_export(&engine, 2).await;
     assert_eq!(current_export(&engine).await.as_deref(), Some("third"));
+}
+
+#[tokio::test]
+async fn a_late_event_does_not_revive_a_deleted_resource() {
+    let engine = Engine::start().await;
+    put_export(&engine, "first", 1).await;
+    delete_export(&engine, 3).await;
+    delete_export(&engine, 3).await;
+    put_export(&engine, "second", 2).await;
+    put_export(&engine, "as late", 3).await;
+    assert_eq!(current_export(&engine).await, None);
+    put_export(&engine, "again", 4).await;
+    assert_eq!(current_export(&engine).await.as_deref(), Some("again"));
 }
 
 #[tokio::test]
