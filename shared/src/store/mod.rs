@@ -128,7 +128,7 @@ enum Cancellation {
 }
 
 /// Why a transaction was cancelled, as far as its reasons are ones that are to be expected.
-fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
+fn cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<Cancellation> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) =
         error.as_service_error()?
     else {
@@ -152,10 +152,9 @@ fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cance
 }
 
 /// Sorts an SDK error into those worth a retry and those not.
-pub(crate) fn port_error<E, R>(error: SdkError<E, R>) -> PortError
+pub(crate) fn port_error<E>(error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
     let retryable = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
@@ -165,8 +164,9 @@ where
             Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
                 return PortError::Conflict;
             }
-            Some(code) => RETRYABLE.contains(&code),
-            None => false,
+            Some(code) if RETRYABLE.contains(&code) => true,
+            // Whatever answers in the service's place, a proxy say, knows none of its codes.
+            _ => service.raw().status().is_server_error(),
         },
         _ => false,
     };

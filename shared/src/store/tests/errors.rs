@@ -168,6 +168,14 @@ async fn what_will_never_work_is_broken() {
 }
 
 #[tokio::test]
+async fn a_proxys_failure_is_unavailable() {
+    for body in ["", "<html>Bad gateway</html>"] {
+        let error = read(502, body.into()).await;
+        assert!(matches!(error, PortError::Unavailable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_cannot_be_reached_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let config = config(&listener.local_addr().unwrap().to_string());
