@@ -92,8 +92,8 @@ impl Store {
     /// A collision with another transaction on the same item is tried again a few times: that one may
     /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
-        let mut pause = Duration::from_millis(20);
-        for _ in 0..4 {
+        let mut pauses = [20, 40, 80].into_iter().map(Duration::from_millis);
+        loop {
             let sent = self
                 .client
                 .transact_write_items()
@@ -103,10 +103,10 @@ impl Store {
             match sent {
                 Ok(_) => return Ok(()),
                 Err(error) => match cancellation(&error) {
-                    Some(Cancellation::Collision) => {
-                        tokio::time::sleep(pause).await;
-                        pause *= 2;
-                    }
+                    Some(Cancellation::Collision) => match pauses.next() {
+                        Some(pause) => tokio::time::sleep(pause).await,
+                        None => return Err(PortError::Conflict),
+                    },
                     Some(Cancellation::Condition) => return Err(PortError::Conflict),
                     Some(Cancellation::Throttled) => {
                         return Err(PortError::Unavailable(
@@ -117,7 +117,6 @@ impl Store {
                 },
             }
         }
-        Err(PortError::Conflict)
     }
 }
 
