@@ -16,6 +16,7 @@ use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{now, origin, owner_actor};
@@ -124,6 +125,17 @@ impl Engine {
             .await
             .unwrap();
         engine
+    }
+
+    /// The audit log's items as their stream delivers them, in the order of their ids.
+    pub async fn audit_images(&self) -> Vec<Value> {
+        let scan = self.client.scan().table_name(AUDIT).send().await.unwrap();
+        let items = scan.items.unwrap_or_default().into_iter();
+        let mut images: Vec<_> = items
+            .map(|item| serde_json::to_value(serde_dynamo::Item::from(item)).unwrap())
+            .collect();
+        images.sort_by_key(|image| image["sk"]["S"].to_string());
+        images
     }
 
     /// Takes the audit log away, so that no record can be written.
