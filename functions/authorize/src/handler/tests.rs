@@ -297,6 +297,11 @@ async fn an_integration_apps_token_stays_inside_its_app() {
 async fn a_call_without_a_bearer_secret_is_refused() {
     let (engine, _) = custom().await;
     refuse(&engine, Call::without_authorization, Status::Unauthorized).await;
+    let without_headers = |mut call: Call| {
+        call.0["headers"] = Value::Null;
+        call
+    };
+    refuse(&engine, without_headers, Status::Unauthorized).await;
     for value in [
         "",
         "Bearer",
