@@ -1,7 +1,6 @@
 //! A real DynamoDB engine within the test's process, with the tables of the template.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -55,7 +54,7 @@ impl Engine {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let clock = ManualClock::new(0);
-        let database = Database::memory_with_clock(Arc::new(clock.clone())).unwrap();
+        let database = Database::memory_with_clock(std::sync::Arc::new(clock.clone())).unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let credentials = Credentials::for_tests();
         let config = SdkConfig::builder()
