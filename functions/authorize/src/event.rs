@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Event {
-    #[serde(default)]
-    headers: HashMap<String, String>,
+    /// REST APIs say `null` of a request without any.
+    headers: Option<HashMap<String, String>>,
     /// HTTP APIs.
     raw_path: Option<String>,
     /// REST APIs.
@@ -55,6 +55,7 @@ impl Event {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
+            .flatten()
             .find(|(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
     }

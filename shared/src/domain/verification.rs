@@ -101,7 +101,9 @@ impl Seen {
     /// of a secret is recorded, and the first per address and day.
     pub fn after_use(&self, ip: IpAddr, now: Timestamp) -> Option<Self> {
         let today = now.to_zoned_datetime(TimeZone::UTC).date();
-        if self.day != Some(today) {
+        // Around midnight another verifier's clock may have begun a day that hasn't come here yet: the
+        // use counts to that day, since the recorded one never goes back.
+        if self.day.is_none_or(|day| day < today) {
             return Some(Self {
                 day: Some(today),
                 addresses: BTreeSet::from([ip]),
@@ -456,6 +458,11 @@ mod tests {
             .after_use(ip, now + SignedDuration::from_hours(24))
             .unwrap();
         assert_eq!(tomorrow.addresses, BTreeSet::from([ip]));
+        // By a clock that is behind it is still today.
+        assert_eq!(tomorrow.after_use(ip, now), None);
+        let behind = tomorrow.after_use([192, 0, 2, 3].into(), now).unwrap();
+        assert_eq!(behind.day, tomorrow.day);
+        assert_eq!(behind.addresses.len(), 2);
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! The mails about what happens to tokens.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::Client;
@@ -52,8 +54,40 @@ struct View<'a> {
     ip: Option<String>,
     client: Option<&'a str>,
     source: &'static str,
-    changes: &'a [Change],
+    changes: Vec<Row<'a>>,
     link: String,
+}
+
+/// A change as it is shown.
+struct Row<'a> {
+    field: &'a str,
+    old: Cow<'a, str>,
+    new: Cow<'a, str>,
+}
+
+impl<'a> From<&'a Change> for Row<'a> {
+    fn from(change: &'a Change) -> Self {
+        Self {
+            field: &change.field,
+            old: shown(change.old.as_deref()),
+            new: shown(change.new.as_deref()),
+        }
+    }
+}
+
+/// The most characters of a value that a mail shows: a scope may list a thousand ids, and the audit
+/// log, to which the mail links, has them all.
+const MAX_VALUE: usize = 300;
+
+fn shown(value: Option<&str>) -> Cow<'_, str> {
+    let Some(value) = value else {
+        return Cow::Borrowed("(none)");
+    };
+    if value.chars().nth(MAX_VALUE).is_none() {
+        return Cow::Borrowed(value);
+    }
+    let start = value.chars().take(MAX_VALUE);
+    Cow::Owned(start.chain(['…']).collect())
 }
 
 /// The mail about an audit record to a member of its account. It can't hold the secret, because the
@@ -87,7 +121,7 @@ pub fn compose(
         ip: record.origin.ip.map(|ip| ip.to_string()),
         client: record.origin.user_agent.as_deref(),
         source: source(record.origin.source),
-        changes: &record.changes,
+        changes: record.changes.iter().map(Row::from).collect(),
         link: console.audit_link(record),
     };
     Ok(Mail {
@@ -241,6 +275,27 @@ mod tests {
             "To: {}\nSubject: {}\n\n{}\n-----\n{}",
             mail.to, mail.subject, mail.text, mail.html
         ));
+    }
+
+    #[test]
+    fn a_long_value_is_cut_and_one_that_just_fits_is_not() {
+        let old = "é".repeat(MAX_VALUE);
+        let new = format!("{old}é");
+        let mut record = testing::audit(Action::Update, &testing::token(), testing::now(), 1);
+        record.changes = vec![
+            Change::new("scope.exports", Some(old.clone()), Some(new)),
+            Change::new("scope.imports", None, Some("imp_1".into())),
+        ];
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+        assert!(
+            mail.text
+                .contains(&format!("scope.exports: {old} → {old}…\n"))
+        );
+        assert!(mail.text.contains("scope.imports: (none) → imp_1\n"));
+        let cells = format!("<td>scope.exports</td><td>{old}</td><td>{old}…</td>");
+        assert!(mail.html.contains(&cells));
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl Store {
         let high = before
             .as_ref()
             .map_or_else(|| "aud_~".to_owned(), ToString::to_string);
+        if low > high {
+            // Nothing is in a range that ends before it starts; DynamoDB refuses to be asked.
+            return Ok((Vec::new(), None));
+        }
         let request = self
             .client
             .query()

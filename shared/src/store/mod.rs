@@ -94,8 +94,8 @@ impl Store {
     /// A collision with another transaction on the same item is tried again a few times: that one may
     /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
-        let mut pause = Duration::from_millis(20);
-        for _ in 0..4 {
+        let mut pauses = [20, 40, 80].into_iter().map(Duration::from_millis);
+        loop {
             let sent = self
                 .client
                 .transact_write_items()
@@ -105,10 +105,10 @@ impl Store {
             match sent {
                 Ok(_) => return Ok(()),
                 Err(error) => match cancellation(&error) {
-                    Some(Cancellation::Collision) => {
-                        tokio::time::sleep(pause).await;
-                        pause *= 2;
-                    }
+                    Some(Cancellation::Collision) => match pauses.next() {
+                        Some(pause) => tokio::time::sleep(pause).await,
+                        None => return Err(PortError::Conflict),
+                    },
                     Some(Cancellation::Condition) => return Err(PortError::Conflict),
                     Some(Cancellation::Throttled) => {
                         return Err(PortError::Unavailable(
@@ -119,7 +119,6 @@ impl Store {
                 },
             }
         }
-        Err(PortError::Conflict)
     }
 }
 
@@ -130,7 +129,7 @@ enum Cancellation {
 }
 
 /// Why a transaction was cancelled, as far as its reasons are ones that are to be expected.
-fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cancellation> {
+fn cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<Cancellation> {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) =
         error.as_service_error()?
     else {
@@ -154,10 +153,9 @@ fn cancellation<R>(error: &SdkError<TransactWriteItemsError, R>) -> Option<Cance
 }
 
 /// Sorts an SDK error into those worth a retry and those not.
-pub(crate) fn port_error<E, R>(error: SdkError<E, R>) -> PortError
+pub(crate) fn port_error<E>(error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
 {
     let retryable = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
@@ -167,8 +165,9 @@ where
             Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
                 return PortError::Conflict;
             }
-            Some(code) => RETRYABLE.contains(&code),
-            None => false,
+            Some(code) if RETRYABLE.contains(&code) => true,
+            // Whatever answers in the service's place, a proxy say, knows none of its codes.
+            _ => service.raw().status().is_server_error(),
         },
         _ => false,
     };
@@ -215,3 +214,6 @@ fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
 fn built<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
     built.map_err(|error| PortError::Broken(format!("a request doesn't build: {error}")))
 }
+
+#[cfg(test)]
+mod tests;

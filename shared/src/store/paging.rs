@@ -27,9 +27,10 @@ where
     let mut items: Vec<T> = Vec::new();
     let mut count = 0;
     loop {
-        // One more than wanted tells whether there is a next page.
+        // One more than wanted tells whether there is a next page. Whoever searches reads ahead, and so
+        // does a list that met items it doesn't show (purged ones).
         let missing = limit.saturating_add(1).saturating_sub(items.len());
-        let wanted = if searching {
+        let wanted = if searching || count > 0 {
             missing.max(SEARCH_READ)
         } else {
             missing

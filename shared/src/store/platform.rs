@@ -124,18 +124,24 @@ impl ProjectPlatform for Store {
 impl Store {
     /// Puts an item unless the table holds one of a newer event; then nothing is written and the answer
     /// is `None`. The same event again is written again: what follows the put may have failed before.
+    /// Event times are often whole seconds: of two events of one moment the deletion counts.
     async fn put_newer(
         &self,
         mut item: Item,
         event_time: Timestamp,
     ) -> Result<Option<Item>, PortError> {
+        let newer = if item.contains_key("deletedAt") {
+            "eventTime <= :time"
+        } else {
+            "eventTime < :time OR (eventTime = :time AND attribute_not_exists(deletedAt))"
+        };
         item.insert("eventTime".into(), version(event_time));
         let put = self
             .client
             .put_item()
             .table_name(&self.tables.tokens)
             .set_item(Some(item))
-            .condition_expression("attribute_not_exists(eventTime) OR eventTime <= :time")
+            .condition_expression(format!("attribute_not_exists(eventTime) OR {newer}"))
             .expression_attribute_values(":time", version(event_time))
             .return_values(ReturnValue::AllOld)
             .send()

@@ -1,44 +1,51 @@
 //! A real DynamoDB engine within the test's process, with the tables of the template.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
     TimeToLiveSpecification,
 };
 use dynoxide::Database;
+use dynoxide::storage_backend::ManualClock;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::now;
+use super::{now, origin, owner_actor};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{Action, AuditRecord};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
 use crate::domain::ports::{
-    DecryptSecret, EncryptSecret, GetToken, ListAudit, ListTokens, PortError, ProjectPlatform,
+    ChangeToken, DecryptSecret, EncryptSecret, GetToken, InsertToken, ListAudit, ListTokens,
+    NewToken, PortError, ProjectPlatform, TokenChange,
 };
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::secret::PlainSecret;
-use crate::domain::token::{Ciphertext, StoredToken};
+use crate::domain::token::{Ciphertext, StoredToken, Token};
 use crate::store::Store;
+use crate::system::System;
 
 const TOKENS: &str = "Tokens";
 const AUDIT: &str = "Audit";
 
 /// An engine with empty tables. It ends with the test's runtime.
-#[derive(Debug)]
 pub struct Engine {
     /// A store on its tables.
     pub store: Store,
     /// A client, for looking at the tables.
     pub client: Client,
+    database: Database,
+    /// What the tables' time to live goes by.
+    clock: ManualClock,
 }
 
 impl Engine {
@@ -46,10 +53,9 @@ impl Engine {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(dynoxide::server::serve_on(
-            listener,
-            Database::memory().unwrap(),
-        ));
+        let clock = ManualClock::new(0);
+        let database = Database::memory_with_clock(std::sync::Arc::new(clock.clone())).unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let credentials = Credentials::for_tests();
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -69,7 +75,15 @@ impl Engine {
         Self {
             store: Store::new(&config, tables),
             client,
+            database,
+            clock,
         }
+    }
+
+    /// Removes the items whose time to live is over at that moment, and answers how many they were.
+    pub fn sweep(&self, at: Timestamp) -> usize {
+        self.clock.set(u64::try_from(at.as_second()).unwrap());
+        self.database.sweep_ttl().unwrap()
     }
 
     /// An engine that knows the account `acme` (enterprise) with the members `owner-1` (developer
@@ -112,6 +126,17 @@ impl Engine {
         engine
     }
 
+    /// The audit log's items as their stream delivers them, in the order of their ids.
+    pub async fn audit_images(&self) -> Vec<Value> {
+        let scan = self.client.scan().table_name(AUDIT).send().await.unwrap();
+        let items = scan.items.unwrap_or_default().into_iter();
+        let mut images: Vec<_> = items
+            .map(|item| serde_json::to_value(serde_dynamo::Item::from(item)).unwrap())
+            .collect();
+        images.sort_by_key(|image| image["sk"]["S"].to_string());
+        images
+    }
+
     /// Takes the audit log away, so that no record can be written.
     pub async fn break_audit(&self) {
         self.client
@@ -122,14 +147,80 @@ impl Engine {
             .unwrap();
     }
 
-    /// Every item of a table, as text.
+    /// Every item of the tables, as text that is the same for the same items.
     pub async fn dump(&self) -> String {
-        let mut dump = String::new();
+        let mut dump = Vec::new();
         for table in [TOKENS, AUDIT] {
-            let items = self.client.scan().table_name(table).send().await;
-            dump.push_str(&format!("{:?}", items.map(|output| output.items)));
+            // A table that was taken away has no items.
+            let scan = self.client.scan().table_name(table).send().await;
+            let items = scan.ok().and_then(|output| output.items);
+            dump.extend(items.into_iter().flatten().map(|item| render_map(&item)));
         }
-        dump
+        dump.sort();
+        dump.join("\n")
+    }
+
+    /// Puts a token into the tables as its creation does, with a new secret that a [`FakeVault`]
+    /// encrypted.
+    pub async fn add(&self, token: Token) -> StoredToken {
+        let plain = PlainSecret::generate(token.kind, &System).unwrap();
+        let vault = FakeVault::default();
+        let sealed = vault.encrypt_secret(&token.account_id, &token.id, &plain);
+        let stored = StoredToken {
+            secret_hash: plain.hash(),
+            ciphertext: sealed.await.unwrap(),
+            retired: None,
+            token: Token {
+                hint: plain.hint(),
+                ..token
+            },
+        };
+        let (token, at) = (&stored.token, stored.token.created_at);
+        let new = NewToken {
+            audit: AuditRecord::new(Action::Create, token, vec![], origin(), at, &System).unwrap(),
+            stored: stored.clone(),
+            idempotency: None,
+        };
+        self.store.insert_token(&new).await.unwrap();
+        stored
+    }
+
+    /// Revokes a token as its owner does.
+    pub async fn revoke(&self, before: StoredToken) -> StoredToken {
+        let token = before.token.revoke(owner_actor(), now(), None).unwrap();
+        let audit = AuditRecord::new(Action::Revoke, &token, vec![], origin(), now(), &System);
+        let change = TokenChange {
+            after: before.with(token, now()),
+            before,
+            audit: audit.unwrap(),
+        };
+        self.store.change_token(&change).await.unwrap();
+        change.after
+    }
+
+    /// Takes a token's item away, as its time to live does.
+    pub async fn remove(&self, token: &Token) {
+        self.client
+            .delete_item()
+            .table_name(TOKENS)
+            .key("pk", s(format!("ACCOUNT#{}", token.account_id)))
+            .key("sk", s(format!("TOKEN#{}", token.id)))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Leads a person to an account, whether or not its profile has him as a member.
+    pub async fn put_membership(&self, user: &str, account: &str) {
+        self.client
+            .put_item()
+            .table_name(TOKENS)
+            .item("pk", s(format!("USER#{user}")))
+            .item("sk", s(format!("ACCOUNT#{account}")))
+            .item("accountId", s(account))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// A token as it is stored.
@@ -176,6 +267,29 @@ impl aws_sdk_dynamodb::config::AsyncSleep for Sleep {
     fn sleep(&self, duration: std::time::Duration) -> aws_sdk_dynamodb::config::Sleep {
         aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration))
     }
+}
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// An attribute as text: maps in order, bytes as the text that they may hide.
+fn render(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::M(map) => render_map(map),
+        AttributeValue::L(list) => format!("{:?}", list.iter().map(render).collect::<Vec<_>>()),
+        AttributeValue::Ss(set) => format!("{:?}", set.iter().collect::<BTreeSet<_>>()),
+        AttributeValue::B(bytes) => String::from_utf8_lossy(bytes.as_ref()).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn render_map(map: &HashMap<String, AttributeValue>) -> String {
+    let map: BTreeMap<_, _> = map
+        .iter()
+        .map(|(name, value)| (name, render(value)))
+        .collect();
+    format!("{map:?}")
 }
 
 fn member(id: &str, name: &str, account: &str, role: Role, developer_mode: bool) -> Member {
@@ -250,6 +364,10 @@ async fn create_tokens(client: &Client) {
         .send()
         .await
         .unwrap();
+    expire(client, TOKENS).await;
+}
+
+async fn expire(client: &Client, table: &str) {
     let ttl = TimeToLiveSpecification::builder()
         .enabled(true)
         .attribute_name("expiresAt")
@@ -257,7 +375,7 @@ async fn create_tokens(client: &Client) {
         .unwrap();
     client
         .update_time_to_live()
-        .table_name(TOKENS)
+        .table_name(table)
         .time_to_live_specification(ttl)
         .send()
         .await
@@ -289,6 +407,7 @@ async fn create_audit(client: &Client) {
         .send()
         .await
         .unwrap();
+    expire(client, AUDIT).await;
 }
 
 /// A key service in memory that keeps to the encryption context, and fails on demand.

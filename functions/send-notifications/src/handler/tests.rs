@@ -1,1 +1,370 @@
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 
+use latchkey::domain::audit::{Action, Change};
+use latchkey::domain::id::{AccountId, UserId};
+use latchkey::domain::ports::{InsertToken, Mail, NewToken, ProjectPlatform, RecordView};
+use latchkey::domain::token::StoredToken;
+use latchkey::testing::{Engine, FixedClock, acme, audit, now, plain_secret, stored_token};
+use serde_json::{Value, json};
+
+use super::*;
+
+const OWNER: &str = "owner@acme.example";
+const ADMIN: &str = "admin@acme.example";
+
+/// A mail service that keeps what it sent and refuses some addresses.
+#[derive(Default)]
+struct Post {
+    sent: Mutex<Vec<Mail>>,
+    refuses: Mutex<Option<&'static str>>,
+}
+
+impl Post {
+    fn refusing(address: &'static str) -> Self {
+        Self {
+            refuses: Mutex::new(Some(address)),
+            ..Self::default()
+        }
+    }
+
+    fn recover(&self) {
+        *self.refuses.lock().unwrap() = None;
+    }
+
+    /// The mails since this was last asked.
+    fn take(&self) -> Vec<Mail> {
+        std::mem::take(&mut self.sent.lock().unwrap())
+    }
+
+    /// Their recipients.
+    fn recipients(&self) -> Vec<String> {
+        self.take().into_iter().map(|mail| mail.to).collect()
+    }
+}
+
+impl SendMail for Post {
+    async fn send_mail(&self, mail: &Mail) -> Result<(), PortError> {
+        if *self.refuses.lock().unwrap() == Some(mail.to.as_str()) {
+            return Err(PortError::Unavailable("throttled".into()));
+        }
+        self.sent.lock().unwrap().push(mail.clone());
+        Ok(())
+    }
+}
+
+fn sample() -> Value {
+    let sample = include_str!("../../../../events/send-notifications/token-updated.json");
+    serde_json::from_str(sample).unwrap()
+}
+
+/// The stream's record of an image; its sequence number is `seq-` and the number.
+fn record(number: usize, image: &Value) -> Value {
+    let mut record = sample()["Records"][0].take();
+    record["dynamodb"]["Keys"] = json!({"pk": image["pk"], "sk": image["sk"]});
+    record["dynamodb"]["NewImage"] = image.clone();
+    record["dynamodb"]["SequenceNumber"] = json!(format!("seq-{number}"));
+    record
+}
+
+/// The stream's records of the whole audit log.
+async fn log(engine: &Engine) -> Vec<Value> {
+    let images = engine.audit_images().await;
+    let records = images.iter().enumerate();
+    records
+        .map(|(number, image)| record(number, image))
+        .collect()
+}
+
+/// Hands records over; answers the sequence numbers from which the stream has to go on.
+async fn deliver(engine: &Engine, post: &Post, records: &[Value]) -> Vec<String> {
+    deliver_at(engine, post, records, 0).await
+}
+
+async fn deliver_at(engine: &Engine, post: &Post, records: &[Value], second: i64) -> Vec<String> {
+    let event = serde_json::from_value(json!({"Records": records})).unwrap();
+    let clock = FixedClock(now() + jiff::SignedDuration::from_secs(second));
+    let console = Console::new("https://tokens.example");
+    let response = handle(&engine.store, post, &clock, &console, event).await;
+    let failures = response.batch_item_failures.into_iter();
+    failures
+        .map(|failure| failure.item_identifier.unwrap())
+        .collect()
+}
+
+fn viewing(number: u8) -> AuditRecord {
+    audit(Action::View, &stored_token().token, now(), number)
+}
+
+/// An engine with a token and so many records, the first of which is that of its creation.
+async fn with_records(count: u8) -> (Engine, StoredToken) {
+    let engine = Engine::with_accounts().await;
+    let new = NewToken {
+        stored: stored_token(),
+        audit: audit(Action::Create, &stored_token().token, now(), 0),
+        idempotency: None,
+    };
+    engine.store.insert_token(&new).await.unwrap();
+    for number in 1..count {
+        let viewed = engine
+            .store
+            .record_view(&new.stored, &viewing(number))
+            .await;
+        viewed.unwrap();
+    }
+    (engine, new.stored)
+}
+
+#[tokio::test]
+async fn the_sample_is_what_the_store_writes() {
+    let (engine, stored) = with_records(1).await;
+    let mut written = audit(Action::Update, &stored.token, now(), 7);
+    written.token_hint = "ab12".into();
+    let text = |text: &str| Some(text.to_owned());
+    written.changes = vec![
+        Change::new("name", text("Stock sync"), text("Warehouse sync")),
+        Change::new("description", None, text("Kept in the warehouse's vault")),
+    ];
+    engine.store.record_view(&stored, &written).await.unwrap();
+    let images = engine.audit_images().await;
+    assert_eq!(images[1], sample()["Records"][0]["dynamodb"]["NewImage"]);
+}
+
+#[tokio::test]
+async fn owner_and_administrators_get_a_mail_and_nobody_else_does() {
+    let (engine, _) = with_records(1).await;
+    let post = Post::default();
+    let records = [sample()["Records"][0].take()];
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    let mails = post.take();
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, [OWNER, ADMIN]);
+    for mail in mails {
+        assert_eq!(
+            mail.subject,
+            "[Acme] API token “Warehouse sync” was changed"
+        );
+        for part in [mail.text, mail.html] {
+            assert!(part.contains("Stock sync"));
+            assert!(part.contains("192.0.2.1"));
+            assert!(part.contains(
+                "https://tokens.example/#/accounts/acme/tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit"
+            ));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_is_delivered_again_mails_nobody_twice() {
+    let (engine, _) = with_records(3).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.take().len(), 6);
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.take(), []);
+}
+
+#[tokio::test]
+async fn a_recipient_who_fails_holds_up_the_later_records_and_not_the_other_recipients() {
+    for (fails, works) in [(OWNER, ADMIN), (ADMIN, OWNER)] {
+        let (engine, _) = with_records(3).await;
+        let (post, records) = (Post::default(), log(&engine).await);
+        assert!(deliver(&engine, &post, &records[..1]).await.is_empty());
+        assert_eq!(post.recipients(), [OWNER, ADMIN]);
+
+        *post.refuses.lock().unwrap() = Some(fails);
+        assert_eq!(deliver(&engine, &post, &records).await, ["seq-1"]);
+        assert_eq!(post.recipients(), [works]);
+        assert_eq!(deliver(&engine, &post, &records[1..]).await, ["seq-1"]);
+        assert_eq!(post.recipients(), [""; 0]);
+
+        post.recover();
+        assert!(deliver(&engine, &post, &records[1..]).await.is_empty());
+        assert_eq!(post.recipients(), [fails, OWNER, ADMIN]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_parse_is_reported_and_not_dropped() {
+    let (engine, _) = with_records(3).await;
+    let post = Post::default();
+    for (field, value) in [
+        ("action", json!({"S": "dance"})),
+        ("tokenId", json!({"S": "tok_1"})),
+        ("time", json!({"N": "7"})),
+        ("changes", Value::Null),
+    ] {
+        let mut records = log(&engine).await;
+        let image = records[1]["dynamodb"]["NewImage"].as_object_mut();
+        let image = image.unwrap();
+        if value.is_null() {
+            image.remove(field);
+        } else {
+            image.insert(field.into(), value);
+        }
+        assert_eq!(
+            deliver(&engine, &post, &records).await,
+            ["seq-1"],
+            "{field}"
+        );
+    }
+    assert_eq!(
+        post.recipients(),
+        [OWNER, ADMIN],
+        "of the first record only"
+    );
+    let mut without_image = log(&engine).await.remove(1);
+    let stream = without_image["dynamodb"].as_object_mut().unwrap();
+    stream.remove("NewImage");
+    let failed = deliver(&engine, &post, &[without_image]).await;
+    assert_eq!(failed, ["seq-1"]);
+}
+
+#[tokio::test]
+async fn what_is_not_new_is_nothing_to_mail_about() {
+    let (engine, _) = with_records(1).await;
+    let post = Post::default();
+    for name in ["MODIFY", "REMOVE"] {
+        let mut record = log(&engine).await.remove(0);
+        record["eventName"] = json!(name);
+        if name == "REMOVE" {
+            let stream = record["dynamodb"].as_object_mut().unwrap();
+            stream.remove("NewImage");
+        }
+        assert!(deliver(&engine, &post, &[record]).await.is_empty());
+    }
+    assert!(deliver(&engine, &post, &[]).await.is_empty());
+    assert_eq!(post.take(), []);
+}
+
+#[tokio::test]
+async fn the_last_mails_about_a_deleted_account_still_reach_its_people() {
+    let (engine, _) = with_records(1).await;
+    let time = now() + jiff::SignedDuration::from_secs(1);
+    let deleted = engine.store.delete_account(&acme().id, time).await;
+    assert!(deleted.unwrap());
+    let post = Post::default();
+    let records = log(&engine).await;
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.recipients(), [OWNER, ADMIN]);
+}
+
+#[tokio::test]
+async fn an_account_without_people_holds_nothing_up() {
+    let (engine, _) = with_records(2).await;
+    let post = Post::default();
+    let mut records = log(&engine).await;
+    records[0]["dynamodb"]["NewImage"]["accountId"] = json!({"S": "initech"});
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.recipients(), [OWNER, ADMIN]);
+}
+
+#[tokio::test]
+async fn people_of_other_accounts_hear_nothing() {
+    let (engine, _) = with_records(1).await;
+    let post = Post::default();
+    let mut record = log(&engine).await.remove(0);
+    record["dynamodb"]["NewImage"]["accountId"] = json!({"S": "globex"});
+    assert!(deliver(&engine, &post, &[record]).await.is_empty());
+    assert_eq!(post.recipients(), ["owner@globex.example"]);
+}
+
+#[tokio::test]
+async fn a_mail_that_somebody_else_is_sending_is_left_to_him_until_he_is_overdue() {
+    let (engine, _) = with_records(1).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let id = records[0]["dynamodb"]["NewImage"]["sk"]["S"]
+        .as_str()
+        .unwrap();
+    let owner: UserId = "owner-1".parse().unwrap();
+    let claim = engine.store.claim_mail(id, &owner, now()).await;
+    assert_eq!(claim.unwrap(), Claim::Granted);
+    assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
+    assert_eq!(post.recipients(), [ADMIN]);
+    let overdue = deliver_at(&engine, &post, &records, 10 * 60).await;
+    assert!(overdue.is_empty());
+    assert_eq!(post.recipients(), [OWNER]);
+}
+
+/// A store that can't mark mails as sent, or can't take a claim back.
+struct Forgetful<'a>(&'a Engine);
+
+impl GetRecipients for Forgetful<'_> {
+    async fn get_recipients(
+        &self,
+        id: &AccountId,
+    ) -> Result<Option<latchkey::domain::account::Account>, PortError> {
+        self.0.store.get_recipients(id).await
+    }
+}
+
+impl ClaimMail for Forgetful<'_> {
+    async fn claim_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+        now: jiff::Timestamp,
+    ) -> Result<Claim, PortError> {
+        self.0.store.claim_mail(audit, recipient, now).await
+    }
+
+    async fn confirm_mail(&self, _: &str, _: &UserId, _: jiff::Timestamp) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+
+    async fn release_mail(&self, _: &str, _: &UserId) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
+    for post in [Post::default(), Post::refusing(OWNER)] {
+        let (engine, _) = with_records(1).await;
+        let records = log(&engine).await;
+        let event = serde_json::from_value(json!({"Records": records})).unwrap();
+        let console = Console::new("https://tokens.example");
+        let clock = FixedClock(now());
+        let response = handle(&Forgetful(&engine), &post, &clock, &console, event).await;
+        assert_eq!(response.batch_item_failures.len(), 1);
+        post.recover();
+        post.take();
+        // At once the claim stands; when it has run out the mail is sent.
+        assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
+        assert_eq!(post.take(), []);
+        let late = deliver_at(&engine, &post, &records, 10 * 60).await;
+        assert!(late.is_empty());
+        assert_eq!(post.recipients(), [OWNER, ADMIN]);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test looks for the secret")]
+fn secret() -> String {
+    use secrecy::ExposeSecret;
+    plain_secret().expose_secret().to_owned()
+}
+
+#[tokio::test]
+async fn every_action_is_mailed_and_no_mail_holds_a_secret() {
+    let (engine, stored) = with_records(1).await;
+    let before = log(&engine).await.len();
+    for (number, action) in (1..).zip(Action::ALL) {
+        let mut record = audit(action, &stored.token, now(), number);
+        record.changes = latchkey::domain::audit::changes(None, &stored.token);
+        engine.store.record_view(&stored, &record).await.unwrap();
+    }
+    let post = Post::default();
+    let records = log(&engine).await;
+    assert_eq!(records.len(), before + Action::ALL.len());
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    let mails = post.take();
+    assert_eq!(mails.len(), 2 * records.len());
+    let subjects: BTreeSet<_> = mails.iter().map(|mail| &mail.subject).collect();
+    assert_eq!(subjects.len(), Action::ALL.len());
+    for mail in &mails {
+        for part in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!part.contains(&secret()));
+            assert!(!part.contains(&stored.secret_hash.to_hex()));
+        }
+    }
+}

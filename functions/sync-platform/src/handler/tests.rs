@@ -1,1 +1,530 @@
+use std::sync::Mutex;
 
+use latchkey::domain::account::{Account, Member, Role};
+use latchkey::domain::id::UserId;
+use latchkey::domain::paging::Page;
+use latchkey::domain::ports::{
+    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken,
+};
+use latchkey::domain::resource::Resource;
+use latchkey::domain::token::{StoredToken, Token};
+use latchkey::testing::{
+    Engine, acme, audit, globex, now, stored_token, system_at, token, token_at,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+const SAMPLES: [&str; 4] = [
+    include_str!("../../../../events/sync-platform/account-upserted.json"),
+    include_str!("../../../../events/sync-platform/account-deleted.json"),
+    include_str!("../../../../events/sync-platform/resource-upserted.json"),
+    include_str!("../../../../events/sync-platform/resource-deleted.json"),
+];
+
+/// An event of the bus on its way to the function.
+#[derive(Clone, Debug)]
+struct Bus(Value);
+
+impl Bus {
+    fn sample(index: usize) -> Self {
+        Self(serde_json::from_str(SAMPLES[index]).unwrap())
+    }
+
+    fn account_upserted() -> Self {
+        Self::sample(0)
+    }
+
+    fn account_deleted() -> Self {
+        Self::sample(1)
+    }
+
+    fn resource_upserted() -> Self {
+        Self::sample(2)
+    }
+
+    fn resource_deleted() -> Self {
+        Self::sample(3)
+    }
+
+    /// So many seconds after the samples' first moment.
+    fn at(mut self, seconds: i64) -> Self {
+        let time = now() + jiff::SignedDuration::from_secs(seconds);
+        self.0["time"] = json!(time.to_string());
+        self
+    }
+
+    fn detail(mut self, field: &str, value: Value) -> Self {
+        self.0["detail"][field] = value;
+        self
+    }
+
+    fn parse(&self) -> Result<Event, serde_json::Error> {
+        serde_json::from_value(self.0.clone())
+    }
+
+    async fn on(
+        &self,
+        store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
+    ) -> Result<(), PortError> {
+        handle(store, &system_at(now()), self.parse().unwrap()).await
+    }
+
+    async fn reach(&self, engine: &Engine) {
+        self.on(&engine.store).await.unwrap();
+    }
+}
+
+async fn account(engine: &Engine) -> Option<Account> {
+    engine.store.get_account(&acme().id).await.unwrap()
+}
+
+async fn memberships(engine: &Engine, user: &str) -> Vec<AccountId> {
+    let user: UserId = user.parse().unwrap();
+    engine.store.list_memberships(&user).await.unwrap()
+}
+
+async fn resource(engine: &Engine) -> Option<Resource> {
+    let name = ResourceRef {
+        kind: latchkey::domain::resource::ResourceType::Export,
+        id: "exp_returns".parse().unwrap(),
+    };
+    let found = engine.store.get_resources(&acme().id, &[name]).await;
+    found.unwrap().pop()
+}
+
+/// The records of revocations.
+async fn revocations(engine: &Engine) -> Vec<AuditRecord> {
+    let mut log = engine.audit(&acme().id).await;
+    log.retain(|record| record.action == Action::Revoke);
+    log
+}
+
+async fn active(engine: &Engine) -> usize {
+    let query = TokenQuery {
+        filter: TokenFilter {
+            status: Some(Status::Active),
+            ..TokenFilter::default()
+        },
+        limit: 1_000,
+        after: None,
+    };
+    let page = engine.store.list_tokens(&acme().id, &query, now()).await;
+    page.unwrap().items.len()
+}
+
+async fn with_tokens(count: usize) -> Engine {
+    let engine = Engine::with_accounts().await;
+    for _ in 0..count {
+        engine.add(token_at(now())).await;
+    }
+    engine
+}
+
+#[tokio::test]
+async fn an_account_and_its_members_become_known() {
+    let engine = Engine::start().await;
+    Bus::account_upserted().reach(&engine).await;
+    assert_eq!(account(&engine).await, Some(acme()));
+    for member in acme().members {
+        let accounts = memberships(&engine, member.id.as_str()).await;
+        assert_eq!(accounts, [acme().id]);
+    }
+}
+
+#[tokio::test]
+async fn an_account_changes_with_its_members() {
+    let engine = Engine::start().await;
+    Bus::account_upserted().reach(&engine).await;
+    let members = json!([
+        {"id": "admin-1", "email": "ada@acme.example", "name": "Ada", "role": "owner"}
+    ]);
+    let changed = Bus::account_upserted().at(1).detail("members", members);
+    changed
+        .detail("plan", json!("premium"))
+        .reach(&engine)
+        .await;
+    let account = account(&engine).await.unwrap();
+    assert_eq!(
+        account.members,
+        [Member {
+            id: "admin-1".parse().unwrap(),
+            email: "ada@acme.example".into(),
+            name: "Ada".into(),
+            role: Role::Owner,
+            developer_mode: false,
+        }]
+    );
+    assert!(!account.has_api_management());
+    assert_eq!(memberships(&engine, "owner-1").await, []);
+}
+
+#[tokio::test]
+async fn a_resource_becomes_known_and_unknown_again() {
+    let engine = Engine::start().await;
+    Bus::resource_upserted().reach(&engine).await;
+    let known = resource(&engine).await.unwrap();
+    assert_eq!(known.name, "Returns");
+    assert_eq!(known.integration_id, Some("app1".parse().unwrap()));
+    let moved = Bus::resource_upserted().at(1);
+    moved
+        .detail("integrationId", Value::Null)
+        .reach(&engine)
+        .await;
+    assert_eq!(resource(&engine).await.unwrap().integration_id, None);
+    Bus::resource_deleted().reach(&engine).await;
+    assert_eq!(resource(&engine).await, None);
+}
+
+#[tokio::test]
+async fn a_repeated_event_changes_nothing() {
+    let engine = with_tokens(3).await;
+    for event in SAMPLES.map(|sample| Bus(serde_json::from_str(sample).unwrap())) {
+        let event = event.at(1);
+        event.reach(&engine).await;
+        let before = engine.dump().await;
+        event.reach(&engine).await;
+        assert_eq!(engine.dump().await, before, "{event:?}");
+    }
+}
+
+/// Every order of three.
+const ORDERS: [[usize; 3]; 6] = [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+];
+
+#[tokio::test]
+async fn an_accounts_events_lead_to_the_same_state_in_every_order() {
+    let named = |name: &str, second| {
+        let event = Bus::account_upserted().detail("name", json!(name));
+        event.at(second)
+    };
+    let ending = [named("a", 1), named("b", 2), Bus::account_deleted().at(3)];
+    let returning = [named("a", 1), Bus::account_deleted().at(2), named("c", 3)];
+    for order in ORDERS {
+        let engine = Engine::start().await;
+        for index in order {
+            ending[index].reach(&engine).await;
+        }
+        assert_eq!(account(&engine).await, None, "{order:?}");
+        assert_eq!(memberships(&engine, "owner-1").await, []);
+
+        let engine = Engine::start().await;
+        for index in order {
+            returning[index].reach(&engine).await;
+        }
+        assert_eq!(account(&engine).await.unwrap().name, "c", "{order:?}");
+        assert_eq!(memberships(&engine, "owner-1").await, [acme().id]);
+    }
+}
+
+#[tokio::test]
+async fn a_resources_events_lead_to_the_same_state_in_every_order() {
+    let named = |name: &str, second| {
+        let event = Bus::resource_upserted().detail("name", json!(name));
+        event.at(second)
+    };
+    let ending = [named("a", 1), named("b", 2), Bus::resource_deleted().at(3)];
+    let returning = [named("a", 1), Bus::resource_deleted().at(2), named("c", 3)];
+    for order in ORDERS {
+        let engine = Engine::start().await;
+        for index in order {
+            ending[index].reach(&engine).await;
+        }
+        assert_eq!(resource(&engine).await, None, "{order:?}");
+
+        let engine = Engine::start().await;
+        for index in order {
+            returning[index].reach(&engine).await;
+        }
+        assert_eq!(resource(&engine).await.unwrap().name, "c", "{order:?}");
+    }
+}
+
+#[test]
+fn a_malformed_event_does_not_parse() {
+    for sample in SAMPLES {
+        let event = Bus(serde_json::from_str(sample).unwrap());
+        assert!(event.parse().is_ok());
+        for field in ["id", "time", "detail-type", "detail"] {
+            let mut event = event.clone();
+            event.0.as_object_mut().unwrap().remove(field);
+            assert!(event.parse().is_err(), "without {field}");
+        }
+        let mut odd = event.clone();
+        odd.0["detail-type"] = json!("SomethingElse");
+        assert!(odd.parse().is_err());
+        let mut odd = event.clone();
+        odd.0["time"] = json!("yesterday");
+        assert!(odd.parse().is_err());
+        for id in [json!("a#b"), json!(""), json!(7), Value::Null] {
+            assert!(event.clone().detail("id", id).parse().is_err());
+        }
+    }
+    let odd_member = json!([{"id": "u", "email": "u@acme.example", "name": "U", "role": "king"}]);
+    for (field, value) in [
+        ("plan", json!("free")),
+        ("members", odd_member),
+        ("members", json!({})),
+        ("name", Value::Null),
+    ] {
+        let event = Bus::account_upserted().detail(field, value);
+        assert!(event.parse().is_err(), "{event:?}");
+    }
+    for event in [Bus::resource_upserted(), Bus::resource_deleted()] {
+        assert!(event.clone().detail("type", json!("flow")).parse().is_err());
+        assert!(event.detail("accountId", json!("a b")).parse().is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_account_is_unknown_and_its_tokens_are_revoked_one_and_all() {
+    let engine = with_tokens(250).await;
+    let theirs = Token {
+        account_id: globex().id,
+        ..token()
+    };
+    engine.add(theirs).await;
+    let event = Bus::account_deleted();
+    event.reach(&engine).await;
+    assert_eq!(account(&engine).await, None);
+    assert_eq!(memberships(&engine, "owner-1").await, []);
+    assert_eq!(
+        (active(&engine).await, engine.count_tokens(&acme().id).await),
+        (0, 250)
+    );
+    let records = revocations(&engine).await;
+    assert_eq!(records.len(), 250);
+    let tokens: std::collections::BTreeSet<_> = records.iter().map(|r| &r.token_id).collect();
+    assert_eq!(tokens.len(), 250);
+    for record in &records {
+        assert_eq!(record.origin.source, Source::System);
+        assert_eq!(record.origin.actor, Actor::system());
+        assert_eq!(record.origin.request_id, event.0["id"].as_str().unwrap());
+        let reason = record
+            .changes
+            .iter()
+            .find(|c| c.field == "revocationReason");
+        let reason = reason.unwrap().new.as_deref();
+        assert_eq!(reason, Some("the account was deleted"));
+    }
+    let neighbour = engine.store.get_account(&globex().id).await.unwrap();
+    assert_eq!(neighbour, Some(globex()));
+    assert_eq!(engine.audit(&globex().id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn every_secret_of_a_deleted_account_is_refused() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    Bus::account_deleted().reach(&engine).await;
+    let secret = engine.store.get_secret(&stored.secret_hash).await.unwrap();
+    assert_eq!(secret.unwrap().status, Status::Revoked);
+}
+
+#[tokio::test]
+async fn tokens_that_are_revoked_or_purged_need_no_record() {
+    let engine = with_tokens(1).await;
+    let gone = engine.add(token_at(now())).await;
+    engine.revoke(gone).await;
+    let mut purged = token_at(now());
+    purged.purge_at = Some(now());
+    engine.add(purged).await;
+    Bus::account_deleted().reach(&engine).await;
+    assert_eq!(revocations(&engine).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_deletion_of_an_account_that_is_newer_revokes_nothing() {
+    let engine = with_tokens(2).await;
+    Bus::account_upserted().at(100).reach(&engine).await;
+    Bus::account_deleted().reach(&engine).await;
+    assert_eq!(account(&engine).await, Some(acme()));
+    assert_eq!(active(&engine).await, 2);
+}
+
+#[tokio::test]
+async fn the_deletion_of_an_unknown_account_is_remembered() {
+    let engine = Engine::start().await;
+    Bus::account_deleted().reach(&engine).await;
+    Bus::account_upserted().reach(&engine).await;
+    assert_eq!(account(&engine).await, None);
+}
+
+#[tokio::test]
+async fn without_an_audit_log_nothing_is_revoked_and_the_event_comes_again() {
+    let engine = with_tokens(2).await;
+    engine.break_audit().await;
+    let failed = Bus::account_deleted().on(&engine.store).await;
+    assert!(matches!(failed, Err(PortError::Broken(_))));
+    assert_eq!(active(&engine).await, 2);
+}
+
+/// What gets in the way of a deletion.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Somebody tries to make a token whenever the tokens are listed.
+    Insertion,
+    /// Somebody revokes a token right before it is revoked here.
+    Revocation,
+    /// A token is removed right before it is revoked.
+    Removal,
+    /// The table is throttled after so many revocations.
+    Throttling(usize),
+}
+
+struct Meanwhile<'a> {
+    engine: &'a Engine,
+    trouble: Trouble,
+    insertions: Mutex<Vec<Result<(), PortError>>>,
+    changes: Mutex<usize>,
+}
+
+impl<'a> Meanwhile<'a> {
+    fn new(engine: &'a Engine, trouble: Trouble) -> Self {
+        Self {
+            engine,
+            trouble,
+            insertions: Mutex::default(),
+            changes: Mutex::default(),
+        }
+    }
+}
+
+impl ProjectPlatform for Meanwhile<'_> {
+    async fn put_account(&self, account: &Account, time: Timestamp) -> Result<(), PortError> {
+        self.engine.store.put_account(account, time).await
+    }
+
+    async fn delete_account(
+        &self,
+        account: &AccountId,
+        time: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.engine.store.delete_account(account, time).await
+    }
+
+    async fn put_resource(&self, resource: &Resource, time: Timestamp) -> Result<(), PortError> {
+        self.engine.store.put_resource(resource, time).await
+    }
+
+    async fn delete_resource(
+        &self,
+        account: &AccountId,
+        name: &ResourceRef,
+        time: Timestamp,
+    ) -> Result<(), PortError> {
+        let store = &self.engine.store;
+        store.delete_resource(account, name, time).await
+    }
+}
+
+impl ListTokens for Meanwhile<'_> {
+    async fn list_tokens(
+        &self,
+        account: &AccountId,
+        query: &TokenQuery,
+        now: Timestamp,
+    ) -> Result<Page<Token, TokenId>, PortError> {
+        let store = &self.engine.store;
+        let page = store.list_tokens(account, query, now).await;
+        if matches!(self.trouble, Trouble::Insertion) {
+            let stored = stored_token();
+            let new = NewToken {
+                audit: audit(Action::Create, &stored.token, now, 1),
+                stored,
+                idempotency: None,
+            };
+            let inserted = store.insert_token(&new).await;
+            self.insertions.lock().unwrap().push(inserted);
+        }
+        page
+    }
+}
+
+impl GetToken for Meanwhile<'_> {
+    async fn get_token(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> Result<Option<StoredToken>, PortError> {
+        self.engine.store.get_token(account, id, now).await
+    }
+}
+
+impl ChangeToken for Meanwhile<'_> {
+    async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
+        let before = &change.before;
+        match self.trouble {
+            Trouble::Insertion => {}
+            Trouble::Revocation => drop(self.engine.revoke(before.clone()).await),
+            Trouble::Removal => self.engine.remove(&before.token).await,
+            Trouble::Throttling(most) => {
+                let mut changes = self.changes.lock().unwrap();
+                *changes += 1;
+                if *changes > most {
+                    return Err(PortError::Unavailable("throttled".into()));
+                }
+            }
+        }
+        self.engine.store.change_token(change).await
+    }
+}
+
+#[tokio::test]
+async fn no_token_is_made_while_an_account_is_being_deleted() {
+    let engine = with_tokens(2).await;
+    let store = Meanwhile::new(&engine, Trouble::Insertion);
+    Bus::account_deleted().on(&store).await.unwrap();
+    let insertions = store.insertions.into_inner().unwrap();
+    assert!(!insertions.is_empty());
+    assert!(
+        insertions
+            .iter()
+            .all(|i| matches!(i, Err(PortError::Conflict)))
+    );
+    assert_eq!(active(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_midway_is_finished_by_its_retry() {
+    let engine = with_tokens(20).await;
+    let store = Meanwhile::new(&engine, Trouble::Throttling(7));
+    let failed = Bus::account_deleted().on(&store).await;
+    assert!(matches!(failed, Err(PortError::Unavailable(_))));
+    let left = active(&engine).await;
+    assert!(left > 0);
+    assert_eq!(revocations(&engine).await.len(), 20 - left);
+    Bus::account_deleted().reach(&engine).await;
+    assert_eq!(active(&engine).await, 0);
+    assert_eq!(revocations(&engine).await.len(), 20);
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_else_revokes_meanwhile_is_recorded_once() {
+    let engine = with_tokens(3).await;
+    let store = Meanwhile::new(&engine, Trouble::Revocation);
+    Bus::account_deleted().on(&store).await.unwrap();
+    let records = revocations(&engine).await;
+    assert_eq!((active(&engine).await, records.len()), (0, 3));
+    assert!(
+        records
+            .iter()
+            .all(|record| record.origin.source == Source::Api)
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_removed_meanwhile_needs_no_revocation() {
+    let engine = with_tokens(3).await;
+    let store = Meanwhile::new(&engine, Trouble::Removal);
+    Bus::account_deleted().on(&store).await.unwrap();
+    assert_eq!(engine.count_tokens(&acme().id).await, 0);
+    assert_eq!(revocations(&engine).await, []);
+}

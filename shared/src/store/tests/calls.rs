@@ -1,0 +1,101 @@
+//! How much a question costs: the calls that reach DynamoDB.
+
+use std::sync::{Arc, Mutex};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+
+use crate::domain::policy::{Operation, Owner};
+use crate::domain::ports::{GetResources, InsertToken};
+use crate::domain::verification::{Client as Caller, Outcome, Presentation, verify};
+use crate::store::Store;
+use crate::testing::{Engine, now, stored_token, system_at};
+
+/// Notes the operation of every request.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Calls {
+    /// A store on the engine's tables whose calls are noted.
+    pub(super) fn noted(engine: &Engine) -> (Self, Store) {
+        let calls = Self::default();
+        let config = engine.client.config().to_builder();
+        let config = config.interceptor(calls.clone()).build();
+        let store = Store {
+            client: Client::from_conf(config),
+            tables: engine.store.tables.clone(),
+        };
+        (calls, store)
+    }
+
+    /// The operations since this was last asked.
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Intercept for Calls {
+    fn name(&self) -> &'static str {
+        "Calls"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let target = context.request().headers().get("x-amz-target");
+        let (_, operation) = target.unwrap().split_once('.').unwrap();
+        self.0.lock().unwrap().push(operation.to_owned());
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "presents the secret")]
+#[tokio::test]
+async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
+    use secrecy::ExposeSecret;
+    let engine = Engine::with_accounts().await;
+    engine
+        .store
+        .insert_token(&super::creation(&stored_token()))
+        .await
+        .unwrap();
+    let (calls, store) = Calls::noted(&engine);
+    let plain = crate::testing::plain_secret();
+    let ask = || {
+        let presentation = Presentation {
+            ip: [192, 0, 2, 1].into(),
+            operation: Some(Operation::of_request("GET", "/v1/exports/exp_orders")),
+            owner: Owner::NotRead,
+        };
+        let caller = Caller {
+            user_agent: None,
+            request_id: "req-1".into(),
+        };
+        let (store, text) = (store.clone(), plain.expose_secret().to_owned());
+        async move { verify(&store, &system_at(now()), &text, presentation, &caller).await }
+    };
+    assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+    assert_eq!(calls.take(), ["GetItem", "TransactWriteItems"]);
+    assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+    assert_eq!(calls.take(), ["GetItem"]);
+}
+
+#[tokio::test]
+async fn no_names_need_no_call_and_one_name_needs_no_batch() {
+    let engine = Engine::with_accounts().await;
+    let (calls, store) = Calls::noted(&engine);
+    let account = crate::testing::acme().id;
+    assert_eq!(store.get_resources(&account, &[]).await.unwrap(), []);
+    assert!(calls.take().is_empty());
+    let name = super::platform::name("export", "exp_orders");
+    assert_eq!(
+        store.get_resources(&account, &[name]).await.unwrap().len(),
+        1
+    );
+    assert_eq!(calls.take(), ["GetItem"]);
+}

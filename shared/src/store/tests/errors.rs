@@ -1,0 +1,260 @@
+//! What becomes of AWS's errors: answers that the engine can't be brought to give.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::config::Tables;
+use crate::domain::ports::{GetAccount, GetToken};
+use crate::store::Store;
+use crate::testing::{acme, token};
+
+/// A service that gives prepared answers, one after the other, and keeps the requests.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Service {
+    answers: Arc<Mutex<VecDeque<(u16, String)>>>,
+    requests: Arc<Mutex<Vec<Value>>>,
+}
+
+impl Service {
+    pub(super) async fn answering(
+        answers: impl IntoIterator<Item = (u16, Value)>,
+    ) -> (Self, SdkConfig) {
+        let texts = answers
+            .into_iter()
+            .map(|(status, body)| (status, body.to_string()));
+        Self::answering_with(texts).await
+    }
+
+    async fn answering_with(answers: impl IntoIterator<Item = (u16, String)>) -> (Self, SdkConfig) {
+        let service = Self::default();
+        service.answers.lock().unwrap().extend(answers);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = config(&listener.local_addr().unwrap().to_string());
+        let listening = service.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(listening.clone().serve(stream));
+            }
+        });
+        (service, config)
+    }
+
+    /// The JSON of the requests so far.
+    pub(super) fn requests(&self) -> Vec<Value> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    async fn serve(self, mut stream: TcpStream) {
+        while let Some(body) = read_request(&mut stream).await {
+            self.requests.lock().unwrap().push(body);
+            let next = self.answers.lock().unwrap().pop_front();
+            let (status, body) = next.expect("a request more than there are answers");
+            let answer = format!(
+                "HTTP/1.1 {status} Prepared\r\ncontent-type: application/x-amz-json-1.0\r\n\
+                 content-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    }
+}
+
+/// A request's body; `None` at the end of the connection.
+async fn read_request(stream: &mut TcpStream) -> Option<Value> {
+    let mut read = Vec::new();
+    loop {
+        if let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&read[..end]).to_lowercase();
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"))
+                .map_or(0, |length| length.trim().parse().unwrap());
+            let body = end + 4;
+            if read.len() >= body + length {
+                return Some(serde_json::from_slice(&read[body..body + length]).unwrap());
+            }
+        }
+        if stream.read_buf(&mut read).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+fn config(address: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static("us-east-1"))
+        .endpoint_url(format!("http://{address}"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+        .retry_config(RetryConfig::disabled())
+        .build()
+}
+
+fn store(config: &SdkConfig) -> Store {
+    let tables = Tables {
+        tokens: "Tokens".into(),
+        audit: "Audit".into(),
+        audit_retention: SignedDuration::from_hours(400 * 24),
+    };
+    Store::new(config, tables)
+}
+
+fn error(code: &str) -> Value {
+    json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no"})
+}
+
+/// A transaction that was cancelled for these reasons, one per item.
+fn cancelled(reasons: &[&str]) -> (u16, Value) {
+    let reasons: Vec<_> = reasons.iter().map(|code| json!({"Code": code})).collect();
+    let mut body = error("TransactionCanceledException");
+    body["CancellationReasons"] = json!(reasons);
+    (400, body)
+}
+
+/// Reads from a service that gives this answer.
+async fn read(status: u16, body: String) -> PortError {
+    let (_, config) = Service::answering_with([(status, body)]).await;
+    let read = store(&config).get_account(&acme().id).await;
+    read.unwrap_err()
+}
+
+/// Writes to a service that gives these answers; also answers how often it was asked.
+async fn write(answers: Vec<(u16, Value)>) -> (Result<(), PortError>, usize) {
+    let (service, config) = Service::answering(answers).await;
+    let stored = stored_token();
+    let written = store(&config).insert_token(&creation(&stored)).await;
+    (written, service.requests().len())
+}
+
+#[tokio::test]
+async fn what_may_work_later_is_unavailable() {
+    for (status, code) in [
+        (400, "ThrottlingException"),
+        (400, "ProvisionedThroughputExceededException"),
+        (400, "RequestLimitExceeded"),
+        (400, "LimitExceededException"),
+        (400, "TransactionInProgressException"),
+        (500, "InternalServerError"),
+        (503, "ServiceUnavailable"),
+    ] {
+        let error = read(status, error(code).to_string()).await;
+        assert!(
+            matches!(error, PortError::Unavailable(_)),
+            "{code}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_will_never_work_is_broken() {
+    for code in [
+        "AccessDeniedException",
+        "ResourceNotFoundException",
+        "ValidationException",
+        "UnrecognizedClientException",
+        "NobodyKnowsException",
+    ] {
+        let error = read(400, error(code).to_string()).await;
+        assert!(matches!(error, PortError::Broken(_)), "{code}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_failure_is_unavailable() {
+    for body in ["", "<html>Bad gateway</html>"] {
+        let error = read(502, body.into()).await;
+        assert!(matches!(error, PortError::Unavailable(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_reached_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = config(&listener.local_addr().unwrap().to_string());
+    drop(listener);
+    let read = store(&config)
+        .get_token(&acme().id, &token().id, now())
+        .await;
+    let error = read.unwrap_err();
+    assert!(matches!(error, PortError::Unavailable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_condition_that_does_not_hold_is_a_conflict_at_once() {
+    for reasons in [
+        &["None", "ConditionalCheckFailed", "None"],
+        &["TransactionConflict", "ConditionalCheckFailed", "None"],
+    ] {
+        let (written, asked) = write(vec![cancelled(reasons)]).await;
+        assert!(is_conflict(written));
+        assert_eq!(asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_collision_is_tried_again() {
+    let collision = || cancelled(&["None", "TransactionConflict", "None"]);
+    let (written, asked) = write(vec![collision(), collision(), (200, json!({}))]).await;
+    assert!(written.is_ok());
+    assert_eq!(asked, 3);
+}
+
+#[tokio::test]
+async fn a_collision_that_does_not_end_is_a_conflict() {
+    let collision = cancelled(&["None", "TransactionConflict", "None"]);
+    let (written, asked) = write(vec![collision; 4]).await;
+    assert!(is_conflict(written));
+    assert_eq!(asked, 4);
+}
+
+#[tokio::test]
+async fn a_throttled_transaction_is_unavailable() {
+    for code in ["ThrottlingError", "ProvisionedThroughputExceeded"] {
+        let (written, asked) = write(vec![cancelled(&["None", code])]).await;
+        assert!(matches!(written, Err(PortError::Unavailable(_))), "{code}");
+        assert_eq!(asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_wrong_is_broken() {
+    let reasons = ["ValidationError", "ItemCollectionSizeLimitExceeded"];
+    for code in reasons {
+        let (written, asked) = write(vec![cancelled(&["None", code])]).await;
+        assert!(matches!(written, Err(PortError::Broken(_))), "{code}");
+        assert_eq!(asked, 1);
+    }
+}
+
+#[tokio::test]
+async fn keys_that_a_batch_left_out_are_asked_for_again() {
+    use crate::domain::ports::GetResources;
+    let names = ["exp_1", "exp_2"].map(|id| super::platform::name("export", id));
+    let item = |id: &str| json!({"accountId": {"S": "acme"}, "type": {"S": "export"}, "id": {"S": id}, "name": {"S": id}});
+    let left = json!({"Tokens": {"ConsistentRead": true, "Keys": [
+        {"pk": {"S": "ACCOUNT#acme"}, "sk": {"S": "RESOURCE#export#exp_2"}}
+    ]}});
+    let (service, config) = Service::answering([
+        (
+            200,
+            json!({"Responses": {"Tokens": [item("exp_1")]}, "UnprocessedKeys": left}),
+        ),
+        (
+            200,
+            json!({"Responses": {"Tokens": [item("exp_2")]}, "UnprocessedKeys": {}}),
+        ),
+    ])
+    .await;
+    let found = store(&config).get_resources(&acme().id, &names).await;
+    let found: Vec<_> = found.unwrap().iter().map(|r| r.reference()).collect();
+    assert_eq!(found, names);
+    assert_eq!(service.requests()[1]["RequestItems"], left);
+}

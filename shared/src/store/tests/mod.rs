@@ -1,0 +1,137 @@
+//! The stores on a real engine, one file per concern.
+
+mod audit;
+mod calls;
+mod changes;
+mod errors;
+mod inserts;
+mod items;
+mod lists;
+mod mails;
+mod platform;
+mod time_to_live;
+mod uses;
+mod vault;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Item;
+use super::items::{account_key, secret_key, token_key};
+use crate::domain::audit::{Action, AuditRecord};
+use crate::domain::id::TokenId;
+use crate::domain::ports::{
+    ChangeToken, GetSecret, IdempotencyRecord, InsertToken, NewToken, PortError, TokenChange,
+};
+use crate::domain::scope::{ResourceLists, Scope};
+use crate::domain::secret::{PlainSecret, SecretHash};
+use crate::domain::token::{Kind, StoredToken, Token};
+use crate::domain::verification::SecretRecord;
+use crate::system::System;
+use crate::testing::{Engine, now, origin, owner_actor, stored_token};
+
+fn later(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+fn hash() -> SecretHash {
+    PlainSecret::generate(Kind::Account, &System)
+        .unwrap()
+        .hash()
+}
+
+fn record(action: Action, token: &Token) -> AuditRecord {
+    AuditRecord::new(action, token, vec![], origin(), now(), &System).unwrap()
+}
+
+fn creation(stored: &StoredToken) -> NewToken {
+    NewToken {
+        audit: record(Action::Create, &stored.token),
+        stored: stored.clone(),
+        idempotency: None,
+    }
+}
+
+fn idempotency(token: &Token) -> IdempotencyRecord {
+    IdempotencyRecord {
+        key: "5e".repeat(32),
+        fingerprint: "f1".repeat(32),
+        token_id: token.id.clone(),
+    }
+}
+
+/// A token of its own beside [`stored_token`].
+fn another() -> StoredToken {
+    let mut stored = stored_token();
+    stored.token.id = TokenId::generate(now(), &System).unwrap();
+    stored.secret_hash = hash();
+    stored
+}
+
+/// The change from one state to another, which counts as one version more.
+fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
+    after.token.version = before.token.version + 1;
+    TokenChange {
+        before: before.clone(),
+        audit: record(Action::Update, &after.token),
+        after,
+    }
+}
+
+/// The most ids that a scope may list, each as long as it may be.
+fn widest_scope(letter: &str) -> Scope {
+    let mut lists = ResourceLists::default();
+    for number in 0..1_000 {
+        let id = format!("{letter}{number:063}");
+        lists.exports.insert(id.parse().unwrap());
+    }
+    Scope::Custom(lists)
+}
+
+async fn engine_with_token() -> (Engine, StoredToken) {
+    let engine = Engine::with_accounts().await;
+    let stored = stored_token();
+    let new = creation(&stored);
+    engine.store.insert_token(&new).await.unwrap();
+    (engine, stored)
+}
+
+/// Applies a change and answers the state that it was to bring about.
+async fn apply(engine: &Engine, before: &StoredToken, after: StoredToken) -> StoredToken {
+    let change = change(before, after);
+    engine.store.change_token(&change).await.unwrap();
+    change.after
+}
+
+fn revoked(stored: &StoredToken) -> StoredToken {
+    let reason = Some("lost".into());
+    let token = stored.token.revoke(owner_actor(), now(), reason).unwrap();
+    stored.with(token, now())
+}
+
+fn reactivated(stored: &StoredToken) -> StoredToken {
+    let mut stored = stored.clone();
+    stored.token.revocation = None;
+    stored
+}
+
+async fn secret(engine: &Engine, hash: SecretHash) -> Option<SecretRecord> {
+    engine.store.get_secret(&hash).await.unwrap()
+}
+
+/// An item as it is stored.
+async fn raw(engine: &Engine, pk: impl Into<String>, sk: impl Into<String>) -> Option<Item> {
+    let key = super::key(pk, sk);
+    engine.store.get_item(key).await.unwrap()
+}
+
+async fn raw_token(engine: &Engine, token: &Token) -> Option<Item> {
+    raw(engine, account_key(&token.account_id), token_key(&token.id)).await
+}
+
+async fn raw_secret(engine: &Engine, hash: SecretHash) -> Option<Item> {
+    raw(engine, secret_key(hash), super::items::SECRET).await
+}
+
+fn is_conflict<T>(result: Result<T, PortError>) -> bool {
+    matches!(result, Err(PortError::Conflict))
+}

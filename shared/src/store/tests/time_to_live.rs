@@ -1,0 +1,111 @@
+//! What the table's time to live removes, and when.
+
+use super::*;
+use crate::domain::ports::{ClaimMail, ProjectPlatform};
+use crate::domain::token::RetiredSecret;
+use crate::testing::acme;
+
+const HOUR: i64 = 60 * 60;
+const DAY: i64 = 24 * HOUR;
+
+async fn exists(engine: &Engine, pk: impl Into<String>, sk: &str) -> bool {
+    raw(engine, pk, sk).await.is_some()
+}
+
+#[tokio::test]
+async fn a_token_and_its_secrets_go_after_the_purge_time_and_nothing_else_does() {
+    let (engine, staying) = engine_with_token().await;
+    let mut purged = another();
+    purged.token.purge_at = Some(later(HOUR));
+    let mut new = creation(&purged);
+    new.idempotency = Some(idempotency(&purged.token));
+    engine.store.insert_token(&new).await.unwrap();
+
+    assert_eq!(engine.sweep(later(HOUR)), 0, "not before its time");
+    assert!(raw_token(&engine, &purged.token).await.is_some());
+    assert_eq!(engine.sweep(later(HOUR + 1)), 2);
+    assert!(raw_token(&engine, &purged.token).await.is_none());
+    assert!(raw_secret(&engine, purged.secret_hash).await.is_none());
+    assert!(raw_token(&engine, &staying.token).await.is_some());
+    assert!(raw_secret(&engine, staying.secret_hash).await.is_some());
+    assert!(exists(&engine, "ACCOUNT#acme", "PROFILE").await);
+    assert_eq!(engine.audit(&acme().id).await.len(), 2);
+
+    // A day after the request its idempotency record goes too.
+    assert_eq!(engine.sweep(later(DAY + 1)), 1);
+    assert_eq!(engine.sweep(later(399 * DAY)), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_not_removed_before_the_last_fraction_of_its_time() {
+    let engine = Engine::with_accounts().await;
+    let mut purged = another();
+    purged.token.purge_at = Some("2026-11-23T11:00:00.001Z".parse().unwrap());
+    engine.store.insert_token(&creation(&purged)).await.unwrap();
+    let item = raw_token(&engine, &purged.token).await.unwrap();
+    let end = later(HOUR + 1).as_second().to_string();
+    assert_eq!(item["expiresAt"].as_n(), Ok(&end));
+}
+
+#[tokio::test]
+async fn a_retired_secret_goes_after_its_grace_period_and_the_token_stays() {
+    let (engine, before) = engine_with_token().await;
+    let mut after = before.clone();
+    after.retired = Some(RetiredSecret {
+        hash: before.secret_hash,
+        valid_until: later(HOUR),
+    });
+    after.secret_hash = hash();
+    let after = apply(&engine, &before, after).await;
+    assert_eq!(engine.sweep(later(HOUR + 1)), 1);
+    assert!(raw_secret(&engine, before.secret_hash).await.is_none());
+    assert!(raw_secret(&engine, after.secret_hash).await.is_some());
+    assert!(raw_token(&engine, &after.token).await.is_some());
+
+    // Its item is gone, and the next change doesn't look for it.
+    let changed = after.with(revoked(&after).token, later(HOUR + 1));
+    assert_eq!(changed.retired, None);
+    apply(&engine, &after, changed).await;
+}
+
+#[tokio::test]
+async fn a_grace_period_does_not_outlive_the_purge_time() {
+    let engine = Engine::with_accounts().await;
+    let mut stored = another();
+    stored.token.purge_at = Some(later(HOUR));
+    stored.retired = Some(RetiredSecret {
+        hash: hash(),
+        valid_until: later(DAY),
+    });
+    engine.store.insert_token(&creation(&stored)).await.unwrap();
+    assert_eq!(engine.sweep(later(HOUR + 1)), 3);
+}
+
+#[tokio::test]
+async fn an_audit_record_is_kept_as_long_as_it_was_promised() {
+    let (engine, _) = engine_with_token().await;
+    assert_eq!(engine.sweep(later(400 * DAY)), 0);
+    assert_eq!(engine.sweep(later(400 * DAY + 1)), 1);
+    assert_eq!(engine.audit(&acme().id).await, []);
+}
+
+#[tokio::test]
+async fn markers_outlive_every_retry_and_go_then() {
+    let engine = Engine::with_accounts().await;
+    let deleted = engine.store.delete_account(&acme().id, now()).await;
+    assert!(deleted.unwrap());
+    let export = super::platform::name("export", "exp_orders");
+    let delete = engine
+        .store
+        .delete_resource(&acme().id, &export, now())
+        .await;
+    delete.unwrap();
+    let user = "owner-1".parse().unwrap();
+    let claim = engine.store.claim_mail("aud_1", &user, now()).await;
+    claim.unwrap();
+    assert_eq!(engine.sweep(later(7 * DAY)), 0);
+    assert_eq!(engine.sweep(later(7 * DAY + 1)), 2);
+    assert!(!exists(&engine, "ACCOUNT#acme", "PROFILE").await);
+    assert_eq!(engine.sweep(later(15 * DAY)), 0);
+    assert_eq!(engine.sweep(later(15 * DAY + 1)), 1);
+}
