@@ -1,13 +1,14 @@
 //! A real DynamoDB engine within the test's process, with the tables of the template.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
     TimeToLiveSpecification,
 };
 use dynoxide::Database;
@@ -15,19 +16,21 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
-use super::now;
+use super::{now, origin, owner_actor};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{Action, AuditRecord};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
 use crate::domain::ports::{
-    DecryptSecret, EncryptSecret, GetToken, ListAudit, ListTokens, PortError, ProjectPlatform,
+    ChangeToken, DecryptSecret, EncryptSecret, GetToken, InsertToken, ListAudit, ListTokens,
+    NewToken, PortError, ProjectPlatform, TokenChange,
 };
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::secret::PlainSecret;
-use crate::domain::token::{Ciphertext, StoredToken};
+use crate::domain::token::{Ciphertext, StoredToken, Token};
 use crate::store::Store;
+use crate::system::System;
 
 const TOKENS: &str = "Tokens";
 const AUDIT: &str = "Audit";
@@ -122,14 +125,80 @@ impl Engine {
             .unwrap();
     }
 
-    /// Every item of a table, as text.
+    /// Every item of the tables, as text that is the same for the same items.
     pub async fn dump(&self) -> String {
-        let mut dump = String::new();
+        let mut dump = Vec::new();
         for table in [TOKENS, AUDIT] {
-            let items = self.client.scan().table_name(table).send().await;
-            dump.push_str(&format!("{:?}", items.map(|output| output.items)));
+            // A table that was taken away has no items.
+            let scan = self.client.scan().table_name(table).send().await;
+            let items = scan.ok().and_then(|output| output.items);
+            dump.extend(items.into_iter().flatten().map(|item| render_map(&item)));
         }
-        dump
+        dump.sort();
+        dump.join("\n")
+    }
+
+    /// Puts a token into the tables as its creation does, with a new secret that a [`FakeVault`]
+    /// encrypted.
+    pub async fn add(&self, token: Token) -> StoredToken {
+        let plain = PlainSecret::generate(token.kind, &System).unwrap();
+        let vault = FakeVault::default();
+        let sealed = vault.encrypt_secret(&token.account_id, &token.id, &plain);
+        let stored = StoredToken {
+            secret_hash: plain.hash(),
+            ciphertext: sealed.await.unwrap(),
+            retired: None,
+            token: Token {
+                hint: plain.hint(),
+                ..token
+            },
+        };
+        let (token, at) = (&stored.token, stored.token.created_at);
+        let new = NewToken {
+            audit: AuditRecord::new(Action::Create, token, vec![], origin(), at, &System).unwrap(),
+            stored: stored.clone(),
+            idempotency: None,
+        };
+        self.store.insert_token(&new).await.unwrap();
+        stored
+    }
+
+    /// Revokes a token as its owner does.
+    pub async fn revoke(&self, before: StoredToken) -> StoredToken {
+        let token = before.token.revoke(owner_actor(), now(), None).unwrap();
+        let audit = AuditRecord::new(Action::Revoke, &token, vec![], origin(), now(), &System);
+        let change = TokenChange {
+            after: before.with(token, now()),
+            before,
+            audit: audit.unwrap(),
+        };
+        self.store.change_token(&change).await.unwrap();
+        change.after
+    }
+
+    /// Takes a token's item away, as its time to live does.
+    pub async fn remove(&self, token: &Token) {
+        self.client
+            .delete_item()
+            .table_name(TOKENS)
+            .key("pk", s(format!("ACCOUNT#{}", token.account_id)))
+            .key("sk", s(format!("TOKEN#{}", token.id)))
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// Leads a person to an account, whether or not its profile has him as a member.
+    pub async fn put_membership(&self, user: &str, account: &str) {
+        self.client
+            .put_item()
+            .table_name(TOKENS)
+            .item("pk", s(format!("USER#{user}")))
+            .item("sk", s(format!("ACCOUNT#{account}")))
+            .item("accountId", s(account))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// A token as it is stored.
@@ -176,6 +245,29 @@ impl aws_sdk_dynamodb::config::AsyncSleep for Sleep {
     fn sleep(&self, duration: std::time::Duration) -> aws_sdk_dynamodb::config::Sleep {
         aws_sdk_dynamodb::config::Sleep::new(tokio::time::sleep(duration))
     }
+}
+
+fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// An attribute as text: maps in order, bytes as the text that they may hide.
+fn render(value: &AttributeValue) -> String {
+    match value {
+        AttributeValue::M(map) => render_map(map),
+        AttributeValue::L(list) => format!("{:?}", list.iter().map(render).collect::<Vec<_>>()),
+        AttributeValue::Ss(set) => format!("{:?}", set.iter().collect::<BTreeSet<_>>()),
+        AttributeValue::B(bytes) => String::from_utf8_lossy(bytes.as_ref()).into_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn render_map(map: &HashMap<String, AttributeValue>) -> String {
+    let map: BTreeMap<_, _> = map
+        .iter()
+        .map(|(name, value)| (name, render(value)))
+        .collect();
+    format!("{map:?}")
 }
 
 fn member(id: &str, name: &str, account: &str, role: Role, developer_mode: bool) -> Member {

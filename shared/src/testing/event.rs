@@ -25,6 +25,32 @@ impl Event {
         self
     }
 
+    /// Not signed in.
+    pub fn without_claims(mut self) -> Self {
+        self.0["requestContext"]["authorizer"] = json!({});
+        self
+    }
+
+    /// The same request by everybody who has no business in the account, with the status and code
+    /// that each of them must get.
+    pub fn by_the_unauthorized(&self) -> [(Self, (u16, &'static str)); 9] {
+        let event = || self.clone();
+        [
+            (event().by("owner-2"), (404, "account_not_found")),
+            (event().account("globex"), (404, "account_not_found")),
+            (event().account("initech"), (404, "account_not_found")),
+            (event().account("no id"), (404, "account_not_found")),
+            (event().by("manage-1"), (403, "role_required")),
+            (event().by("monitor-1"), (403, "role_required")),
+            (event().by("no#id"), (401, "access_token_required")),
+            (
+                event().claim("token_use", "id"),
+                (401, "access_token_required"),
+            ),
+            (event().without_claims(), (401, "access_token_required")),
+        ]
+    }
+
     /// To that account.
     pub fn account(self, account: &str) -> Self {
         self.path("accountId", account)
@@ -59,6 +85,12 @@ impl Event {
         self
     }
 
+    /// Without that header.
+    pub fn without_header(mut self, name: &str) -> Self {
+        self.0["headers"].as_object_mut().unwrap().remove(name);
+        self
+    }
+
     /// With that body.
     pub fn body(mut self, body: &Value) -> Self {
         self.0["body"] = json!(body.to_string());
@@ -68,6 +100,12 @@ impl Event {
     /// With that text for a body.
     pub fn raw_body(mut self, body: &str) -> Self {
         self.0["body"] = json!(body);
+        self
+    }
+
+    /// With no body at all.
+    pub fn without_body(mut self) -> Self {
+        self.0.as_object_mut().unwrap().remove("body");
         self
     }
 

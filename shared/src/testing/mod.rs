@@ -7,9 +7,11 @@
     reason = "a test may panic"
 )]
 
+mod answer;
 mod engine;
 mod event;
 
+pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::{Event, body};
 
@@ -19,11 +21,13 @@ use jiff::Timestamp;
 
 use crate::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
+use crate::domain::id::TokenId;
 use crate::domain::ports::{Clock, Entropy, EntropyError};
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::{Ciphertext, Kind, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
+use crate::system::System;
 
 /// The moment at which tests play.
 pub fn now() -> Timestamp {
@@ -63,6 +67,24 @@ impl Entropy for NoEntropy {
     }
 }
 
+/// A clock and a source of entropy together are a system.
+impl<C: Clock, E: Sync> Clock for (C, E) {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+}
+
+impl<C: Sync, E: Entropy> Entropy for (C, E) {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+        self.1.fill(buffer)
+    }
+}
+
+/// A system whose clock stands still at that moment, and whose random bits are random.
+pub fn system_at(time: Timestamp) -> (FixedClock, System) {
+    (FixedClock(time), System)
+}
+
 /// The owner of the test account, as audit records name him.
 pub fn owner_actor() -> Actor {
     Actor {
@@ -95,6 +117,16 @@ pub fn token() -> Token {
         updated_by: owner_actor(),
         revocation: None,
         last_use: None,
+    }
+}
+
+/// [`token`] as it would be, had it been created at that moment: with an id that sorts by it.
+pub fn token_at(time: Timestamp) -> Token {
+    Token {
+        id: TokenId::generate(time, &System).unwrap(),
+        created_at: time,
+        updated_at: time,
+        ..token()
     }
 }
 

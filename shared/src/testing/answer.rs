@@ -1,0 +1,76 @@
+//! What a client sees of an answer.
+
+use lambda_http::http::HeaderMap;
+use lambda_http::{Body, Response};
+use serde_json::Value;
+
+use crate::http::ApiError;
+
+/// An answer as it leaves a function.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body as it is sent.
+    pub text: String,
+    /// The body's JSON; `null` if it isn't JSON.
+    pub json: Value,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    /// The answer that a handler's result becomes. Checks what holds for all of them: no cache may
+    /// keep it, and an error is a problem document that names its status.
+    pub fn of(result: Result<Response<Body>, ApiError>) -> Self {
+        let (parts, body) = result
+            .unwrap_or_else(|error| error.respond("req-1"))
+            .into_parts();
+        let Body::Text(text) = body else {
+            panic!("not a text: {body:?}")
+        };
+        let answer = Self {
+            status: parts.status.as_u16(),
+            json: serde_json::from_str(&text).unwrap_or_default(),
+            text,
+            headers: parts.headers,
+        };
+        assert_eq!(answer.header("cache-control"), "no-store");
+        if answer.status >= 400 {
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert_eq!(answer.json["status"], answer.status);
+        }
+        answer
+    }
+
+    /// A header; empty if there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Status and code; a success has no code.
+    pub fn outcome(&self) -> (u16, &str) {
+        (self.status, self.json["code"].as_str().unwrap_or_default())
+    }
+
+    /// Field and code of every failure of the validation, in the answer's order.
+    pub fn failures(&self) -> Vec<(&str, &str)> {
+        let errors = self.json["errors"].as_array().into_iter().flatten();
+        errors
+            .map(|error| {
+                assert!(error["message"].is_string(), "{error}");
+                (
+                    error["field"].as_str().unwrap(),
+                    error["code"].as_str().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    /// The query of the link to the next page.
+    pub fn next(&self) -> Option<&str> {
+        let link = self.header("link").strip_suffix(">; rel=\"next\"")?;
+        link.split_once('?').map(|(_, query)| query)
+    }
+}
