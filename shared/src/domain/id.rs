@@ -138,9 +138,13 @@ impl AuditId {
         Ok(Self(format!("aud_{}", ulid(now, entropy)?)))
     }
 
-    /// The smallest id of a moment: ids of earlier milliseconds sort before it, later ones after.
+    /// The smallest id of a moment: ids of earlier times sort before it, those of the moment itself
+    /// and of later ones after. Ids have whole milliseconds, so that of a moment between two
+    /// milliseconds is that of the later one.
     pub fn first_of(time: Timestamp) -> Self {
-        let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
+        let between = time.subsec_nanosecond() % 1_000_000 > 0;
+        let milliseconds = time.as_millisecond() + i64::from(between);
+        let milliseconds = u64::try_from(milliseconds).unwrap_or(0);
         Self(format!("aud_{}", Ulid::from_parts(milliseconds, 0)))
     }
 }
@@ -177,5 +181,7 @@ mod tests {
         let early = AuditId::first_of("2026-01-01T00:00:00Z".parse().unwrap());
         let late = AuditId::first_of("2026-01-01T00:00:00.001Z".parse().unwrap());
         assert!(early < late);
+        let between = AuditId::first_of("2026-01-01T00:00:00.0005Z".parse().unwrap());
+        assert_eq!(between, late);
     }
 }
