@@ -1,6 +1,7 @@
 //! Creates a token and hands its secret over, once.
 
 use lambda_http::{Body, Request, Response};
+use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, changes};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::id::TokenId;
@@ -29,14 +30,9 @@ pub(crate) async fn handle(
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
         return created(&token, None);
     }
-    let draft = read_draft(&request)?;
+    let draft = read_draft(store, &caller.account, &request).await?;
     if !caller.account.licenses(draft.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
-    }
-    let app = draft.integration_id.as_ref();
-    let misfits = scope::check(store, &caller.account, draft.kind, app, &draft.scope).await?;
-    if !misfits.is_empty() {
-        return Err(ApiError::Validation(misfits));
     }
 
     let id = TokenId::generate(now, system)?;
@@ -84,32 +80,46 @@ fn created(token: &Token, plain: Option<&PlainSecret>) -> Result<Response<Body>,
     Ok(response::with_location(response, &path))
 }
 
-fn read_draft(request: &Request) -> Result<Draft, ApiError> {
+async fn read_draft(
+    store: &impl GetResources,
+    account: &Account,
+    request: &Request,
+) -> Result<Draft, ApiError> {
     let mut fields = Fields::of(request)?;
     let name = fields.name();
     let name = fields.require("name", name);
     let description = fields.description();
-    let kind = fields.choice("kind", "account or integrationApp", Kind::parse);
-    let kind = kind.unwrap_or(Kind::Account);
+    let kinds = "account or integrationApp";
+    let kind = fields.choice_or("kind", Kind::Account, kinds, Kind::parse);
     let integration_id = fields.choice("integrationId", "an id", |id| id.parse().ok());
     let auto_purge = fields.auto_purge();
     let auto_purge = fields.require("autoPurge", auto_purge);
     let scope = fields.scope();
     let scope = fields.require("scope", scope);
     let allowed_cidrs = fields.allowed_cidrs();
-    if kind == Kind::IntegrationApp {
-        fields.require("integrationId", integration_id.as_ref());
-        if auto_purge == Some(AutoPurge::Never) {
-            let message = "Integration App tokens can't live forever";
-            fields.fail("autoPurge", "not_for_integration_app", message);
+    match kind {
+        Some(Kind::IntegrationApp) => {
+            fields.require("integrationId", integration_id.as_ref());
+            if auto_purge == Some(AutoPurge::Never) {
+                let message = "Integration App tokens can't live forever";
+                fields.fail("autoPurge", "not_for_integration_app", message);
+            }
         }
-    } else if integration_id.is_some() {
-        let message = "only Integration App tokens have one";
-        fields.fail("integrationId", "not_for_account", message);
+        Some(Kind::Account) if integration_id.is_some() => {
+            let message = "only Integration App tokens have one";
+            fields.fail("integrationId", "not_for_account", message);
+        }
+        _ => {}
+    }
+    if let Some(scope) = &scope {
+        // What belongs to an app can be judged only if the app is known.
+        let app = integration_id.as_ref();
+        let judged = kind.filter(|_| app.is_some()).unwrap_or(Kind::Account);
+        fields.fail_all(scope::check(store, account, judged, app, scope).await?);
     }
     fields.finish()?;
-    match (name, auto_purge, scope) {
-        (Some(name), Some(auto_purge), Some(scope)) => Ok(Draft {
+    match (name, kind, auto_purge, scope) {
+        (Some(name), Some(kind), Some(auto_purge), Some(scope)) => Ok(Draft {
             kind,
             integration_id,
             name,

@@ -1,5 +1,6 @@
 //! Lists what happened in an account or to one token, newest first, as JSON or CSV.
 
+use jiff::Timestamp;
 use lambda_http::http::header::ACCEPT;
 use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::audit::{Action, AuditRecord, Source};
@@ -41,8 +42,11 @@ pub(crate) async fn handle(
         user_id: query.text("userId").map(Into::into),
     };
     let time = "an RFC 3339 time such as 2026-11-23T10:00:00Z";
-    let from = query.value("from", time, |text| text.parse().ok());
+    let from: Option<Timestamp> = query.value("from", time, |text| text.parse().ok());
     let to = query.value("to", time, |text| text.parse().ok());
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        query.fail("to", "must not be before `from`");
+    }
     let (default, max) = if as_csv {
         (MAX_CSV, MAX_CSV)
     } else {

@@ -103,6 +103,11 @@ impl Fields {
         self.errors.push(FieldError::new(path, code, message));
     }
 
+    /// Adds failures that were found elsewhere.
+    pub fn fail_all(&mut self, errors: Vec<FieldError>) {
+        self.errors.extend(errors);
+    }
+
     /// Takes a field; `null` counts as not given.
     pub fn take(&mut self, field: &str) -> Option<Value> {
         self.object.remove(field).filter(|value| !value.is_null())
@@ -202,6 +207,21 @@ impl Fields {
         choice
     }
 
+    /// As [`Fields::choice`], with a choice for when the field isn't given.
+    pub fn choice_or<T>(
+        &mut self,
+        field: &str,
+        default: T,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        if self.object.get(field).is_none_or(Value::is_null) {
+            self.object.remove(field);
+            return Some(default);
+        }
+        self.choice(field, expected, parse)
+    }
+
     /// Takes a token's name.
     pub fn name(&mut self) -> Option<String> {
         let name = self.text("name", 1..=MAX_NAME)?;
@@ -287,20 +307,17 @@ impl Fields {
                 *lists.of_mut(resource) = ids;
             }
         }
+        let mut scope = None;
         if lists.len() > MAX_SCOPE_IDS {
             let message = format!("lists {} resources, {MAX_SCOPE_IDS} at most", lists.len());
             self.fail("scope", "too_many", message);
+        } else if kind.as_deref() == Some("full") {
+            scope = Some(Scope::Full);
+        } else if kind.is_some() && !lists.is_empty() {
+            scope = Some(Scope::Custom(lists));
+        } else if kind.is_some() && fields.errors.is_empty() {
+            self.fail("scope", "required", "must list at least one resource");
         }
-        let scope = match kind.as_deref() {
-            Some("full") => Some(Scope::Full),
-            Some("custom") => {
-                if lists.is_empty() && fields.errors.is_empty() {
-                    self.fail("scope", "required", "must list at least one resource");
-                }
-                Some(Scope::Custom(lists))
-            }
-            _ => None,
-        };
         fields.close();
         let valid = fields.errors.is_empty();
         self.errors.append(&mut fields.errors);

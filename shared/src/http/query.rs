@@ -69,13 +69,15 @@ impl Query {
     ) -> Option<T> {
         let value = parse(self.text(name)?);
         if value.is_none() {
-            self.errors.push(FieldError::new(
-                name,
-                "invalid_parameter",
-                format!("must be {expected}"),
-            ));
+            self.fail(name, format!("must be {expected}"));
         }
         value
+    }
+
+    /// Adds a failure of a parameter's value.
+    pub fn fail(&mut self, name: &str, message: impl Into<String>) {
+        let error = FieldError::new(name, "invalid_parameter", message);
+        self.errors.push(error);
     }
 
     /// The page size.

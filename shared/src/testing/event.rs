@@ -1,6 +1,6 @@
 //! The sample events of `events/`, with what a test wants to be different.
 
-use lambda_http::{Body, Request, Response};
+use lambda_http::Request;
 use serde_json::{Value, json};
 
 /// A gateway event on its way to becoming a request.
@@ -112,13 +112,5 @@ impl Event {
     /// The request that a function gets.
     pub fn request(&self) -> Request {
         lambda_http::request::from_str(&self.0.to_string()).unwrap()
-    }
-}
-
-/// The JSON of a response.
-pub fn body(response: Response<Body>) -> Value {
-    match response.into_body() {
-        Body::Text(text) => serde_json::from_str(&text).unwrap(),
-        other => panic!("not a text: {other:?}"),
     }
 }

@@ -13,7 +13,7 @@ mod event;
 
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
-pub use event::{Event, body};
+pub use event::Event;
 
 use std::net::{IpAddr, Ipv4Addr};
 
