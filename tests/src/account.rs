@@ -55,7 +55,7 @@ impl Account {
             plan,
             id,
         };
-        account.publish_profile("administrator", None).await;
+        account.publish_profile("administrator").await;
         eventually("the account's projection", async || {
             let profile = account.get(&account.owner, "").send().await.ok()?;
             (profile.status() == 200).then_some(())
@@ -64,8 +64,27 @@ impl Account {
         account
     }
 
-    /// Publishes the profile, with the administrator in the given role, at the given time or now.
-    pub async fn publish_profile(&self, administrator: &str, time: Option<u64>) {
+    /// Publishes the profile, with the administrator in the given role.
+    pub async fn publish_profile(&self, administrator: &str) {
+        let profile = self.profile(administrator);
+        self.stack.publish("AccountUpserted", profile).await;
+    }
+
+    /// Delivers the profile of long ago, when the administrator was one, and waits until it was handled.
+    pub async fn deliver_late_profile(&self) {
+        // Past the bus, because the local cloud's sets every event's time itself.
+        let event = json!({
+            "version": "0",
+            "id": "late",
+            "source": "platform",
+            "detail-type": "AccountUpserted",
+            "time": "2020-01-01T00:00:00Z",
+            "detail": self.profile("administrator"),
+        });
+        self.stack.invoke("SyncPlatform", event).await;
+    }
+
+    fn profile(&self, administrator: &str) -> Value {
         let member = |person: &Person, role: &str, developer_mode: bool| {
             json!({
                 "id": person.id,
@@ -75,7 +94,7 @@ impl Account {
                 "developerMode": developer_mode,
             })
         };
-        let profile = json!({
+        json!({
             "id": self.id,
             "name": "End-to-end",
             "plan": self.plan,
@@ -86,8 +105,7 @@ impl Account {
                 member(&self.manage, "manage", true),
                 member(&self.monitor, "monitor", true),
             ],
-        });
-        self.stack.publish("AccountUpserted", profile, time).await;
+        })
     }
 
     /// Adds a resource, at the platform and in the example API's data, and waits until Latchkey knows it.
@@ -121,7 +139,7 @@ impl Account {
         self.stack
             .aws("dynamodb", "DynamoDB_20120810.PutItem", put)
             .await;
-        self.stack.publish("ResourceUpserted", resource, None).await;
+        self.stack.publish("ResourceUpserted", resource).await;
         eventually("the resource's projection", async || {
             let sk = format!("RESOURCE#{kind}#{id}");
             let item = self.stack.item(&format!("ACCOUNT#{}", self.id), &sk).await;
@@ -229,20 +247,17 @@ async fn sign_in(stack: &Stack, email: &str) -> Value {
 }
 
 impl Stack {
-    /// Publishes an event as the platform does. `time` is in seconds since 1970; without one it is now.
+    /// Publishes an event as the platform does.
     ///
     /// # Panics
     /// When the bus refuses it.
-    pub async fn publish(&self, detail_type: &str, detail: Value, time: Option<u64>) {
-        let mut entry = json!({
+    pub async fn publish(&self, detail_type: &str, detail: Value) {
+        let entry = json!({
             "EventBusName": self.get("eventBus"),
             "Source": "platform",
             "DetailType": detail_type,
             "Detail": detail.to_string(),
         });
-        if let Some(time) = time {
-            entry["Time"] = json!(time);
-        }
         let answer = self.aws("events", "AWSEvents.PutEvents", json!({"Entries": [entry]}));
         assert_eq!(answer.await["FailedEntryCount"], 0);
     }

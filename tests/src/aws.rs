@@ -53,6 +53,25 @@ impl Stack {
         page["Functions"].as_array().expect("functions").clone()
     }
 
+    /// Invokes a function of the main stack, by its name in the template, and waits for its answer.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        let prefix = format!("latchkey-{function}Function");
+        let functions = self.functions().await;
+        let mut names = functions.iter().filter_map(|f| f["FunctionName"].as_str());
+        let name = names
+            .find(|name| name.starts_with(&prefix))
+            .expect("the function");
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let answer = self
+            .signed(Method::POST, "lambda", &path, &[], event.to_string())
+            .await;
+        assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
+        answer.expect(200)
+    }
+
     /// Every item of a table.
     pub async fn scan(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
@@ -130,16 +149,6 @@ impl Stack {
         let mut lines = Vec::new();
         for group in groups["logGroups"].as_array().expect("log groups") {
             let name = group["logGroupName"].as_str().expect("a name");
-            let streams = call(
-                "DescribeLogStreams",
-                json!({"logGroupName": name, "limit": 1}),
-            );
-            if streams.await["logStreams"]
-                .as_array()
-                .is_none_or(Vec::is_empty)
-            {
-                continue;
-            }
             let events = call("FilterLogEvents", json!({"logGroupName": name})).await;
             let events = events["events"].as_array().expect("events");
             assert!(
@@ -162,6 +171,23 @@ impl Stack {
             .values()
             .flat_map(|mails| mails.as_array().expect("mails").clone())
             .collect()
+    }
+
+    /// Makes SES refuse every mail, or accept them again: in its sandbox, recipients have to be verified.
+    ///
+    /// # Panics
+    /// When the local cloud refuses.
+    pub async fn refuse_mails(&self, refuse: bool) {
+        let details = json!({
+            "MailType": "TRANSACTIONAL",
+            "WebsiteURL": "https://latchkey.example",
+            "ProductionAccessEnabled": !refuse,
+        });
+        let headers = [("content-type", "application/json")];
+        let path = "/v2/email/account/details";
+        self.signed(Method::POST, "ses", path, &headers, details.to_string())
+            .await
+            .expect(200);
     }
 
     /// Every message in every queue.

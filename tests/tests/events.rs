@@ -10,7 +10,7 @@ async fn a_member_who_loses_the_role_is_refused_by_the_next_request() {
     let account = Account::create(&stack, "lost-role", "standard").await;
     let list = || account.get(&account.administrator, "/tokens");
     send(list()).await.expect(200);
-    account.publish_profile("monitor", None).await;
+    account.publish_profile("monitor").await;
     let partition = format!("ACCOUNT#{}", account.id);
     eventually("the projection of the role", async || {
         let profile = stack.item(&partition, "PROFILE").await;
@@ -24,11 +24,7 @@ async fn a_member_who_loses_the_role_is_refused_by_the_next_request() {
     assert_eq!(refused.code(), "role_required");
 
     // An event from before the change, delivered late, doesn't give the role back.
-    account
-        .publish_profile("administrator", Some(1_600_000_000))
-        .await;
-    // One behind it that does change something tells that it has been handled.
-    account.add_resource("export", "exp", None).await;
+    account.deliver_late_profile().await;
     assert_eq!(send(list()).await.code(), "role_required");
 }
 
@@ -50,7 +46,7 @@ async fn a_deleted_accounts_tokens_are_refused_and_its_routes_are_gone() {
     send(call()).await.expect(200);
 
     stack
-        .publish("AccountDeleted", json!({"id": account.id}), None)
+        .publish("AccountDeleted", json!({"id": account.id}))
         .await;
     eventually("the revocation", async || {
         let answer = send(call()).await;
@@ -95,22 +91,7 @@ async fn a_deleted_accounts_tokens_are_refused_and_its_routes_are_gone() {
     .await;
 
     // A late event doesn't revive it.
-    account
-        .publish_profile("administrator", Some(1_600_000_000))
-        .await;
-    stack
-        .publish(
-            "ResourceUpserted",
-            json!({"accountId": account.id, "type": "export", "id": "last", "name": "Last"}),
-            None,
-        )
-        .await;
-    eventually("the event behind it", async || {
-        let sk = "RESOURCE#export#last";
-        let item = stack.item(&format!("ACCOUNT#{}", account.id), sk).await;
-        (!item.is_null()).then_some(())
-    })
-    .await;
+    account.deliver_late_profile().await;
     send(account.get(&account.owner, "")).await.expect(404);
     send(call()).await.expect(403);
 }
@@ -124,7 +105,7 @@ async fn a_deleted_resource_fits_into_no_scope() {
     let body = json!({"name": "Import", "autoPurge": "1h", "scope": scope});
     account.create_token(body.clone()).await;
     let gone = json!({"accountId": account.id, "type": "import", "id": "imp"});
-    stack.publish("ResourceDeleted", gone, None).await;
+    stack.publish("ResourceDeleted", gone).await;
     let refused = eventually("the projection", async || {
         let answer = send(account.post(&account.owner, "/tokens").json(&body)).await;
         (answer.status != 201).then_some(answer)
