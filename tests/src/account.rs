@@ -1,0 +1,264 @@
+//! People, and accounts of them, as the platform and the identity provider make them.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::{Stack, eventually, send};
+
+const PASSWORD: &str = "End-To-End-Test-1";
+
+/// A member of an account, signed in.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// The user's id, `sub` in the tokens.
+    pub id: String,
+    /// Also the user's name at sign-in.
+    pub email: String,
+    /// The display name.
+    pub name: String,
+    /// The access token.
+    pub access: String,
+    /// The id token, which isn't meant for APIs.
+    pub id_token: String,
+}
+
+/// An account of one test: an owner, an administrator, a `manage` and a `monitor` member.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The stack it lives in.
+    pub stack: Stack,
+    /// The account's id.
+    pub id: String,
+    /// Sees secrets in plain text.
+    pub owner: Person,
+    /// Has no developer mode.
+    pub administrator: Person,
+    /// Must not use any management route.
+    pub manage: Person,
+    /// Must not use any management route.
+    pub monitor: Person,
+    plan: &'static str,
+}
+
+impl Account {
+    /// Creates an account on a plan, with its people, and waits until Latchkey knows it.
+    pub async fn create(stack: &Stack, name: &str, plan: &'static str) -> Self {
+        // Tests may also run against a cloud on which they ran before.
+        let id = format!("{name}-{}", std::process::id());
+        let person = async |name: &str| Person::create(stack, &id, name).await;
+        let account = Self {
+            stack: stack.clone(),
+            owner: person("owner").await,
+            administrator: person("administrator").await,
+            manage: person("manage").await,
+            monitor: person("monitor").await,
+            plan,
+            id,
+        };
+        account.publish_profile("administrator").await;
+        eventually("the account's projection", async || {
+            let profile = account.get(&account.owner, "").send().await.ok()?;
+            (profile.status() == 200).then_some(())
+        })
+        .await;
+        account
+    }
+
+    /// Publishes the profile, with the administrator in the given role.
+    pub async fn publish_profile(&self, administrator: &str) {
+        let profile = self.profile(administrator);
+        self.stack.publish("AccountUpserted", profile).await;
+    }
+
+    /// Delivers the profile of long ago, when the administrator was one, and waits until it was handled.
+    pub async fn deliver_late_profile(&self) {
+        // Past the bus, because the local cloud's sets every event's time itself.
+        let event = json!({
+            "version": "0",
+            "id": "late",
+            "source": "platform",
+            "detail-type": "AccountUpserted",
+            "time": "2020-01-01T00:00:00Z",
+            "detail": self.profile("administrator"),
+        });
+        self.stack.invoke("SyncPlatform", event).await;
+    }
+
+    fn profile(&self, administrator: &str) -> Value {
+        let member = |person: &Person, role: &str, developer_mode: bool| {
+            json!({
+                "id": person.id,
+                "email": person.email,
+                "name": person.name,
+                "role": role,
+                "developerMode": developer_mode,
+            })
+        };
+        json!({
+            "id": self.id,
+            "name": "End-to-end",
+            "plan": self.plan,
+            "apiManagement": false,
+            "members": [
+                member(&self.owner, "owner", true),
+                member(&self.administrator, administrator, false),
+                member(&self.manage, "manage", true),
+                member(&self.monitor, "monitor", true),
+            ],
+        })
+    }
+
+    /// Adds a resource, at the platform and in the example API's data, and waits until Latchkey knows it.
+    pub async fn add_resource(&self, kind: &str, id: &str, app: Option<&str>) {
+        let mut resource = json!({"accountId": self.id, "type": kind, "id": id, "name": id});
+        let mut item = json!({
+            "pk": {"S": format!("ACCOUNT#{}", self.id)},
+            "sk": {"S": format!("{kind}#{id}")},
+            "id": {"S": id},
+            "type": {"S": kind},
+            "name": {"S": id},
+        });
+        if let Some(app) = app {
+            resource["integrationId"] = json!(app);
+            item["integrationId"] = json!({"S": app});
+        }
+        let tables = self
+            .stack
+            .aws("dynamodb", "DynamoDB_20120810.ListTables", json!({}));
+        let tables = tables.await;
+        let table = tables["TableNames"]
+            .as_array()
+            .and_then(|names| {
+                let names = names.iter().filter_map(Value::as_str);
+                names
+                    .into_iter()
+                    .find(|name| name.starts_with("protected-api-"))
+            })
+            .expect("the example API's table");
+        let put = json!({"TableName": table, "Item": item});
+        self.stack
+            .aws("dynamodb", "DynamoDB_20120810.PutItem", put)
+            .await;
+        self.stack.publish("ResourceUpserted", resource).await;
+        eventually("the resource's projection", async || {
+            let sk = format!("RESOURCE#{kind}#{id}");
+            let item = self.stack.item(&format!("ACCOUNT#{}", self.id), &sk).await;
+            (!item.is_null()).then_some(())
+        })
+        .await;
+    }
+
+    /// A request to a route of the account; `path` is what follows the account's id.
+    pub fn request(&self, method: Method, person: &Person, path: &str) -> RequestBuilder {
+        let path = format!("/v1/accounts/{}{path}", self.id);
+        self.stack.api(method, &path).bearer_auth(&person.access)
+    }
+
+    /// A `GET` of a route of the account.
+    pub fn get(&self, person: &Person, path: &str) -> RequestBuilder {
+        self.request(Method::GET, person, path)
+    }
+
+    /// A `POST` without a body to a route of the account.
+    pub fn post(&self, person: &Person, path: &str) -> RequestBuilder {
+        self.request(Method::POST, person, path)
+    }
+
+    /// Creates a token as the owner; the answer is its id and its secret.
+    pub async fn create_token(&self, body: Value) -> (String, String) {
+        let answer = send(self.post(&self.owner, "/tokens").json(&body)).await;
+        let created = answer.expect(201);
+        let text = |value: &Value| value.as_str().expect("a string").to_owned();
+        (text(&created["token"]["id"]), text(&created["secret"]))
+    }
+
+    /// The account's audit records, oldest first. `query` selects.
+    pub async fn audit(&self, query: &str) -> Vec<Value> {
+        let answer = send(self.get(&self.owner, &format!("/audit?{query}"))).await;
+        let mut records = answer.expect(200)["records"].take();
+        let mut records = std::mem::take(records.as_array_mut().expect("records"));
+        records.reverse();
+        records
+    }
+
+    /// The mails to one of the account's people.
+    pub async fn mails_to(&self, person: &Person) -> Vec<Value> {
+        let mut mails = self.stack.mails().await;
+        mails.retain(|mail| mail["To"] == json!([person.email]));
+        mails
+    }
+}
+
+impl Person {
+    async fn create(stack: &Stack, account: &str, name: &str) -> Self {
+        let email = format!("{name}@{account}.example");
+        let pool = stack.get("userPoolId");
+        let call = async |operation: &str, body: Value| {
+            let target = format!("AWSCognitoIdentityProviderService.{operation}");
+            stack.aws("cognito-idp", &target, body).await
+        };
+        let user = json!({
+            "UserPoolId": pool,
+            "Username": email,
+            "MessageAction": "SUPPRESS",
+            "UserAttributes": [{"Name": "email", "Value": email}],
+        });
+        let user = call("AdminCreateUser", user).await;
+        let password = json!({
+            "UserPoolId": pool,
+            "Username": email,
+            "Password": PASSWORD,
+            "Permanent": true,
+        });
+        call("AdminSetUserPassword", password).await;
+        let attributes = user["User"]["Attributes"].as_array().expect("attributes");
+        let sub = attributes
+            .iter()
+            .find(|attribute| attribute["Name"] == "sub");
+        let tokens = sign_in(stack, &email).await;
+        let text = |value: &Value| value.as_str().expect("a string").to_owned();
+        Self {
+            id: text(&sub.expect("a sub")["Value"]),
+            name: format!("{name} of {account}"),
+            access: text(&tokens["AccessToken"]),
+            id_token: text(&tokens["IdToken"]),
+            email,
+        }
+    }
+}
+
+/// What the console does, but for the page: user name and password for tokens.
+async fn sign_in(stack: &Stack, email: &str) -> Value {
+    let request = json!({
+        "AuthFlow": "USER_PASSWORD_AUTH",
+        "ClientId": stack.get("clientId"),
+        "AuthParameters": {"USERNAME": email, "PASSWORD": PASSWORD},
+    });
+    let request = stack
+        .http
+        .post(stack.get("endpointUrl"))
+        .header(
+            "x-amz-target",
+            "AWSCognitoIdentityProviderService.InitiateAuth",
+        )
+        .header("content-type", "application/x-amz-json-1.1")
+        .body(request.to_string());
+    send(request).await.expect(200)["AuthenticationResult"].take()
+}
+
+impl Stack {
+    /// Publishes an event as the platform does.
+    ///
+    /// # Panics
+    /// When the bus refuses it.
+    pub async fn publish(&self, detail_type: &str, detail: Value) {
+        let entry = json!({
+            "EventBusName": self.get("eventBus"),
+            "Source": "platform",
+            "DetailType": detail_type,
+            "Detail": detail.to_string(),
+        });
+        let answer = self.aws("events", "AWSEvents.PutEvents", json!({"Entries": [entry]}));
+        assert_eq!(answer.await["FailedEntryCount"], 0);
+    }
+}

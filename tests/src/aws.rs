@@ -1,0 +1,241 @@
+//! The local cloud's own APIs: what lies behind the stack.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{Answer, Stack, send};
+
+impl Stack {
+    /// Calls an operation of a service with a JSON protocol. `target` is its `X-Amz-Target`.
+    ///
+    /// # Panics
+    /// When the local cloud refuses.
+    pub async fn aws(&self, service: &str, target: &str, body: Value) -> Value {
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        let answer = self
+            .signed(Method::POST, service, "/", &headers, body.to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{target} {body}: {}", answer.text);
+        answer.json()
+    }
+
+    /// Calls an operation of IAM; the answer is XML.
+    ///
+    /// # Panics
+    /// When the local cloud refuses.
+    pub async fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        let mut body = format!("Action={action}&Version=2010-05-08");
+        for (name, value) in parameters {
+            body.push_str(&format!("&{name}={value}"));
+        }
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = self.signed(Method::POST, "iam", "/", &headers, body).await;
+        assert_eq!(answer.status, 200, "{action}: {}", answer.text);
+        answer.text
+    }
+
+    /// Every function's configuration.
+    pub async fn functions(&self) -> Vec<Value> {
+        let path = "/2015-03-31/functions/?MaxItems=50";
+        let answer = self
+            .signed(Method::GET, "lambda", path, &[], String::new())
+            .await;
+        let page = answer.expect(200);
+        assert!(page["NextMarker"].as_str().is_none_or(str::is_empty));
+        page["Functions"].as_array().expect("functions").clone()
+    }
+
+    /// Invokes a function of the main stack, by its name in the template, and waits for its answer.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        let prefix = format!("latchkey-{function}Function");
+        let functions = self.functions().await;
+        let mut names = functions.iter().filter_map(|f| f["FunctionName"].as_str());
+        let name = names
+            .find(|name| name.starts_with(&prefix))
+            .expect("the function");
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let answer = self
+            .signed(Method::POST, "lambda", &path, &[], event.to_string())
+            .await;
+        assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
+        answer.expect(200)
+    }
+
+    /// Every item of a table.
+    pub async fn scan(&self, table: &str) -> Vec<Value> {
+        let mut items = Vec::new();
+        let mut request = json!({"TableName": table, "ConsistentRead": true});
+        loop {
+            let mut page = self
+                .aws("dynamodb", "DynamoDB_20120810.Scan", request.clone())
+                .await;
+            items.append(page["Items"].as_array_mut().expect("items"));
+            match page.get("LastEvaluatedKey") {
+                Some(key) => request["ExclusiveStartKey"] = key.clone(),
+                None => return items,
+            }
+        }
+    }
+
+    /// An item of the tokens table, `null` if there is none.
+    pub async fn item(&self, pk: &str, sk: &str) -> Value {
+        let request = json!({
+            "TableName": self.get("tokensTable"),
+            "ConsistentRead": true,
+            "Key": {"pk": {"S": pk}, "sk": {"S": sk}},
+        });
+        let answer = self
+            .aws("dynamodb", "DynamoDB_20120810.GetItem", request)
+            .await;
+        answer["Item"].clone()
+    }
+
+    /// Every record that a table's stream holds.
+    pub async fn stream(&self, table: &str) -> Vec<Value> {
+        let call = async |operation: &str, body: Value| {
+            let target = format!("DynamoDBStreams_20120810.{operation}");
+            self.aws("dynamodb", &target, body).await
+        };
+        let mut records = Vec::new();
+        let streams = call("ListStreams", json!({"TableName": table})).await;
+        for stream in streams["Streams"].as_array().expect("streams") {
+            let arn = &stream["StreamArn"];
+            let description = call("DescribeStream", json!({"StreamArn": arn})).await;
+            let shards = description["StreamDescription"]["Shards"].as_array();
+            for shard in shards.expect("shards") {
+                let start = json!({
+                    "StreamArn": arn,
+                    "ShardId": shard["ShardId"],
+                    "ShardIteratorType": "TRIM_HORIZON",
+                });
+                let mut next = call("GetShardIterator", start).await["ShardIterator"].clone();
+                // The shard is open: its end is where a page is empty.
+                loop {
+                    let mut page = call("GetRecords", json!({"ShardIterator": next})).await;
+                    let page_records = page["Records"].as_array_mut().expect("records");
+                    if page_records.is_empty() {
+                        break;
+                    }
+                    records.append(page_records);
+                    next = page["NextShardIterator"].take();
+                }
+            }
+        }
+        records
+    }
+
+    /// Every line of every log group, with the group's name.
+    pub async fn logs(&self) -> Vec<(String, String)> {
+        let call = async |operation: &str, body: Value| {
+            let target = format!("Logs_20140328.{operation}");
+            self.aws("logs", &target, body).await
+        };
+        let groups = call("DescribeLogGroups", json!({"limit": 50})).await;
+        assert!(
+            groups["nextToken"].is_null(),
+            "more log groups than one page"
+        );
+        let mut lines = Vec::new();
+        for group in groups["logGroups"].as_array().expect("log groups") {
+            let name = group["logGroupName"].as_str().expect("a name");
+            let events = call("FilterLogEvents", json!({"logGroupName": name})).await;
+            let events = events["events"].as_array().expect("events");
+            assert!(
+                events.len() < 10_000,
+                "{name} has more lines than one answer"
+            );
+            for event in events {
+                let message = event["message"].as_str().unwrap_or_default();
+                lines.push((name.to_owned(), message.to_owned()));
+            }
+        }
+        lines
+    }
+
+    /// Every mail that was sent, oldest first.
+    pub async fn mails(&self) -> Vec<Value> {
+        let messages = self.inspect("ses/messages").await;
+        let accounts = messages["messages"].as_object().expect("messages");
+        accounts
+            .values()
+            .flat_map(|mails| mails.as_array().expect("mails").clone())
+            .collect()
+    }
+
+    /// Makes SES refuse every mail, or accept them again: in its sandbox, recipients have to be verified.
+    ///
+    /// # Panics
+    /// When the local cloud refuses.
+    pub async fn refuse_mails(&self, refuse: bool) {
+        let details = json!({
+            "MailType": "TRANSACTIONAL",
+            "WebsiteURL": "https://latchkey.example",
+            "ProductionAccessEnabled": !refuse,
+        });
+        let headers = [("content-type", "application/json")];
+        let path = "/v2/email/account/details";
+        self.signed(Method::POST, "ses", path, &headers, details.to_string())
+            .await
+            .expect(200);
+    }
+
+    /// Every message in every queue.
+    pub async fn queues(&self) -> Value {
+        self.inspect("sqs/messages").await
+    }
+
+    async fn inspect(&self, what: &str) -> Value {
+        let url = format!("{}/_ministack/{what}", self.get("endpointUrl"));
+        send(self.http.get(url)).await.expect(200)
+    }
+
+    async fn signed(
+        &self,
+        method: Method,
+        service: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let url = format!("{}{path}", self.get("endpointUrl"));
+        // The local cloud's root.
+        let identity = Credentials::new("test", "test", None, None, "local cloud").into();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the ban is for the product; the signature's age is checked"
+        )]
+        let now = SystemTime::now();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.get("region"))
+            .name(service)
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()
+            .expect("parameters")
+            .into();
+        let signable = SignableRequest::new(
+            method.as_str(),
+            url.clone(),
+            headers.iter().copied(),
+            SignableBody::Bytes(body.as_bytes()),
+        );
+        let signature = sign(signable.expect("a request"), &parameters).expect("a signature");
+        let mut request = self.http.request(method, url);
+        for (name, value) in headers.iter().copied().chain(signature.output().headers()) {
+            request = request.header(name, value);
+        }
+        send(request.body(body)).await
+    }
+}

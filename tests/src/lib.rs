@@ -1,0 +1,31 @@
+//! What the end-to-end tests share: the deployed stack, its people and accounts, and a look behind it.
+//!
+//! `make test` starts a local cloud, deploys everything to it and names its description in
+//! `LATCHKEY_STACK`. Every test makes an account of its own, so they run side by side.
+
+mod account;
+mod aws;
+mod stack;
+
+use std::time::{Duration, Instant};
+
+pub use account::{Account, Person};
+pub use stack::{Answer, Stack, USER_AGENT, send};
+
+/// Waits until an attempt has an answer, and returns that.
+///
+/// # Panics
+/// When there is none after a minute; `what` says what was waited for.
+pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(answer) = attempt().await {
+            return answer;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "waited a minute in vain for {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

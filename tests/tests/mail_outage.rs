@@ -1,0 +1,45 @@
+//! Mails outlast an outage of SES. Alone in its file, so that no other test runs meanwhile.
+
+use end_to_end::{Account, Stack, eventually};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "outage", "standard").await;
+    stack.refuse_mails(true).await;
+    let body = json!({"name": "Unheard of", "autoPurge": "1h", "scope": {"type": "full"}});
+    let (token, _) = account.create_token(body).await;
+    let record = eventually("the stream's record", async || {
+        let mut records = stack.stream(stack.get("auditTable")).await;
+        records.retain(|record| record["dynamodb"]["NewImage"]["tokenId"]["S"] == token);
+        records.pop()
+    })
+    .await;
+
+    // Lambda's attempts are made here, since the local cloud makes no second one for a batch of which the
+    // function reports a part as failed.
+    let sequence_number = &record["dynamodb"]["SequenceNumber"];
+    let failed = attempt(&stack, &record).await;
+    stack.refuse_mails(false).await;
+    assert_eq!(failed, json!([{"itemIdentifier": sequence_number}]));
+    assert!(account.mails_to(&account.owner).await.is_empty());
+
+    eventually("an attempt that succeeds", async || {
+        (attempt(&stack, &record).await == json!([])).then_some(())
+    })
+    .await;
+    assert_eq!(attempt(&stack, &record).await, json!([]));
+    for person in [&account.owner, &account.administrator] {
+        let mails = account.mails_to(person).await;
+        assert_eq!(mails.len(), 1, "{mails:?}");
+    }
+}
+
+/// Hands a record of the audit log's stream to the function; the answer is what it couldn't do.
+async fn attempt(stack: &Stack, record: &Value) -> Value {
+    let mut answer = stack
+        .invoke("SendNotifications", json!({"Records": [record]}))
+        .await;
+    answer["batchItemFailures"].take()
+}
