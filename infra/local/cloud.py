@@ -258,6 +258,7 @@ class Cloud:
             "AUTH": "true",
             # Every call is recorded with its caller, so that unused permissions can be found.
             "CLOUDTRAIL_RECORDING": "1",
+            "CLOUDTRAIL_MAX_EVENTS": "200000",
             "PERSIST_STATE": "1",
             "STATE_DIR": str(self.directory / "state"),
             "S3_PERSIST": "1",
@@ -464,7 +465,8 @@ def test(arguments):
         # With the tests, or `cargo test` compiles again what has other features because of them.
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
-        command = ["cargo", "test", "--workspace", "--no-fail-fast", *arguments]
+        packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
+        command = ["cargo", "test", *packages, "--no-fail-fast", *arguments]
         environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
@@ -503,10 +505,12 @@ def main():
     commands.add_parser("up")
     commands.add_parser("down").add_argument("--purge", action="store_true")
     commands.add_parser("watch")
-    commands.add_parser("test").add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("test")
     available = sorted(file.stem for file in (HERE / "requirements").glob("*.txt"))
     commands.add_parser("tools").add_argument("names", nargs="*", metavar="NAME")
-    options = parser.parse_args()
+    options, arguments = parser.parse_known_args()
+    if arguments and options.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(arguments)}")
     if options.command == "up":
         return up()
     if options.command == "down":
@@ -514,7 +518,7 @@ def main():
     if options.command == "watch":
         return watch()
     if options.command == "test":
-        return test(options.arguments)
+        return test(arguments)
     unknown = set(options.names) - set(available)
     if unknown:
         fail(f"there is no tool {unknown.pop()}; there are {', '.join(available)}.")

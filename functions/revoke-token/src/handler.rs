@@ -2,11 +2,17 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Action, AuditRecord, changes};
-use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
+use latchkey::domain::ports::{
+    ChangeToken, Clock, Entropy, GetAccount, GetToken, PortError, TokenChange,
+};
 use latchkey::domain::token::MAX_REASON;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::{ApiError, response};
+
+/// How often a revocation is tried again when the token changes under it: whoever revokes is in a
+/// hurry, and means the token however it looks by now.
+const ATTEMPTS: usize = 5;
 
 pub(crate) async fn handle(
     store: &(impl GetAccount + GetToken + ChangeToken),
@@ -16,31 +22,40 @@ pub(crate) async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, &request).await?;
     let id = token_id(&request)?;
-    let now = system.now();
-    let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
-    let mut fields = Fields::of_optional(&request)?;
-    let reason = fields
-        .text("reason", 0..=MAX_REASON)
-        .filter(|reason| !reason.is_empty());
+    let reason = read_reason(&request)?;
+    for _ in 0..ATTEMPTS {
+        let now = system.now();
+        let before = store.get_token(&caller.account.id, &id, now).await?;
+        let before = before.ok_or(ApiError::TokenNotFound)?;
+        check_if_match(&request, &before.token)?;
+        let Some(token) = before.token.revoke(caller.actor(), now, reason.clone()) else {
+            // Revoked already: a repeated request has its answer, and nothing happened.
+            return response::token(&before.token);
+        };
+        let origin = caller.origin(console);
+        let changes = changes(Some(&before.token), &token);
+        let audit = AuditRecord::new(Action::Revoke, &token, changes, origin, now, system)?;
+        let after = before.with(token, now);
+        let change = TokenChange {
+            before,
+            after,
+            audit,
+            idempotency: None,
+        };
+        match store.change_token(&change).await {
+            Ok(()) => return response::token(&change.after.token),
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ApiError::Conflict)
+}
+
+fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
+    let mut fields = Fields::of_optional(request)?;
+    let reason = fields.text("reason", 0..=MAX_REASON);
     fields.finish()?;
-    let Some(token) = before.token.revoke(caller.actor(), now, reason) else {
-        // Revoked already: a repeated request has its answer, and nothing happened.
-        return response::token(&before.token);
-    };
-    let origin = caller.origin(console);
-    let changes = changes(Some(&before.token), &token);
-    let audit = AuditRecord::new(Action::Revoke, &token, changes, origin, now, system)?;
-    let after = before.with(token, now);
-    let change = TokenChange {
-        before,
-        after,
-        audit,
-        idempotency: None,
-    };
-    store.change_token(&change).await?;
-    response::token(&change.after.token)
+    Ok(reason.filter(|reason| !reason.is_empty()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Edits a token: JSON Merge Patch (RFC 7396) of what people choose about it.
 
 use lambda_http::{Body, Request, Response};
+use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, changes};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::{
@@ -25,24 +26,12 @@ pub(crate) async fn handle(
     let before = store.get_token(&account.id, &id, now).await?;
     let before = before.ok_or(ApiError::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
-    let patch = read_patch(&request, &before.token)?;
+    let patch = read_patch(store, account, &request, &before.token).await?;
     if !patch
         .auto_purge
         .is_none_or(|choice| account.licenses(choice))
     {
         return Err(ApiError::ApiManagementLicenseRequired);
-    }
-    // A scope that stays may name what is gone by now; only a new one has to fit.
-    if let Some(scope) = patch
-        .scope
-        .as_ref()
-        .filter(|scope| **scope != before.token.scope)
-    {
-        let app = before.token.integration_id.as_ref();
-        let misfits = scope::check(store, account, before.token.kind, app, scope).await?;
-        if !misfits.is_empty() {
-            return Err(ApiError::Validation(misfits));
-        }
     }
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
         return response::token(&before.token);
@@ -62,7 +51,12 @@ pub(crate) async fn handle(
 }
 
 /// In a merge patch `null` removes: a description and address ranges can be, the rest can't.
-fn read_patch(request: &Request, token: &Token) -> Result<Patch, ApiError> {
+async fn read_patch(
+    store: &impl GetResources,
+    account: &Account,
+    request: &Request,
+    token: &Token,
+) -> Result<Patch, ApiError> {
     let mut fields = Fields::of(request)?;
     let no_description = fields.take_null("description").then(String::new);
     let no_cidrs = fields.take_null("allowedCidrs").then(Vec::new);
@@ -81,6 +75,11 @@ fn read_patch(request: &Request, token: &Token) -> Result<Patch, ApiError> {
     if token.kind == Kind::IntegrationApp && patch.auto_purge == Some(AutoPurge::Never) {
         let message = "Integration App tokens can't live forever";
         fields.fail("autoPurge", "not_for_integration_app", message);
+    }
+    // A scope that stays may name what is gone by now; only a new one has to fit.
+    if let Some(scope) = patch.scope.as_ref().filter(|scope| **scope != token.scope) {
+        let app = token.integration_id.as_ref();
+        fields.fail_all(scope::check(store, account, token.kind, app, scope).await?);
     }
     fields.finish()?;
     Ok(patch)

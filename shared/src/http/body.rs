@@ -395,8 +395,10 @@ fn is_json(content_type: &str) -> bool {
     )
 }
 
+/// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,
+/// so it would never match.
 fn parse_cidr(text: &str) -> Option<IpNet> {
-    text.parse()
-        .ok()
-        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let range: IpNet = text.parse().ok().or_else(address)?;
+    (range.addr().to_canonical() == range.addr()).then_some(range)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::domain::ports::{EntropyError, PortError};
 use crate::domain::validation::FieldError;
 
-/// An error with its public answer. What is only for the log is in [`ApiError::internal`]; the type
+/// An error with its public answer. What is only for the log is in `internal`; the type
 /// has no `Display`, so that the two can't be confused.
 #[derive(Debug)]
 pub enum ApiError {

@@ -193,6 +193,7 @@ impl Engine {
             after: before.with(token, now()),
             before,
             audit: audit.unwrap(),
+            idempotency: None,
         };
         self.store.change_token(&change).await.unwrap();
         change.after

@@ -372,6 +372,7 @@ async fn a_replaced_secret_is_refused_by_the_next_request() {
         audit: audit(Action::Regenerate, &after.token, now(), 2),
         before,
         after,
+        idempotency: None,
     };
     engine.store.change_token(&change).await.unwrap();
     refuse(&engine, |call| call, Status::Unauthorized).await;

@@ -74,6 +74,7 @@ fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
         before: before.clone(),
         audit: record(Action::Update, &after.token),
         after,
+        idempotency: None,
     }
 }
 
