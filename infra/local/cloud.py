@@ -479,12 +479,15 @@ def watch():
     install_tools("cargo-lambda")
     environment_file = cloud.directory / "watch.env"
     cloud.ask("environment", environment_file)
-    port = any_free_port()
+    # The default of `cargo lambda invoke`, if it is free.
+    port = 9000 if port_is_free(9000) else any_free_port()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cloud.proxy(f"http://{HOST}:{port}/2015-03-31/functions")
     print(
         f"\nEdit a function and call it: {cloud.endpoint} now invokes what `cargo lambda watch` builds. End with Ctrl-C.\n"
-        "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n",
+        "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n"
+        "One function alone: .local/tools/cargo-lambda/bin/cargo-lambda lambda invoke "
+        f"--invoke-port {port} get-account --data-file events/get-account/mine.json\n",
         flush=True,
     )
     try:
