@@ -1,7 +1,7 @@
 //! Undoes a revocation.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::audit::Action;
 use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
@@ -27,16 +27,8 @@ pub(crate) async fn handle(
     if !caller.account.licenses(token.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
-    let changes = changes(Some(&before.token), &token);
     let origin = caller.origin(console);
-    let audit = AuditRecord::new(Action::Reactivate, &token, changes, origin, now, system)?;
-    let after = before.with(token, now);
-    let change = TokenChange {
-        before,
-        after,
-        audit,
-        idempotency: None,
-    };
+    let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token)
 }

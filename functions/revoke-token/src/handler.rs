@@ -1,7 +1,7 @@
 //! Revokes a token: every secret of it is refused from the next request on.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::audit::Action;
 use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetAccount, GetToken, PortError, TokenChange,
 };
@@ -33,15 +33,7 @@ pub(crate) async fn handle(
             return response::token(&before.token);
         };
         let origin = caller.origin(console);
-        let changes = changes(Some(&before.token), &token);
-        let audit = AuditRecord::new(Action::Revoke, &token, changes, origin, now, system)?;
-        let after = before.with(token, now);
-        let change = TokenChange {
-            before,
-            after,
-            audit,
-            idempotency: None,
-        };
+        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)?;
         match store.change_token(&change).await {
             Ok(()) => return response::token(&change.after.token),
             Err(PortError::Conflict) => {}

@@ -1,8 +1,7 @@
 //! Projects the platform's accounts, members and resources into our table.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
-use latchkey::domain::audit::{Action, Actor, AuditRecord, Origin, Source, changes};
+use latchkey::domain::audit::{Action, Actor, Origin, Source};
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
 use latchkey::domain::ports::{
@@ -96,17 +95,16 @@ async fn revoke(
         let Some(token) = before.token.revoke(Actor::system(), now, reason) else {
             return Ok(());
         };
-        let audit = record(&before.token, &token, event_id, now, system)?;
-        let after = before.with(token, now);
-        match store
-            .change_token(&TokenChange {
-                before,
-                after,
-                audit,
-                idempotency: None,
-            })
-            .await
-        {
+        let origin = Origin {
+            source: Source::System,
+            actor: Actor::system(),
+            ip: None,
+            user_agent: None,
+            request_id: event_id.into(),
+        };
+        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)
+            .map_err(|error| PortError::Broken(error.to_string()))?;
+        match store.change_token(&change).await {
             Err(PortError::Conflict) => {}
             done => return done,
         }
@@ -114,25 +112,6 @@ async fn revoke(
     Err(PortError::Unavailable(format!(
         "{id} changes again and again"
     )))
-}
-
-fn record(
-    before: &latchkey::domain::token::Token,
-    after: &latchkey::domain::token::Token,
-    event_id: &str,
-    now: Timestamp,
-    entropy: &impl Entropy,
-) -> Result<AuditRecord, PortError> {
-    let origin = Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: event_id.into(),
-    };
-    let changes = changes(Some(before), after);
-    AuditRecord::new(Action::Revoke, after, changes, origin, now, entropy)
-        .map_err(|error| PortError::Broken(error.to_string()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
-use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::audit::Action;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, TokenChange,
@@ -36,16 +36,8 @@ pub(crate) async fn handle(
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
         return response::token(&before.token);
     };
-    let changes = changes(Some(&before.token), &token);
     let origin = caller.origin(console);
-    let audit = AuditRecord::new(Action::Update, &token, changes, origin, now, system)?;
-    let after = before.with(token, now);
-    let change = TokenChange {
-        before,
-        after,
-        audit,
-        idempotency: None,
-    };
+    let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token)
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::account::Account;
-use super::audit::AuditRecord;
+use super::audit::{Action, AuditRecord, Origin, changes};
 use super::id::{AccountId, TokenId, UserId};
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
@@ -165,6 +165,30 @@ pub struct TokenChange {
     pub audit: AuditRecord,
     /// Makes a repeat of the request recognisable.
     pub idempotency: Option<IdempotencyRecord>,
+}
+
+impl TokenChange {
+    /// The change of a token that keeps its secrets, with the record of what differs.
+    ///
+    /// # Errors
+    /// When the system's random generator fails.
+    pub fn new(
+        before: StoredToken,
+        token: Token,
+        action: Action,
+        origin: Origin,
+        now: Timestamp,
+        entropy: &impl Entropy,
+    ) -> Result<Self, EntropyError> {
+        let changes = changes(Some(&before.token), &token);
+        let audit = AuditRecord::new(action, &token, changes, origin, now, entropy)?;
+        Ok(Self {
+            after: before.with(token, now),
+            before,
+            audit,
+            idempotency: None,
+        })
+    }
 }
 
 /// Changes tokens.

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 
+use jiff::Timestamp;
 use latchkey::domain::account::{Account, Member, Role};
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::id::UserId;
 use latchkey::domain::paging::Page;
 use latchkey::domain::ports::{
