@@ -236,7 +236,7 @@ async fn a_rest_api_gets_a_policy_for_exactly_what_it_asked() {
 #[tokio::test]
 async fn obligations_are_told_as_json_in_a_string() {
     let (engine, _) = full().await;
-    let fields = r#"[{"fields":["name","description"],"type":"allowedFields"}]"#;
+    let fields = r#"[{"type":"allowedFields","fields":["name","description"]}]"#;
     for call in [Call::http(), Call::rest()] {
         let call = call.to("PUT", "/v1/exports/exp_app");
         let answer = call.on(&engine.store).await.unwrap();
