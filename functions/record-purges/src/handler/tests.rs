@@ -132,7 +132,8 @@ async fn what_the_table_sweeps_is_one_purge_per_token() {
     let revoked = engine.add(revoked).await;
     let revoked = engine.revoke(revoked).await.token;
     engine.add(token_at(now())).await;
-    assert_eq!(sweep(&engine, Duration::from_mins(59)).await, [json!(0); 0]);
+    let too_early = sweep(&engine, Duration::from_mins(59)).await;
+    assert!(too_early.is_empty());
 
     // Each token's secret goes with it, and is no purge of its own.
     let removals = sweep(&engine, Duration::from_mins(61)).await;
