@@ -25,8 +25,10 @@ impl Answer {
         let (parts, body) = result
             .unwrap_or_else(|error| error.respond("req-1"))
             .into_parts();
-        let Body::Text(text) = body else {
-            panic!("not a text: {body:?}")
+        let text = match body {
+            Body::Text(text) => text,
+            Body::Empty => String::new(),
+            _ => panic!("not a text: {body:?}"),
         };
         let answer = Self {
             status: parts.status.as_u16(),

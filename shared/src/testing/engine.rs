@@ -128,7 +128,16 @@ impl Engine {
 
     /// The audit log's items as their stream delivers them, in the order of their ids.
     pub async fn audit_images(&self) -> Vec<Value> {
-        let scan = self.client.scan().table_name(AUDIT).send().await.unwrap();
+        self.images(AUDIT).await
+    }
+
+    /// The items beside the audit log as their stream delivers them, in the order of their sort keys.
+    pub async fn token_images(&self) -> Vec<Value> {
+        self.images(TOKENS).await
+    }
+
+    async fn images(&self, table: &str) -> Vec<Value> {
+        let scan = self.client.scan().table_name(table).send().await.unwrap();
         let items = scan.items.unwrap_or_default().into_iter();
         let mut images: Vec<_> = items
             .map(|item| serde_json::to_value(serde_dynamo::Item::from(item)).unwrap())

@@ -1,1 +1,307 @@
+use std::time::Duration;
 
+use latchkey::domain::audit::{Change, Source};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::policy::Owner;
+use latchkey::domain::ports::GetSecret;
+use latchkey::domain::secret::SecretHash;
+use latchkey::domain::token::{RetiredSecret, StoredToken, Token};
+use latchkey::domain::verification::{Decision, Presentation, decide};
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, origin, owner_actor,
+    plain_secret, system_at, token, token_at,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+async fn call(engine: &Engine, event: &Event) -> Answer {
+    call_on(engine, &system_at(now()), event).await
+}
+
+async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event) -> Answer {
+    let console = ConsoleClient::new("console");
+    Answer::of(handle(&engine.store, system, &console, event.request()).await)
+}
+
+fn reactivate() -> Event {
+    Event::sample(include_str!(
+        "../../../../events/reactivate-token/reactivate.json"
+    ))
+}
+
+async fn with_revoked(token: Token) -> (Engine, StoredToken) {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token).await;
+    let revoked = engine.revoke(added).await;
+    (engine, revoked)
+}
+
+/// Whether a secret is good so long after now.
+async fn works(engine: &Engine, secret: SecretHash, after: Duration) -> bool {
+    let record = engine.store.get_secret(&secret).await.unwrap();
+    let presentation = Presentation {
+        ip: [192, 0, 2, 1].into(),
+        operation: None,
+        owner: Owner::NotRead,
+    };
+    matches!(
+        decide(record.as_ref(), &presentation, now() + after),
+        Decision::Allow(_)
+    )
+}
+
+#[tokio::test]
+async fn token_and_secret_are_active_again_together() {
+    let (engine, revoked) = with_revoked(token()).await;
+    assert!(!works(&engine, revoked.secret_hash, Duration::ZERO).await);
+    let answer = call(&engine, &reactivate().by("admin-1")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("etag"), "\"3\"");
+    assert!(works(&engine, revoked.secret_hash, Duration::ZERO).await);
+    for (field, value) in [
+        ("id", json!(token().id)),
+        ("status", json!("active")),
+        ("version", json!(3)),
+        ("revokedAt", Value::Null),
+        ("revokedBy", Value::Null),
+        ("revocationReason", Value::Null),
+        ("updatedAt", json!(now())),
+    ] {
+        assert_eq!(answer.json[field], value, "{field}");
+    }
+    assert_eq!(answer.json["updatedBy"]["id"], "admin-1");
+    let stored = engine.stored(&acme().id, &token().id).await.unwrap();
+    assert_eq!(stored.token.revocation, None);
+    assert_eq!(stored.secret_hash, revoked.secret_hash);
+    assert_eq!(stored.ciphertext, revoked.ciphertext);
+}
+
+#[tokio::test]
+async fn the_reactivation_is_on_record_with_what_changed() {
+    let earlier = now() - Duration::from_mins(1);
+    let engine = Engine::with_accounts().await;
+    let aged = Token {
+        created_at: earlier,
+        ..token()
+    };
+    let before = engine.add(aged).await;
+    let reason = Some("The warehouse moved".to_owned());
+    let revoked = before.token.revoke(owner_actor(), earlier, reason.clone());
+    change(&engine, before, |before| {
+        before.with(revoked.unwrap(), now())
+    })
+    .await;
+    call(&engine, &reactivate().claim("client_id", "console")).await;
+    let log = engine.audit(&acme().id).await;
+    let record = log
+        .iter()
+        .find(|record| record.action == Action::Reactivate);
+    let record = record.unwrap();
+    assert_eq!(log.len(), 3);
+    assert_eq!(record.time, now());
+    assert_eq!(record.token_id, token().id);
+    assert_eq!(record.origin.source, Source::Ui);
+    assert_eq!(record.origin.actor, owner_actor());
+    assert_eq!(
+        record.changes,
+        [
+            Change::new("status", Some("revoked".into()), Some("active".into())),
+            Change::new("revocationReason", reason, None),
+        ]
+    );
+}
+
+/// Brings a token into another state.
+async fn change(
+    engine: &Engine,
+    before: StoredToken,
+    after: impl FnOnce(&StoredToken) -> StoredToken,
+) -> StoredToken {
+    let after = after(&before);
+    let system = system_at(now());
+    let audit = AuditRecord::new(
+        Action::Update,
+        &after.token,
+        vec![],
+        origin(),
+        now(),
+        &system,
+    );
+    let change = TokenChange {
+        before,
+        after,
+        audit: audit.unwrap(),
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    change.after
+}
+
+#[tokio::test]
+async fn a_replaced_secret_works_again_until_the_end_of_its_grace_period() {
+    let (engine, revoked) = with_revoked(token()).await;
+    let (old, new) = (revoked.secret_hash, plain_secret().hash());
+    let grace = Duration::from_hours(1);
+    let retired = RetiredSecret {
+        hash: old,
+        valid_until: now() + grace,
+    };
+    let with_grace = |before: &StoredToken| StoredToken {
+        secret_hash: new,
+        retired: Some(retired),
+        ..before.clone()
+    };
+    change(&engine, revoked, with_grace).await;
+    assert!(!works(&engine, old, Duration::ZERO).await);
+    assert_eq!(call(&engine, &reactivate()).await.status, 200);
+    assert!(works(&engine, new, grace).await);
+    assert!(works(&engine, old, grace - Duration::from_nanos(1)).await);
+    assert!(!works(&engine, old, grace).await);
+}
+
+#[tokio::test]
+async fn a_replaced_secret_whose_grace_period_is_over_does_not_come_back() {
+    let (engine, revoked) = with_revoked(token()).await;
+    let (old, new) = (revoked.secret_hash, plain_secret().hash());
+    let retired = RetiredSecret {
+        hash: old,
+        valid_until: now(),
+    };
+    let ended = |before: &StoredToken| StoredToken {
+        secret_hash: new,
+        retired: Some(retired),
+        ..before.clone()
+    };
+    change(&engine, revoked, ended).await;
+    assert_eq!(call(&engine, &reactivate()).await.status, 200);
+    assert!(works(&engine, new, Duration::ZERO).await);
+    assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_purge_time_stays() {
+    let purge_at = now() + Duration::from_mins(10);
+    let mortal = Token {
+        auto_purge: AutoPurge::OneHour,
+        purge_at: Some(purge_at),
+        ..token()
+    };
+    let (engine, _) = with_revoked(mortal).await;
+    let answer = call(&engine, &reactivate()).await;
+    assert_eq!(answer.json["purgeAt"], json!(purge_at));
+}
+
+#[tokio::test]
+async fn a_longer_lifetime_needs_the_licence() {
+    let engine = Engine::with_accounts().await;
+    for (auto_purge, status) in [
+        (AutoPurge::Never, 403),
+        (AutoPurge::ThirtyDays, 403),
+        (AutoPurge::OneHour, 200),
+    ] {
+        let foreign = Token {
+            account_id: globex().id,
+            auto_purge,
+            purge_at: auto_purge.purge_at(now()),
+            ..token_at(now())
+        };
+        let added = engine.add(foreign).await;
+        let revoked = engine.revoke(added).await;
+        let before = engine.dump().await;
+        let event = reactivate().account("globex").by("owner-2");
+        let answer = call(&engine, &event.token(revoked.token.id.as_str())).await;
+        assert_eq!(answer.status, status, "{auto_purge:?}");
+        if status == 403 {
+            assert_eq!(answer.json["code"], "api_management_license_required");
+            assert_eq!(engine.dump().await, before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn reactivating_an_active_token_changes_and_records_nothing() {
+    let (engine, _) = with_revoked(token()).await;
+    let first = call(&engine, &reactivate()).await;
+    let before = engine.dump().await;
+    let second = call(&engine, &reactivate().by("admin-1")).await;
+    assert_eq!(second.status, 200);
+    assert_eq!(second.json, first.json);
+    assert_eq!(second.header("etag"), "\"3\"");
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn nothing_is_reactivated_without_its_audit_record() {
+    let (engine, revoked) = with_revoked(token()).await;
+    let broken = (FixedClock(now()), NoEntropy);
+    let answer = call_on(&engine, &broken, &reactivate()).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    engine.break_audit().await;
+    let before = engine.dump().await;
+    let answer = call(&engine, &reactivate()).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    assert_eq!(engine.dump().await, before);
+    assert!(!works(&engine, revoked.secret_hash, Duration::ZERO).await);
+}
+
+#[tokio::test]
+async fn if_match_names_the_version_to_be_reactivated() {
+    let (engine, _) = with_revoked(token()).await;
+    let before = engine.dump().await;
+    for tag in ["\"1\"", "2", "W/\"2\"", ""] {
+        let answer = call(&engine, &reactivate().header("if-match", tag)).await;
+        assert_eq!(answer.outcome(), (412, "version_mismatch"), "{tag}");
+    }
+    assert_eq!(engine.dump().await, before);
+    let answer = call(&engine, &reactivate().header("if-match", "\"2\"")).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_reactivation_takes_no_fields() {
+    let (engine, _) = with_revoked(token()).await;
+    let json = reactivate().header("content-type", "application/json");
+    let answer = call(&engine, &json.clone().body(&json!({"reason": "x"}))).await;
+    assert_eq!(answer.outcome(), (422, "validation_failed"));
+    assert_eq!(answer.failures(), [("reason", "unknown_field")]);
+    assert_eq!(call(&engine, &json.body(&json!({}))).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_the_account_has_not_is_not_found() {
+    let engine = Engine::with_accounts().await;
+    let foreign = Token {
+        account_id: globex().id,
+        ..token()
+    };
+    let foreign = engine.add(foreign).await;
+    engine.revoke(foreign).await;
+    let mortal = Token {
+        purge_at: Some(now()),
+        ..token_at(now())
+    };
+    let purged = engine.add(mortal).await;
+    let purged = engine.revoke(purged).await;
+    let before = engine.dump().await;
+    for event in [
+        reactivate(),
+        reactivate().token("tok_1"),
+        reactivate().token(purged.token.id.as_str()),
+    ] {
+        let answer = call(&engine, &event).await;
+        assert_eq!(answer.outcome(), (404, "token_not_found"));
+    }
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn nobody_but_owner_and_administrator_reactivates() {
+    let (engine, _) = with_revoked(token()).await;
+    let before = engine.dump().await;
+    for (event, outcome) in reactivate().by_the_unauthorized() {
+        assert_eq!(call(&engine, &event).await.outcome(), outcome, "{event:?}");
+    }
+    assert_eq!(engine.dump().await, before);
+    assert_eq!(call(&engine, &reactivate().by("admin-1")).await.status, 200);
+}
