@@ -487,7 +487,7 @@ def watch():
         f"\nEdit a function and call it: {cloud.endpoint} now invokes what `cargo lambda watch` builds. End with Ctrl-C.\n"
         "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n"
         "One function alone: .local/tools/cargo-lambda/bin/cargo-lambda lambda invoke "
-        f"--invoke-address {HOST} --invoke-port {port} get-account --data-file events/get-account/mine.json\n",
+        f"--invoke-address {HOST} --invoke-port {port} get-account --data-file .local/events/get-account/mine.json\n",
         flush=True,
     )
     try:

@@ -226,6 +226,25 @@ def seed(target):
         ],
     }
     Path(target).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_events(subs, Path(target).with_name("events"))
+
+
+def write_events(subs, directory):
+    """Copies of the sample events that name the demo account's owner and resources, for calling one function alone."""
+    samples = Path(__file__).resolve().parents[2] / "events"
+    names = {
+        "owner-1": subs["owner@acme.example"],
+        "exp_orders": "exp-customers",
+        "imp_stock": "imp-contacts",
+        "app1": "app-orders",
+    }
+    for sample in samples.glob("*/*.json"):
+        text = sample.read_text(encoding="utf-8")
+        for generic, own in names.items():
+            text = text.replace(generic, own)
+        copy = directory / sample.parent.name / sample.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
 
 
 # ---- Hot reload -------------------------------------------------------------------------------------
