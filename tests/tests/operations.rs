@@ -179,11 +179,19 @@ async fn an_edit_counts_for_the_next_call_and_names_what_it_changed() {
     // The same once more changes nothing, and isn't on record.
     assert_eq!(send(rename()).await.expect(200), renamed_token);
 
+    // A merge patch: the list that it leaves out stays.
     assert_eq!(call(&account, &secret).await, 403);
+    let add = json!({"scope": {"exports": ["exp"]}});
+    let added = change(&account, owner, &token, "", add).await.expect(200);
+    assert_eq!(added["scope"]["imports"], json!(["imp"]));
+    assert_eq!(added["scope"]["exports"], json!(["exp"]));
+    assert_eq!(call(&account, &secret).await, 200);
+    let list = || stack.protected(Method::GET, "/v1/exports");
+    send(list().bearer_auth(&secret)).await.expect(403);
     let widen = json!({"scope": {"type": "full"}});
     let widened = change(&account, owner, &token, "", widen).await;
     assert_eq!(widened.expect(200)["scope"], json!({"type": "full"}));
-    assert_eq!(call(&account, &secret).await, 200);
+    send(list().bearer_auth(&secret)).await.expect(200);
 
     let ended = change(&account, owner, &token, "", json!({"autoPurge": "4h"})).await;
     let purge_at = ended.expect(200)["purgeAt"].take();
@@ -209,8 +217,13 @@ async fn an_edit_counts_for_the_next_call_and_names_what_it_changed() {
         ),
         (
             owner,
+            json!([{"field": "scope.exports", "old": null, "new": "exp"}]),
+        ),
+        (
+            owner,
             json!([
                 {"field": "scope", "old": "custom", "new": "full"},
+                {"field": "scope.exports", "old": "exp", "new": null},
                 {"field": "scope.imports", "old": "imp", "new": null},
             ]),
         ),
