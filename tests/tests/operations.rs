@@ -299,6 +299,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     let owner = &account.owner;
     let (token, first) = account.create_token(full("Rotated")).await;
     assert_eq!(call(&account, &first).await, 200);
+    assert!(is_kept(&stack, &first).await);
     let mut hints = vec![first[49..].to_owned()];
     let mut ends = Vec::new();
 
@@ -392,6 +393,7 @@ async fn a_secret_is_gone_with_the_first_change_after_its_grace_period() {
                 .expect(200);
         }
     }
+    assert!(is_kept(&stack, &orphan_old).await);
     // The last grace period that began is the last to end.
     eventually("the end of the grace periods", async || {
         (call(&account, &orphan_old).await == 403).then_some(())
