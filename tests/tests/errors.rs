@@ -119,6 +119,9 @@ async fn every_refusal_has_its_status_and_its_code() {
     let flipped = if cursor.ends_with('A') { "B" } else { "A" };
     let tampered = format!("{}{flipped}", &cursor[..cursor.len() - 1]);
     let nobody = "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let patch = |body: Value| of(Method::PATCH, &token, "").json(&body);
+    let regenerate = |body: Value| of(Method::POST, &token, "/regenerate").json(&body);
+    let info = || stack.api(Method::GET, "/v1/tokenInfo");
     let ids: Vec<_> = (0..1001).map(|id| format!("exp-{id}")).collect();
 
     let cases = [
@@ -179,6 +182,60 @@ async fn every_refusal_has_its_status_and_its_code() {
             403,
             "api_management_license_required",
         ),
+        Case::new(
+            "a manage member who edits",
+            account.request(Method::PATCH, &account.manage, &format!("/tokens/{token}")),
+            403,
+            "role_required",
+        ),
+        Case::new(
+            "a monitor member who reactivates",
+            account.post(&account.monitor, &format!("/tokens/{token}/reactivate")),
+            403,
+            "role_required",
+        ),
+        Case::new(
+            "a manage member who regenerates",
+            account.post(&account.manage, &format!("/tokens/{token}/regenerate")),
+            403,
+            "role_required",
+        ),
+        Case::new(
+            "a manage member who deletes",
+            account.request(Method::DELETE, &account.manage, &format!("/tokens/{token}")),
+            403,
+            "role_required",
+        ),
+        Case::new(
+            "a monitor member who asks for resources",
+            account.get(&account.monitor, "/resources"),
+            403,
+            "role_required",
+        ),
+        Case::new(
+            "another account's resources",
+            account.get(&other.owner, "/resources"),
+            404,
+            "account_not_found",
+        ),
+        Case::new(
+            "four hours by an edit",
+            patch(json!({"autoPurge": "4h"})),
+            403,
+            "api_management_license_required",
+        ),
+        Case::new(
+            "a token's info without a token",
+            info(),
+            401,
+            "invalid_token",
+        ),
+        Case::new(
+            "with a person's token",
+            info().bearer_auth(&owner.access),
+            401,
+            "invalid_token",
+        ),
         // What is asked for.
         Case::new(
             "an unknown token",
@@ -209,6 +266,60 @@ async fn every_refusal_has_its_status_and_its_code() {
             of(Method::POST, &foreign, "/revoke"),
             404,
             "token_not_found",
+        ),
+        Case::new(
+            "to edit it",
+            of(Method::PATCH, &foreign, "").json(&json!({"name": "Mine"})),
+            404,
+            "token_not_found",
+        ),
+        Case::new(
+            "to reactivate it",
+            of(Method::POST, &foreign, "/reactivate"),
+            404,
+            "token_not_found",
+        ),
+        Case::new(
+            "to regenerate it",
+            of(Method::POST, &foreign, "/regenerate"),
+            404,
+            "token_not_found",
+        ),
+        Case::new(
+            "to delete it",
+            of(Method::DELETE, &foreign, ""),
+            404,
+            "token_not_found",
+        ),
+        Case::new(
+            "to delete a token that is active",
+            of(Method::DELETE, &token, ""),
+            409,
+            "token_active",
+        ),
+        Case::new(
+            "an edit of a version that isn't the token's",
+            patch(json!({"name": "New"})).header("if-match", "\"7\""),
+            412,
+            "version_mismatch",
+        ),
+        Case::new(
+            "the same at reactivate",
+            of(Method::POST, &token, "/reactivate").header("if-match", "\"7\""),
+            412,
+            "version_mismatch",
+        ),
+        Case::new(
+            "the same at regenerate",
+            of(Method::POST, &token, "/regenerate").header("if-match", "\"7\""),
+            412,
+            "version_mismatch",
+        ),
+        Case::new(
+            "the same at delete",
+            of(Method::DELETE, &token, "").header("if-match", "\"7\""),
+            412,
+            "version_mismatch",
         ),
         Case::new(
             "a version that isn't the token's",
@@ -361,7 +472,76 @@ async fn every_refusal_has_its_status_and_its_code() {
             of(Method::POST, &token, "/revoke").json(&json!({"why": "so"})),
             &[("why", "unknown_field")],
         ),
+        Case::new(
+            "an edit without a body",
+            of(Method::PATCH, &token, ""),
+            415,
+            "unsupported_media_type",
+        ),
+        Case::invalid(
+            "an edit that removes what has to be",
+            patch(json!({"name": null, "autoPurge": null, "scope": null})),
+            &[
+                ("name", "required"),
+                ("autoPurge", "required"),
+                ("scope", "required"),
+            ],
+        ),
+        Case::invalid(
+            "an edit of what can't be edited",
+            patch(json!({"status": "revoked", "kind": "account", "name": ""})),
+            &[
+                ("status", "unknown_field"),
+                ("kind", "unknown_field"),
+                ("name", "required"),
+            ],
+        ),
+        Case::invalid(
+            "an edit to a resource that isn't the account's",
+            patch(json!({"scope": {"type": "custom", "exports": ["exp-2"]}})),
+            &[("scope.exports", "unknown_resource")],
+        ),
+        Case::invalid(
+            "a grace period beyond a day",
+            regenerate(json!({"gracePeriodSeconds": 86_401})),
+            &[("gracePeriodSeconds", "invalid_value")],
+        ),
+        Case::invalid(
+            "a negative one",
+            regenerate(json!({"gracePeriodSeconds": -1})),
+            &[("gracePeriodSeconds", "invalid_value")],
+        ),
+        Case::invalid(
+            "one in words",
+            regenerate(json!({"gracePeriodSeconds": "60"})),
+            &[("gracePeriodSeconds", "invalid_value")],
+        ),
+        Case::invalid(
+            "an unknown field of a regeneration",
+            regenerate(json!({"grace": 60})),
+            &[("grace", "unknown_field")],
+        ),
+        Case::invalid(
+            "an unknown field of a reactivation",
+            of(Method::POST, &token, "/reactivate").json(&json!({"why": "so"})),
+            &[("why", "unknown_field")],
+        ),
         // Lists.
+        Case::invalid(
+            "resources of a type that there isn't",
+            account.get(owner, "/resources?type=flow&limit=0&sort=name"),
+            &[
+                ("type", "invalid_parameter"),
+                ("limit", "invalid_parameter"),
+                ("sort", "unknown_parameter"),
+            ],
+        ),
+        Case::new(
+            "a cursor of the tokens for resources",
+            account.get(owner, &format!("/resources?limit=1&cursor={cursor}")),
+            400,
+            "invalid_cursor",
+        ),
         Case::invalid(
             "no page",
             list("limit=0"),
@@ -433,4 +613,10 @@ async fn every_refusal_has_its_status_and_its_code() {
     assert_eq!(next["tokens"][0]["id"], json!(token));
     let current = of(Method::POST, &token, "/revoke").header("if-match", "\"1\"");
     send(current).await.expect(200);
+    let grace = Case::invalid(
+        "a grace period for a revoked token",
+        regenerate(json!({"gracePeriodSeconds": 60})),
+        &[("gracePeriodSeconds", "token_revoked")],
+    );
+    grace.check().await;
 }

@@ -81,10 +81,12 @@ fn strings(value: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn no_policy_grants_more_than_its_function_needs() {
     let stack = Stack::from_env();
-    let audit = format!("table/{}", stack.get("auditTable"));
+    let [tokens, audit] =
+        ["tokensTable", "auditTable"].map(|table| format!("table/{}", stack.get(table)));
     let roles = roles(&stack).await;
-    assert!(roles.len() > 10, "only {} functions", roles.len());
+    assert!(roles.len() > 15, "only {} functions", roles.len());
     let mut opened = BTreeMap::<_, BTreeSet<_>>::new();
+    let mut deletes = BTreeMap::<_, BTreeSet<_>>::new();
     for role in &roles {
         for statement in role.statements() {
             let name = role.name();
@@ -105,8 +107,10 @@ async fn no_policy_grants_more_than_its_function_needs() {
             for resource in &resources {
                 // The local cloud knows no SES identity as a resource; the template has one for AWS.
                 let mail = *resource == "*" && actions == ["ses:SendEmail"];
-                // Streams of the audit table, and streams of the function's log group.
-                let part = resource.ends_with(&format!("{audit}/stream/*"))
+                // Streams of a table, and streams of the function's log group.
+                let part = [&tokens, &audit]
+                    .iter()
+                    .any(|table| resource.ends_with(&format!("{table}/stream/*")))
                     || (resource.contains(":log-group:/aws/lambda/") && resource.ends_with(":*"));
                 assert!(
                     mail || part || !resource.contains('*'),
@@ -125,14 +129,29 @@ async fn no_policy_grants_more_than_its_function_needs() {
                 let append_only = actions.iter().all(|action| harmless.contains(action));
                 assert!(append_only, "{name} may change the audit log: {statement}");
             }
+            // A statement on the tokens' table that names no kinds of partition is one on all of them.
+            let whole_table = resources.iter().any(|resource| resource.ends_with(&tokens));
+            assert!(
+                !whole_table || !leading_keys(statement).is_empty(),
+                "{name}: {statement}"
+            );
+            if whole_table && actions.contains(&"dynamodb:DeleteItem") {
+                for kind in leading_keys(statement) {
+                    deletes.entry(kind).or_default().insert(name);
+                }
+            }
         }
     }
     let who = |action: &str| opened.get(action).cloned().unwrap_or_default();
-    assert_eq!(who("kms:Encrypt"), BTreeSet::from(["create-token"]));
+    assert_eq!(
+        who("kms:Encrypt"),
+        BTreeSet::from(["create-token", "regenerate-token"])
+    );
     assert_eq!(who("kms:Decrypt"), BTreeSet::from(["reveal-token"]));
     assert_eq!(who("ses:SendEmail"), BTreeSet::from(["send-notifications"]));
     let kms = opened.keys().filter(|action| action.starts_with("kms:"));
     assert_eq!(kms.count(), 2);
+    assert_eq!(deletes["ACCOUNT#*"], BTreeSet::from(["delete-token"]));
 }
 
 /// What a role did: an action on a table, and on which partition of it.
@@ -189,10 +208,14 @@ async fn what_no_test_needed_is_reported() {
         .expect("written");
 }
 
+/// The kinds of partition to which a statement is limited.
+fn leading_keys(statement: &Value) -> Vec<&str> {
+    strings(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+}
+
 /// Whether a statement's condition on the leading keys lets a partition pass.
 fn has_partition(statement: &Value, partition: &str) -> bool {
-    let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
-    let keys = strings(keys);
+    let keys = leading_keys(statement);
     keys.is_empty()
         || keys
             .iter()
