@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use latchkey::domain::audit::{Change, Source};
+use latchkey::domain::audit::{AuditRecord, Change, Source};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
 use latchkey::domain::ports::GetSecret;
