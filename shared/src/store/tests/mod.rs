@@ -4,6 +4,7 @@ mod audit;
 mod calls;
 mod changes;
 mod errors;
+mod histories;
 mod inserts;
 mod items;
 mod lists;
