@@ -426,7 +426,6 @@ Ready after {time.monotonic() - STARTED:.1f} s.
 
   Management API   {stack["apiUrl"]}
   Protected API    {stack["protectedApiUrl"]}
-  Console          {stack["consoleUrl"]}
   Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
   Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
 
