@@ -11,8 +11,8 @@ use super::{ApiError, request_id};
 use crate::domain::policy::Owner;
 use crate::domain::verification::{Client, MAX_USER_AGENT, Presentation};
 
-/// A request that presents a secret: `Authorization: Bearer <secret>`.
-#[derive(Debug)]
+/// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
+/// show the secret.
 pub struct Bearer<'a> {
     request: &'a Request,
     secret: &'a str,

@@ -1,11 +1,12 @@
 //! The audit log. Records are only ever put.
 
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use jiff::Timestamp;
 
 use super::items::{AuditItem, account_key, audit_token_key, to_item};
 use super::paging::{collect, position};
-use super::{Store, built, parse, port_error, text};
+use super::{Item, Store, built, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
@@ -31,23 +32,37 @@ impl ListAudit for Store {
 
 impl RecordAudit for Store {
     async fn record_audit(&self, audit: &AuditRecord) -> Result<(), PortError> {
-        match self.transact(vec![self.put_audit(audit)?]).await {
-            Err(PortError::Conflict) => Ok(()),
-            done => done,
+        let sent = self
+            .client
+            .put_item()
+            .table_name(&self.tables.audit)
+            .set_item(Some(self.audit_item(audit)?))
+            .condition_expression("attribute_not_exists(pk)")
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            // Only this means that the record is there. A collision doesn't: the other one may fail.
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(port_error(error)),
         }
     }
 }
 
 impl Store {
-    /// The write of an audit record, as a part of a transaction. It never overwrites one.
-    pub(super) fn put_audit(&self, record: &AuditRecord) -> Result<TransactWriteItem, PortError> {
+    fn audit_item(&self, record: &AuditRecord) -> Result<Item, PortError> {
         let expires = record
             .time
             .checked_add(self.tables.audit_retention)
             .unwrap_or(Timestamp::MAX);
+        to_item(&AuditItem::new(record, expires))
+    }
+
+    /// The write of an audit record, as a part of a transaction. It never overwrites one.
+    pub(super) fn put_audit(&self, record: &AuditRecord) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
             .table_name(&self.tables.audit)
-            .set_item(Some(to_item(&AuditItem::new(record, expires))?))
+            .set_item(Some(self.audit_item(record)?))
             .condition_expression("attribute_not_exists(pk)");
         Ok(TransactWriteItem::builder()
             .put(built(put.build())?)
