@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// part of the API's own path.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Event {
+pub struct Event {
     /// REST APIs say `null` of a request without any.
     headers: Option<HashMap<String, String>>,
     /// HTTP APIs.

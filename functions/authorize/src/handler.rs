@@ -1,16 +1,23 @@
 //! Lets a call to the platform's API through, or not.
 
+mod event;
+
 use lambda_runtime::Error;
 use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
 use latchkey::domain::verification::{Outcome, Refusal, verify};
 use serde_json::Value;
 
-use crate::event::{Event, Grant, answer};
+pub use event::Event;
+use event::{Grant, answer};
 
 /// REST APIs turn exactly this error of an authorizer into a 401.
 const UNAUTHORIZED: &str = "Unauthorized";
 
-pub(crate) async fn handle(
+/// Answers one event of the gateway.
+///
+/// # Errors
+/// `Unauthorized`, which a REST API turns into a 401; anything else when the decision couldn't be made.
+pub async fn handle(
     store: &(impl GetSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     event: Event,

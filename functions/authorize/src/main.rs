@@ -1,8 +1,5 @@
 //! The Lambda authorizer of the platform's APIs.
 
-mod event;
-mod handler;
-
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::Tables;
 use latchkey::store::{Store, aws_config};
@@ -19,8 +16,8 @@ async fn main() -> Result<(), Error> {
         tracing::warn!(%error, "could not warm the connection");
     }
     let store = &store;
-    run(service_fn(|event: LambdaEvent<event::Event>| {
-        handler::handle(store, &System, event.payload)
+    run(service_fn(|event: LambdaEvent<authorize::Event>| {
+        authorize::handle(store, &System, event.payload)
     }))
     .await
 }

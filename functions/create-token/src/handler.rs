@@ -17,7 +17,11 @@ use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, response, secret};
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),

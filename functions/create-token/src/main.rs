@@ -1,7 +1,5 @@
 //! `POST /v1/accounts/{accountId}/tokens`
 
-mod handler;
-
 use latchkey::config::{Tables, require};
 use latchkey::http::{caller::ConsoleClient, serve};
 use latchkey::store::{Store, Vault, aws_config};
@@ -15,5 +13,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let (tables, key) = (Tables::from_env()?, require("SECRETS_KEY_ID")?);
     let aws = aws_config().await;
     let (store, vault) = (Store::new(&aws, tables), Vault::new(&aws, key));
-    serve(|request| handler::handle(&store, &vault, &System, &console, request)).await
+    serve(|request| create_token::handle(&store, &vault, &System, &console, request)).await
 }

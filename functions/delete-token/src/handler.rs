@@ -8,7 +8,11 @@ use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::{ApiError, response};
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetToken + DeleteToken),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,

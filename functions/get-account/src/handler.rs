@@ -41,7 +41,11 @@ impl<'a> AccountBody<'a> {
     }
 }
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + ListMemberships),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {

@@ -5,7 +5,11 @@ use latchkey::domain::ports::{Clock, GetAccount, GetToken};
 use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::{ApiError, response};
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetToken),
     clock: &impl Clock,
     request: Request,

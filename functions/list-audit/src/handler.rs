@@ -18,7 +18,11 @@ const PARAMETERS: [&str; 7] = [
 /// The most records of one CSV download; the `Link` leads to the rest.
 const MAX_CSV: usize = 1_000;
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + ListAudit),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {

@@ -1,7 +1,5 @@
 //! `GET /v1/accounts/{accountId}/audit` and `GET /v1/accounts/{accountId}/tokens/{tokenId}/audit`
 
-mod handler;
-
 use latchkey::config::Tables;
 use latchkey::http::serve;
 use latchkey::store::{Store, aws_config};
@@ -12,5 +10,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(module_path!());
     let tables = Tables::from_env()?;
     let store = Store::new(&aws_config().await, tables);
-    serve(|request| handler::handle(&store, request)).await
+    serve(|request| list_audit::handle(&store, request)).await
 }

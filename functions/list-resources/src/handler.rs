@@ -33,7 +33,11 @@ impl<'a> From<&'a Resource> for ResourceBody<'a> {
     }
 }
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + ListResources),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {

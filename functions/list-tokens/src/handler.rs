@@ -11,7 +11,11 @@ use latchkey::http::{ApiError, page};
 
 const PARAMETERS: [&str; 6] = ["status", "kind", "integrationId", "q", "limit", "cursor"];
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + ListTokens),
     clock: &impl Clock,
     request: Request,

@@ -1,7 +1,5 @@
 //! `POST /v1/accounts/{accountId}/tokens/{tokenId}/reactivate`
 
-mod handler;
-
 use latchkey::config::Tables;
 use latchkey::http::{caller::ConsoleClient, serve};
 use latchkey::store::{Store, aws_config};
@@ -14,5 +12,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let console = ConsoleClient::from_env()?;
     let tables = Tables::from_env()?;
     let store = Store::new(&aws_config().await, tables);
-    serve(|request| handler::handle(&store, &System, &console, request)).await
+    serve(|request| reactivate_token::handle(&store, &System, &console, request)).await
 }

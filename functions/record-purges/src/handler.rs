@@ -11,7 +11,8 @@ use latchkey::store::token_of_image;
 const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
 
 /// Records the removals of a batch in its order. Stops at the first failure: Lambda goes on from there.
-pub(crate) async fn handle(store: &impl RecordAudit, event: Event) -> DynamoDbEventResponse {
+/// Records the purges of one batch of the stream, and answers where to go on from after a failure.
+pub async fn handle(store: &impl RecordAudit, event: Event) -> DynamoDbEventResponse {
     let mut response = DynamoDbEventResponse::default();
     for record in event.records {
         let sequence_number = record.change.sequence_number.clone();

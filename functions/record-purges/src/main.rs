@@ -1,7 +1,5 @@
 //! The token table's stream (removals by the time to live) → audit.
 
-mod handler;
-
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::Tables;
@@ -15,7 +13,7 @@ async fn main() -> Result<(), Error> {
     let store = Store::new(&aws_config().await, tables);
     let store = &store;
     run(service_fn(|event: LambdaEvent<Event>| async move {
-        Ok::<_, Error>(handler::handle(store, event.payload).await)
+        Ok::<_, Error>(record_purges::handle(store, event.payload).await)
     }))
     .await
 }

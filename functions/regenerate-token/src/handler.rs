@@ -14,7 +14,11 @@ use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, secret};
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),

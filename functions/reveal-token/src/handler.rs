@@ -6,7 +6,11 @@ use latchkey::domain::ports::{Clock, DecryptSecret, Entropy, GetAccount, GetToke
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::{ApiError, body, secret};
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetToken + RecordView),
     vault: &impl DecryptSecret,
     system: &(impl Clock + Entropy),

@@ -14,7 +14,11 @@ use latchkey::http::{ApiError, response};
 /// hurry, and means the token however it looks by now.
 const ATTEMPTS: usize = 5;
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetAccount + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,

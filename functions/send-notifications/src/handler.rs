@@ -9,7 +9,8 @@ use latchkey::mail::{Console, compose};
 use latchkey::store::audit_record;
 
 /// Sends the mails of a batch in its order. Stops at the first failure: Lambda goes on from there.
-pub(crate) async fn handle(
+/// Mails the records of one batch of the stream, and answers where to go on from after a failure.
+pub async fn handle(
     store: &(impl GetRecipients + ClaimMail),
     mailer: &impl SendMail,
     clock: &impl Clock,

@@ -1,7 +1,5 @@
 //! The audit log's stream → e-mail.
 
-mod handler;
-
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::{Tables, require};
@@ -19,7 +17,9 @@ async fn main() -> Result<(), Error> {
     let (store, mailer) = (Store::new(&aws, tables), Mailer::new(&aws, from));
     let (store, mailer, console) = (&store, &mailer, &console);
     run(service_fn(|event: LambdaEvent<Event>| async move {
-        Ok::<_, Error>(handler::handle(store, mailer, &System, console, event.payload).await)
+        Ok::<_, Error>(
+            send_notifications::handle(store, mailer, &System, console, event.payload).await,
+        )
     }))
     .await
 }

@@ -8,11 +8,12 @@ use serde::Deserialize;
 
 /// An event of the platform's bus.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Event {
+pub struct Event {
     /// EventBridge's id, for the log.
     pub(crate) id: String,
     /// The version of what the event tells: an older one never overwrites a newer state.
     pub(crate) time: Timestamp,
+    /// What has happened.
     #[serde(flatten)]
     pub(crate) detail: Detail,
 }

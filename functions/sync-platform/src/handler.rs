@@ -1,5 +1,7 @@
 //! Projects the platform's accounts, members and resources into our table.
 
+mod event;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use latchkey::domain::audit::{Action, Actor, Origin, Source};
 use latchkey::domain::id::{AccountId, TokenId};
@@ -10,7 +12,8 @@ use latchkey::domain::ports::{
 use latchkey::domain::resource::ResourceRef;
 use latchkey::domain::token::Status;
 
-use crate::event::{Detail, Event};
+use event::Detail;
+pub use event::Event;
 
 /// How many tokens of a deleted account are revoked at the same time.
 const CONCURRENCY: usize = 16;
@@ -18,7 +21,11 @@ const CONCURRENCY: usize = 16;
 /// How often a revocation is tried again when the token changes under it.
 const ATTEMPTS: usize = 5;
 
-pub(crate) async fn handle(
+/// Projects one event.
+///
+/// # Errors
+/// When it couldn't be written; the event is delivered again then.
+pub async fn handle(
     store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
     event: Event,

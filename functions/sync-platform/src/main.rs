@@ -1,8 +1,5 @@
 //! EventBridge, source `platform` → the projection of accounts, members and resources.
 
-mod event;
-mod handler;
-
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::Tables;
 use latchkey::store::{Store, aws_config};
@@ -15,10 +12,12 @@ async fn main() -> Result<(), Error> {
     let tables = Tables::from_env()?;
     let store = Store::new(&aws_config().await, tables);
     let store = &store;
-    run(service_fn(|event: LambdaEvent<event::Event>| async move {
-        handler::handle(store, &System, event.payload)
-            .await
-            .map_err(Error::from)
-    }))
+    run(service_fn(
+        |event: LambdaEvent<sync_platform::Event>| async move {
+            sync_platform::handle(store, &System, event.payload)
+                .await
+                .map_err(Error::from)
+        },
+    ))
     .await
 }

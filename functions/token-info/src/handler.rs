@@ -44,7 +44,11 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
     }
 }
 
-pub(crate) async fn handle(
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub async fn handle(
     store: &(impl GetSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     request: Request,

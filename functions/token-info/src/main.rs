@@ -1,7 +1,5 @@
 //! `GET /v1/tokenInfo`
 
-mod handler;
-
 use latchkey::config::Tables;
 use latchkey::http::serve;
 use latchkey::store::{Store, aws_config};
@@ -13,5 +11,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(module_path!());
     let tables = Tables::from_env()?;
     let store = Store::new(&aws_config().await, tables);
-    serve(|request| handler::handle(&store, &System, request)).await
+    serve(|request| token_info::handle(&store, &System, request)).await
 }

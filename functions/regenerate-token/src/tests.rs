@@ -36,7 +36,7 @@ async fn call_on(
 
 fn with_grace() -> Event {
     Event::sample(include_str!(
-        "../../../../events/regenerate-token/with-grace-period.json"
+        "../../../events/regenerate-token/with-grace-period.json"
     ))
 }
 

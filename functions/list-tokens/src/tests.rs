@@ -16,9 +16,7 @@ async fn call_at(engine: &Engine, clock: FixedClock, event: &Event) -> Answer {
 }
 
 fn first_page() -> Event {
-    Event::sample(include_str!(
-        "../../../../events/list-tokens/first-page.json"
-    ))
+    Event::sample(include_str!("../../../events/list-tokens/first-page.json"))
 }
 
 fn list() -> Event {

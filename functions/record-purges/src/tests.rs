@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn sample() -> Value {
-    let sample = include_str!("../../../../events/record-purges/ttl-removal.json");
+    let sample = include_str!("../../../events/record-purges/ttl-removal.json");
     serde_json::from_str(sample).unwrap()
 }
 

@@ -23,7 +23,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
 }
 
 fn rename() -> Event {
-    Event::sample(include_str!("../../../../events/update-token/rename.json"))
+    Event::sample(include_str!("../../../events/update-token/rename.json"))
 }
 
 fn patch(body: Value) -> Event {

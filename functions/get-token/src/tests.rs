@@ -15,7 +15,7 @@ async fn call_at(engine: &Engine, clock: FixedClock, event: &Event) -> Answer {
 }
 
 fn get() -> Event {
-    Event::sample(include_str!("../../../../events/get-token/get.json"))
+    Event::sample(include_str!("../../../events/get-token/get.json"))
 }
 
 #[tokio::test]

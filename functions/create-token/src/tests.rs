@@ -29,13 +29,13 @@ async fn call_on(
 
 fn custom_scope() -> Event {
     Event::sample(include_str!(
-        "../../../../events/create-token/custom-scope.json"
+        "../../../events/create-token/custom-scope.json"
     ))
 }
 
 fn integration_app() -> Event {
     Event::sample(include_str!(
-        "../../../../events/create-token/integration-app.json"
+        "../../../events/create-token/integration-app.json"
     ))
 }
 

@@ -26,7 +26,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
 
 fn reactivate() -> Event {
     Event::sample(include_str!(
-        "../../../../events/reactivate-token/reactivate.json"
+        "../../../events/reactivate-token/reactivate.json"
     ))
 }
 

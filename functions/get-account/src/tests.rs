@@ -10,11 +10,11 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 }
 
 fn mine() -> Event {
-    Event::sample(include_str!("../../../../events/get-account/mine.json"))
+    Event::sample(include_str!("../../../events/get-account/mine.json"))
 }
 
 fn one() -> Event {
-    Event::sample(include_str!("../../../../events/get-account/one.json"))
+    Event::sample(include_str!("../../../events/get-account/one.json"))
 }
 
 /// Id and role of the accounts in a list.

@@ -31,7 +31,7 @@ async fn call_on(
 }
 
 fn reveal() -> Event {
-    Event::sample(include_str!("../../../../events/reveal-token/reveal.json"))
+    Event::sample(include_str!("../../../events/reveal-token/reveal.json"))
 }
 
 /// Whether the answer hands over that token's secret, and nothing else.

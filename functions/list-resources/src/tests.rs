@@ -9,9 +9,7 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 }
 
 fn exports() -> Event {
-    Event::sample(include_str!(
-        "../../../../events/list-resources/exports.json"
-    ))
+    Event::sample(include_str!("../../../events/list-resources/exports.json"))
 }
 
 fn list(query: &str) -> Event {

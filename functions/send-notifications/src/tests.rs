@@ -54,7 +54,7 @@ impl SendMail for Post {
 }
 
 fn sample() -> Value {
-    let sample = include_str!("../../../../events/send-notifications/token-updated.json");
+    let sample = include_str!("../../../events/send-notifications/token-updated.json");
     serde_json::from_str(sample).unwrap()
 }
 

@@ -22,7 +22,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
 
 fn revoke() -> Event {
     Event::sample(include_str!(
-        "../../../../events/revoke-token/with-reason.json"
+        "../../../events/revoke-token/with-reason.json"
     ))
 }
 

@@ -16,11 +16,11 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 }
 
 fn account_log() -> Event {
-    Event::sample(include_str!("../../../../events/list-audit/account.json"))
+    Event::sample(include_str!("../../../events/list-audit/account.json"))
 }
 
 fn token_csv() -> Event {
-    Event::sample(include_str!("../../../../events/list-audit/token-csv.json"))
+    Event::sample(include_str!("../../../events/list-audit/token-csv.json"))
 }
 
 fn token_log() -> Event {

@@ -25,13 +25,13 @@ struct Call(Value);
 impl Call {
     /// `POST /v1/exports/exp_orders/invoke` through an HTTP API.
     fn http() -> Self {
-        let sample = include_str!("../../../../events/authorize/http-api.json");
+        let sample = include_str!("../../../events/authorize/http-api.json");
         Self(serde_json::from_str(sample).unwrap())
     }
 
     /// The same through a REST API.
     fn rest() -> Self {
-        let sample = include_str!("../../../../events/authorize/rest-api.json");
+        let sample = include_str!("../../../events/authorize/rest-api.json");
         Self(serde_json::from_str(sample).unwrap())
     }
 

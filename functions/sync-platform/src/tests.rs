@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use super::*;
 
 const SAMPLES: [&str; 4] = [
-    include_str!("../../../../events/sync-platform/account-upserted.json"),
-    include_str!("../../../../events/sync-platform/account-deleted.json"),
-    include_str!("../../../../events/sync-platform/resource-upserted.json"),
-    include_str!("../../../../events/sync-platform/resource-deleted.json"),
+    include_str!("../../../events/sync-platform/account-upserted.json"),
+    include_str!("../../../events/sync-platform/account-deleted.json"),
+    include_str!("../../../events/sync-platform/resource-upserted.json"),
+    include_str!("../../../events/sync-platform/resource-deleted.json"),
 ];
 
 /// An event of the bus on its way to the function.

@@ -20,7 +20,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
 }
 
 fn delete() -> Event {
-    Event::sample(include_str!("../../../../events/delete-token/delete.json"))
+    Event::sample(include_str!("../../../events/delete-token/delete.json"))
 }
 
 async fn with_revoked() -> (Engine, StoredToken) {

@@ -29,7 +29,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
 }
 
 fn sample() -> Event {
-    Event::sample(include_str!("../../../../events/token-info/info.json"))
+    Event::sample(include_str!("../../../events/token-info/info.json"))
 }
 
 fn info() -> Event {
