@@ -745,3 +745,12 @@ async fn a_purge_is_recorded_once_and_a_deletion_is_none() {
     assert_eq!(recorded[0]["time"], purge_at);
     assert_eq!(recorded[0]["resource"]["id"], json!(purged));
 }
+
+#[tokio::test]
+async fn the_api_describes_itself_to_everybody() {
+    let stack = Stack::from_env();
+    let answer = send(stack.api(Method::GET, "/v1/openapi.json")).await;
+    assert_eq!(answer.status, 200);
+    let committed = include_str!("../../functions/describe-api/openapi.json");
+    assert_eq!(answer.text, committed);
+}

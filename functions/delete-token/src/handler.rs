@@ -6,6 +6,7 @@ use latchkey::domain::ports::{Clock, DeleteToken, Entropy, GetAccount, GetToken}
 use latchkey::domain::token::Status;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, response};
 
 /// Answers one request.
@@ -32,6 +33,22 @@ pub async fn handle(
     let audit = AuditRecord::new(Action::Delete, &stored.token, vec![], origin, now, system)?;
     store.delete_token(&stored, &audit).await?;
     response::no_content()
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "delete-token",
+        "DELETE",
+        "/v1/accounts/{accountId}/tokens/{tokenId}",
+        "Delete a revoked token",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .no_body()
+    .answers_nothing(204, "The token is gone; its audit log stays.")
+    .refuses([ApiError::TokenActive])
 }
 
 #[cfg(test)]

@@ -6,13 +6,15 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::id::AccountId;
 use latchkey::domain::ports::{GetAccount, ListMemberships};
 use latchkey::http::caller::{Caller, SignedIn};
+use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, response};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 /// An account as its member sees it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Account")]
 struct AccountBody<'a> {
     id: &'a AccountId,
     name: &'a str,
@@ -41,6 +43,13 @@ impl<'a> AccountBody<'a> {
     }
 }
 
+/// A person's accounts.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Accounts")]
+struct AccountsBody<'a> {
+    accounts: Vec<AccountBody<'a>>,
+}
+
 /// Answers one request.
 ///
 /// # Errors
@@ -67,7 +76,28 @@ pub async fn handle(
         .iter()
         .filter_map(|account| Some(AccountBody::new(account, account.member(&user)?)))
         .collect();
-    response::json(200, &json!({"accounts": mine}))
+    response::json(200, &AccountsBody { accounts: mine })
+}
+
+/// What the API's description says of this function: all accounts of the caller, and one.
+pub fn operations() -> [Operation; 2] {
+    let all = Operation::new(
+        "list-accounts",
+        "GET",
+        "/v1/accounts",
+        "List the caller's accounts, whatever the role",
+    )
+    .for_people()
+    .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
+    let one = Operation::new(
+        "get-account",
+        "GET",
+        "/v1/accounts/{accountId}",
+        "Get an account, and what it allows the caller",
+    )
+    .for_administrators()
+    .answers::<AccountBody<'_>>(200, "The account.", &[]);
+    [all, one]
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::ports::{Clock, GetAccount, GetToken};
 use latchkey::http::caller::{Caller, token_id};
+use latchkey::http::openapi::Operation;
+use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 
 /// Answers one request.
@@ -18,6 +20,19 @@ pub async fn handle(
     let id = token_id(&request)?;
     let stored = store.get_token(&account, &id, clock.now()).await?;
     response::token(&stored.ok_or(ApiError::TokenNotFound)?.token)
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "get-token",
+        "GET",
+        "/v1/accounts/{accountId}/tokens/{tokenId}",
+        "Get a token",
+    )
+    .for_administrators()
+    .of_a_token()
+    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
 }
 
 #[cfg(test)]

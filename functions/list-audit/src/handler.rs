@@ -8,8 +8,10 @@ use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT
 use latchkey::domain::ports::{GetAccount, ListAudit};
 use latchkey::http::audit::AuditBody;
 use latchkey::http::caller::{Caller, token_id};
+use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, csv, cursor, page, response};
+use serde_json::json;
 
 const PARAMETERS: [&str; 7] = [
     "action", "userId", "source", "from", "to", "limit", "cursor",
@@ -100,6 +102,39 @@ fn wants_csv(request: &Request) -> bool {
             .to_ascii_lowercase()
             .starts_with("text/csv")
     })
+}
+
+/// What the API's description says of this function: the log of an account, and of a token.
+pub fn operations() -> [Operation; 2] {
+    let account = "/v1/accounts/{accountId}/audit";
+    let token = "/v1/accounts/{accountId}/tokens/{tokenId}/audit";
+    let (all, one) = (
+        "List what happened in the account, newest first",
+        "List what happened to a token, which may be gone, newest first",
+    );
+    [
+        describe(Operation::new("list-audit", "GET", account, all)),
+        describe(Operation::new("list-token-audit", "GET", token, one)).of_a_token(),
+    ]
+}
+
+fn describe(operation: Operation) -> Operation {
+    let text = "With `Accept: text/csv` it is CSV, whose `limit` may be up to 1,000 and is that by default.";
+    let actions = schema::one_of(Action::ALL.map(Action::as_str));
+    let sources = schema::one_of(Source::ALL.map(Source::as_str));
+    operation
+        .for_administrators()
+        .description(text)
+        .query("action", "Only that.", actions)
+        .query(
+            "userId",
+            "Only by that person or token.",
+            json!({"type": "string"}),
+        )
+        .query("source", "Only through that.", sources)
+        .query("from", "Not before.", schema::time())
+        .query("to", "Not after.", schema::time())
+        .answers_page_or_csv::<AuditBody<'_>>("records")
 }
 
 #[cfg(test)]

@@ -6,14 +6,18 @@ use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
 use latchkey::domain::ports::{GetAccount, ListResources};
 use latchkey::domain::resource::{Resource, ResourceType};
 use latchkey::http::caller::Caller;
+use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, page};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 const PARAMETERS: [&str; 5] = ["type", "integrationId", "q", "limit", "cursor"];
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Resource")]
 struct ResourceBody<'a> {
     #[serde(rename = "type")]
     kind: ResourceType,
@@ -69,6 +73,33 @@ pub async fn handle(
         Resource::reference,
         |resource| page::item(&ResourceBody::from(resource)),
     )
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "list-resources",
+        "GET",
+        "/v1/accounts/{accountId}/resources",
+        "List what a scope can name",
+    )
+    .for_administrators()
+    .query(
+        "type",
+        "Only those.",
+        schema::one_of(ResourceType::ALL.map(ResourceType::as_str)),
+    )
+    .query(
+        "integrationId",
+        "Only those of that Integration App.",
+        schema::platform_id(),
+    )
+    .query(
+        "q",
+        "Only those with all of these words in id or name.",
+        json!({"type": "string"}),
+    )
+    .answers_page::<ResourceBody<'_>>("resources")
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use latchkey::domain::paging::{TokenFilter, TokenQuery};
 use latchkey::domain::ports::{Clock, GetAccount, ListTokens};
 use latchkey::domain::token::{Kind, Status};
 use latchkey::http::caller::Caller;
+use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, page};
+use serde_json::json;
 
 const PARAMETERS: [&str; 6] = ["status", "kind", "integrationId", "q", "limit", "cursor"];
 
@@ -44,6 +46,38 @@ pub async fn handle(
     page::respond(&request, &query, "tokens", &list, &tokens, id, |token| {
         page::item(&TokenBody::from(token))
     })
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "list-tokens",
+        "GET",
+        "/v1/accounts/{accountId}/tokens",
+        "List the tokens, newest first",
+    )
+    .for_administrators()
+    .query(
+        "status",
+        "Only those.",
+        schema::one_of(Status::ALL.map(Status::as_str)),
+    )
+    .query(
+        "kind",
+        "Only those.",
+        schema::one_of(Kind::ALL.map(Kind::as_str)),
+    )
+    .query(
+        "integrationId",
+        "Only those of that Integration App.",
+        schema::platform_id(),
+    )
+    .query(
+        "q",
+        "Only those with all of these words in name or description.",
+        json!({"type": "string"}),
+    )
+    .answers_page::<TokenBody<'_>>("tokens")
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use latchkey::domain::audit::Action;
 use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::openapi::Operation;
+use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 
 /// Answers one request.
@@ -35,6 +37,22 @@ pub async fn handle(
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token)
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "reactivate-token",
+        "POST",
+        "/v1/accounts/{accountId}/tokens/{tokenId}/reactivate",
+        "Undo a revocation",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .no_body()
+    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    .refuses([ApiError::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

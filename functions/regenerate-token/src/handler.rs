@@ -12,6 +12,9 @@ use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken}
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::idempotency::{Repeatable, repeated};
+use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::schema::{self, optional};
+use latchkey::http::secret::IssuedBody;
 use latchkey::http::{ApiError, secret};
 
 /// Answers one request.
@@ -102,6 +105,24 @@ fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiEr
     }
     fields.finish()?;
     Ok(SignedDuration::from_secs(seconds))
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "regenerate-token",
+        "POST",
+        "/v1/accounts/{accountId}/tokens/{tokenId}/regenerate",
+        "Replace a token's secret",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .body([optional("gracePeriodSeconds", schema::grace_period())
+        .describe("How long the old secret still works.")])
+    .repeatable()
+    .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
+    .refuses([ApiError::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

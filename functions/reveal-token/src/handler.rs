@@ -4,6 +4,8 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Action, AuditRecord};
 use latchkey::domain::ports::{Clock, DecryptSecret, Entropy, GetAccount, GetToken, RecordView};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::openapi::Operation;
+use latchkey::http::secret::RevealedBody;
 use latchkey::http::{ApiError, body, secret};
 
 /// Answers one request.
@@ -35,6 +37,22 @@ pub async fn handle(
     let audit = AuditRecord::new(Action::View, token, vec![], origin, now, system)?;
     store.record_view(&stored, &audit).await?;
     secret::revealed(token, &plain)
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "reveal-token",
+        "POST",
+        "/v1/accounts/{accountId}/tokens/{tokenId}/reveal",
+        "Show a token's secret",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .no_body()
+    .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
+    .refuses([ApiError::DeveloperModeRequired])
 }
 
 #[cfg(test)]

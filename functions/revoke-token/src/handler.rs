@@ -8,6 +8,9 @@ use latchkey::domain::ports::{
 use latchkey::domain::token::MAX_REASON;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::schema::{self, optional};
+use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 
 /// How often a revocation is tried again when the token changes under it: whoever revokes is in a
@@ -52,6 +55,21 @@ fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
     let reason = fields.text("reason", 0..=MAX_REASON);
     fields.finish()?;
     Ok(reason.filter(|reason| !reason.is_empty()))
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "revoke-token",
+        "POST",
+        "/v1/accounts/{accountId}/tokens/{tokenId}/revoke",
+        "Revoke a token",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .body([optional("reason", schema::reason())])
+    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
 }
 
 #[cfg(test)]

@@ -9,11 +9,15 @@ use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
 use latchkey::domain::verification::{Outcome, SecretRecord, verify};
 use latchkey::http::bearer::Bearer;
+use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::schema::{Cidr, DateTime};
 use latchkey::http::{ApiError, response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "TokenInfo")]
 struct TokenInfoBody<'a> {
     account_id: &'a AccountId,
     id: &'a TokenId,
@@ -21,10 +25,13 @@ struct TokenInfoBody<'a> {
     kind: Kind,
     integration_id: Option<&'a IntegrationId>,
     scope: &'a Scope,
+    #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
     /// When the token is gone; `null` for never.
+    #[schemars(with = "Option<DateTime>")]
     purge_at: Option<Timestamp>,
     /// When this secret of it ends, because it was replaced; `null` for the current one.
+    #[schemars(with = "Option<DateTime>")]
     secret_valid_until: Option<Timestamp>,
 }
 
@@ -64,6 +71,18 @@ pub async fn handle(
             Err(ApiError::InvalidToken)
         }
     }
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "token-info",
+        "GET",
+        "/v1/tokenInfo",
+        "Ask with a token who it is, what it may do and when it ends",
+    )
+    .for_tokens()
+    .answers::<TokenInfoBody<'_>>(200, "The token.", &[])
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use latchkey::domain::scope;
 use latchkey::domain::token::{Kind, Patch, Token};
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::schema::{self, optional};
+use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 
 /// Answers one request.
@@ -79,6 +82,28 @@ async fn read_patch(
     }
     fields.finish()?;
     Ok(patch)
+}
+
+/// What the API's description says of this operation.
+pub fn operation() -> Operation {
+    Operation::new(
+        "update-token",
+        "PATCH",
+        "/v1/accounts/{accountId}/tokens/{tokenId}",
+        "Edit a token",
+    )
+    .for_administrators()
+    .of_a_token()
+    .changes_a_token()
+    .merge_patch([
+        optional("name", schema::name()),
+        optional("description", schema::nullable(schema::description())),
+        optional("autoPurge", schema::auto_purge()).describe("Counts from now."),
+        optional("scope", schema::patched_scope()),
+        optional("allowedCidrs", schema::nullable(schema::cidrs())),
+    ])
+    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    .refuses([ApiError::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Accounts, their plans and their members: who may do what on the management side.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::auto_purge::AutoPurge;
 use super::id::{AccountId, UserId};
 
 /// What the account pays for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Plan {
     /// API Management as an add-on.
@@ -20,7 +21,7 @@ pub enum Plan {
 }
 
 /// A member's role in the account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// Owns the account.

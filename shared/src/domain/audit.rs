@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{AccountId, AuditId, TokenId};
@@ -13,7 +14,7 @@ use super::scope::Scope;
 use super::token::Token;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// The token was created.
@@ -80,7 +81,7 @@ impl Action {
 }
 
 /// Through what it happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// The API tokens page.
@@ -115,7 +116,7 @@ impl Source {
 
 /// Who did it: a member, the token itself (when it is used) or the system. A snapshot, so that the
 /// record still names a person who has left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
     /// The member's id, the token's id, or `system`.
     pub id: String,
@@ -146,13 +147,13 @@ impl Actor {
 }
 
 /// One field's change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// The field, as it is named in the token's JSON.
     pub field: String,
-    /// Its old value as text; `None` if there was none.
+    /// Its old value as text, if there was one.
     pub old: Option<String>,
-    /// Its new value as text; `None` if there is none now.
+    /// Its new value as text, if there is one now.
     pub new: Option<String>,
 }
 

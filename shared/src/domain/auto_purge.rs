@@ -1,10 +1,11 @@
 //! The choices of how long a token lives.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How long after the choice a token is gone. The product offers exactly these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AutoPurge {
     /// Until it is deleted. Not for Integration App tokens.
     #[serde(rename = "never")]

@@ -1,8 +1,10 @@
 //! Identifiers. Each is a type of its own, so that one can't be passed for another.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
@@ -14,7 +16,10 @@ use super::ports::{Entropy, EntropyError};
 #[error("not a valid identifier")]
 pub struct InvalidId;
 
-/// Ids given by the platform: `[A-Za-z0-9_-]{1,64}`.
+/// Ids given by the platform, as a regular expression.
+pub const PLATFORM_ID: &str = "^[A-Za-z0-9_-]{1,64}$";
+
+/// See [`PLATFORM_ID`].
 fn is_platform_id(value: &str) -> bool {
     (1..=64).contains(&value.len())
         && value
@@ -37,7 +42,7 @@ fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $valid:expr) => {
+    ($(#[$doc:meta])* $name:ident, $pattern:expr, $valid:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -73,6 +78,16 @@ macro_rules! id {
             }
         }
 
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({"type": "string", "pattern": $pattern})
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)
@@ -84,31 +99,37 @@ macro_rules! id {
 id!(
     /// An account of the platform: the tenant.
     AccountId,
+    PLATFORM_ID,
     is_platform_id
 );
 id!(
     /// A connection, export, import or API of an account.
     ResourceId,
+    PLATFORM_ID,
     is_platform_id
 );
 id!(
     /// An installed Integration App.
     IntegrationId,
+    PLATFORM_ID,
     is_platform_id
 );
 id!(
     /// A person, by the `sub` claim of the OpenID provider.
     UserId,
+    "^[!\"$-~]{1,128}$",
     is_subject
 );
 id!(
     /// A token: `tok_` and a ULID. It stays the same when the secret is replaced.
     TokenId,
+    "^tok_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
     |value| is_prefixed_ulid("tok_", value)
 );
 id!(
     /// An audit record: `aud_` and a ULID, so that ids sort by time.
     AuditId,
+    "^aud_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
     |value| is_prefixed_ulid("aud_", value)
 );
 

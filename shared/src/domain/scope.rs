@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IntegrationId, ResourceId};
@@ -14,7 +15,7 @@ use super::{account::Account, token::Kind};
 pub const MAX_SCOPE_IDS: usize = 1_000;
 
 /// A token's permissions. Full access and lists exclude each other by construction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Scope {
     /// Everything the token's kind allows.
@@ -42,7 +43,8 @@ impl Scope {
 }
 
 /// The lists of a custom scope. Sets: naming a resource twice means nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct ResourceLists {
     /// Connections.
     pub connections: BTreeSet<ResourceId>,

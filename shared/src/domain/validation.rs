@@ -1,9 +1,10 @@
 //! Failures of what a caller sent in, collected so that all are answered at once.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// A stable code.
     pub code: &'static str,

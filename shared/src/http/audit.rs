@@ -3,32 +3,43 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::openapi::schema::DateTime;
 use crate::domain::audit::{Action, Actor, AuditRecord, Change, Source};
 use crate::domain::id::{AuditId, TokenId};
 
 /// An audit record as it is answered.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "AuditRecord")]
 pub struct AuditBody<'a> {
     id: &'a AuditId,
+    #[schemars(with = "DateTime")]
     time: Timestamp,
     action: Action,
     source: Source,
     user: &'a Actor,
     resource: ResourceBody<'a>,
     changes: &'a [Change],
+    /// The caller's address.
     ip: Option<IpAddr>,
+    /// What the caller's client calls itself.
     user_agent: Option<&'a str>,
+    /// The request, for finding it in the logs.
     request_id: &'a str,
 }
 
-#[derive(Debug, Serialize)]
+/// What it happened to.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AuditedResource")]
 struct ResourceBody<'a> {
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "apiToken"))]
     kind: &'static str,
     id: &'a TokenId,
+    /// Its name at that time.
     name: &'a str,
 }
 

@@ -2,6 +2,7 @@
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ports::{EntropyError, PortError};
@@ -49,17 +50,22 @@ pub enum ApiError {
     Internal(String),
 }
 
-#[derive(Serialize)]
+/// An error (RFC 9457).
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Problem<'a> {
+pub(super) struct Problem<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     status: u16,
+    /// Says what went wrong, for programs. It never changes.
     code: &'static str,
+    /// The same for people.
     detail: &'a str,
+    /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// The request, for asking us about it.
     request_id: &'a str,
 }
 
@@ -155,6 +161,14 @@ impl ApiError {
             Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
             Self::Unavailable(_) => "the service is busy; try again in a moment",
             Self::Internal(_) => "something went wrong on our side",
+        }
+    }
+
+    /// What the error means in general, for the API's description.
+    pub(super) fn meaning(&self) -> &str {
+        match self {
+            Self::MalformedJson(_) => "the body is not a JSON object",
+            _ => self.detail(),
         }
     }
 

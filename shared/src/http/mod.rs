@@ -8,6 +8,7 @@ pub mod csv;
 pub mod cursor;
 pub mod error;
 pub mod idempotency;
+pub mod openapi;
 pub mod page;
 pub mod query;
 pub mod response;

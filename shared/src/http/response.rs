@@ -17,11 +17,19 @@ use crate::domain::token::Token;
 pub fn json(status: u16, body: &impl Serialize) -> Result<Response<Body>, ApiError> {
     let text =
         serde_json::to_string(body).map_err(|error| ApiError::Internal(error.to_string()))?;
+    json_text(status, text)
+}
+
+/// A JSON response that is text already.
+///
+/// # Errors
+/// When the response doesn't build, which is a defect.
+pub fn json_text(status: u16, text: impl Into<Body>) -> Result<Response<Body>, ApiError> {
     Response::builder()
         .status(status)
         .header(CONTENT_TYPE, "application/json")
         .header(CACHE_CONTROL, "no-store")
-        .body(Body::from(text))
+        .body(text.into())
         .map_err(|error| ApiError::Internal(error.to_string()))
 }
 

@@ -1,13 +1,33 @@
 //! The one place where a secret leaves the service.
 
 use lambda_http::{Body, Response};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::token::TokenBody;
 use super::{ApiError, response};
+use crate::domain::id::TokenId;
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::Token;
+
+/// A token that was created or got a new secret.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "IssuedToken")]
+pub struct IssuedBody<'a> {
+    token: TokenBody<'a>,
+    /// The secret. It isn't there if the request is a repeat: `reveal` can show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
+}
+
+/// A secret that is shown again.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "RevealedSecret")]
+pub struct RevealedBody<'a> {
+    id: &'a TokenId,
+    secret: &'a str,
+}
 
 /// The answer that hands over the secret of a token that was created or got a new secret. A repeat of
 /// the request is answered without the secret.
@@ -19,9 +39,9 @@ pub fn issued(
     token: &Token,
     secret: Option<&PlainSecret>,
 ) -> Result<Response<Body>, ApiError> {
-    let body = match secret {
-        Some(secret) => json!({"token": TokenBody::from(token), "secret": plain(secret)}),
-        None => json!({"token": TokenBody::from(token)}),
+    let body = IssuedBody {
+        token: TokenBody::from(token),
+        secret: secret.map(plain),
     };
     Ok(response::with_etag(response::json(status, &body)?, token))
 }
@@ -31,13 +51,14 @@ pub fn issued(
 /// # Errors
 /// When the body doesn't serialize, which is a defect.
 pub fn revealed(token: &Token, secret: &PlainSecret) -> Result<Response<Body>, ApiError> {
-    response::json(200, &json!({"id": token.id, "secret": plain(secret)}))
+    let (id, secret) = (&token.id, plain(secret));
+    response::json(200, &RevealedBody { id, secret })
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "hands the secret over to whom it belongs"
 )]
-fn plain(secret: &PlainSecret) -> Value {
-    Value::from(secret.expose_secret())
+fn plain(secret: &PlainSecret) -> &str {
+    secret.expose_secret()
 }

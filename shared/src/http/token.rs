@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::openapi::schema::{Cidr, DateTime};
 use crate::domain::audit::Actor;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, IntegrationId, TokenId};
@@ -13,29 +15,44 @@ use crate::domain::scope::Scope;
 use crate::domain::token::{Kind, Status, Token};
 
 /// A token as it is answered. It has no place for the secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Token")]
 pub struct TokenBody<'a> {
+    /// It stays the same when the secret is replaced.
     id: &'a TokenId,
     account_id: &'a AccountId,
     kind: Kind,
+    /// The Integration App, of tokens of that kind.
     integration_id: Option<&'a IntegrationId>,
     name: &'a str,
     description: &'a str,
+    /// The chosen lifetime.
     auto_purge: AutoPurge,
+    /// When the token is gone; `null` for never.
+    #[schemars(with = "Option<DateTime>")]
     purge_at: Option<Timestamp>,
     scope: &'a Scope,
+    /// From where it may be used; empty for everywhere.
+    #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
     status: Status,
+    /// The current secret's last four characters.
     hint: &'a str,
+    /// Counts the changes; the `ETag`.
     version: u64,
+    #[schemars(with = "DateTime")]
     created_at: Timestamp,
     created_by: &'a Actor,
+    #[schemars(with = "DateTime")]
     updated_at: Timestamp,
     updated_by: &'a Actor,
+    #[schemars(with = "Option<DateTime>")]
     revoked_at: Option<Timestamp>,
     revoked_by: Option<&'a Actor>,
     revocation_reason: Option<&'a str>,
+    /// Its first use of a day from an address; later ones that day do not count.
+    #[schemars(with = "Option<DateTime>")]
     last_used_at: Option<Timestamp>,
     last_used_ip: Option<IpAddr>,
 }

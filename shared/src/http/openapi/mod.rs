@@ -1,0 +1,434 @@
+//! What the API says about itself: OpenAPI 3.1, put together from the operations' own types, limits and
+//! errors.
+
+pub mod schema;
+
+use std::collections::BTreeMap;
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::ApiError;
+use super::error::Problem;
+use schema::{Property, with};
+
+/// One operation of the API, for its description.
+#[derive(Debug)]
+pub struct Operation {
+    name: &'static str,
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    description: Option<&'static str>,
+    security: Value,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Vec<Answer>,
+    refusals: BTreeMap<u16, Vec<ApiError>>,
+}
+
+/// A success.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    description: &'static str,
+    headers: Vec<&'static str>,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Nothing,
+    Json(SchemaOf),
+    /// A page of a list of that name.
+    Page(&'static str, SchemaOf),
+    /// The same, or CSV.
+    PageOrCsv(&'static str, SchemaOf),
+}
+
+/// Makes a type's schema.
+type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+
+impl Operation {
+    /// An operation that anybody may call.
+    pub fn new(
+        name: &'static str,
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        let parameters = path
+            .split('/')
+            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+            .map(|parameter| {
+                json!({"name": parameter, "in": "path", "required": true, "schema": {"type": "string"}})
+            })
+            .collect();
+        Self {
+            name,
+            method,
+            path,
+            summary,
+            description: None,
+            security: json!([]),
+            parameters,
+            body: None,
+            answers: Vec::new(),
+            refusals: BTreeMap::new(),
+        }
+    }
+
+    /// The operation's name, which is its function's.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The HTTP method, in upper case.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// The path's template.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Says more than the summary.
+    #[must_use]
+    pub fn description(mut self, text: &'static str) -> Self {
+        self.description = Some(text);
+        self
+    }
+
+    /// For whoever is signed in.
+    #[must_use]
+    pub fn for_people(mut self) -> Self {
+        self.security = json!([{"signIn": []}]);
+        self.refuses([
+            ApiError::AccessTokenRequired,
+            ApiError::Unavailable(String::new()),
+            ApiError::Internal(String::new()),
+        ])
+    }
+
+    /// For owners and administrators of the account in the path.
+    #[must_use]
+    pub fn for_administrators(self) -> Self {
+        self.for_people()
+            .refuses([ApiError::AccountNotFound, ApiError::RoleRequired])
+    }
+
+    /// For whoever holds a secret of a token.
+    #[must_use]
+    pub fn for_tokens(mut self) -> Self {
+        self.security = json!([{"token": []}]);
+        self.refuses([
+            ApiError::InvalidToken,
+            ApiError::Unavailable(String::new()),
+            ApiError::Internal(String::new()),
+        ])
+    }
+
+    /// About the token in the path.
+    #[must_use]
+    pub fn of_a_token(self) -> Self {
+        self.refuses([ApiError::TokenNotFound])
+    }
+
+    /// A change of a token, which another change may come before. Honours `If-Match`.
+    #[must_use]
+    pub fn changes_a_token(self) -> Self {
+        self.header("If-Match", "The `ETag` that the token must still have.")
+            .refuses([ApiError::VersionMismatch, ApiError::Conflict])
+    }
+
+    /// Takes a header that may be left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, description: &'static str) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "header", "description": description, "schema": {"type": "string"},
+        }));
+        self
+    }
+
+    /// Recognises a repeated request by its `Idempotency-Key`.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        let name = "Idempotency-Key";
+        let text = "A repeat of the request within a day, with the same key and body, is answered with \
+                    the same token and without the secret.";
+        self.header(name, text)
+            .refuses([ApiError::Validation(vec![]), ApiError::IdempotencyKeyReused])
+    }
+
+    /// Takes a query parameter that may be left out.
+    #[must_use]
+    pub fn query(mut self, name: &'static str, description: &'static str, schema: Value) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "query", "description": description, "schema": schema,
+        }));
+        self.refuses([ApiError::Validation(vec![])])
+    }
+
+    /// Takes a JSON object with those fields and no others.
+    #[must_use]
+    pub fn body(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
+        let schema = schema::object(fields);
+        let required = schema.get("required").is_some();
+        self.body = Some(json!({
+            "required": required,
+            "content": {"application/json": {"schema": schema}},
+        }));
+        self.refuses([
+            ApiError::MalformedJson(String::new()),
+            ApiError::BodyTooLarge,
+            ApiError::UnsupportedMediaType,
+            ApiError::Validation(vec![]),
+        ])
+    }
+
+    /// Takes a JSON Merge Patch with those fields and no others.
+    #[must_use]
+    pub fn merge_patch(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
+        self = self.body(fields);
+        let schema = self
+            .body
+            .as_mut()
+            .and_then(|body| body.pointer_mut("/content/application~1json"))
+            .map(Value::take);
+        self.body = Some(json!({
+            "required": true,
+            "content": {"application/merge-patch+json": schema.clone(), "application/json": schema},
+        }));
+        self
+    }
+
+    /// Takes no body; an empty JSON object is as good as none.
+    #[must_use]
+    pub fn no_body(self) -> Self {
+        self.body([])
+    }
+
+    /// Answers that, with those headers.
+    #[must_use]
+    pub fn answers<T: JsonSchema>(
+        self,
+        status: u16,
+        description: &'static str,
+        headers: &[&'static str],
+    ) -> Self {
+        let content = Content::Json(SchemaGenerator::subschema_for::<T>);
+        self.answer(status, description, headers, content)
+    }
+
+    /// Answers a page of a list.
+    #[must_use]
+    pub fn answers_page<T: JsonSchema>(self, list: &'static str) -> Self {
+        let page = Content::Page(list, SchemaGenerator::subschema_for::<T>);
+        self.answers_pages(page)
+    }
+
+    /// Answers a page of a list, or CSV to those who would rather have that.
+    #[must_use]
+    pub fn answers_page_or_csv<T: JsonSchema>(self, list: &'static str) -> Self {
+        let page = Content::PageOrCsv(list, SchemaGenerator::subschema_for::<T>);
+        self.answers_pages(page)
+    }
+
+    fn answers_pages(self, page: Content) -> Self {
+        let cursor = "Where the page starts: a `nextCursor`.";
+        self.query("limit", "The size of the page.", schema::limit())
+            .query("cursor", cursor, json!({"type": "string"}))
+            .refuses([ApiError::InvalidCursor])
+            .answer(200, "A page of the list.", &["Link"], page)
+    }
+
+    /// Answers without a body.
+    #[must_use]
+    pub fn answers_nothing(self, status: u16, description: &'static str) -> Self {
+        self.answer(status, description, &[], Content::Nothing)
+    }
+
+    /// Answers those errors.
+    #[must_use]
+    pub fn refuses(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
+        for error in errors {
+            let known = self.refusals.entry(error.status()).or_default();
+            if known.iter().all(|other| other.code() != error.code()) {
+                known.push(error);
+            }
+        }
+        self
+    }
+
+    fn answer(
+        mut self,
+        status: u16,
+        description: &'static str,
+        headers: &[&'static str],
+        content: Content,
+    ) -> Self {
+        self.answers.push(Answer {
+            status,
+            description,
+            headers: headers.to_vec(),
+            content,
+        });
+        self
+    }
+
+    fn describe(&self, schemas: &mut SchemaGenerator) -> Value {
+        let mut responses = Map::new();
+        for answer in &self.answers {
+            responses.insert(answer.status.to_string(), answer.describe(schemas));
+        }
+        // What the gateway answers by itself, without having asked a function.
+        let gateway = json!({"schema": {"$ref": "#/components/schemas/GatewayMessage"}});
+        let signed_in = self.security.pointer("/0/signIn").is_some();
+        for (status, errors) in &self.refusals {
+            let by_gateway = (*status == 401 && signed_in).then(|| gateway.clone());
+            responses.insert(status.to_string(), refusal(errors, by_gateway));
+        }
+        let throttled = json!({
+            "description": "Too many requests; try again later.",
+            "content": {"application/json": gateway},
+        });
+        responses.insert("429".into(), throttled);
+        let mut operation = json!({
+            "operationId": self.name,
+            "summary": self.summary,
+            "security": self.security,
+            "parameters": self.parameters,
+            "responses": responses,
+        });
+        if let Some(text) = self.description {
+            operation = with(operation, "description", text);
+        }
+        match &self.body {
+            Some(body) => with(operation, "requestBody", body.clone()),
+            None => operation,
+        }
+    }
+}
+
+impl Answer {
+    fn describe(&self, schemas: &mut SchemaGenerator) -> Value {
+        let mut response = json!({"description": self.description});
+        if !self.headers.is_empty() {
+            let headers: Map<_, _> = self.headers.iter().copied().map(response_header).collect();
+            response = with(response, "headers", headers);
+        }
+        let content = match &self.content {
+            Content::Nothing => return response,
+            Content::Json(schema) => json!({"application/json": {"schema": schema(schemas)}}),
+            Content::Page(list, item) => {
+                json!({"application/json": {"schema": page(list, &item(schemas))}})
+            }
+            Content::PageOrCsv(list, item) => json!({
+                "application/json": {"schema": page(list, &item(schemas))},
+                "text/csv": {"schema": {"type": "string"}},
+            }),
+        };
+        with(response, "content", content)
+    }
+}
+
+fn page(list: &str, item: &Schema) -> Value {
+    let cursor = json!({
+        "type": ["string", "null"],
+        "description": "What to give as `cursor` for the next page; `null` at the end.",
+    });
+    json!({
+        "type": "object",
+        "properties": {list: {"type": "array", "items": item}, "nextCursor": cursor},
+        "required": [list, "nextCursor"],
+    })
+}
+
+/// A response of errors that share their status, and perhaps with what the gateway answers.
+fn refusal(errors: &[ApiError], by_gateway: Option<Value>) -> Value {
+    let codes: Vec<_> = errors.iter().map(ApiError::code).collect();
+    let text: Vec<_> = errors
+        .iter()
+        .map(|error| format!("`{}`: {}.", error.code(), error.meaning()))
+        .collect();
+    let code = json!({"properties": {"code": {"enum": codes}}});
+    let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, code]});
+    let mut content = Map::new();
+    content.insert("application/problem+json".into(), json!({"schema": schema}));
+    if let Some(message) = by_gateway {
+        content.insert("application/json".into(), message);
+    }
+    let mut headers = Map::new();
+    if errors.iter().any(ApiError::retryable) {
+        headers.extend([response_header("Retry-After")]);
+    }
+    if errors.iter().any(|error| error.status() == 401) {
+        headers.extend([response_header("WWW-Authenticate")]);
+    }
+    let response = json!({"description": text.join(" "), "content": content});
+    if headers.is_empty() {
+        response
+    } else {
+        with(response, "headers", headers)
+    }
+}
+
+fn response_header(name: &str) -> (String, Value) {
+    let description = match name {
+        "ETag" => "The token's version, for `If-Match`.",
+        "Link" => "With `rel=\"next\"`, where the list goes on.",
+        "Location" => "Where the new token is found.",
+        "Retry-After" => "Seconds after which to try again.",
+        "WWW-Authenticate" => "What was wrong with the credentials (RFC 6750).",
+        _ => "",
+    };
+    let header = json!({"description": description, "schema": {"type": "string"}});
+    (name.to_owned(), header)
+}
+
+/// The description of the whole API.
+pub fn document(version: &str, operations: &[Operation]) -> Value {
+    let mut schemas = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    schemas.subschema_for::<Problem<'_>>();
+    let mut paths = Map::new();
+    for operation in operations {
+        let method = operation.method.to_ascii_lowercase();
+        let description = operation.describe(&mut schemas);
+        let item: &mut Value = paths.entry(operation.path).or_insert_with(|| json!({}));
+        *item = with(item.take(), &method, description);
+    }
+    let mut schemas = schemas.take_definitions(true);
+    schemas.insert("GatewayMessage".into(), schema::gateway_message());
+    schemas.sort_keys();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Latchkey",
+            "version": version,
+            "description": "API tokens: create, edit, show, replace, revoke and audit them; ask what one may do. \
+                Times are RFC 3339 in UTC. Errors are problem documents (RFC 9457) with a stable `code`; \
+                clients must ignore members that they don't know.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "signIn": {
+                    "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "An access token of the OpenID provider that the service trusts.",
+                },
+                "token": {
+                    "type": "http", "scheme": "bearer",
+                    "description": "The secret of an API token.",
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,201 @@
+//! The schemas of what requests carry, made from the limits that their readers check.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::domain::auto_purge::AutoPurge;
+use crate::domain::id::PLATFORM_ID;
+use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::domain::resource::ResourceType;
+use crate::domain::scope::MAX_SCOPE_IDS;
+use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_GRACE_SECONDS, MAX_NAME, MAX_REASON};
+
+/// A field of a request's body.
+#[derive(Debug, Clone)]
+pub struct Property {
+    name: &'static str,
+    required: bool,
+    schema: Value,
+}
+
+impl Property {
+    /// With that text for people.
+    #[must_use]
+    pub fn describe(mut self, text: &str) -> Self {
+        self.schema = with(self.schema, "description", text);
+        self
+    }
+}
+
+/// A field that must be given.
+pub fn required(name: &'static str, schema: Value) -> Property {
+    Property {
+        name,
+        required: true,
+        schema,
+    }
+}
+
+/// A field that may be left out.
+pub fn optional(name: &'static str, schema: Value) -> Property {
+    Property {
+        name,
+        required: false,
+        schema,
+    }
+}
+
+/// An object with those fields and no others.
+pub fn object(fields: impl IntoIterator<Item = Property>) -> Value {
+    let (mut properties, mut names) = (Map::new(), Vec::new());
+    for field in fields {
+        if field.required {
+            names.push(field.name);
+        }
+        properties.insert(field.name.into(), field.schema);
+    }
+    let object = json!({"type": "object", "properties": properties, "additionalProperties": false});
+    if names.is_empty() {
+        object
+    } else {
+        with(object, "required", names)
+    }
+}
+
+/// The object with another member.
+pub(super) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
+    if let Some(members) = object.as_object_mut() {
+        members.insert(name.into(), value.into());
+    }
+    object
+}
+
+/// A text of one of those words.
+pub fn one_of<const N: usize>(words: [&'static str; N]) -> Value {
+    json!({"type": "string", "enum": words.as_slice()})
+}
+
+/// A schema that also allows `null`.
+#[must_use]
+pub fn nullable(schema: Value) -> Value {
+    let kind = json!([schema.get("type"), "null"]);
+    with(schema, "type", kind)
+}
+
+/// A token's name.
+pub fn name() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+}
+
+/// A token's description.
+pub fn description() -> Value {
+    json!({"type": "string", "maxLength": MAX_DESCRIPTION})
+}
+
+/// Why a token is revoked.
+pub fn reason() -> Value {
+    json!({"type": "string", "maxLength": MAX_REASON})
+}
+
+/// How long a replaced secret still works.
+pub fn grace_period() -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": MAX_GRACE_SECONDS, "default": 0})
+}
+
+/// A lifetime.
+pub fn auto_purge() -> Value {
+    one_of(AutoPurge::ALL.map(AutoPurge::as_str))
+}
+
+/// An id that the platform gave.
+pub fn platform_id() -> Value {
+    json!({"type": "string", "pattern": PLATFORM_ID})
+}
+
+/// Ranges of addresses.
+pub fn cidrs() -> Value {
+    let examples = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"];
+    json!({"type": "array", "maxItems": MAX_CIDRS, "items": {"type": "string", "examples": examples}})
+}
+
+/// A scope: full access, or lists.
+pub fn scope() -> Value {
+    let full = object([required("type", json!({"const": "full"}))]);
+    let list = json!({"type": "array", "items": platform_id()});
+    let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
+    let custom = [required("type", json!({"const": "custom"}))];
+    let custom = object(custom.into_iter().chain(lists));
+    json!({
+        "type": "object",
+        "description": format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one."),
+        "oneOf": [full, custom],
+    })
+}
+
+/// A merge patch of a scope.
+pub fn patched_scope() -> Value {
+    let list = json!({"type": "array", "items": platform_id()});
+    let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
+    let kind = optional("type", one_of(["full", "custom"]));
+    let scope = object([kind].into_iter().chain(lists));
+    let text = "Lists that are left out stay. Full access clears them all.";
+    with(scope, "description", text)
+}
+
+/// The size of a page.
+pub fn limit() -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT})
+}
+
+/// A moment.
+pub fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// What the gateway says of a request that it doesn't pass on.
+pub(super) fn gateway_message() -> Value {
+    json!({
+        "type": "object",
+        "description": "What the gateway says of a request that it doesn't pass on.",
+        "properties": {"message": {"type": "string"}},
+        "required": ["message"],
+    })
+}
+
+/// The schema of a moment, for fields of types that know no schemas.
+#[derive(Debug, Clone, Copy)]
+pub enum DateTime {}
+
+impl JsonSchema for DateTime {
+    fn schema_name() -> Cow<'static, str> {
+        "DateTime".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "format": "date-time"})
+    }
+}
+
+/// The schema of a range of addresses, for fields of types that know no schemas.
+#[derive(Debug, Clone, Copy)]
+pub enum Cidr {}
+
+impl JsonSchema for Cidr {
+    fn schema_name() -> Cow<'static, str> {
+        "Cidr".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "examples": ["192.0.2.0/24", "2001:db8::/32"]})
+    }
+}

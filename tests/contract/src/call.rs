@@ -1,0 +1,135 @@
+//! Requests, as the gateway hands them to a function.
+
+use lambda_http::Request;
+use latchkey::testing::Event;
+use serde_json::{Value, json};
+
+use crate::operations;
+
+/// A request on its way to its operation.
+#[derive(Debug, Clone)]
+pub struct Call {
+    operation: &'static str,
+    event: Event,
+}
+
+impl Call {
+    /// A request for that path, with or without a query.
+    ///
+    /// # Panics
+    /// If no route leads there.
+    pub fn new(method: &str, path_and_query: &str) -> Self {
+        let (path, query) = path_and_query
+            .split_once('?')
+            .unwrap_or((path_and_query, ""));
+        let operations = operations();
+        let route = operations
+            .iter()
+            .filter(|operation| operation.method() == method)
+            .find_map(|operation| Some((operation, parameters(operation.path(), path)?)));
+        let Some((operation, parameters)) = route else {
+            panic!("no route for {method} {path}");
+        };
+        let event = json!({
+            "version": "2.0",
+            "routeKey": format!("{method} {}", operation.path()),
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": {"user-agent": "tests"},
+            "requestContext": {
+                "authorizer": {"jwt": {"claims": {"token_use": "access"}, "scopes": null}},
+                "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"},
+                "requestId": "req-1",
+                "stage": "$default",
+            },
+            "isBase64Encoded": false,
+        });
+        let event = parameters
+            .into_iter()
+            .fold(Event::sample(&event.to_string()), |event, (name, value)| {
+                event.path(name, value)
+            });
+        let event = if query.is_empty() {
+            event
+        } else {
+            event.query(query)
+        };
+        Self {
+            operation: operation.name(),
+            event,
+        }
+    }
+
+    /// By that person.
+    #[must_use]
+    pub fn by(self, user: &str) -> Self {
+        self.with(|event| event.by(user))
+    }
+
+    /// With that body.
+    #[must_use]
+    pub fn json(self, body: &Value) -> Self {
+        self.text(&body.to_string())
+            .header("content-type", "application/json")
+    }
+
+    /// With that text for a body.
+    #[must_use]
+    pub fn text(self, body: &str) -> Self {
+        self.with(|event| event.raw_body(body))
+    }
+
+    /// With that header; its name in lower case.
+    #[must_use]
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.with(|event| event.header(name, value))
+    }
+
+    /// To that token.
+    #[must_use]
+    pub fn token(self, id: &str) -> Self {
+        self.with(|event| event.token(id))
+    }
+
+    /// With that secret of a token.
+    #[must_use]
+    pub fn bearer(self, secret: &str) -> Self {
+        self.header("authorization", &format!("Bearer {secret}"))
+    }
+
+    /// The operation that the route leads to.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    pub(crate) fn request(&self) -> Request {
+        self.event.request()
+    }
+
+    fn with(self, change: impl FnOnce(Event) -> Event) -> Self {
+        Self {
+            event: change(self.event),
+            ..self
+        }
+    }
+}
+
+/// What stands in a path at the parameters of a template; `None` if it isn't a path of it.
+fn parameters<'a>(template: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
+    let (names, segments) = (template.split('/'), path.split('/'));
+    if names.clone().count() != segments.clone().count() {
+        return None;
+    }
+    let mut parameters = Vec::new();
+    for (name, segment) in names.zip(segments) {
+        match name
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(parameter) => parameters.push((parameter, segment)),
+            None if name == segment => {}
+            None => return None,
+        }
+    }
+    Some(parameters)
+}

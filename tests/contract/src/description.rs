@@ -1,0 +1,174 @@
+//! The API's description, held against what the operations answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jsonschema::Validator;
+use latchkey::http::openapi;
+use latchkey::testing::Answer;
+use serde_json::{Map, Value, json};
+
+use crate::operations;
+
+/// An operation, a status, and the code of an error.
+pub type Seen = (String, u16, Option<String>);
+
+/// The description, ready to be held against answers.
+pub struct Description {
+    document: Value,
+    validators: BTreeMap<(String, u16, String), Validator>,
+}
+
+impl Description {
+    /// The description that the code gives of itself.
+    pub fn of_the_code() -> Value {
+        openapi::document(env!("CARGO_PKG_VERSION"), &operations())
+    }
+
+    /// Makes a description ready.
+    pub fn new(document: Value) -> Self {
+        let mut components = document["components"].clone();
+        close(&mut components);
+        let mut validators = BTreeMap::new();
+        for (operation, status, response) in responses(&document) {
+            for (kind, content) in response["content"].as_object().into_iter().flatten() {
+                let mut schema = content["schema"].clone();
+                close(&mut schema);
+                schema["components"] = components.clone();
+                let validator = jsonschema::options()
+                    .should_validate_formats(true)
+                    .build(&schema)
+                    .unwrap_or_else(|error| panic!("{operation} {status} {kind}: {error}"));
+                validators.insert((operation.clone(), status, kind.clone()), validator);
+            }
+        }
+        Self {
+            document,
+            validators,
+        }
+    }
+
+    /// The description itself.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// The description of an operation.
+    pub fn operation(&self, name: &str) -> &Value {
+        let paths = self.document["paths"].as_object().unwrap().values();
+        let mut operations = paths.flat_map(|item| item.as_object().unwrap().values());
+        operations
+            .find(|operation| operation["operationId"] == name)
+            .unwrap_or_else(|| panic!("`{name}` is not described"))
+    }
+
+    /// Checks that an answer is one that the description tells of.
+    ///
+    /// # Panics
+    /// If it isn't.
+    pub fn check(&self, operation: &str, answer: &Answer) -> Seen {
+        let (status, code) = answer.outcome();
+        let seen = (
+            operation.to_owned(),
+            status,
+            (!code.is_empty()).then(|| code.to_owned()),
+        );
+        let response = &self.operation(operation)["responses"][status.to_string()];
+        assert!(response.is_object(), "{seen:?} is not described");
+        for name in [
+            "etag",
+            "link",
+            "location",
+            "retry-after",
+            "www-authenticate",
+        ] {
+            let described = response["headers"].as_object().into_iter().flatten();
+            let described = described
+                .map(|(header, _)| header)
+                .any(|header| header.eq_ignore_ascii_case(name));
+            let optional = name == "link" || name == "retry-after";
+            let given = !answer.header(name).is_empty();
+            assert!(
+                described == given || (described && optional),
+                "{seen:?}: header {name} described: {described}, given: {given}"
+            );
+        }
+        let kind = answer
+            .header("content-type")
+            .split(';')
+            .next()
+            .unwrap_or_default();
+        if answer.text.is_empty() {
+            assert!(
+                response["content"].is_null(),
+                "{seen:?}: a body is described"
+            );
+            return seen;
+        }
+        let Some(validator) = self
+            .validators
+            .get(&(operation.to_owned(), status, kind.to_owned()))
+        else {
+            panic!("{seen:?}: content {kind} is not described");
+        };
+        let body = if kind == "text/csv" {
+            json!(answer.text)
+        } else {
+            answer.json.clone()
+        };
+        let errors: Vec<_> = validator
+            .iter_errors(&body)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{seen:?}: {errors:#?}\n{body:#}");
+        seen
+    }
+
+    /// Everything that the description says the functions may answer. What the gateway answers by
+    /// itself isn't part of it.
+    pub fn outcomes(&self) -> BTreeSet<Seen> {
+        let mut outcomes = BTreeSet::new();
+        for (operation, status, response) in responses(&self.document) {
+            let problem = &response["content"]["application/problem+json"]["schema"];
+            let codes = problem["allOf"][1]["properties"]["code"]["enum"].as_array();
+            for code in codes.into_iter().flatten() {
+                let code = code.as_str().map(str::to_owned);
+                outcomes.insert((operation.clone(), status, code));
+            }
+            if status < 400 {
+                outcomes.insert((operation, status, None));
+            }
+        }
+        outcomes
+    }
+}
+
+fn responses(document: &Value) -> Vec<(String, u16, &Value)> {
+    let operations = document["paths"].as_object().into_iter().flatten();
+    operations
+        .flat_map(|(_, item)| item.as_object().into_iter().flatten())
+        .flat_map(|(_, operation)| {
+            let name = operation["operationId"].as_str().unwrap();
+            let responses = operation["responses"].as_object().into_iter().flatten();
+            responses
+                .map(move |(status, response)| (name.to_owned(), status.parse().unwrap(), response))
+        })
+        .collect()
+}
+
+/// Lets objects have only the properties that are described. Clients are to ignore others, but we are
+/// not to answer any.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.contains_key("properties")
+                && object.get("type").is_some_and(|kind| kind == "object")
+            {
+                let closed: &mut Map<_, _> = object;
+                closed.entry("additionalProperties").or_insert(json!(false));
+            }
+            object.values_mut().for_each(close);
+        }
+        Value::Array(array) => array.iter_mut().for_each(close),
+        _ => {}
+    }
+}

@@ -1,0 +1,55 @@
+//! A store whose every call has to pass a gate first: there it can be made to wait, or to fail.
+
+use jiff::Timestamp;
+use latchkey::domain::account::Account;
+use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::id::{AccountId, AuditId, TokenId, UserId};
+use latchkey::domain::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
+use latchkey::domain::ports::{
+    ChangeToken, DeleteToken, GetAccount, GetIdempotency, GetResources, GetSecret, GetToken,
+    IdempotencyRecord, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
+    NewToken, PortError, RecordUse, RecordView, TokenChange, Use,
+};
+use latchkey::domain::resource::{Resource, ResourceRef};
+use latchkey::domain::secret::SecretHash;
+use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::verification::SecretRecord;
+use latchkey::store::Store;
+
+/// What stands before every call of a store. A call is one read or one transaction.
+pub trait Gate: Sync {
+    /// Lets a call through, when it is time, or refuses it.
+    fn pass(&self) -> impl Future<Output = Result<&Store, PortError>> + Send;
+}
+
+/// A store behind a gate.
+#[derive(Debug)]
+pub struct Gated<G>(pub G);
+
+/// Passes calls on to the store.
+macro_rules! behind_the_gate {
+    ($($port:ident: $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
+        impl<G: Gate> $port for Gated<G> {
+            async fn $call(&self, $($argument: $kind),*) -> Result<$answer, PortError> {
+                self.0.pass().await?.$call($($argument),*).await
+            }
+        }
+    )*};
+}
+
+behind_the_gate! {
+    ChangeToken: change_token(change: &TokenChange) -> ();
+    DeleteToken: delete_token(deleted: &StoredToken, audit: &AuditRecord) -> ();
+    GetAccount: get_account(id: &AccountId) -> Option<Account>;
+    GetIdempotency: get_idempotency(account: &AccountId, key: &str, now: Timestamp) -> Option<IdempotencyRecord>;
+    GetResources: get_resources(account: &AccountId, names: &[ResourceRef]) -> Vec<Resource>;
+    GetSecret: get_secret(hash: &SecretHash) -> Option<SecretRecord>;
+    GetToken: get_token(account: &AccountId, id: &TokenId, now: Timestamp) -> Option<StoredToken>;
+    InsertToken: insert_token(new: &NewToken) -> ();
+    ListAudit: list_audit(account: &AccountId, query: &AuditQuery) -> Page<AuditRecord, AuditId>;
+    ListMemberships: list_memberships(user: &UserId) -> Vec<AccountId>;
+    ListResources: list_resources(account: &AccountId, query: &ResourceQuery) -> Page<Resource, ResourceRef>;
+    ListTokens: list_tokens(account: &AccountId, query: &TokenQuery, now: Timestamp) -> Page<Token, TokenId>;
+    RecordUse: record_use(used: &Use) -> ();
+    RecordView: record_view(stored: &StoredToken, audit: &AuditRecord) -> ();
+}

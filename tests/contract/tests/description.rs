@@ -1,0 +1,565 @@
+//! The API's description and what the operations really answer are the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use contract::{Call, Description, Gate, Gated, Seen, answer, operations};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::ports::PortError;
+use latchkey::domain::token::{StoredToken, Token};
+use latchkey::store::Store;
+use latchkey::testing::{Answer, Engine, FakeVault, now, system_at, token};
+use serde_json::{Value, json};
+
+const COMMITTED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../functions/describe-api/openapi.json"
+);
+
+#[test]
+fn the_committed_description_is_the_one_of_the_code() {
+    let description = format!("{:#}\n", Description::of_the_code());
+    if std::env::var_os("UPDATE_DESCRIPTION").is_some() {
+        std::fs::write(COMMITTED, &description).unwrap();
+    }
+    let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+    assert!(
+        committed == description,
+        "{} is not up to date: run UPDATE_DESCRIPTION=1 cargo test -p contract --test description",
+        Path::new(COMMITTED).display()
+    );
+}
+
+/// Routes that the description leaves to others: RFC 7662, RFC 7009 and GitHub describe them, or people
+/// and browsers read what they answer.
+#[test]
+fn every_described_route_is_one_of_the_template_and_of_the_watch_router() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let template = std::fs::read_to_string(format!("{root}infra/template.yaml")).unwrap();
+    let manifest = std::fs::read_to_string(format!("{root}Cargo.toml")).unwrap();
+    for operation in operations() {
+        let route = format!("{} {}", operation.method(), operation.path());
+        assert!(template.contains(&route), "the template has no `{route}`");
+        let path = format!("\"{}\" =", operation.path());
+        assert!(manifest.contains(&path), "the watch router has no `{path}`");
+    }
+}
+
+/// An account with the operations at its door, and what was seen there.
+struct World {
+    engine: Engine,
+    vault: FakeVault,
+    description: Description,
+    seen: Mutex<BTreeSet<Seen>>,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            engine: Engine::with_accounts().await,
+            vault: FakeVault::default(),
+            description: Description::new(Description::of_the_code()),
+            seen: Mutex::default(),
+        }
+    }
+
+    async fn ask(&self, call: &Call) -> Answer {
+        let system = system_at(now());
+        let answer = answer(&self.engine.store, &self.vault, &system, call).await;
+        self.check(call, answer)
+    }
+
+    fn check(&self, call: &Call, answer: Answer) -> Answer {
+        let seen = self.description.check(call.operation(), &answer);
+        self.seen.lock().unwrap().insert(seen);
+        answer
+    }
+
+    async fn expect(&self, call: &Call, outcome: (u16, &str)) -> Answer {
+        let answer = self.ask(call).await;
+        assert_eq!(answer.outcome(), outcome, "{call:?}: {}", answer.text);
+        answer
+    }
+
+    async fn active(&self, account: &str, auto_purge: AutoPurge) -> StoredToken {
+        let id = latchkey::testing::token_at(now()).id;
+        let fresh = Token {
+            id,
+            account_id: account.parse().unwrap(),
+            auto_purge,
+            purge_at: auto_purge.purge_at(now()),
+            ..token()
+        };
+        self.engine.add(fresh).await
+    }
+
+    async fn revoked(&self, account: &str, auto_purge: AutoPurge) -> StoredToken {
+        let stored = self.active(account, auto_purge).await;
+        self.engine.revoke(stored).await
+    }
+
+    /// A call of the operation that succeeds, with what it needs in place.
+    async fn success(&self, operation: &str) -> Call {
+        let never = AutoPurge::Never;
+        let stored = match operation {
+            "delete-token" | "reactivate-token" => self.revoked("acme", never).await,
+            _ => self.active("acme", never).await,
+        };
+        let account = "/v1/accounts/acme";
+        let token = format!("{account}/tokens/{}", stored.token.id);
+        let call = match operation {
+            "create-token" => Call::new("POST", &format!("{account}/tokens")).json(&draft()),
+            "delete-token" => Call::new("DELETE", &token),
+            "get-account" => Call::new("GET", account),
+            "get-token" => Call::new("GET", &token),
+            "list-accounts" => Call::new("GET", "/v1/accounts"),
+            "list-audit" => Call::new("GET", &format!("{account}/audit?limit=1")),
+            "list-resources" => Call::new("GET", &format!("{account}/resources?limit=1")),
+            "list-token-audit" => Call::new("GET", &format!("{token}/audit")),
+            "list-tokens" => Call::new("GET", &format!("{account}/tokens")),
+            "reactivate-token" => Call::new("POST", &format!("{token}/reactivate")),
+            "regenerate-token" => Call::new("POST", &format!("{token}/regenerate"))
+                .json(&json!({"gracePeriodSeconds": 60})),
+            "reveal-token" => Call::new("POST", &format!("{token}/reveal")),
+            "revoke-token" => {
+                Call::new("POST", &format!("{token}/revoke")).json(&json!({"reason": "lost"}))
+            }
+            "token-info" => {
+                let reveal = Call::new("POST", &format!("{token}/reveal")).by("owner-1");
+                let secret = self.ask(&reveal).await.json["secret"].clone();
+                return Call::new("GET", "/v1/tokenInfo").bearer(secret.as_str().unwrap());
+            }
+            "update-token" => Call::new("PATCH", &token).json(&json!({"name": "Renamed"})),
+            other => panic!("no call for `{other}`"),
+        };
+        call.by("owner-1")
+    }
+
+    /// The operation on a token of an account without the licence whose life would get longer.
+    async fn unlicensed(&self, operation: &str) -> Option<Call> {
+        let account = "/v1/accounts/globex/tokens";
+        let stored = self.revoked("globex", AutoPurge::ThirtyDays).await;
+        let token = format!("{account}/{}", stored.token.id);
+        let call = match operation {
+            "create-token" => Call::new("POST", account).json(&draft()),
+            "update-token" => Call::new("PATCH", &token).json(&json!({"autoPurge": "4h"})),
+            "reactivate-token" => Call::new("POST", &format!("{token}/reactivate")),
+            "regenerate-token" => Call::new("POST", &format!("{token}/regenerate")),
+            _ => return None,
+        };
+        Some(call.by("owner-2"))
+    }
+}
+
+fn draft() -> Value {
+    json!({"name": "Warehouse sync", "autoPurge": "30d", "scope": {"type": "full"}})
+}
+
+/// Lets that many calls through, and none after them.
+struct Fails<'a> {
+    store: &'a Store,
+    left: AtomicUsize,
+    error: fn() -> PortError,
+}
+
+impl<'a> Fails<'a> {
+    fn after(calls: usize, store: &'a Store, error: fn() -> PortError) -> Gated<Self> {
+        Gated(Self {
+            store,
+            left: AtomicUsize::new(calls),
+            error,
+        })
+    }
+}
+
+impl Gate for Fails<'_> {
+    async fn pass(&self) -> Result<&Store, PortError> {
+        let left = self
+            .left
+            .try_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        left.map(|_| self.store).map_err(|_| (self.error)())
+    }
+}
+
+/// A store that fails at any of an operation's calls is an error of its kind, and nothing has happened.
+async fn fail_everywhere(world: &World, operation: &str) {
+    let busy = || PortError::Unavailable("busy".into());
+    let broken = || PortError::Broken("no rights".into());
+    let outcomes = [
+        (busy as fn() -> PortError, (503, "unavailable")),
+        (broken, (500, "internal_error")),
+    ];
+    for (error, outcome) in outcomes {
+        let call = world.success(operation).await;
+        let before = world.engine.dump().await;
+        for calls in 0.. {
+            assert!(calls < 20, "{operation} makes too many calls");
+            let store = Fails::after(calls, &world.engine.store, error);
+            let answer = answer(&store, &world.vault, &system_at(now()), &call).await;
+            let answer = world.check(&call, answer);
+            if answer.status < 400 {
+                break;
+            }
+            assert_eq!(answer.outcome(), outcome, "{operation} after {calls} calls");
+            assert_eq!(
+                world.engine.dump().await,
+                before,
+                "{operation} after {calls} calls"
+            );
+        }
+    }
+}
+
+/// Another request that is always faster.
+async fn conflict(world: &World, operation: &str) {
+    let call = world.success(operation).await;
+    for calls in (0..4).rev() {
+        let store = Fails::after(calls, &world.engine.store, || PortError::Conflict);
+        let answer = answer(&store, &world.vault, &system_at(now()), &call).await;
+        if world.check(&call, answer).outcome() == (409, "conflict") {
+            return;
+        }
+    }
+    panic!("{operation} never conflicts");
+}
+
+async fn provoke(world: &World, operation: &str, code: &str) {
+    let call = world.success(operation).await;
+    match code {
+        // Those are seen by failing everywhere.
+        "unavailable" | "internal_error" => {}
+        "conflict" => conflict(world, operation).await,
+        "access_token_required" => {
+            world.expect(&call.by("no#id"), (401, code)).await;
+        }
+        "account_not_found" => {
+            world.expect(&call.by("owner-2"), (404, code)).await;
+        }
+        "api_management_license_required" => {
+            let call = world.unlicensed(operation).await.unwrap();
+            world.expect(&call, (403, code)).await;
+        }
+        "body_too_large" => {
+            let text = format!("{{\"name\": \"{}\"}}", "x".repeat(64 * 1024));
+            world.expect(&call.text(&text), (413, code)).await;
+        }
+        "developer_mode_required" => {
+            world.expect(&call.by("admin-1"), (403, code)).await;
+        }
+        "idempotency_key_reused" => {
+            let call = call.header("idempotency-key", "once");
+            world.ask(&call).await;
+            world.expect(&call.json(&json!({})), (422, code)).await;
+        }
+        "invalid_cursor" => {
+            let list = format!(
+                "/v1/accounts/acme/{}",
+                match operation {
+                    "list-resources" => "resources?cursor=forged",
+                    "list-tokens" => "tokens?cursor=forged",
+                    "list-audit" => "audit?cursor=forged",
+                    _ => "tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit?cursor=forged",
+                }
+            );
+            let call = Call::new("GET", &list).by("owner-1");
+            world.expect(&call, (400, code)).await;
+        }
+        "invalid_token" => {
+            world.expect(&call.bearer("lka_unknown"), (401, code)).await;
+        }
+        "malformed_json" => {
+            let call = call.text("{").header("content-type", "application/json");
+            world.expect(&call, (400, code)).await;
+        }
+        "role_required" => {
+            world.expect(&call.by("manage-1"), (403, code)).await;
+        }
+        "token_active" => {
+            let stored = world.active("acme", AutoPurge::Never).await;
+            let path = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+            let call = Call::new("DELETE", &path).by("owner-1");
+            world.expect(&call, (409, code)).await;
+        }
+        "token_not_found" => token_not_found(world, operation, call).await,
+        "unsupported_media_type" => {
+            let call = call.text("{}").header("content-type", "text/plain");
+            world.expect(&call, (415, code)).await;
+        }
+        "validation_failed" => {
+            let unknown = json!({"unknown": true});
+            let answer = if operation.starts_with("list-") {
+                let path = match operation {
+                    "list-resources" => "/v1/accounts/acme/resources",
+                    "list-tokens" => "/v1/accounts/acme/tokens",
+                    "list-audit" => "/v1/accounts/acme/audit",
+                    _ => "/v1/accounts/acme/tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit",
+                };
+                let call = Call::new("GET", &format!("{path}?unknown=true")).by("owner-1");
+                world.expect(&call, (422, code)).await
+            } else {
+                world.expect(&call.json(&unknown), (422, code)).await
+            };
+            assert!(
+                answer
+                    .failures()
+                    .iter()
+                    .any(|(field, _)| *field == "unknown")
+            );
+        }
+        "version_mismatch" => {
+            world
+                .expect(&call.header("if-match", "\"99\""), (412, code))
+                .await;
+        }
+        other => panic!("{operation}: nothing provokes `{other}`"),
+    }
+}
+
+async fn token_not_found(world: &World, operation: &str, call: Call) {
+    let outcome = (404, "token_not_found");
+    if operation == "create-token" {
+        // The token that the first request made is gone when it is repeated.
+        let call = call.header("idempotency-key", "gone");
+        let id = world.ask(&call).await.json["token"]["id"].clone();
+        let path = format!("/v1/accounts/acme/tokens/{}", id.as_str().unwrap());
+        world
+            .ask(&Call::new("POST", &format!("{path}/revoke")).by("owner-1"))
+            .await;
+        world.ask(&Call::new("DELETE", &path).by("owner-1")).await;
+        world.expect(&call, outcome).await;
+        return;
+    }
+    world.expect(&call.token("tok_unknown"), outcome).await;
+}
+
+#[tokio::test]
+async fn every_outcome_that_is_described_happens_and_no_other() {
+    let world = World::new().await;
+    let outcomes = world.description.outcomes();
+    for operation in operations() {
+        let operation = operation.name();
+        fail_everywhere(&world, operation).await;
+        for (_, _, code) in outcomes.iter().filter(|(name, ..)| name == operation) {
+            if let Some(code) = code {
+                provoke(&world, operation, code).await;
+            }
+        }
+    }
+    // The successes that are not the usual ones.
+    let create = world
+        .success("create-token")
+        .await
+        .header("idempotency-key", "twice");
+    world.expect(&create, (201, "")).await;
+    let repeat = world.expect(&create, (200, "")).await;
+    assert!(repeat.json["secret"].is_null());
+    for operation in ["list-audit", "list-token-audit"] {
+        let csv = world.success(operation).await.header("accept", "text/csv");
+        assert_eq!(
+            world
+                .ask(&csv)
+                .await
+                .header("content-type")
+                .split(';')
+                .next(),
+            Some("text/csv")
+        );
+    }
+
+    let seen = world.seen.into_inner().unwrap();
+    let missing: Vec<_> = outcomes.difference(&seen).collect();
+    assert!(
+        missing.is_empty(),
+        "described, but never seen: {missing:#?}"
+    );
+}
+
+/// Bodies that break one rule of the schema each, with the field that must be named.
+fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
+    let mut breaches = Vec::new();
+    for name in schema["required"].as_array().into_iter().flatten() {
+        let name = name.as_str().unwrap();
+        let mut body = valid.clone();
+        body.as_object_mut().unwrap().remove(name);
+        breaches.push((name.to_owned(), body));
+    }
+    for (name, property) in schema["properties"].as_object().unwrap() {
+        let with = |value: Value| {
+            let mut body = valid.clone();
+            body[name] = value;
+            (name.clone(), body)
+        };
+        let kinds = match &property["type"] {
+            Value::Array(kinds) => kinds.clone(),
+            kind => vec![kind.clone()],
+        };
+        breaches.extend([json!(true), json!(1.5)].map(with));
+        if kinds.iter().any(|kind| kind == "string") {
+            breaches.extend([json!(["text"]), json!({})].map(with));
+        }
+        if let Some(most) = property["maxLength"].as_u64() {
+            breaches.push(with(json!("x".repeat(usize::try_from(most).unwrap() + 1))));
+        }
+        if property["minLength"] == 1 {
+            breaches.push(with(json!("")));
+        }
+        if property["enum"].is_array() || property["pattern"].is_string() {
+            breaches.push(with(json!("not one of them")));
+        }
+        for (bound, step) in [("minimum", -1), ("maximum", 1)] {
+            if let Some(bound) = property[bound].as_i64() {
+                breaches.push(with(json!(bound + step)));
+            }
+        }
+        if let Some(most) = property["maxItems"].as_u64() {
+            let many: Vec<_> = (0..=most).map(|item| format!("192.0.2.{item}")).collect();
+            breaches.push(with(json!(many)));
+        }
+    }
+    let mut unknown = valid.clone();
+    unknown["unknown"] = json!(1);
+    breaches.push(("unknown".into(), unknown));
+    breaches
+}
+
+/// Values at the bounds of what the schema allows.
+fn bounds(property: &Value) -> Vec<Value> {
+    let mut bounds: Vec<_> = property["enum"].as_array().cloned().unwrap_or_default();
+    if let Some(most) = property["maxLength"].as_u64() {
+        bounds.push(json!("é".repeat(usize::try_from(most).unwrap())));
+        let least = property["minLength"].as_u64().unwrap_or_default();
+        bounds.push(json!("x".repeat(usize::try_from(least).unwrap())));
+    }
+    for bound in ["minimum", "maximum"] {
+        bounds.extend(property[bound].as_i64().map(|bound| json!(bound)));
+    }
+    if let Some(most) = property["maxItems"].as_u64() {
+        let many: Vec<_> = (0..most).map(|item| format!("192.0.2.{item}")).collect();
+        bounds.push(json!(many));
+    }
+    if property["type"]
+        .as_array()
+        .is_some_and(|kinds| kinds.iter().any(|kind| kind == "null"))
+    {
+        bounds.push(Value::Null);
+    }
+    bounds
+}
+
+#[tokio::test]
+async fn the_fields_that_are_described_are_the_fields_that_are_read() {
+    let world = World::new().await;
+    let valid: BTreeMap<_, _> = [
+        ("create-token", draft()),
+        ("update-token", json!({"name": "Renamed"})),
+        ("revoke-token", json!({})),
+        ("regenerate-token", json!({})),
+        ("reactivate-token", json!({})),
+        ("reveal-token", json!({})),
+        ("delete-token", json!({})),
+    ]
+    .into();
+    let mut described = 0;
+    for operation in operations() {
+        let operation = operation.name();
+        let body = &world.description.operation(operation)["requestBody"];
+        let schema = &body["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            continue;
+        }
+        described += 1;
+        let valid = valid.get(operation).unwrap();
+        for (field, body) in breaches(schema, valid) {
+            let call = world.success(operation).await.json(&body);
+            let answer = world.expect(&call, (422, "validation_failed")).await;
+            let failures = answer.failures();
+            let within = |failed: &str| failed == field || failed.starts_with(&format!("{field}."));
+            assert!(
+                failures.iter().any(|(failed, _)| within(failed)),
+                "{operation}: {body} is answered {failures:?}"
+            );
+        }
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            for value in bounds(property) {
+                // An app's token is the only one that may name an app.
+                let mut body = valid.clone();
+                body[name] = value;
+                if body["kind"] == "integrationApp" {
+                    body["integrationId"] = json!("app1");
+                }
+                let call = world.success(operation).await.json(&body);
+                let answer = world.ask(&call).await;
+                assert!(
+                    answer.status < 400,
+                    "{operation}: {body} is answered {}",
+                    answer.text
+                );
+            }
+        }
+    }
+    assert_eq!(
+        described,
+        valid.len(),
+        "an operation with a body is missing"
+    );
+}
+
+#[tokio::test]
+async fn the_parameters_that_are_described_are_the_parameters_that_are_read() {
+    let world = World::new().await;
+    for (operation, path) in [
+        ("list-tokens", "/v1/accounts/acme/tokens"),
+        ("list-resources", "/v1/accounts/acme/resources"),
+        ("list-audit", "/v1/accounts/acme/audit"),
+        (
+            "list-token-audit",
+            "/v1/accounts/acme/tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit",
+        ),
+    ] {
+        let parameters = world.description.operation(operation)["parameters"]
+            .as_array()
+            .unwrap();
+        let mut read = 0;
+        for parameter in parameters
+            .iter()
+            .filter(|parameter| parameter["in"] == "query")
+        {
+            read += 1;
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            let (good, bad): (Vec<_>, Vec<_>) = if let Some(words) = schema["enum"].as_array() {
+                let words = words.iter().map(|word| word.as_str().unwrap().to_owned());
+                (words.collect(), vec!["other".to_owned()])
+            } else if schema["type"] == "integer" {
+                let (least, most) = (&schema["minimum"], &schema["maximum"]);
+                let beyond =
+                    |bound: &Value, step: i64| (bound.as_i64().unwrap() + step).to_string();
+                let good = vec![least.to_string(), most.to_string()];
+                (
+                    good,
+                    vec![beyond(least, -1), beyond(most, 1), "many".to_owned()],
+                )
+            } else if schema["format"] == "date-time" {
+                let good = vec!["2026-11-23T10:00:00Z".to_owned()];
+                (good, vec!["yesterday".to_owned()])
+            } else if schema["pattern"].is_string() {
+                (vec!["app1".to_owned()], vec!["no%20id".to_owned()])
+            } else {
+                continue;
+            };
+            for value in good {
+                let call = Call::new("GET", &format!("{path}?{name}={value}")).by("owner-1");
+                world.expect(&call, (200, "")).await;
+            }
+            for value in bad {
+                let call = Call::new("GET", &format!("{path}?{name}={value}")).by("owner-1");
+                let answer = world.expect(&call, (422, "validation_failed")).await;
+                assert!(answer.failures().iter().any(|(field, _)| *field == name));
+            }
+        }
+        assert!(read > 3, "{operation} reads {read} parameters");
+    }
+}
