@@ -3,6 +3,8 @@ use std::time::Duration;
 use latchkey::domain::ports::ProjectPlatform;
 use latchkey::testing::{Answer, Engine, Event, acme, globex, now};
 
+use serde_json::json;
+
 use super::*;
 
 async fn call(engine: &Engine, event: &Event) -> Answer {

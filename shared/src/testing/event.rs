@@ -25,6 +25,12 @@ impl Event {
         self
     }
 
+    /// With that id of the gateway's.
+    pub fn request_id(mut self, id: &str) -> Self {
+        self.0["requestContext"]["requestId"] = json!(id);
+        self
+    }
+
     /// Not signed in.
     pub fn without_claims(mut self) -> Self {
         self.0["requestContext"]["authorizer"] = json!({});

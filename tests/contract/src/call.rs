@@ -66,6 +66,12 @@ impl Call {
         self.with(|event| event.by(user))
     }
 
+    /// With that id of the gateway's.
+    #[must_use]
+    pub fn request_id(self, id: &str) -> Self {
+        self.with(|event| event.request_id(id))
+    }
+
     /// With that body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {

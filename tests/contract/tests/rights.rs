@@ -102,7 +102,7 @@ const OPERATIONS: [(&str, &str, &str, &str); 23] = [
     ("reveal", "POST", "{t}/reveal", ""),
     ("rename", "PATCH", "{t}", r#"{"name": "Renamed"}"#),
     (
-        "narrow scope",
+        "widen scope",
         "PATCH",
         "{t}",
         r#"{"scope": {"type": "full"}}"#,

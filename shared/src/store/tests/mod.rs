@@ -4,7 +4,6 @@ mod audit;
 mod calls;
 mod changes;
 mod errors;
-mod histories;
 mod inserts;
 mod items;
 mod lists;
