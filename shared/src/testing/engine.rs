@@ -241,32 +241,49 @@ impl Engine {
             .unwrap()
     }
 
-    /// The number of an account's tokens.
-    pub async fn count_tokens(&self, account: &AccountId) -> usize {
-        let query = TokenQuery {
+    /// An account's tokens, purged ones included, newest first.
+    pub async fn tokens(&self, account: &AccountId) -> Vec<Token> {
+        let mut tokens = Vec::new();
+        let mut query = TokenQuery {
             filter: TokenFilter::default(),
-            limit: 10_000,
+            limit: 1_000,
             after: None,
         };
-        self.store
-            .list_tokens(account, &query, Timestamp::MIN)
-            .await
-            .unwrap()
-            .items
-            .len()
+        loop {
+            let page = self.store.list_tokens(account, &query, Timestamp::MIN);
+            let page = page.await.unwrap();
+            tokens.extend(page.items);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return tokens,
+            }
+        }
+    }
+
+    /// The number of an account's tokens.
+    pub async fn count_tokens(&self, account: &AccountId) -> usize {
+        self.tokens(account).await.len()
     }
 
     /// The audit log of an account, newest first.
     pub async fn audit(&self, account: &AccountId) -> Vec<AuditRecord> {
-        let query = AuditQuery {
+        let mut records = Vec::new();
+        let mut query = AuditQuery {
             token_id: None,
             filter: AuditFilter::default(),
             from: None,
             to: None,
-            limit: 10_000,
+            limit: 1_000,
             after: None,
         };
-        self.store.list_audit(account, &query).await.unwrap().items
+        loop {
+            let page = self.store.list_audit(account, &query).await.unwrap();
+            records.extend(page.items);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return records,
+            }
+        }
     }
 }
 
