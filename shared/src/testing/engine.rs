@@ -43,6 +43,8 @@ pub struct Engine {
     pub store: Store,
     /// A client, for looking at the tables.
     pub client: Client,
+    /// Where the engine is, for clients of other kinds.
+    pub aws: SdkConfig,
     database: Database,
     /// What the tables' time to live goes by.
     clock: ManualClock,
@@ -67,16 +69,21 @@ impl Engine {
         let client = Client::new(&config);
         create_tokens(&client).await;
         create_audit(&client).await;
-        let tables = Tables {
+        Self {
+            store: Store::new(&config, Self::tables()),
+            client,
+            aws: config,
+            database,
+            clock,
+        }
+    }
+
+    /// The names of its tables.
+    pub fn tables() -> Tables {
+        Tables {
             tokens: TOKENS.into(),
             audit: AUDIT.into(),
             audit_retention: SignedDuration::from_hours(400 * 24),
-        };
-        Self {
-            store: Store::new(&config, tables),
-            client,
-            database,
-            clock,
         }
     }
 
