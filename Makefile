@@ -1,4 +1,4 @@
-.PHONY: help up down watch test deploy check
+.PHONY: help up down watch test bench scale deploy check
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ watch: ## Hot reload of the functions behind the local cloud's API
 
 test: ## Every test, end to end included, on a local cloud of its own; ARGS go to cargo test
 	@$(CLOUD) test $(ARGS)
+
+bench: ## How fast, small and cheap it is; ARGS are parts and --strict
+	@$(CLOUD) bench $(ARGS)
+
+scale: ## What reading costs with 100,000 tokens and 1,000,000 audit records, into the README
+	LATCHKEY_SCALE=100000 cargo test --locked -p contract --test pages
 
 deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 	@$(CLOUD) tools sam cargo-lambda

@@ -5,6 +5,7 @@
     cloud.py down [--purge]      stop; with --purge forget its data too
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
     cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards
+    cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
 Needs Rust and Python 3.10 or newer with venv. Everything it writes is below .local/ and target/.
@@ -33,6 +34,8 @@ HERE = Path(__file__).resolve().parent
 LOCAL = ROOT / ".local"
 TOOLS = LOCAL / "tools"
 TEST = LOCAL / "test"
+BENCH = LOCAL / "bench"
+PEERS = ROOT / "tests" / "bench" / "peers"
 LAMBDA_DIR = ROOT / "target" / "lambda"
 MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
 EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
@@ -44,6 +47,9 @@ PARAMETERS = {
     "DeletionProtection": "false",
     "MailFrom": "latchkey@latchkey.example",
 }
+# The functions are built with AWS_LC_SYS_NO_JITTER_ENTROPY as .cargo/config.toml has it; the benchmarks
+# also measure the other choice.
+OTHER_ENTROPY = "0"
 STARTED = time.monotonic()
 
 
@@ -107,6 +113,29 @@ def install_tools(*names):
         list(pool.map(install_tool, names))
 
 
+def install_node_peer():
+    """Install the benchmarks' authorizer in Node.js with its pinned SDK; answer how it is started, if Node.js is there."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        print("Node.js was not found: the benchmarks go without it.")
+        return None
+    source, directory = PEERS / "node", TOOLS / "bench-node"
+    files = ("package.json", "package-lock.json", "authorize.mjs")
+    marker = directory / "installed"
+    wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in files)).hexdigest()
+    if not marker.exists() or marker.read_text() != wanted:
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        for name in files:
+            shutil.copy(source / name, directory)
+        command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            fail(f"the authorizer in Node.js could not be installed:\n{done.stdout}")
+        marker.write_text(wanted)
+    return [node, str(directory / "authorize.mjs")]
+
+
 # ---- Build ------------------------------------------------------------------------------------------
 
 
@@ -118,10 +147,7 @@ def build(*targets):
     with step("Building the functions"):
         if subprocess.run(["cargo", "build", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
             fail("the functions could not be built.")
-        metadata = subprocess.run(
-            ["cargo", "metadata", "--format-version=1", "--no-deps"], cwd=ROOT, capture_output=True, check=True
-        )
-        built = Path(json.loads(metadata.stdout)["target_directory"]) / "debug"
+        built = target_directory() / "debug"
         LAMBDA_DIR.mkdir(parents=True, exist_ok=True)
         # Remembers which build each copy was made from, since `make deploy` puts others in the same place.
         manifest_file = LAMBDA_DIR / "local.json"
@@ -136,6 +162,12 @@ def build(*targets):
             subprocess.run(["strip", "-S", "-o", str(copy), str(source)], check=True)
             manifest[name] = fingerprint(source, copy)
         manifest_file.write_text(json.dumps(manifest))
+
+
+def target_directory():
+    command = ["cargo", "metadata", "--format-version=1", "--no-deps"]
+    metadata = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    return Path(json.loads(metadata.stdout)["target_directory"])
 
 
 def function_names():
@@ -237,7 +269,7 @@ class Cloud:
 
     def purge(self):
         for path in self.directory.iterdir():
-            if path in (TOOLS, TEST):
+            if path in (TOOLS, TEST, BENCH):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -472,6 +504,60 @@ def test(arguments):
         cloud.stop()
 
 
+def bench(arguments):
+    """Build in release mode what the benchmarks measure, and run them."""
+    check_prerequisites()
+    parts = {argument for argument in arguments if not argument.startswith("-")}
+    wants = lambda *names: not parts or bool(parts & set(names))  # noqa: E731
+    BENCH.mkdir(parents=True, exist_ok=True)
+    programs = {}
+    with step("Building the benchmarks"):
+        # One package at a time: what one depends on must not change how the others are compiled.
+        programs["engine"] = executables("bench", "-p", "bench-engine")["engine"]
+        for name, program in executables("bench", "-p", "latchkey-bench").items():
+            programs[name.replace("-", "_")] = program
+        programs["authorize"] = executables("build", "--release", "-p", "authorize")["authorize"]
+    if wants("cold-start"):
+        with step("Building authorize with the other choice of entropy"):
+            environment = {**os.environ, "AWS_LC_SYS_NO_JITTER_ENTROPY": OTHER_ENTROPY}
+            # A directory of its own, or each build would throw the other's away.
+            other = ["--target-dir", str(target_directory() / "other-entropy")]
+            built = executables("build", "--release", "-p", "authorize", *other, environment=environment)
+            programs["authorize_other_entropy"] = built["authorize"]
+    if wants("cold-start", "memory"):
+        install_tools("bench-python")
+        with step("Installing bench-node"):
+            programs["node"] = install_node_peer()
+        programs["python"] = [tool("bench-python", "python"), str(PEERS / "python" / "authorize.py")]
+    if wants("size"):
+        install_tools("cargo-lambda")
+        with step("Building authorize for arm64"):
+            command = [
+                tool("cargo-lambda", "cargo-lambda"), "lambda", "build", "--release", "--arm64", "--locked",
+                "-p", "authorize", "--output-format", "zip", "--lambda-dir", str(BENCH / "lambda"),
+            ]  # fmt: skip
+            # It finds its Zig beside itself.
+            path = os.pathsep.join((str(TOOLS / "cargo-lambda" / "bin"), os.environ["PATH"]))
+            if subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}).returncode:
+                fail("authorize could not be built for arm64.")
+        programs["package"] = str(BENCH / "lambda" / "authorize" / "bootstrap.zip")
+    (BENCH / "programs.json").write_text(json.dumps(programs))
+    environment = {**os.environ, "LATCHKEY_BENCH": str(BENCH)}
+    return subprocess.run([programs["bench"], *arguments], cwd=ROOT, env=environment).returncode
+
+
+def executables(*command, environment=None):
+    """Compile with cargo; answer the programs that it made, by name."""
+    command = ["cargo", *command, "--locked", "--message-format=json-render-diagnostics"]
+    if "bench" in command:
+        command.append("--no-run")
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        fail("the benchmarks could not be built.")
+    messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+
+
 def watch():
     cloud = main_cloud()
     start(cloud)
@@ -508,15 +594,18 @@ def main():
     commands.add_parser("down").add_argument("--purge", action="store_true")
     commands.add_parser("watch")
     commands.add_parser("test")
+    commands.add_parser("bench")
     available = sorted(file.stem for file in (HERE / "requirements").glob("*.txt"))
     commands.add_parser("tools").add_argument("names", nargs="*", metavar="NAME")
     options, arguments = parser.parse_known_args()
-    if arguments and options.command != "test":
+    if arguments and options.command not in ("test", "bench"):
         parser.error(f"unrecognized arguments: {' '.join(arguments)}")
     if options.command == "up":
         return up()
     if options.command == "down":
         return down(options.purge)
+    if options.command == "bench":
+        return bench(arguments)
     if options.command == "watch":
         return watch()
     if options.command == "test":

@@ -11,10 +11,11 @@ use aws_sdk_dynamodb::types::{
     KeyType, Projection, ProjectionType, ScalarAttributeType, StreamSpecification, StreamViewType,
     TimeToLiveSpecification,
 };
-use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
+use dynoxide::{Database, ImportOptions};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
@@ -43,6 +44,8 @@ pub struct Engine {
     pub store: Store,
     /// A client, for looking at the tables.
     pub client: Client,
+    /// Where the engine is, for clients of other kinds.
+    pub aws: SdkConfig,
     database: Database,
     /// What the tables' time to live goes by.
     clock: ManualClock,
@@ -67,16 +70,21 @@ impl Engine {
         let client = Client::new(&config);
         create_tokens(&client).await;
         create_audit(&client).await;
-        let tables = Tables {
+        Self {
+            store: Store::new(&config, Self::tables()),
+            client,
+            aws: config,
+            database,
+            clock,
+        }
+    }
+
+    /// The names of its tables.
+    pub fn tables() -> Tables {
+        Tables {
             tokens: TOKENS.into(),
             audit: AUDIT.into(),
             audit_retention: SignedDuration::from_hours(400 * 24),
-        };
-        Self {
-            store: Store::new(&config, tables),
-            client,
-            database,
-            clock,
         }
     }
 
@@ -134,6 +142,23 @@ impl Engine {
     /// The items beside the audit log as their stream delivers them, in the order of their sort keys.
     pub async fn token_images(&self) -> Vec<Value> {
         self.images(TOKENS).await
+    }
+
+    /// Puts items into the table of tokens, many at a time and as they are.
+    pub fn load_tokens(&self, images: &[Value]) {
+        self.load(TOKENS, images);
+    }
+
+    /// Puts records into the audit log, many at a time and as they are.
+    pub fn load_audit(&self, images: &[Value]) {
+        self.load(AUDIT, images);
+    }
+
+    fn load(&self, table: &str, images: &[Value]) {
+        let items = images.iter().map(Deserialize::deserialize);
+        let items = items.collect::<Result<_, _>>().unwrap();
+        let options = ImportOptions::default();
+        self.database.import_items(table, items, options).unwrap();
     }
 
     async fn images(&self, table: &str) -> Vec<Value> {

@@ -4,10 +4,12 @@
 mod call;
 mod description;
 mod gate;
+mod wire;
 
 pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
+pub use wire::{Counts, Wire};
 
 use latchkey::domain::ports::{
     ChangeToken, Clock, DeleteToken, Entropy, GetAccount, GetIdempotency, GetResources, GetSecret,

@@ -1,0 +1,183 @@
+//! The harness: runs the parts that the arguments name, or all, and prints what they measured.
+
+#![allow(clippy::print_stdout, reason = "prints what it measured")]
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use latchkey_bench::cold_start::{self, Contestant};
+use latchkey_bench::fixture::{Engine, Transport, seed};
+use latchkey_bench::report::{Row, table};
+use latchkey_bench::{memory, verification};
+use serde::Deserialize;
+
+/// The parts, in the order in which they run.
+const PARTS: [&str; 5] = ["verify", "malformed", "cold-start", "memory", "size"];
+
+/// Where the programs are: `.local/bench/programs.json`, which `make bench` writes.
+#[derive(Deserialize)]
+struct Programs {
+    engine: String,
+    authorize: String,
+    authorize_without_warming: String,
+    authorize_other_entropy: Option<String>,
+    empty_function: String,
+    node: Option<Vec<String>>,
+    python: Option<Vec<String>>,
+    /// The package for arm64.
+    package: Option<PathBuf>,
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let arguments: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    if let [inside, part] = &arguments[..]
+        && inside == "--inside"
+    {
+        return inside_of(part);
+    }
+    let strict = arguments.iter().any(|argument| argument == "--strict");
+    let named: Vec<_> = arguments.iter().filter(|a| *a != "--strict").collect();
+    if let Some(unknown) = named.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        return Err(format!("there is no part {unknown}; there are {}", PARTS.join(", ")).into());
+    }
+    let directory = PathBuf::from(std::env::var("LATCHKEY_BENCH")?);
+    let programs = std::fs::read_to_string(directory.join("programs.json"))?;
+    let programs: Programs = serde_json::from_str(&programs)?;
+    let mut rows = Vec::new();
+    for part in PARTS {
+        if named.is_empty() || named.iter().any(|name| *name == part) {
+            println!("{part} …");
+            rows.extend(run(part, &programs, &directory)?);
+        }
+    }
+    println!("{}", table(&rows));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    println!("Load averages at the end: {}", load.trim());
+    std::fs::write(
+        directory.join("bench.json"),
+        serde_json::to_vec_pretty(&rows)?,
+    )?;
+    let missed = rows.iter().filter(|row| row.misses()).count();
+    println!("{missed} of the targets missed.");
+    Ok(if strict && missed > 0 {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Runs one part; what measures itself does so in a process that has the functions' environment.
+fn run(part: &str, programs: &Programs, directory: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
+    if part == "size" {
+        return size(programs.package.as_deref());
+    }
+    let engine = Engine::start(&programs.engine)?;
+    let http = engine.environment(Transport::Http, directory)?;
+    inside("seed", &http)?;
+    let https = engine.environment(Transport::Https, directory)?;
+    match part {
+        "cold-start" => cold_start::measure(30, &contestants(programs, &http, &https)),
+        "memory" => {
+            let mut rows = Vec::new();
+            for contestant in contestants(programs, &http, &https) {
+                if contestant.in_memory {
+                    rows.extend(memory::measure(&contestant, 20_000)?);
+                }
+            }
+            Ok(rows)
+        }
+        part => inside(part, &http),
+    }
+}
+
+/// Starts this program again, in that environment, for one part.
+fn inside(part: &str, environment: &[(String, String)]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["--inside", part])
+        .env_clear()
+        .envs(environment.iter().cloned())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("{part} failed").into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// The other end of [`inside`]: runs the part on a runtime like the functions'.
+#[tokio::main(flavor = "current_thread")]
+async fn inside_of(part: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let rows = match part {
+        "seed" => seed().await.map(|()| vec![])?,
+        "verify" => verification::measure().await?,
+        "malformed" => verification::measure_malformed().await?,
+        _ => return Err(format!("{part} doesn't run inside").into()),
+    };
+    println!("{}", serde_json::to_string(&rows)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn contestants(
+    programs: &Programs,
+    http: &[(String, String)],
+    https: &[(String, String)],
+) -> Vec<Contestant> {
+    let contestant = |name, program: Option<Vec<String>>| {
+        program.map(|program| Contestant {
+            name,
+            program,
+            environment: https.to_vec(),
+            is_empty: false,
+            has_target: false,
+            in_memory: false,
+        })
+    };
+    let rust = |program: &String| Some(vec![program.clone()]);
+    let other = programs.authorize_other_entropy.as_ref();
+    let all = [
+        contestant("empty function", rust(&programs.empty_function)).map(|one| Contestant {
+            is_empty: true,
+            in_memory: true,
+            ..one
+        }),
+        contestant("authorize", rust(&programs.authorize)).map(|one| Contestant {
+            has_target: true,
+            in_memory: true,
+            ..one
+        }),
+        contestant("authorize without TLS", rust(&programs.authorize)).map(|one| Contestant {
+            environment: http.to_vec(),
+            ..one
+        }),
+        contestant(
+            "authorize without warming",
+            rust(&programs.authorize_without_warming),
+        ),
+        contestant("authorize with jitter entropy", other.and_then(rust)),
+        contestant("Node.js", programs.node.clone()).map(|one| Contestant {
+            in_memory: true,
+            ..one
+        }),
+        contestant("Python", programs.python.clone()).map(|one| Contestant {
+            in_memory: true,
+            ..one
+        }),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The size of the package that `make deploy` uploads.
+fn size(package: Option<&Path>) -> Result<Vec<Row>, Box<dyn Error>> {
+    let Some(package) = package else {
+        return Ok(vec![]);
+    };
+    let bytes = u32::try_from(std::fs::metadata(package)?.len())?;
+    let mib = f64::from(bytes) / 1024.0 / 1024.0;
+    Ok(vec![
+        Row::new("size", "authorize, arm64, zipped", mib, "MiB").at_most(5.0),
+    ])
+}

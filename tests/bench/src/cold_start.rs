@@ -1,0 +1,119 @@
+//! From the start of a function's process to its first answer.
+
+use std::error::Error;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::fixture::{EVENT, granted};
+use crate::lambda::Function;
+use crate::report::Row;
+use crate::stats::median;
+
+/// A program that is started again and again.
+pub struct Contestant {
+    /// What it is called in the table.
+    pub name: &'static str,
+    /// The program and its arguments.
+    pub program: Vec<String>,
+    /// Its environment.
+    pub environment: Vec<(String, String)>,
+    /// Whether it is the one that the others are measured against.
+    pub is_empty: bool,
+    /// Whether it has to be nearly as quick as that.
+    pub has_target: bool,
+    /// Whether its memory is measured too.
+    pub in_memory: bool,
+}
+
+/// How long one start took.
+#[derive(Default)]
+struct Starts {
+    /// Until it asked for an event.
+    init: Vec<f64>,
+    /// Until it answered the first one.
+    first: Vec<f64>,
+    /// For the first event alone.
+    first_event: Vec<f64>,
+    /// For the events that follow.
+    later_event: Vec<f64>,
+}
+
+/// The figures of all contestants, which take turns.
+///
+/// # Errors
+/// When one doesn't start, or doesn't let the call through.
+pub fn measure(rounds: usize, contestants: &[Contestant]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut all: Vec<_> = contestants.iter().map(|_| Starts::default()).collect();
+    // The first time is for the file system's cache.
+    for contestant in contestants {
+        start(contestant, &mut Starts::default())?;
+    }
+    for _ in 0..rounds {
+        for (contestant, starts) in contestants.iter().zip(&mut all) {
+            start(contestant, starts)?;
+        }
+    }
+    let of_empty = contestants.iter().zip(&all).find(|(one, _)| one.is_empty);
+    let (_, empty) = of_empty.ok_or("there is nothing to compare with")?;
+    let empty_first = median(&empty.first);
+    let mut rows = Vec::new();
+    for (contestant, starts) in contestants.iter().zip(&all) {
+        let row = |what: &str, rounds: &[f64], unit| {
+            Row::of_rounds(
+                "cold-start",
+                format!("{}: {what}", contestant.name),
+                rounds,
+                unit,
+            )
+        };
+        let first = row("start to first answer", &starts.first, "ms");
+        let most = 1.5 * empty_first + median(&starts.later_event);
+        rows.push(if contestant.has_target {
+            first.at_most(most)
+        } else {
+            first
+        });
+        rows.push(row("of which init", &starts.init, "ms"));
+        rows.push(row("of which the first event", &starts.first_event, "ms"));
+        rows.push(row("a later event", &starts.later_event, "ms"));
+        if !contestant.is_empty {
+            let ratios: Vec<_> = starts
+                .first
+                .iter()
+                .zip(&empty.first)
+                .map(|(this, empty)| this / empty)
+                .collect();
+            rows.push(row("against the empty function", &ratios, "x"));
+        }
+    }
+    Ok(rows)
+}
+
+fn start(contestant: &Contestant, starts: &mut Starts) -> Result<(), Box<dyn Error>> {
+    let failed = |error: Box<dyn Error>| format!("{}: {error}", contestant.name);
+    let mut function = Function::start(&contestant.program, &contestant.environment)?;
+    let init = function.ready().map_err(failed)?;
+    let (first, answer) = function.invoke(EVENT).map_err(failed)?;
+    check(&answer).map_err(failed)?;
+    let mut later = Vec::new();
+    for _ in 0..10 {
+        let (took, answer) = function.invoke(EVENT).map_err(failed)?;
+        check(&answer).map_err(failed)?;
+        later.push(millis(took));
+    }
+    starts.init.push(millis(init));
+    starts.first.push(millis(init + first));
+    starts.first_event.push(millis(first));
+    starts.later_event.push(median(&later));
+    Ok(())
+}
+
+fn check(answer: &str) -> Result<(), Box<dyn Error>> {
+    granted(&serde_json::from_str::<Value>(answer)?)
+}
+
+/// In ms.
+pub(crate) fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

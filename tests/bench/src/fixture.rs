@@ -1,0 +1,242 @@
+//! What is measured: an engine with the two tables, an account and a token that has been used today.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader};
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
+use jiff::Timestamp;
+use latchkey::config::Tables;
+use latchkey::domain::account::{Account, Member, Plan, Role};
+use latchkey::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::id::TokenId;
+use latchkey::domain::ports::{Clock, InsertToken, NewToken, ProjectPlatform};
+use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::token::{Ciphertext, Draft, Kind, StoredToken, Token};
+use latchkey::store::{Store, aws_config};
+use latchkey::system::System;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A gateway's event that presents [`SECRET`]: `POST /v1/exports/exp_orders/invoke`.
+pub const EVENT: &str = include_str!("../../../events/authorize/http-api.json");
+
+/// The secret of the event.
+pub const SECRET: &str = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
+
+/// An engine in a process of its own. It ends with the value.
+pub struct Engine {
+    process: Child,
+    address: Address,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    http: String,
+    https: String,
+    authority: String,
+}
+
+/// How a client reaches the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// In plain text, so that the engine's own time is what there is besides the client's.
+    Http,
+    /// As on AWS.
+    Https,
+}
+
+impl Engine {
+    /// Starts the program of `bench-engine`.
+    ///
+    /// # Errors
+    /// When it doesn't start.
+    pub fn start(program: &str) -> Result<Self, Box<dyn Error>> {
+        let mut process = Command::new(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let output = process.stdout.take().ok_or("no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        Ok(Self {
+            process,
+            address: serde_json::from_str(&line)?,
+        })
+    }
+
+    /// The environment of a function, as Lambda and the template set it. The authorities that it trusts
+    /// are those of this machine, as many as on Lambda, and the engine's.
+    ///
+    /// # Errors
+    /// When the authorities can't be written to `directory`.
+    pub fn environment(
+        &self,
+        transport: Transport,
+        directory: &Path,
+    ) -> Result<Vec<(String, String)>, Box<dyn Error>> {
+        let all = directory.join("authorities.pem");
+        let own = directory.join("authority.pem");
+        let system = AUTHORITIES
+            .iter()
+            .find_map(|path| std::fs::read_to_string(path).ok());
+        let system = system.unwrap_or_default();
+        std::fs::write(&all, format!("{system}\n{}", self.address.authority))?;
+        std::fs::write(&own, &self.address.authority)?;
+        let endpoint = match transport {
+            Transport::Http => &self.address.http,
+            Transport::Https => &self.address.https,
+        };
+        let (all, own) = (all.display().to_string(), own.display().to_string());
+        let variables = [
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+            ("TZ", ":UTC".into()),
+            ("AWS_ENDPOINT_URL", endpoint.clone()),
+            ("AWS_REGION", "us-east-1".into()),
+            ("AWS_ACCESS_KEY_ID", "bench".into()),
+            ("AWS_SECRET_ACCESS_KEY", "bench".into()),
+            ("AWS_SESSION_TOKEN", "bench".into()),
+            // Rust, Python and Node.js. The last has the authorities of the world built in.
+            ("SSL_CERT_FILE", all.clone()),
+            ("AWS_CA_BUNDLE", all),
+            ("NODE_EXTRA_CA_CERTS", own),
+            ("TOKENS_TABLE", TOKENS.into()),
+            ("AUDIT_TABLE", AUDIT.into()),
+            ("AUDIT_RETENTION_DAYS", "400".into()),
+        ];
+        Ok(variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect())
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Where distributions keep the authorities.
+const AUTHORITIES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
+
+const TOKENS: &str = "Tokens";
+const AUDIT: &str = "Audit";
+
+/// Fills the engine that the environment names: the tables, an account, and a token whose use today is
+/// on record already, as that of all but the first calls is.
+///
+/// # Errors
+/// When the engine doesn't take it.
+pub async fn seed() -> Result<(), Box<dyn Error>> {
+    let config = aws_config().await;
+    let client = Client::new(&config);
+    for table in [TOKENS, AUDIT] {
+        create_table(&client, table).await?;
+    }
+    let store = Store::new(&config, Tables::from_env()?);
+    let account = Account {
+        id: "acme".parse()?,
+        name: "Acme".into(),
+        plan: Plan::Enterprise,
+        api_management: true,
+        members: vec![Member {
+            id: "owner-1".parse()?,
+            email: "owner@acme.example".into(),
+            name: "Olive Owner".into(),
+            role: Role::Owner,
+            developer_mode: true,
+        }],
+    };
+    store.put_account(&account, System.now()).await?;
+    let stored = token(&account, System.now())?;
+    let origin = Origin {
+        source: Source::Api,
+        actor: Actor::system(),
+        ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        user_agent: None,
+        request_id: "bench".into(),
+    };
+    let audit = AuditRecord::new(
+        Action::Create,
+        &stored.token,
+        vec![],
+        origin,
+        System.now(),
+        &System,
+    )?;
+    let new = NewToken {
+        stored,
+        audit,
+        idempotency: None,
+    };
+    store.insert_token(&new).await?;
+    let answer = authorize::handle(&store, &System, serde_json::from_str(EVENT)?).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    granted(&answer)
+}
+
+/// Sees to it that a function let the call through.
+///
+/// # Errors
+/// When it didn't.
+pub fn granted(answer: &Value) -> Result<(), Box<dyn Error>> {
+    if answer.get("isAuthorized") == Some(&Value::Bool(true)) {
+        return Ok(());
+    }
+    Err(format!("not let through: {answer}").into())
+}
+
+fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error>> {
+    let plain = PlainSecret::parse(SECRET)?;
+    let mut lists = ResourceLists::default();
+    lists.exports.insert("exp_orders".parse()?);
+    let draft = Draft {
+        kind: Kind::Account,
+        integration_id: None,
+        name: "Warehouse sync".into(),
+        description: "Kept in the warehouse's vault".into(),
+        auto_purge: AutoPurge::ThirtyDays,
+        scope: Scope::Custom(lists),
+        allowed_cidrs: vec!["192.0.2.0/24".parse()?],
+    };
+    let id = TokenId::generate(now, &System)?;
+    let owner = Actor::system();
+    Ok(StoredToken {
+        token: Token::create(id, account.id.clone(), draft, plain.hint(), owner, now),
+        secret_hash: plain.hash(),
+        ciphertext: Ciphertext(b"sealed".to_vec()),
+        retired: None,
+    })
+}
+
+async fn create_table(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
+    let mut table = client
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (key, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        let attribute = AttributeDefinition::builder()
+            .attribute_name(key)
+            .attribute_type(ScalarAttributeType::S);
+        let element = KeySchemaElement::builder()
+            .attribute_name(key)
+            .key_type(kind);
+        table = table
+            .attribute_definitions(attribute.build()?)
+            .key_schema(element.build()?);
+    }
+    table.send().await?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! The most memory that a function ever needed.
+
+use std::error::Error;
+use std::fs;
+
+use crate::cold_start::{Contestant, millis};
+use crate::fixture::{EVENT, SECRET};
+use crate::lambda::Function;
+use crate::report::Row;
+use crate::stats::median;
+
+/// What a function's peak may be, in MiB.
+const MOST: f64 = 32.0;
+
+/// Has a function answer so many events, good ones and bad ones, and reads its peak off the kernel.
+///
+/// # Errors
+/// When it gives up, or the kernel doesn't tell.
+pub fn measure(contestant: &Contestant, events: usize) -> Result<Vec<Row>, Box<dyn Error>> {
+    let unknown = EVENT.replace(SECRET, "lki_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1");
+    let forbidden = EVENT.replace("exp_orders", "exp_other");
+    let padded = EVENT.replace("curl/8.5.0", &"x".repeat(8_000));
+    let mut function = Function::start(&contestant.program, &contestant.environment)?;
+    function.ready()?;
+    let mut took = Vec::new();
+    for number in 0..events {
+        let event = match number % 8 {
+            5 => &unknown,
+            6 => &forbidden,
+            7 => &padded,
+            _ => EVENT,
+        };
+        took.push(millis(function.invoke(event)?.0));
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", function.id()))?;
+    let peak = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB"))
+        .ok_or("the kernel doesn't tell the peak")?;
+    let peak = peak.trim().parse::<f64>()? / 1024.0;
+    let name = contestant.name;
+    let row = Row::new(
+        "memory",
+        format!("{name}: peak after {events} events"),
+        peak,
+        "MiB",
+    );
+    Ok(vec![
+        if contestant.has_target {
+            row.at_most(MOST)
+        } else {
+            row
+        },
+        Row::new(
+            "memory",
+            format!("{name}: median event meanwhile"),
+            median(&took),
+            "ms",
+        ),
+    ])
+}

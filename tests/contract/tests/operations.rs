@@ -1,0 +1,376 @@
+//! The README's table of what each function reads and writes is what goes over the wire.
+//!
+//! `LATCHKEY_UPDATE_OPERATIONS=1` writes the table anew.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use contract::Wire;
+use lambda_http::Request;
+use latchkey::domain::token::{StoredToken, Token};
+use latchkey::http::caller::ConsoleClient;
+use latchkey::mail::{Console, Mailer};
+use latchkey::store::{Store, Vault};
+use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
+use serde_json::{Value, json};
+
+const BEGIN: &str = "<!-- operations: written by tests/contract -->\n";
+const END: &str = "<!-- /operations -->\n";
+
+/// Reads a sample event.
+macro_rules! event {
+    ($name:literal) => {
+        Event::sample(include_str!(concat!("../../../events/", $name, ".json")))
+    };
+}
+
+/// The functions on a wire, and the rows of the table.
+struct Functions {
+    engine: Engine,
+    wire: Wire,
+    store: Store,
+    vault: Vault,
+    mailer: Mailer,
+    console: ConsoleClient,
+    rows: Vec<String>,
+}
+
+impl Functions {
+    async fn start() -> Self {
+        let engine = Engine::with_accounts().await;
+        let wire = Wire::to(&engine.aws).await;
+        Self {
+            store: Store::new(&wire.aws, Engine::tables()),
+            vault: Vault::new(&wire.aws, "key".into()),
+            mailer: Mailer::new(&wire.aws, "tokens@latchkey.example".into()),
+            console: ConsoleClient::new("console"),
+            engine,
+            wire,
+            rows: vec![],
+        }
+    }
+
+    /// Writes down what went over the wire.
+    fn row(&mut self, function: &str, when: &str) {
+        let counts = self.wire.take();
+        self.rows
+            .push(format!("| {function} | {when} | {counts} |\n"));
+    }
+
+    /// The same for an HTTP answer, which must have that status.
+    fn answered(&mut self, function: &str, when: &str, answer: &Answer, status: u16) {
+        assert_eq!(answer.status, status, "{function}: {}", answer.text);
+        self.row(function, when);
+    }
+
+    /// A token of its own, put into the tables without the wire.
+    async fn token(&self) -> StoredToken {
+        self.engine.add(latchkey::testing::token_at(now())).await
+    }
+
+    async fn create(&self, request: Request) -> Answer {
+        let system = system_at(now());
+        let (store, vault) = (&self.store, &self.vault);
+        Answer::of(create_token::handle(store, vault, &system, &self.console, request).await)
+    }
+
+    async fn regenerate(&self, request: Request) -> Answer {
+        let system = system_at(now());
+        let (store, vault) = (&self.store, &self.vault);
+        Answer::of(regenerate_token::handle(store, vault, &system, &self.console, request).await)
+    }
+
+    async fn update(&self, request: Request) -> Answer {
+        let system = system_at(now());
+        Answer::of(update_token::handle(&self.store, &system, &self.console, request).await)
+    }
+
+    async fn revoke(&self, request: Request) -> Answer {
+        let system = system_at(now());
+        Answer::of(revoke_token::handle(&self.store, &system, &self.console, request).await)
+    }
+
+    async fn authorize(&self, secret: &str, method: &str, path: &str) -> bool {
+        let sample = include_str!("../../../events/authorize/http-api.json");
+        let mut event: Value = serde_json::from_str(sample).unwrap();
+        event["headers"]["authorization"] = json!(format!("Bearer {secret}"));
+        event["requestContext"]["http"]["method"] = json!(method);
+        event["rawPath"] = json!(path);
+        let event = serde_json::from_value(event).unwrap();
+        let answer = authorize::handle(&self.store, &system_at(now()), event).await;
+        answer.unwrap()["isAuthorized"] == true
+    }
+
+    async fn sync(&self, event: Value) {
+        let event = serde_json::from_value(event).unwrap();
+        let done = sync_platform::handle(&self.store, &system_at(now()), event).await;
+        done.unwrap();
+    }
+}
+
+fn id_of(answer: &Answer) -> String {
+    answer.json["token"]["id"].as_str().unwrap().to_owned()
+}
+
+fn secret_of(answer: &Answer) -> String {
+    answer.json["secret"].as_str().unwrap().to_owned()
+}
+
+fn json_of(sample: &str) -> Value {
+    serde_json::from_str(sample).unwrap()
+}
+
+async fn verifications(functions: &mut Functions) {
+    let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
+    let request = event!("create-token/custom-scope").body(&full).request();
+    let secret = secret_of(&functions.create(request).await);
+    let unknown = "lki_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+    functions.wire.take();
+    let get = ("GET", "/v1/exports/exp_orders");
+    assert!(!functions.authorize("lka_no", get.0, get.1).await);
+    functions.row("authorize", "malformed or wrongly summed secret");
+    assert!(functions.authorize(&secret, get.0, get.1).await);
+    functions.row("authorize", "first use, or first of an address and day");
+    assert!(functions.authorize(&secret, get.0, get.1).await);
+    functions.row("authorize", "any later use");
+    let owned = functions.authorize(&secret, "DELETE", get.1);
+    assert!(owned.await);
+    functions.row("authorize", "… whose rule needs the resource's owner");
+    let summed = format!("{unknown}{}", "3HAg3t");
+    let known = functions.authorize(&summed, get.0, get.1).await;
+    assert!(!known);
+    let info = |secret: &str| {
+        let event = event!("token-info/info");
+        event.header("authorization", &format!("Bearer {secret}"))
+    };
+    functions.wire.take();
+    let request = info(&secret).request();
+    let answer = Answer::of(token_info::handle(&functions.store, &system_at(now()), request).await);
+    functions.answered("token-info", "any use but the first", &answer, 200);
+}
+
+async fn creations(functions: &mut Functions) {
+    let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
+    let custom = event!("create-token/custom-scope");
+    let create = || custom.clone().body(&full);
+    let answer = functions.create(create().request()).await;
+    functions.answered("create-token", "full access", &answer, 201);
+    let answer = functions.create(custom.request()).await;
+    let when = "custom scope; one more read per 100 ids";
+    functions.answered("create-token", when, &answer, 201);
+    let keyed = || create().header("idempotency-key", "once").request();
+    let answer = functions.create(keyed()).await;
+    functions.answered("create-token", "with `Idempotency-Key`", &answer, 201);
+    let answer = functions.create(keyed()).await;
+    functions.answered("create-token", "… repeated", &answer, 200);
+
+    let id = id_of(&functions.create(create().request()).await);
+    functions.wire.take();
+    let reveal = event!("reveal-token/reveal").token(&id).request();
+    let (store, vault, console) = (&functions.store, &functions.vault, &functions.console);
+    let answer = reveal_token::handle(store, vault, &system_at(now()), console, reveal).await;
+    functions.answered("reveal-token", "", &Answer::of(answer), 200);
+
+    let grace = || event!("regenerate-token/with-grace-period").token(&id);
+    let answer = functions.regenerate(grace().without_body().request()).await;
+    functions.answered("regenerate-token", "at once", &answer, 200);
+    let answer = functions.regenerate(grace().request()).await;
+    functions.answered("regenerate-token", "with a grace period", &answer, 200);
+    let keyed = grace().header("idempotency-key", "again").request();
+    let answer = functions.regenerate(keyed).await;
+    let when = "with `Idempotency-Key`, ending a secret in its grace period";
+    functions.answered("regenerate-token", when, &answer, 200);
+}
+
+async fn changes(functions: &mut Functions) {
+    let id = functions.token().await.token.id.to_string();
+    let update = |body: &Value| {
+        event!("update-token/rename")
+            .token(&id)
+            .body(body)
+            .request()
+    };
+    let answer = functions.update(update(&json!({"name": "another"}))).await;
+    functions.answered("update-token", "", &answer, 200);
+    let scope =
+        json!({"scope": {"type": "custom", "exports": ["exp_orders"], "imports": ["imp_stock"]}});
+    let answer = functions.update(update(&scope)).await;
+    let when = "another custom scope; one more read per 100 ids";
+    functions.answered("update-token", when, &answer, 200);
+    let answer = functions.update(update(&json!({}))).await;
+    functions.answered("update-token", "nothing changes", &answer, 200);
+    let revoke = || event!("revoke-token/with-reason").token(&id).request();
+    let answer = functions.revoke(revoke()).await;
+    functions.answered("revoke-token", "", &answer, 200);
+    let answer = functions.revoke(revoke()).await;
+    functions.answered("revoke-token", "revoked already", &answer, 200);
+    let reactivate = event!("reactivate-token/reactivate").token(&id).request();
+    let (store, system, console) = (&functions.store, system_at(now()), &functions.console);
+    let answer = reactivate_token::handle(store, &system, console, reactivate).await;
+    functions.answered("reactivate-token", "", &Answer::of(answer), 200);
+    functions.revoke(revoke()).await;
+    functions.wire.take();
+    let delete = event!("delete-token/delete").token(&id).request();
+    let (store, console) = (&functions.store, &functions.console);
+    let answer = delete_token::handle(store, &system, console, delete).await;
+    functions.answered("delete-token", "", &Answer::of(answer), 204);
+}
+
+async fn questions(functions: &mut Functions) {
+    let id = functions.token().await.token.id.to_string();
+    let (store, system) = (functions.store.clone(), system_at(now()));
+    let get = event!("get-token/get").token(&id).request();
+    let answer = Answer::of(get_token::handle(&store, &system, get).await);
+    functions.answered("get-token", "", &answer, 200);
+    functions.answered("describe-api", "", &Answer::of(describe_api::handle()), 200);
+    let list = event!("list-tokens/first-page").request();
+    let answer = Answer::of(list_tokens::handle(&store, &system, list).await);
+    functions.answered("list-tokens", "per page without filters", &answer, 200);
+    let audit = event!("list-audit/account").request();
+    let answer = Answer::of(list_audit::handle(&store, audit).await);
+    functions.answered(
+        "list-audit",
+        "per page of an account or token",
+        &answer,
+        200,
+    );
+    let mine = event!("get-account/mine").request();
+    let answer = Answer::of(get_account::handle(&store, mine).await);
+    functions.answered("get-account", "the caller's; one read each", &answer, 200);
+    let one = event!("get-account/one").request();
+    let answer = Answer::of(get_account::handle(&store, one).await);
+    functions.answered("get-account", "one", &answer, 200);
+    let resources = event!("list-resources/exports").request();
+    let answer = Answer::of(list_resources::handle(&store, resources).await);
+    functions.answered("list-resources", "per page without filters", &answer, 200);
+}
+
+async fn events(functions: &mut Functions) {
+    let purged = Token {
+        purge_at: Some(now() + Duration::from_hours(1)),
+        ..token()
+    };
+    functions.engine.add(purged).await;
+    let purge = json_of(include_str!(
+        "../../../events/record-purges/ttl-removal.json"
+    ));
+    let event = serde_json::from_value(purge).unwrap();
+    let response = record_purges::handle(&functions.store, event).await;
+    assert!(response.batch_item_failures.is_empty());
+    functions.row("record-purges", "per purge");
+
+    let updated = json_of(include_str!(
+        "../../../events/send-notifications/token-updated.json"
+    ));
+    for when in ["per record with two recipients", "… delivered again"] {
+        let event = serde_json::from_value(updated.clone()).unwrap();
+        let console = Console::new("https://tokens.example");
+        let (store, mailer) = (&functions.store, &functions.mailer);
+        let response =
+            send_notifications::handle(store, mailer, &system_at(now()), &console, event).await;
+        assert!(response.batch_item_failures.is_empty());
+        functions.row("send-notifications", when);
+    }
+}
+
+async fn platform(functions: &mut Functions) {
+    let mut resource = json_of(include_str!(
+        "../../../events/sync-platform/resource-upserted.json"
+    ));
+    let mut gone = json_of(include_str!(
+        "../../../events/sync-platform/resource-deleted.json"
+    ));
+    let mut account = json_of(include_str!(
+        "../../../events/sync-platform/account-upserted.json"
+    ));
+    let mut deleted = json_of(include_str!(
+        "../../../events/sync-platform/account-deleted.json"
+    ));
+    for (event, second) in [
+        (&mut resource, 1),
+        (&mut gone, 2),
+        (&mut account, 3),
+        (&mut deleted, 4),
+    ] {
+        event["time"] = json!((now() + Duration::from_secs(second)).to_string());
+    }
+    functions.sync(resource).await;
+    functions.row("sync-platform", "`ResourceUpserted`");
+    functions.sync(gone).await;
+    functions.row("sync-platform", "`ResourceDeleted`");
+    functions.sync(account).await;
+    functions.row("sync-platform", "`AccountUpserted`, four members as before");
+    functions.sync(deleted).await;
+    functions.row(
+        "sync-platform",
+        "`AccountDeleted`, four members, one active token",
+    );
+}
+
+async fn table() -> String {
+    let mut rows = Vec::new();
+    for part in [
+        "verifications",
+        "creations",
+        "changes",
+        "questions",
+        "events",
+        "platform",
+    ] {
+        let mut functions = Functions::start().await;
+        match part {
+            "verifications" => verifications(&mut functions).await,
+            "creations" => creations(&mut functions).await,
+            "changes" => changes(&mut functions).await,
+            "questions" => questions(&mut functions).await,
+            "events" => events(&mut functions).await,
+            _ => {
+                functions.token().await;
+                platform(&mut functions).await;
+            }
+        }
+        rows.extend(functions.rows);
+    }
+    format!(
+        "| function | when | reads | transactions | single writes | KMS | mails |\n\
+         |---|---|---|---|---|---|---|\n{}",
+        rows.concat()
+    )
+}
+
+#[tokio::test]
+async fn the_readme_says_what_each_function_reads_and_writes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let file = root.join("README.md");
+    let readme = std::fs::read_to_string(&file).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).unwrap();
+    let (written, after) = rest.split_once(END).unwrap();
+    let counted = table().await;
+    if std::env::var_os("LATCHKEY_UPDATE_OPERATIONS").is_some() {
+        std::fs::write(&file, [before, BEGIN, &counted, END, after].concat()).unwrap();
+        return;
+    }
+    assert_eq!(
+        written, counted,
+        "what the functions do isn't what the README says; LATCHKEY_UPDATE_OPERATIONS=1 writes it anew"
+    );
+}
+
+#[test]
+fn no_function_is_left_out_of_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once(BEGIN).unwrap();
+    let (table, _) = rest.split_once(END).unwrap();
+    let listed: BTreeSet<_> = table
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split(" | ").next()?.strip_prefix("| "))
+        .collect();
+    let functions = std::fs::read_dir(root.join("functions")).unwrap();
+    for function in functions {
+        let name = function.unwrap().file_name();
+        assert!(listed.contains(name.to_str().unwrap()), "{name:?}");
+    }
+}
