@@ -19,6 +19,16 @@ pub enum ApiError {
     AccessTokenRequired,
     /// The presented token of ours isn't good.
     InvalidToken,
+    /// The presented token of ours is good, but doesn't have full access to its account.
+    InsufficientScope,
+    /// The client's id and secret aren't those of a token of ours that may do this.
+    InvalidClient,
+    /// A form isn't as OAuth wants it. The text says why.
+    InvalidRequest(String),
+    /// A report doesn't have the scanner's signature.
+    InvalidSignature,
+    /// A report has more finds than are taken at once.
+    ReportTooLarge,
     /// The caller's role doesn't administer tokens.
     RoleRequired,
     /// The caller may not see secrets.
@@ -58,24 +68,38 @@ struct Problem<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
+    #[serde(flatten)]
+    oauth: Option<OAuthProblem<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     request_id: &'a str,
+}
+
+/// The same error as OAuth's clients read it (RFC 6749, 5.2).
+#[derive(Serialize)]
+struct OAuthProblem<'a> {
+    error: &'static str,
+    error_description: &'a str,
 }
 
 impl ApiError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::MalformedJson(_) | Self::InvalidCursor => 400,
-            Self::AccessTokenRequired | Self::InvalidToken => 401,
-            Self::RoleRequired
+            Self::MalformedJson(_) | Self::InvalidCursor | Self::InvalidRequest(_) => 400,
+            // Also if a token isn't good enough: RFC 7662, 2.3.
+            Self::AccessTokenRequired
+            | Self::InvalidToken
+            | Self::InsufficientScope
+            | Self::InvalidClient => 401,
+            Self::InvalidSignature
+            | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired => 403,
             Self::AccountNotFound | Self::TokenNotFound => 404,
             Self::Conflict | Self::TokenActive => 409,
             Self::VersionMismatch => 412,
-            Self::BodyTooLarge => 413,
+            Self::BodyTooLarge | Self::ReportTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Validation(_) | Self::IdempotencyKeyReused => 422,
             Self::Internal(_) => 500,
@@ -90,6 +114,11 @@ impl ApiError {
             Self::InvalidCursor => "invalid_cursor",
             Self::AccessTokenRequired => "access_token_required",
             Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidSignature => "invalid_signature",
+            Self::ReportTooLarge => "report_too_large",
             Self::RoleRequired => "role_required",
             Self::DeveloperModeRequired => "developer_mode_required",
             Self::ApiManagementLicenseRequired => "api_management_license_required",
@@ -115,6 +144,11 @@ impl ApiError {
             | Self::InvalidCursor
             | Self::AccessTokenRequired
             | Self::InvalidToken
+            | Self::InsufficientScope
+            | Self::InvalidClient
+            | Self::InvalidRequest(_)
+            | Self::InvalidSignature
+            | Self::ReportTooLarge
             | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired
@@ -133,12 +167,18 @@ impl ApiError {
     /// What to tell people.
     fn detail(&self) -> &str {
         match self {
-            Self::MalformedJson(place) => place,
+            Self::MalformedJson(text) | Self::InvalidRequest(text) => text,
             Self::InvalidCursor => {
                 "the cursor is not one that this list with these filters gave out; start without one"
             }
             Self::AccessTokenRequired => "sign in and send the access token, not the id token",
             Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
+            Self::InsufficientScope => "this takes an account token with full access",
+            Self::InvalidClient => {
+                "the client id and secret are not those of an account token with full access"
+            }
+            Self::InvalidSignature => "the report is not signed with a current key of the scanner",
+            Self::ReportTooLarge => "the report has more than 1000 finds or is larger than 1 MiB",
             Self::RoleRequired => "only owners and administrators of the account may do this",
             Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
             Self::ApiManagementLicenseRequired => {
@@ -174,9 +214,28 @@ impl ApiError {
         }
     }
 
-    /// What a 401 says about how to do better (RFC 6750).
+    /// What a 401 says about how to do better (RFC 6750, RFC 7617).
     fn challenge(&self) -> Option<&'static str> {
-        (self.status() == 401).then_some("Bearer error=\"invalid_token\"")
+        match self {
+            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer"),
+            Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
+            _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
+        }
+    }
+
+    /// The error of OAuth's clients, of what they know as one. Its code is ours too.
+    fn oauth(&self) -> Option<OAuthProblem<'_>> {
+        let known = matches!(
+            self,
+            Self::InvalidToken
+                | Self::InsufficientScope
+                | Self::InvalidClient
+                | Self::InvalidRequest(_)
+        );
+        known.then(|| OAuthProblem {
+            error: self.code(),
+            error_description: self.detail(),
+        })
     }
 
     /// The text for the log, of errors that are ours.
@@ -203,6 +262,7 @@ impl ApiError {
             status: self.status(),
             code: self.code(),
             detail: self.detail(),
+            oauth: self.oauth(),
             errors,
             request_id,
         };
@@ -248,6 +308,11 @@ mod tests {
             ApiError::InvalidCursor,
             ApiError::AccessTokenRequired,
             ApiError::InvalidToken,
+            ApiError::InsufficientScope,
+            ApiError::InvalidClient,
+            ApiError::InvalidRequest("the parameter `token` is missing".into()),
+            ApiError::InvalidSignature,
+            ApiError::ReportTooLarge,
             ApiError::RoleRequired,
             ApiError::DeveloperModeRequired,
             ApiError::ApiManagementLicenseRequired,
@@ -269,6 +334,11 @@ mod tests {
                 | ApiError::InvalidCursor
                 | ApiError::AccessTokenRequired
                 | ApiError::InvalidToken
+                | ApiError::InsufficientScope
+                | ApiError::InvalidClient
+                | ApiError::InvalidRequest(_)
+                | ApiError::InvalidSignature
+                | ApiError::ReportTooLarge
                 | ApiError::RoleRequired
                 | ApiError::DeveloperModeRequired
                 | ApiError::ApiManagementLicenseRequired
