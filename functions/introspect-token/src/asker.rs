@@ -99,7 +99,15 @@ fn basic(header: &str) -> Option<Credentials<'static>> {
     let text = STANDARD.decode(credentials("basic", header)?).ok()?;
     let text = String::from_utf8(text).ok()?;
     let (id, secret) = text.split_once(':')?;
-    let decode = |text| Some(percent_decode_str(text).decode_utf8().ok()?.into_owned().into());
+    let decode = |text| {
+        Some(
+            percent_decode_str(text)
+                .decode_utf8()
+                .ok()?
+                .into_owned()
+                .into(),
+        )
+    };
     Some(Credentials::Client {
         id: decode(id)?,
         secret: decode(secret)?,

@@ -3,7 +3,7 @@
 mod github;
 mod keys;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Origin, Source};
 use latchkey::domain::leak::{Find, report};
 use latchkey::domain::ports::{Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak};
-use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::secret::{PlainSecret, SecretHash};
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
 use serde::{Deserialize, Serialize};
@@ -82,40 +82,80 @@ pub async fn handle(
         return Err(ApiError::ReportTooLarge);
     }
     let origin = &Sender::of(&request)?.origin(Source::LeakReport, Actor::github());
-    let digest = Sha256::digest(body).into();
 
-    // Several finds of one secret are dealt with one after the other: they change the same token.
-    let mut secrets = BTreeMap::<&str, Vec<&Match>>::new();
+    // What isn't well-formed costs no I/O. Several finds of one secret are dealt with one after the
+    // other: they change the same token.
+    let digest = Sha256::digest(body).into();
+    let mut secrets = BTreeMap::<SecretHash, Vec<Find>>::new();
     for found in &matches {
-        secrets.entry(&found.token).or_default().push(found);
+        if let Some(find) = found.find(digest) {
+            secrets.entry(find.secret).or_default().push(find);
+        }
     }
     let mut reported = stream::iter(secrets)
-        .map(|(text, finds)| async move {
-            (text, revoke(store, system, text, &finds, digest, origin).await)
+        .map(|(secret, finds)| async move {
+            let known = report_all(store, system, &finds, origin).await;
+            (secret, known)
         })
         .buffer_unordered(CONCURRENCY);
-    let (mut labels, mut failure) = (BTreeMap::new(), None);
-    while let Some((text, result)) = reported.next().await {
+    let (mut known, mut failure) = (BTreeSet::new(), None);
+    while let Some((secret, result)) = reported.next().await {
         match result {
-            Ok(label) => {
-                labels.insert(text, label);
+            Ok(true) => {
+                known.insert(secret);
             }
+            Ok(false) => {}
             Err(error) => failure = Some(worse(failure, error)),
         }
     }
-    tracing::info!(finds = matches.len(), known = labels.len(), "leak report");
+    tracing::info!(finds = matches.len(), secrets = known.len(), "leak report");
     if let Some(error) = failure {
         return Err(error.into());
     }
-    let feedback: Vec<_> = matches
-        .iter()
-        .map(|found| Feedback {
-            token_hash: STANDARD.encode(Sha256::digest(&found.token)),
-            token_type: &found.kind,
-            label: labels.get(found.token.as_str()).copied().unwrap_or(Label::FalsePositive),
+    let feedback = matches.iter().map(|found| {
+        let secret = PlainSecret::parse(&found.token);
+        found.feedback(secret.is_ok_and(|secret| known.contains(&secret.hash())))
+    });
+    response::json(200, &feedback.collect::<Vec<_>>())
+}
+
+impl Match {
+    /// The find of a secret, if the text is one.
+    fn find(&self, report: [u8; 32]) -> Option<Find> {
+        let secret = PlainSecret::parse(&self.token).ok()?;
+        Some(Find {
+            secret: secret.hash(),
+            url: self.url.clone().unwrap_or_default(),
+            place: self.source.clone().unwrap_or_default(),
+            report,
         })
-        .collect();
-    response::json(200, &feedback)
+    }
+
+    fn feedback(&self, known: bool) -> Feedback<'_> {
+        Feedback {
+            token_hash: STANDARD.encode(Sha256::digest(&self.token)),
+            token_type: &self.kind,
+            label: if known {
+                Label::TruePositive
+            } else {
+                Label::FalsePositive
+            },
+        }
+    }
+}
+
+/// Reports the finds of one secret. Answers whether it is one of a token.
+async fn report_all(
+    store: &(impl GetSecret + GetToken + RecordLeak),
+    system: &(impl Clock + Entropy),
+    finds: &[Find],
+    origin: &Origin,
+) -> Result<bool, PortError> {
+    let mut known = false;
+    for find in finds {
+        known |= report(store, system, find, origin).await?;
+    }
+    Ok(known)
 }
 
 /// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no
@@ -148,33 +188,6 @@ fn malformed(error: serde_json::Error) -> ApiError {
     ApiError::MalformedJson(format!(
         "the body is not a report: line {line}, column {column}"
     ))
-}
-
-/// Revokes the token of a secret that was found at some places. What isn't well-formed costs no I/O.
-async fn revoke(
-    store: &(impl GetSecret + GetToken + RecordLeak),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    finds: &[&Match],
-    digest: [u8; 32],
-    origin: &Origin,
-) -> Result<Label, PortError> {
-    let Ok(secret) = PlainSecret::parse(text) else {
-        return Ok(Label::FalsePositive);
-    };
-    let mut label = Label::FalsePositive;
-    for found in finds {
-        let find = Find {
-            secret: secret.hash(),
-            url: found.url.clone().unwrap_or_default(),
-            place: found.source.clone().unwrap_or_default(),
-            report: digest,
-        };
-        if report(store, system, &find, origin).await? {
-            label = Label::TruePositive;
-        }
-    }
-    Ok(label)
 }
 
 /// Of two failures the one that isn't hopeless doesn't hide the one that is.

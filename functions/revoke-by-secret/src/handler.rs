@@ -55,7 +55,10 @@ async fn revoke(
             continue;
         };
         let holder = Actor::token(id, &before.token.name);
-        let Some(token) = before.token.revoke(holder.clone(), now, Some(REASON.into())) else {
+        let Some(token) = before
+            .token
+            .revoke(holder.clone(), now, Some(REASON.into()))
+        else {
             return Ok(());
         };
         let origin = sender.origin(Source::Api, holder);

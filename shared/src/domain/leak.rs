@@ -3,9 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::audit::{Action, Actor, Change, Origin};
-use super::ports::{
-    Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak, TokenChange,
-};
+use super::ports::{Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak, TokenChange};
 use super::secret::{SecretHash, redact};
 
 /// How much of a find's URL an audit record keeps, in characters.
@@ -158,7 +156,10 @@ mod tests {
     fn a_find_is_told_by_its_secret_and_its_place() {
         let one = find("https://example.com/a", "commit");
         assert_eq!(one.id(), one.clone().id());
-        let elsewhere = Find { report: [2; 32], ..one.clone() };
+        let elsewhere = Find {
+            report: [2; 32],
+            ..one.clone()
+        };
         assert_eq!(one.id(), elsewhere.id());
         for other in [
             find("https://example.com/b", "commit"),
@@ -169,7 +170,10 @@ mod tests {
             assert_ne!(one.id(), other.id(), "{other:?}");
         }
         let nowhere = find("", "");
-        let again = Find { report: [2; 32], ..nowhere.clone() };
+        let again = Find {
+            report: [2; 32],
+            ..nowhere.clone()
+        };
         assert_ne!(nowhere.id(), again.id());
     }
 

@@ -302,9 +302,15 @@ mod tests {
         let secret = text(&PlainSecret::generate(Kind::Account, &FixedEntropy([3; 32])).unwrap());
         for (given, kept) in [
             (String::new(), ""),
-            ("https://example.com/a?b=c".into(), "https://example.com/a?b=c"),
+            (
+                "https://example.com/a?b=c".into(),
+                "https://example.com/a?b=c",
+            ),
             (secret.clone(), "lka_[redacted]"),
-            (format!("{secret}/{secret}?"), "lka_[redacted]/lka_[redacted]?"),
+            (
+                format!("{secret}/{secret}?"),
+                "lka_[redacted]/lka_[redacted]?",
+            ),
             (format!("x{secret}x\u{e4}"), "xlka_[redacted]\u{e4}"),
             (format!("lki_{secret}"), "lki_[redacted]"),
             ("lka_lki_".into(), "lka_[redacted]"),

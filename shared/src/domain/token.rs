@@ -424,7 +424,9 @@ mod tests {
         assert_eq!(revocation.by, Actor::system());
         assert_eq!(leaked.leak(Actor::system(), at), None);
         let owner = testing::owner_actor();
-        let revoked = token.revoke(owner.clone(), at, Some("lost".into())).unwrap();
+        let revoked = token
+            .revoke(owner.clone(), at, Some("lost".into()))
+            .unwrap();
         let leaked = revoked.leak(Actor::system(), at).unwrap();
         assert_eq!(leaked.version, revoked.version + 1);
         let revocation = leaked.revocation.unwrap();

@@ -46,7 +46,9 @@ impl<'a> Form<'a> {
             let text = format!("the parameter `{name}` is given more than once");
             return Err(ApiError::InvalidRequest(text));
         }
-        Ok(value.map(|(_, value)| &**value).filter(|value| !value.is_empty()))
+        Ok(value
+            .map(|(_, value)| &**value)
+            .filter(|value| !value.is_empty()))
     }
 
     /// The value of a parameter that must be there.
