@@ -465,6 +465,9 @@ def test(arguments):
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
+        # Somebody else's programs, which the tests let loose on ours.
+        check_prerequisites()
+        install_tools("authlib", "detect-secrets")
         # With the tests, or `cargo test` compiles again what has other features because of them.
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)

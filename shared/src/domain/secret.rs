@@ -320,6 +320,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_place_that_publishes_the_pattern_has_this_one() {
+        for (place, text) in [
+            ("README", include_str!("../../../README.md")),
+            ("gitleaks", include_str!("../../../scanners/gitleaks.toml")),
+            (
+                "detect-secrets",
+                include_str!("../../../scanners/detect_secrets_latchkey.py"),
+            ),
+        ] {
+            assert!(text.contains(PATTERN), "{place}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_published_pattern_finds_every_secret(
