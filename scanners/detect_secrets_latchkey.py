@@ -1,8 +1,10 @@
-"""A plugin for detect-secrets (https://github.com/Yelp/detect-secrets) that finds Latchkey's API tokens.
+r"""A plugin for detect-secrets (https://github.com/Yelp/detect-secrets) that finds Latchkey's API tokens.
 
-    detect-secrets scan --plugin detect_secrets_latchkey.py
+    detect-secrets scan --plugin detect_secrets_latchkey.py \
+      --disable-filter detect_secrets.filters.heuristic.is_indirect_reference
 
-It checks the checksum at the secret's end, so what only looks like a secret is not reported.
+Without the second option it takes `client = Client("lka_...")` for a reference to a secret that is elsewhere. The
+plugin checks the checksum at the secret's end, so what only looks like a secret is not reported.
 """
 
 import re

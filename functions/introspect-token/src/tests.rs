@@ -22,7 +22,7 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event) -> Answer {
     let answer = Answer::of(handle(&engine.store, system, event.request()).await);
     for secret in [ASKER, BEARER] {
-        assert!(!answer.text.contains(&text(secret)[4..47]));
+        assert!(!answer.text.contains(text(secret).get(4..47).unwrap()));
     }
     assert!(!answer.text.to_lowercase().contains("cipher"));
     answer

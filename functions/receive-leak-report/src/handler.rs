@@ -48,7 +48,7 @@ struct Match {
 /// What GitHub is told about a find: whether the secret is one. Never the secret itself.
 #[derive(Debug, Serialize)]
 struct Feedback<'a> {
-    /// The SHA-256 of the secret, in base64.
+    /// The SHA-256 of the secret, as hexadecimal digits.
     token_hash: String,
     token_type: &'a str,
     label: Label,
@@ -133,7 +133,10 @@ impl Match {
 
     fn feedback(&self, known: bool) -> Feedback<'_> {
         Feedback {
-            token_hash: STANDARD.encode(Sha256::digest(&self.token)),
+            token_hash: Sha256::digest(&self.token)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             token_type: &self.kind,
             label: if known {
                 Label::TruePositive

@@ -231,7 +231,7 @@ struct Meanwhile<'a> {
 }
 
 enum Trouble {
-    Edit(StoredToken),
+    Edit(Box<StoredToken>),
     Unavailable,
     Conflict,
 }
@@ -278,7 +278,7 @@ impl ChangeToken for Meanwhile<'_> {
                     ..before.token.clone()
                 };
                 let edit = TokenChange::new(
-                    before,
+                    *before,
                     token,
                     Action::Update,
                     origin(),
@@ -306,7 +306,7 @@ async fn success_is_not_said_while_the_store_is_not_available() {
 #[tokio::test]
 async fn an_edit_at_the_same_time_does_not_save_the_token() {
     let (engine, stored) = engine().await;
-    let store = Meanwhile::new(&engine, vec![Trouble::Edit(stored.clone())]);
+    let store = Meanwhile::new(&engine, vec![Trouble::Edit(Box::new(stored.clone()))]);
     done(&call_on(&store, &system_at(now()), &revoke_text(&text(1))).await);
     assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
     let token = engine.stored(&acme().id, &stored.token.id).await.unwrap();
