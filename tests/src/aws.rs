@@ -175,6 +175,16 @@ impl Stack {
         lines
     }
 
+    /// Everything that the stack keeps of what happened: tables, their streams, logs, mails and queues.
+    pub async fn traces(&self) -> String {
+        let mut traces = json!([self.logs().await, self.mails().await, self.queues().await]);
+        for table in ["tokensTable", "auditTable"].map(|table| self.get(table)) {
+            let items = json!([self.scan(table).await, self.stream(table).await]);
+            traces.as_array_mut().expect("an array").push(items);
+        }
+        traces.to_string()
+    }
+
     /// Every mail that was sent, oldest first.
     pub async fn mails(&self) -> Vec<Value> {
         let messages = self.inspect("ses/messages").await;

@@ -201,6 +201,70 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
         .expect(200);
     assert_eq!(call(&account, &secret).await, 403);
     assert_eq!(actions(&account).await.last().unwrap(), "leak");
+    let traces = account.stack.traces().await;
+    assert!(traces.contains("octocat/4d5e6f"));
+    assert!(!traces.contains(&secret[4..47]));
+}
+
+#[tokio::test]
+async fn a_secret_in_the_place_of_its_find_is_not_kept() {
+    let scanner = scanner().await;
+    let (account, _, secret) = used_token("leaked-name").await;
+    let report = found(
+        &secret,
+        &format!("https://example.com/search?q={secret}&page=1"),
+    );
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    let records = account.audit("action=leak").await;
+    let place = "https://example.com/search?q=lka_[redacted]&page=1";
+    assert_eq!(records[0]["changes"][2]["new"], place);
+    assert!(!account.stack.traces().await.contains(&secret[4..47]));
+}
+
+#[tokio::test]
+async fn a_replaced_secret_that_leaks_in_its_grace_period_revokes_the_token() {
+    let scanner = scanner().await;
+    let (account, token, secret) = used_token("leaked-retired").await;
+    let path = format!("/tokens/{token}/regenerate");
+    let regenerate = async |grace: u64| -> String {
+        let request = account.post(&account.owner, &path);
+        let answer = send(request.json(&json!({"gracePeriodSeconds": grace}))).await;
+        answer.expect(200)["secret"].as_str().unwrap().to_owned()
+    };
+    let second = regenerate(600).await;
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, &second).await),
+        (200, 200)
+    );
+    let report = found(&secret, "https://github.com/octocat/a");
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, &second).await),
+        (403, 403)
+    );
+
+    // A grace period that is over is over for the scanner too.
+    let reactivate = account.post(&account.owner, &format!("/tokens/{token}/reactivate"));
+    send(reactivate).await.expect(200);
+    let third = regenerate(1).await;
+    eventually("the end of the grace period", async || {
+        (call(&account, &second).await == 403).then_some(())
+    })
+    .await;
+    let report = found(&second, "https://github.com/octocat/b");
+    let answer = send_report(&account.stack, &scanner.current, &report).await;
+    assert_eq!(answer.expect(200)[0]["label"], "false_positive");
+    assert_eq!(call(&account, &third).await, 200);
+    // With the next change the table forgets the replaced secret.
+    let report = found(&third, "https://github.com/octocat/c");
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    assert_eq!(call(&account, &third).await, 403);
 }
 
 #[tokio::test]

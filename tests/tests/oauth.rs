@@ -137,6 +137,12 @@ async fn an_api_learns_of_its_callers_token_until_that_is_revoked() {
         .await;
     }
 
+    let traces = stack.traces().await;
+    assert!(traces.contains(&two.asked.0) && traces.contains(&two.asker.0));
+    for secret in [&two.asked.1, &two.asker.1] {
+        assert!(!traces.contains(&secret[4..47]));
+    }
+
     let path = format!("/tokens/{}/revoke", two.asked.0);
     send(account.post(&account.owner, &path)).await.expect(200);
     assert_eq!(send(ask()).await.text, "{\"active\":false}");
@@ -330,4 +336,29 @@ async fn authlibs_client_introspects_and_revokes_as_it_is() {
     assert_eq!(authlib(stack, "revoke", &client, secret).status, 200);
     assert_eq!(ask(&client).expect(401)["error"], "invalid_client");
     assert_eq!(two.account.audit("action=revoke").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_whose_grace_period_is_over_revokes_nothing() {
+    let two = two("revoked-by-nobody").await;
+    let (account, stack) = (&two.account, &two.account.stack);
+    let path = format!("/tokens/{}/regenerate", two.asked.0);
+    let regenerate = account
+        .post(&account.owner, &path)
+        .json(&json!({"gracePeriodSeconds": 1}));
+    let answer = send(regenerate).await.expect(200);
+    let new = answer["secret"].as_str().unwrap();
+    let call = async |secret: &str| {
+        let request = stack.protected(Method::GET, "/v1/exports/exp");
+        send(request.bearer_auth(secret)).await.status
+    };
+    eventually("the end of the grace period", async || {
+        (call(&two.asked.1).await == 403).then_some(())
+    })
+    .await;
+    let old = [("token", two.asked.1.as_str())];
+    send(revoke(stack, &old)).await.expect(200);
+    assert_eq!(call(new).await, 200);
+    send(revoke(stack, &[("token", new)])).await.expect(200);
+    assert_eq!(call(new).await, 403);
 }
