@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Origin, Source};
 use latchkey::domain::leak::{Find, report};
@@ -29,6 +29,9 @@ const MAX_FINDS: usize = 1_000;
 
 /// How many secrets are dealt with at the same time.
 const CONCURRENCY: usize = 16;
+
+/// How many further finds of each of them, at the same time.
+const CONCURRENT_FINDS: usize = 4;
 
 /// The longest key identifier and the longest signature, in characters. GitHub's have 64 and 96.
 const MAX_HEADER: usize = 256;
@@ -83,8 +86,8 @@ pub async fn handle(
     }
     let origin = &Sender::of(&request)?.origin(Source::LeakReport, Actor::github());
 
-    // What isn't well-formed costs no I/O. Several finds of one secret are dealt with one after the
-    // other: they change the same token.
+    // What isn't well-formed costs no I/O. The finds of one secret belong together: they change the
+    // same token.
     let digest = Sha256::digest(body).into();
     let mut secrets = BTreeMap::<SecretHash, Vec<Find>>::new();
     for found in &matches {
@@ -94,7 +97,7 @@ pub async fn handle(
     }
     let mut reported = stream::iter(secrets)
         .map(|(secret, finds)| async move {
-            let known = report_all(store, system, &finds, origin).await;
+            let known = report_all(store, system, finds, origin).await;
             (secret, known)
         })
         .buffer_unordered(CONCURRENCY);
@@ -151,14 +154,20 @@ impl Match {
 async fn report_all(
     store: &(impl GetSecret + GetToken + RecordLeak),
     system: &(impl Clock + Entropy),
-    finds: &[Find],
+    finds: Vec<Find>,
     origin: &Origin,
 ) -> Result<bool, PortError> {
-    let mut known = false;
-    for find in finds {
-        known |= report(store, system, find, origin).await?;
-    }
-    Ok(known)
+    let mut finds = finds.into_iter();
+    let Some(first) = finds.next() else {
+        return Ok(false);
+    };
+    let known = report(store, system, &first, origin).await?;
+    // Most often the first one has revoked the token, and the others are only to be remembered.
+    stream::iter(finds)
+        .map(|find| async move { report(store, system, &find, origin).await })
+        .buffer_unordered(CONCURRENT_FINDS)
+        .try_fold(known, |known, other| future::ready(Ok(known || other)))
+        .await
 }
 
 /// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no

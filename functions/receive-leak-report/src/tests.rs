@@ -518,6 +518,26 @@ async fn a_thousand_finds_are_dealt_with_in_one_report() {
     assert_eq!(leaks(&engine).await.len(), 9);
 }
 
+#[tokio::test]
+async fn new_finds_behind_a_known_one_revoke_a_reactivated_token_once() {
+    let (engine, scanner, stored) = one().await;
+    let first = found(&text(1), "known");
+    let body = json!([first]).to_string();
+    call(&engine, &scanner, &scanner.report(&body)).await;
+    reactivate(&engine, &stored).await;
+    let mut finds = vec![first];
+    finds.extend((0..20).map(|n| found(&text(1), &n.to_string())));
+    let report = scanner.report(&json!(finds).to_string());
+    let answer = call(&engine, &scanner, &report).await;
+    assert_eq!(labels(&answer), ["true_positive"; 21]);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+    assert_eq!(leaks(&engine).await.len(), 2);
+    reactivate(&engine, &stored).await;
+    let before = engine.dump().await;
+    call(&engine, &scanner, &report).await;
+    assert_eq!(engine.dump().await, before);
+}
+
 /// A store that fails to write some tokens, or in whose way something gets; it counts what it is asked.
 struct Meanwhile<'a> {
     engine: &'a Engine,
