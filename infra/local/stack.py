@@ -26,6 +26,7 @@ from botocore.exceptions import ClientError
 LATCHKEY, EXAMPLE = "latchkey", "protected-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
+SCANNER_KEYS = "leak-report-keys"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
 
 
@@ -198,8 +199,27 @@ def ensure_example_data(table):
                 pass
 
 
+def ensure_scanner_keys():
+    """What GitHub publishes for the reports of its secret scanning: no key, until somebody puts one there."""
+    s3 = client("s3")
+    existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+    if SCANNER_KEYS not in existing:
+        s3.create_bucket(Bucket=SCANNER_KEYS)
+        s3.delete_public_access_block(Bucket=SCANNER_KEYS)
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{SCANNER_KEYS}/*",
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        s3.put_bucket_policy(Bucket=SCANNER_KEYS, Policy=json.dumps(policy))
+        s3.put_object(Bucket=SCANNER_KEYS, Key="secret_scanning", Body=b'{"public_keys": []}')
+
+
 def seed(target):
     latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
+    ensure_scanner_keys()
     subs = ensure_users(latchkey["UserPoolId"])
     ensure_projection(latchkey, subs)
     ensure_example_data(example["ResourcesTable"])

@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -70,6 +72,16 @@ impl Stack {
             .await;
         assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
         answer.expect(200)
+    }
+
+    /// Puts an object into a bucket.
+    ///
+    /// # Panics
+    /// When the local cloud refuses.
+    pub async fn put_object(&self, bucket: &str, key: &str, body: String) {
+        let path = format!("/{bucket}/{key}");
+        let answer = self.signed(Method::PUT, "s3", &path, &[], body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
     /// Every item of a table.
@@ -163,6 +175,16 @@ impl Stack {
         lines
     }
 
+    /// Everything that the stack keeps of what happened: tables, their streams, logs, mails and queues.
+    pub async fn traces(&self) -> String {
+        let mut traces = json!([self.logs().await, self.mails().await, self.queues().await]);
+        for table in ["tokensTable", "auditTable"].map(|table| self.get(table)) {
+            let items = json!([self.scan(table).await, self.stream(table).await]);
+            traces.as_array_mut().expect("an array").push(items);
+        }
+        traces.to_string()
+    }
+
     /// Every mail that was sent, oldest first.
     pub async fn mails(&self) -> Vec<Value> {
         let messages = self.inspect("ses/messages").await;
@@ -216,12 +238,17 @@ impl Stack {
             reason = "the ban is for the product; the signature's age is checked"
         )]
         let now = SystemTime::now();
+        let mut settings = SigningSettings::default();
+        if service == "s3" {
+            settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+            settings.percent_encoding_mode = PercentEncodingMode::Single;
+        }
         let parameters = v4::SigningParams::builder()
             .identity(&identity)
             .region(self.get("region"))
             .name(service)
             .time(now)
-            .settings(SigningSettings::default())
+            .settings(settings)
             .build()
             .expect("parameters")
             .into();

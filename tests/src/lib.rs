@@ -7,6 +7,7 @@ mod account;
 mod aws;
 mod stack;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use account::{Account, Person};
@@ -28,4 +29,19 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// A program of a pinned tool, which `make test` installs.
+///
+/// # Panics
+/// When it isn't installed.
+pub fn tool(name: &str, program: &str) -> PathBuf {
+    let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../.local/tools");
+    let path = PathBuf::from(tools).join(name).join("bin").join(program);
+    assert!(
+        path.exists(),
+        "there is no {}: run `make test`",
+        path.display()
+    );
+    path
 }

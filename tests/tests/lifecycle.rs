@@ -209,6 +209,19 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
         secret,
     } = walk("nowhere").await;
     let stack = &account.stack;
+    // The open routes take secrets in their bodies.
+    let form = [
+        ("token", secret.as_str()),
+        ("client_secret", &secret),
+        ("client_id", &token),
+    ];
+    let introspect = stack.api(Method::POST, "/v1/introspect").form(&form);
+    send(introspect).await.expect(401);
+    let revoke = stack.api(Method::POST, "/v1/revoke").form(&form);
+    send(revoke).await.expect(200);
+    let report = json!([{"token": secret, "type": "latchkey_api_token"}]);
+    let report = stack.api(Method::POST, "/v1/leaks/github").json(&report);
+    send(report).await.expect(403);
     let mails = eventually("all mails", async || {
         let mut mails = account.mails_to(&account.owner).await;
         mails.extend(account.mails_to(&account.administrator).await);
@@ -230,6 +243,9 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
             ("CreateToken", "START"),
             ("RevealToken", "START"),
             ("RevokeToken", "START"),
+            ("IntrospectToken", "revoked"),
+            ("RevokeBySecret", "START"),
+            ("ReceiveLeakReport", "START"),
             ("SendNotifications", "START"),
             ("protected-api", "START"),
         ];

@@ -11,7 +11,6 @@ use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, csv, cursor, page, response};
-use serde_json::json;
 
 const PARAMETERS: [&str; 7] = [
     "action", "userId", "source", "from", "to", "limit", "cursor",
@@ -126,11 +125,7 @@ fn describe(operation: Operation) -> Operation {
         .for_administrators()
         .description(text)
         .query("action", "Only that.", actions)
-        .query(
-            "userId",
-            "Only by that person or token.",
-            json!({"type": "string"}),
-        )
+        .query("userId", "Only by that person or token.", schema::text())
         .query("source", "Only through that.", sources)
         .query("from", "Not before.", schema::time())
         .query("to", "Not after.", schema::time())

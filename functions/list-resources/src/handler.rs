@@ -11,7 +11,6 @@ use latchkey::http::query::Query;
 use latchkey::http::{ApiError, page};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 const PARAMETERS: [&str; 5] = ["type", "integrationId", "q", "limit", "cursor"];
 
@@ -97,7 +96,7 @@ pub fn operation() -> Operation {
     .query(
         "q",
         "Only those with all of these words in id or name.",
-        json!({"type": "string"}),
+        schema::text(),
     )
     .answers_page::<ResourceBody<'_>>("resources")
 }

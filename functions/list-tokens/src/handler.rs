@@ -9,7 +9,6 @@ use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, page};
-use serde_json::json;
 
 const PARAMETERS: [&str; 6] = ["status", "kind", "integrationId", "q", "limit", "cursor"];
 
@@ -75,7 +74,7 @@ pub fn operation() -> Operation {
     .query(
         "q",
         "Only those with all of these words in name or description.",
-        json!({"type": "string"}),
+        schema::text(),
     )
     .answers_page::<TokenBody<'_>>("tokens")
 }

@@ -114,11 +114,11 @@ impl Source {
     }
 }
 
-/// Who did it: a member, the token itself (when it is used) or the system. A snapshot, so that the
-/// record still names a person who has left.
+/// Who did it: a member, the token itself (when it is used, or revoked by whoever holds it), a secret
+/// scanner or the system. A snapshot, so that the record still names a person who has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Actor {
-    /// The member's id, the token's id, or `system`.
+    /// The member's id, the token's id, `github` or `system`.
     pub id: String,
     /// The member's address; tokens and the system have none.
     pub email: Option<String>,
@@ -133,6 +133,15 @@ impl Actor {
             id: "system".into(),
             email: None,
             name: "System".into(),
+        }
+    }
+
+    /// GitHub's secret scanning.
+    pub fn github() -> Self {
+        Self {
+            id: "github".into(),
+            email: None,
+            name: "GitHub secret scanning".into(),
         }
     }
 

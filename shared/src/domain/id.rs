@@ -149,6 +149,14 @@ impl TokenId {
     pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
         Ok(Self(format!("tok_{}", ulid(now, entropy)?)))
     }
+
+    /// When the token was created, as its id tells.
+    pub fn created_at(&self) -> Timestamp {
+        let ulid = self.0.strip_prefix("tok_").unwrap_or_default();
+        let milliseconds = Ulid::from_string(ulid).map_or(0, |ulid| ulid.timestamp_ms());
+        let milliseconds = i64::try_from(milliseconds).unwrap_or(0);
+        Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+    }
 }
 
 impl AuditId {
@@ -204,6 +212,15 @@ mod tests {
         assert!("tok_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<TokenId>().is_ok());
         assert!("tok_01arz3ndektsv4rrffq69g5fav".parse::<TokenId>().is_err());
         assert!("aud_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse::<TokenId>().is_err());
+    }
+
+    #[test]
+    fn a_token_id_tells_when_it_was_made() {
+        let now = crate::testing::now();
+        let id = TokenId::generate(now, &crate::system::System).unwrap();
+        assert_eq!(id.created_at(), now);
+        let last = "tok_7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<TokenId>().unwrap();
+        assert_eq!(last.created_at(), Timestamp::default());
     }
 
     #[test]

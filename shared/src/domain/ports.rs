@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::audit::{Action, AuditRecord, Origin, changes};
 use super::id::{AccountId, TokenId, UserId};
+use super::leak::FindId;
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
@@ -196,6 +197,27 @@ pub trait ChangeToken: Sync {
     /// Writes token, every secret and audit record, or nothing. [`PortError::Conflict`] if the token is
     /// no more as it was read.
     fn change_token(&self, change: &TokenChange) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Remembers where secrets were found in public, so that a report that comes again changes nothing.
+pub trait RecordLeak: Sync {
+    /// Whether the find is remembered.
+    fn is_known(&self, find: &FindId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Remembers a find that changes nothing.
+    fn remember_find(
+        &self,
+        find: &FindId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Writes a token, every secret and the audit record, and remembers the find, or nothing.
+    /// [`PortError::Conflict`] if the token is no more as it was read, or the find is remembered by now.
+    fn record_leak(
+        &self,
+        find: &FindId,
+        change: &TokenChange,
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Deletes tokens.

@@ -18,6 +18,8 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_DESCRIPTION: usize = 1_024;
 /// The longest reason for a revocation, in characters.
 pub const MAX_REASON: usize = 1_024;
+/// The reason of a revocation because of a leak.
+pub const LEAKED: &str = "leaked";
 /// The most address ranges of a token.
 pub const MAX_CIDRS: usize = 32;
 
@@ -238,6 +240,25 @@ impl Token {
         })
     }
 
+    /// The token after its secret was found in public: revoked, with [`LEAKED`] for a reason. `None` if
+    /// it is so already. Who revoked it before, and when, stays.
+    pub fn leak(&self, by: Actor, at: Timestamp) -> Option<Self> {
+        let Some(revocation) = &self.revocation else {
+            return self.revoke(by, at, Some(LEAKED.into()));
+        };
+        if revocation.reason.as_deref() == Some(LEAKED) {
+            return None;
+        }
+        let revocation = Some(Revocation {
+            reason: Some(LEAKED.into()),
+            ..revocation.clone()
+        });
+        Some(Self {
+            revocation,
+            ..self.changed(by, at)
+        })
+    }
+
     /// The token after an edit; `None` if the edit changes nothing.
     ///
     /// A lifetime that is given is chosen anew: the purge time counts from now, also if it is the same
@@ -395,6 +416,25 @@ mod tests {
             revoked.revoke(testing::owner_actor(), testing::now(), None),
             None
         );
+    }
+
+    #[test]
+    fn a_leak_revokes_once_and_says_so_of_what_was_revoked_before() {
+        let (token, at) = (testing::token(), testing::now());
+        let leaked = token.leak(Actor::system(), at).unwrap();
+        let revocation = leaked.revocation.clone().unwrap();
+        assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
+        assert_eq!(revocation.by, Actor::system());
+        assert_eq!(leaked.leak(Actor::system(), at), None);
+        let owner = testing::owner_actor();
+        let revoked = token
+            .revoke(owner.clone(), at, Some("lost".into()))
+            .unwrap();
+        let leaked = revoked.leak(Actor::system(), at).unwrap();
+        assert_eq!(leaked.version, revoked.version + 1);
+        let revocation = leaked.revocation.unwrap();
+        assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
+        assert_eq!(revocation.by, owner);
     }
 
     fn new_secret() -> NewSecret {

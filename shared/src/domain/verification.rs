@@ -75,6 +75,20 @@ impl SecretRecord {
         }
     }
 
+    /// Whether its purge time or its grace period is over: it is gone for everybody, whether or not
+    /// the table still has it.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.end().is_some_and(|end| end <= now)
+    }
+
+    /// The instant from which it is gone; `None` for never.
+    pub fn end(&self) -> Option<Timestamp> {
+        [self.purge_at, self.valid_until]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     /// The records that belong to all of a token's secrets.
     pub fn all_of(stored: &StoredToken) -> Vec<Self> {
         let retired = stored.retired.iter().map(|retired| Self {
@@ -175,25 +189,44 @@ pub struct Presentation {
     pub owner: Owner,
 }
 
+/// Decides on a secret alone, whatever its bearer wants to do with it.
+///
+/// `ip` is the bearer's address; `None` if whoever asks on his behalf doesn't tell it. Then only a
+/// token that may be used from anywhere is good.
+///
+/// # Errors
+/// Why it isn't good.
+pub fn standing(
+    secret: Option<&SecretRecord>,
+    ip: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<&SecretRecord, Refusal> {
+    let secret = secret.ok_or(Refusal::Unknown)?;
+    if secret.is_over(now) {
+        return Err(Refusal::Expired);
+    }
+    if secret.status == Status::Revoked {
+        return Err(Refusal::Revoked);
+    }
+    let allowed = secret.allowed_cidrs.is_empty()
+        || ip.is_some_and(|ip| is_allowed(&secret.allowed_cidrs, ip));
+    if allowed {
+        Ok(secret)
+    } else {
+        Err(Refusal::Address)
+    }
+}
+
 /// Decides on a presented secret.
 pub fn decide(
     secret: Option<&SecretRecord>,
     presentation: &Presentation,
     now: Timestamp,
 ) -> Decision {
-    let Some(secret) = secret else {
-        return Decision::Refuse(Refusal::Unknown);
+    let secret = match standing(secret, Some(presentation.ip), now) {
+        Ok(secret) => secret,
+        Err(refusal) => return Decision::Refuse(refusal),
     };
-    let over = |end: Option<Timestamp>| end.is_some_and(|end| end <= now);
-    if over(secret.purge_at) || over(secret.valid_until) {
-        return Decision::Refuse(Refusal::Expired);
-    }
-    if secret.status == Status::Revoked {
-        return Decision::Refuse(Refusal::Revoked);
-    }
-    if !is_allowed(&secret.allowed_cidrs, presentation.ip) {
-        return Decision::Refuse(Refusal::Address);
-    }
     let operation = match &presentation.operation {
         None => return Decision::Allow(vec![]),
         Some(None) => return Decision::Refuse(Refusal::Forbidden),
@@ -217,7 +250,7 @@ pub fn decide(
 /// as the IPv4 address that it is.
 fn is_allowed(cidrs: &[IpNet], ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
-    cidrs.is_empty() || cidrs.iter().any(|cidr| cidr.contains(&ip))
+    cidrs.iter().any(|cidr| cidr.contains(&ip))
 }
 
 /// A verification's outcome.
@@ -286,14 +319,7 @@ pub async fn verify(
                 return Ok(Outcome::Refused(Refusal::Forbidden));
             }
         };
-        let recorded = match secret.seen.after_use(presentation.ip, now) {
-            None => Ok(()),
-            Some(seen) => {
-                let used = first_use(&secret, seen, presentation.ip, client, system, now)?;
-                store.record_use(&used).await
-            }
-        };
-        match recorded {
+        match record(store, system, &secret, presentation.ip, client, None, now).await {
             Ok(()) => {
                 return Ok(Outcome::Granted {
                     secret: Box::new(secret),
@@ -308,6 +334,109 @@ pub async fn verify(
     Err(PortError::Unavailable(
         "the use of a secret collides again and again".into(),
     ))
+}
+
+/// A question about a secret by somebody who isn't its bearer: an API asks on behalf of its caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Introspection<'a> {
+    /// The token with which the API asks. It learns of tokens of its own account only.
+    pub asker: &'a SecretRecord,
+    /// The API's address.
+    pub asker_ip: IpAddr,
+    /// The bearer's address, if the API tells it.
+    pub bearer_ip: Option<IpAddr>,
+}
+
+/// Answers a question about a secret, and records the use behind it if that isn't on record: a bearer
+/// uses his token at the API that asks, as he uses it at an API behind the authorizer.
+///
+/// Without the bearer's address the use is recorded with that of the API. Either way the record names
+/// the token that asked. A malformed string costs no I/O; no answer without the record.
+///
+/// # Errors
+/// When the table can't be read or the use can't be recorded.
+pub async fn introspect(
+    store: &(impl GetSecret + RecordUse),
+    system: &(impl Clock + Entropy),
+    text: &str,
+    introspection: &Introspection<'_>,
+    client: &Client,
+) -> Result<Result<SecretRecord, Refusal>, PortError> {
+    let bearer_ip = introspection.bearer_ip;
+    let from = (bearer_ip, bearer_ip.unwrap_or(introspection.asker_ip));
+    let asker = Some(introspection.asker);
+    check(store, system, text, from, client, asker).await
+}
+
+/// Verifies a secret that its bearer presents, whatever he wants to do with it, and records the use as
+/// [`verify`] does.
+///
+/// # Errors
+/// When the table can't be read or the use can't be recorded.
+pub async fn authenticate(
+    store: &(impl GetSecret + RecordUse),
+    system: &(impl Clock + Entropy),
+    text: &str,
+    ip: IpAddr,
+    client: &Client,
+) -> Result<Result<SecretRecord, Refusal>, PortError> {
+    check(store, system, text, (Some(ip), ip), client, None).await
+}
+
+/// Decides on a secret alone and records its use. The addresses are the bearer's, as far as it is
+/// known, and the one to be recorded.
+async fn check(
+    store: &(impl GetSecret + RecordUse),
+    system: &(impl Clock + Entropy),
+    text: &str,
+    (bearer_ip, recorded_ip): (Option<IpAddr>, IpAddr),
+    client: &Client,
+    asker: Option<&SecretRecord>,
+) -> Result<Result<SecretRecord, Refusal>, PortError> {
+    let Ok(plain) = PlainSecret::parse(text) else {
+        return Ok(Err(Refusal::Malformed));
+    };
+    let hash = plain.hash();
+    let visible =
+        |secret: &SecretRecord| asker.is_none_or(|asker| asker.account_id == secret.account_id);
+    for _ in 0..ATTEMPTS {
+        let secret = store.get_secret(&hash).await?.filter(visible);
+        let now = system.now();
+        let secret = match standing(secret.as_ref(), bearer_ip, now) {
+            Ok(secret) => secret,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let asker = asker.map(|asker| &asker.token_id);
+        match record(store, system, secret, recorded_ip, client, asker, now).await {
+            Ok(()) => return Ok(Ok(secret.clone())),
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(PortError::Unavailable(
+        "the use of a secret collides again and again".into(),
+    ))
+}
+
+/// Records a use, unless it is on record.
+async fn record(
+    store: &impl RecordUse,
+    system: &(impl Clock + Entropy),
+    secret: &SecretRecord,
+    ip: IpAddr,
+    client: &Client,
+    asker: Option<&TokenId>,
+    now: Timestamp,
+) -> Result<(), PortError> {
+    let Some(seen) = secret.seen.after_use(ip, now) else {
+        return Ok(());
+    };
+    let mut used = first_use(secret, seen, ip, client, system, now)?;
+    if let Some(asker) = asker {
+        let asker = Change::new("introspectedBy", None, Some(asker.to_string()));
+        used.audit.changes.push(asker);
+    }
+    store.record_use(&used).await
 }
 
 fn first_use(
@@ -427,6 +556,19 @@ mod tests {
             let refused = Decision::Refuse(Refusal::Address);
             assert_eq!(ask(&secret, ip, testing::now()), refused, "{ip}");
         }
+    }
+
+    #[test]
+    fn without_the_bearers_address_only_a_token_from_anywhere_is_good() {
+        let mut secret = testing::secret_record();
+        let ask = |secret: &SecretRecord, ip: Option<&str>| {
+            let ip = ip.map(|ip| ip.parse().unwrap());
+            standing(Some(secret), ip, testing::now()).map(drop)
+        };
+        assert_eq!(ask(&secret, None), Ok(()));
+        secret.allowed_cidrs = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+        assert_eq!(ask(&secret, None), Err(Refusal::Address));
+        assert_eq!(ask(&secret, Some("192.0.2.1")), Ok(()));
     }
 
     #[test]

@@ -1,22 +1,18 @@
 //! Calls of our own routes with a token of ours.
 
-use std::net::IpAddr;
-
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
-use lambda_http::request::RequestContext;
-use lambda_http::{RequestExt, http::header::USER_AGENT};
 
-use super::{ApiError, request_id};
+use super::ApiError;
+use super::sender::Sender;
 use crate::domain::policy::Owner;
-use crate::domain::verification::{Client, MAX_USER_AGENT, Presentation};
+use crate::domain::verification::{Client, Presentation};
 
 /// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
 /// show the secret.
 pub struct Bearer<'a> {
-    request: &'a Request,
     secret: &'a str,
-    ip: IpAddr,
+    sender: Sender,
 }
 
 impl<'a> Bearer<'a> {
@@ -30,17 +26,8 @@ impl<'a> Bearer<'a> {
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
         let secret = header.and_then(bearer).ok_or(ApiError::InvalidToken)?;
-        let ip = match request.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
-            _ => None,
-        };
-        let unknown = || ApiError::Internal("the gateway doesn't tell the caller's address".into());
-        let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
-        Ok(Self {
-            request,
-            secret,
-            ip,
-        })
+        let sender = Sender::of(request)?;
+        Ok(Self { secret, sender })
     }
 
     /// The secret, well-formed or not.
@@ -51,7 +38,7 @@ impl<'a> Bearer<'a> {
     /// Asks about the token alone, not about what it may do.
     pub fn presentation(&self) -> Presentation {
         Presentation {
-            ip: self.ip,
+            ip: self.sender.ip,
             operation: None,
             owner: Owner::NotRead,
         }
@@ -59,22 +46,19 @@ impl<'a> Bearer<'a> {
 
     /// Who asks.
     pub fn client(&self) -> Client {
-        let name = self
-            .request
-            .headers()
-            .get(USER_AGENT)
-            .and_then(|value| value.to_str().ok());
-        Client {
-            user_agent: name.map(|name| name.chars().take(MAX_USER_AGENT).collect()),
-            request_id: request_id(self.request),
-        }
+        self.sender.client.clone()
     }
 }
 
 /// The credentials of the `Bearer` scheme, whose name has no case.
 pub fn bearer(header: &str) -> Option<&str> {
-    let (scheme, credentials) = header.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
+    credentials("bearer", header)
+}
+
+/// The credentials of an authentication scheme, whose name has no case.
+pub fn credentials<'a>(scheme: &str, header: &'a str) -> Option<&'a str> {
+    let (given, credentials) = header.split_once(' ')?;
+    given
+        .eq_ignore_ascii_case(scheme)
         .then(|| credentials.trim())
 }

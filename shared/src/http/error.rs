@@ -20,6 +20,16 @@ pub enum ApiError {
     AccessTokenRequired,
     /// The presented token of ours isn't good.
     InvalidToken,
+    /// The presented token of ours is good, but doesn't have full access to its account.
+    InsufficientScope,
+    /// The client's id and secret aren't those of a token of ours that may do this.
+    InvalidClient,
+    /// A form isn't as OAuth wants it. The text says why.
+    InvalidRequest(String),
+    /// A report doesn't have the scanner's signature.
+    InvalidSignature,
+    /// A report has more finds than are taken at once.
+    ReportTooLarge,
     /// The caller's role doesn't administer tokens.
     RoleRequired,
     /// The caller may not see secrets.
@@ -62,6 +72,12 @@ pub(super) struct Problem<'a> {
     code: &'static str,
     /// The same for people.
     detail: &'a str,
+    /// The code once more, where OAuth's clients look for it (RFC 6749, 5.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    /// The detail once more, for the same.
+    #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'a str>,
     /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
@@ -73,15 +89,20 @@ impl ApiError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::MalformedJson(_) | Self::InvalidCursor => 400,
-            Self::AccessTokenRequired | Self::InvalidToken => 401,
-            Self::RoleRequired
+            Self::MalformedJson(_) | Self::InvalidCursor | Self::InvalidRequest(_) => 400,
+            // Also if a token isn't good enough: RFC 7662, 2.3.
+            Self::AccessTokenRequired
+            | Self::InvalidToken
+            | Self::InsufficientScope
+            | Self::InvalidClient => 401,
+            Self::InvalidSignature
+            | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired => 403,
             Self::AccountNotFound | Self::TokenNotFound => 404,
             Self::Conflict | Self::TokenActive => 409,
             Self::VersionMismatch => 412,
-            Self::BodyTooLarge => 413,
+            Self::BodyTooLarge | Self::ReportTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Validation(_) | Self::IdempotencyKeyReused => 422,
             Self::Internal(_) => 500,
@@ -96,6 +117,11 @@ impl ApiError {
             Self::InvalidCursor => "invalid_cursor",
             Self::AccessTokenRequired => "access_token_required",
             Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidRequest(_) => "invalid_request",
+            Self::InvalidSignature => "invalid_signature",
+            Self::ReportTooLarge => "report_too_large",
             Self::RoleRequired => "role_required",
             Self::DeveloperModeRequired => "developer_mode_required",
             Self::ApiManagementLicenseRequired => "api_management_license_required",
@@ -121,6 +147,11 @@ impl ApiError {
             | Self::InvalidCursor
             | Self::AccessTokenRequired
             | Self::InvalidToken
+            | Self::InsufficientScope
+            | Self::InvalidClient
+            | Self::InvalidRequest(_)
+            | Self::InvalidSignature
+            | Self::ReportTooLarge
             | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired
@@ -139,12 +170,18 @@ impl ApiError {
     /// What to tell people.
     fn detail(&self) -> &str {
         match self {
-            Self::MalformedJson(place) => place,
+            Self::MalformedJson(text) | Self::InvalidRequest(text) => text,
             Self::InvalidCursor => {
                 "the cursor is not one that this list with these filters gave out; start without one"
             }
             Self::AccessTokenRequired => "sign in and send the access token, not the id token",
             Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
+            Self::InsufficientScope => "this takes an account token with full access",
+            Self::InvalidClient => {
+                "the client id and secret are not those of an account token with full access"
+            }
+            Self::InvalidSignature => "the report is not signed with a current key of the scanner",
+            Self::ReportTooLarge => "the report has more than 1000 finds or is larger than 1 MiB",
             Self::RoleRequired => "only owners and administrators of the account may do this",
             Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
             Self::ApiManagementLicenseRequired => {
@@ -168,6 +205,7 @@ impl ApiError {
     pub(super) fn meaning(&self) -> &str {
         match self {
             Self::MalformedJson(_) => "the body is not a JSON object",
+            Self::InvalidRequest(_) => "the form is not as it should be",
             _ => self.detail(),
         }
     }
@@ -188,9 +226,24 @@ impl ApiError {
         }
     }
 
-    /// What a 401 says about how to do better (RFC 6750).
+    /// What a 401 says about how to do better (RFC 6750, RFC 7617).
     fn challenge(&self) -> Option<&'static str> {
-        (self.status() == 401).then_some("Bearer error=\"invalid_token\"")
+        match self {
+            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer"),
+            Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
+            _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
+        }
+    }
+
+    /// Whether OAuth's clients know it as one of theirs.
+    fn is_oauth(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidToken
+                | Self::InsufficientScope
+                | Self::InvalidClient
+                | Self::InvalidRequest(_)
+        )
     }
 
     /// The text for the log, of errors that are ours.
@@ -217,6 +270,8 @@ impl ApiError {
             status: self.status(),
             code: self.code(),
             detail: self.detail(),
+            error: self.is_oauth().then(|| self.code()),
+            error_description: self.is_oauth().then(|| self.detail()),
             errors,
             request_id,
         };
@@ -262,6 +317,11 @@ mod tests {
             ApiError::InvalidCursor,
             ApiError::AccessTokenRequired,
             ApiError::InvalidToken,
+            ApiError::InsufficientScope,
+            ApiError::InvalidClient,
+            ApiError::InvalidRequest("the parameter `token` is missing".into()),
+            ApiError::InvalidSignature,
+            ApiError::ReportTooLarge,
             ApiError::RoleRequired,
             ApiError::DeveloperModeRequired,
             ApiError::ApiManagementLicenseRequired,
@@ -283,6 +343,11 @@ mod tests {
                 | ApiError::InvalidCursor
                 | ApiError::AccessTokenRequired
                 | ApiError::InvalidToken
+                | ApiError::InsufficientScope
+                | ApiError::InvalidClient
+                | ApiError::InvalidRequest(_)
+                | ApiError::InvalidSignature
+                | ApiError::ReportTooLarge
                 | ApiError::RoleRequired
                 | ApiError::DeveloperModeRequired
                 | ApiError::ApiManagementLicenseRequired

@@ -7,12 +7,14 @@ pub mod caller;
 pub mod csv;
 pub mod cursor;
 pub mod error;
+pub mod form;
 pub mod idempotency;
 pub mod openapi;
 pub mod page;
 pub mod query;
 pub mod response;
 pub mod secret;
+pub mod sender;
 pub mod token;
 
 use std::sync::Arc;

@@ -38,8 +38,16 @@ pub fn json_text(status: u16, text: impl Into<Body>) -> Result<Response<Body>, A
 /// # Errors
 /// When the response doesn't build, which is a defect.
 pub fn no_content() -> Result<Response<Body>, ApiError> {
+    empty(204)
+}
+
+/// An answer whose status says everything.
+///
+/// # Errors
+/// When the response doesn't build, which is a defect.
+pub fn empty(status: u16) -> Result<Response<Body>, ApiError> {
     Response::builder()
-        .status(204)
+        .status(status)
         .header(CACHE_CONTROL, "no-store")
         .body(Body::Empty)
         .map_err(|error| ApiError::Internal(error.to_string()))

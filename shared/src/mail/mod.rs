@@ -176,7 +176,7 @@ fn sentence(action: Action) -> &'static str {
         }
         Action::Purge => "An API token has reached its purge time and is gone.",
         Action::Remind => "An API token will reach its purge time soon.",
-        Action::Leak => "The secret of an API token was reported as leaked. It was revoked.",
+        Action::Leak => "The secret of an API token was reported as leaked. The token is revoked.",
     }
 }
 

@@ -263,10 +263,7 @@ pub(super) struct SecretItem {
 
 impl From<SecretRecord> for SecretItem {
     fn from(record: SecretRecord) -> Self {
-        let end = [record.purge_at, record.valid_until]
-            .into_iter()
-            .flatten()
-            .min();
+        let end = record.end();
         Self {
             pk: secret_key(record.hash),
             sk: SECRET.into(),

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod expression;
 mod items;
+mod leaks;
 mod mails;
 mod paging;
 mod platform;

@@ -84,41 +84,7 @@ impl InsertToken for Store {
 
 impl ChangeToken for Store {
     async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
-        let after = &change.after;
-        let mut writes = Vec::new();
-        if after.token.status() == Status::Active {
-            // A live token needs a live account: a deletion going on at the same time wins.
-            writes.push(self.account_exists(&after.token.account_id)?);
-        }
-        let item = to_item(&TokenItem::from(after))?;
-        let update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
-            .condition_expression("#version = :version_read")
-            .expression_attribute_values(
-                ":version_read",
-                AttributeValue::N(change.before.token.version.to_string()),
-            );
-        writes.push(self.update(update)?);
-        let before: Vec<_> = change.before.secret_hashes().collect();
-        let kept: Vec<_> = after.secret_hashes().collect();
-        for secret in SecretRecord::all_of(after) {
-            let known = before.contains(&secret.hash);
-            let item = to_item(&SecretItem::from(secret))?;
-            writes.push(if known {
-                let update = set_all(item, &SEEN_ATTRIBUTES, &OPTIONAL_SECRET_ATTRIBUTES)
-                    .condition_expression("attribute_exists(pk)");
-                self.update(update)?
-            } else {
-                self.put(item)?
-            });
-        }
-        for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
-            writes.push(self.delete_secret(hash)?);
-        }
-        if let Some(record) = &change.idempotency {
-            let now = change.audit.time;
-            writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
-        }
-        writes.push(self.put_audit(&change.audit)?);
+        let writes = self.change_writes(change)?;
         self.transact(writes).await
     }
 }
@@ -206,6 +172,49 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
+    /// The writes of a change: token, every secret, idempotency record, audit record.
+    pub(super) fn change_writes(
+        &self,
+        change: &TokenChange,
+    ) -> Result<Vec<TransactWriteItem>, PortError> {
+        let after = &change.after;
+        let mut writes = Vec::new();
+        if after.token.status() == Status::Active {
+            // A live token needs a live account: a deletion going on at the same time wins.
+            writes.push(self.account_exists(&after.token.account_id)?);
+        }
+        let item = to_item(&TokenItem::from(after))?;
+        let update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
+            .condition_expression("#version = :version_read")
+            .expression_attribute_values(
+                ":version_read",
+                AttributeValue::N(change.before.token.version.to_string()),
+            );
+        writes.push(self.update(update)?);
+        let before: Vec<_> = change.before.secret_hashes().collect();
+        let kept: Vec<_> = after.secret_hashes().collect();
+        for secret in SecretRecord::all_of(after) {
+            let known = before.contains(&secret.hash);
+            let item = to_item(&SecretItem::from(secret))?;
+            writes.push(if known {
+                let update = set_all(item, &SEEN_ATTRIBUTES, &OPTIONAL_SECRET_ATTRIBUTES)
+                    .condition_expression("attribute_exists(pk)");
+                self.update(update)?
+            } else {
+                self.put(item)?
+            });
+        }
+        for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
+            writes.push(self.delete_secret(hash)?);
+        }
+        if let Some(record) = &change.idempotency {
+            let now = change.audit.time;
+            writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
+        }
+        writes.push(self.put_audit(&change.audit)?);
+        Ok(writes)
+    }
+
     /// Up to `limit` tokens behind one, newest first, and where to go on.
     async fn read_tokens(
         &self,
@@ -291,7 +300,16 @@ impl Store {
             token_id: record.token_id.clone(),
             expires_at: expiry(end),
         })?;
-        // The table removes items some time after their lifetime; until then they may be replaced.
+        self.put_over_expired(item, now)
+    }
+
+    /// The put of an item with a time to live. The table removes such items some time after it is
+    /// over; until then they may be replaced.
+    pub(super) fn put_over_expired(
+        &self,
+        item: Item,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
             .table_name(&self.tables.tokens)
             .set_item(Some(item))

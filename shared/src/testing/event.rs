@@ -1,5 +1,7 @@
 //! The sample events of `events/`, with what a test wants to be different.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use serde_json::{Value, json};
 
@@ -106,6 +108,15 @@ impl Event {
     /// With that text for a body.
     pub fn raw_body(mut self, body: &str) -> Self {
         self.0["body"] = json!(body);
+        self.0["isBase64Encoded"] = json!(false);
+        self
+    }
+
+    /// With that body, in base64: what the gateway does with whatever it doesn't take for text, forms
+    /// among it.
+    pub fn encoded_body(mut self, body: &[u8]) -> Self {
+        self.0["body"] = json!(STANDARD.encode(body));
+        self.0["isBase64Encoded"] = json!(true);
         self
     }
 

@@ -18,6 +18,7 @@ pub use event::Event;
 use std::net::{IpAddr, Ipv4Addr};
 
 use jiff::Timestamp;
+use secrecy::ExposeSecret;
 
 use crate::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
@@ -133,6 +134,12 @@ pub fn token_at(time: Timestamp) -> Token {
 /// The secret of [`stored_token`].
 pub fn plain_secret() -> PlainSecret {
     PlainSecret::generate(Kind::Account, &FixedEntropy([42; 32])).unwrap()
+}
+
+/// A secret's text, as its holder has it.
+#[expect(clippy::disallowed_methods, reason = "a test looks at what it made")]
+pub fn plain(secret: &PlainSecret) -> String {
+    secret.expose_secret().to_owned()
 }
 
 /// [`token`] with its secret.

@@ -79,6 +79,13 @@ impl Call {
             .header("content-type", "application/json")
     }
 
+    /// With that form.
+    #[must_use]
+    pub fn form(self, form: &str) -> Self {
+        self.text(form)
+            .header("content-type", "application/x-www-form-urlencoded")
+    }
+
     /// With that text for a body.
     #[must_use]
     pub fn text(self, body: &str) -> Self {

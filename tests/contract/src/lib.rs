@@ -57,17 +57,19 @@ impl<T> Ports for T where
 {
 }
 
-/// Every operation of the API.
+/// Every operation of the API, but for the reports of leaks: their scanner describes them.
 pub fn operations() -> Vec<Operation> {
     let mut operations = vec![
         create_token::operation(),
         delete_token::operation(),
         get_token::operation(),
+        introspect_token::operation(),
         list_resources::operation(),
         list_tokens::operation(),
         reactivate_token::operation(),
         regenerate_token::operation(),
         reveal_token::operation(),
+        revoke_by_secret::operation(),
         revoke_token::operation(),
         token_info::operation(),
         update_token::operation(),
@@ -92,6 +94,7 @@ pub async fn answer(
         "delete-token" => delete_token::handle(store, system, &console, request).await,
         "get-account" | "list-accounts" => get_account::handle(store, request).await,
         "get-token" => get_token::handle(store, system, request).await,
+        "introspect-token" => introspect_token::handle(store, system, request).await,
         "list-audit" | "list-token-audit" => list_audit::handle(store, request).await,
         "list-resources" => list_resources::handle(store, request).await,
         "list-tokens" => list_tokens::handle(store, system, request).await,
@@ -100,6 +103,7 @@ pub async fn answer(
             regenerate_token::handle(store, vault, system, &console, request).await
         }
         "reveal-token" => reveal_token::handle(store, vault, system, &console, request).await,
+        "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, &console, request).await,
         "token-info" => token_info::handle(store, system, request).await,
         "update-token" => update_token::handle(store, system, &console, request).await,

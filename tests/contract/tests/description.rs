@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use contract::{Call, Description, Gate, Gated, Seen, answer, operations};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::PortError;
+use latchkey::domain::scope::Scope;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::store::Store;
 use latchkey::testing::{Answer, Engine, FakeVault, now, system_at, token};
@@ -32,8 +33,6 @@ fn the_committed_description_is_the_one_of_the_code() {
     );
 }
 
-/// Routes that the description leaves to others: RFC 7662, RFC 7009 and GitHub describe them, or people
-/// and browsers read what they answer.
 #[test]
 fn every_described_route_is_one_of_the_template_and_of_the_watch_router() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
@@ -127,14 +126,42 @@ impl World {
                 Call::new("POST", &format!("{token}/revoke")).json(&json!({"reason": "lost"}))
             }
             "token-info" => {
-                let reveal = Call::new("POST", &format!("{token}/reveal")).by("owner-1");
-                let secret = self.ask(&reveal).await.json["secret"].clone();
-                return Call::new("GET", "/v1/tokenInfo").bearer(secret.as_str().unwrap());
+                let secret = self.secret(&token).await;
+                return Call::new("GET", "/v1/tokenInfo").bearer(&secret);
+            }
+            "introspect-token" => {
+                let secret = self.secret(&token).await;
+                let form = format!("token={secret}");
+                return self.asking().await.form(&form);
+            }
+            "revoke-by-secret" => {
+                let form = format!("token={}", self.secret(&token).await);
+                return Call::new("POST", "/v1/revoke").form(&form);
             }
             "update-token" => Call::new("PATCH", &token).json(&json!({"name": "Renamed"})),
             other => panic!("no call for `{other}`"),
         };
         call.by("owner-1")
+    }
+
+    async fn secret(&self, token: &str) -> String {
+        let reveal = Call::new("POST", &format!("{token}/reveal")).by("owner-1");
+        let secret = self.ask(&reveal).await.json["secret"].clone();
+        secret.as_str().unwrap().to_owned()
+    }
+
+    /// An introspection by an API with a token that may ask, whose use is on record.
+    async fn asking(&self) -> Call {
+        let full = Token {
+            scope: Scope::Full,
+            ..latchkey::testing::token_at(now())
+        };
+        let stored = self.engine.add(full).await;
+        let token = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+        let secret = self.secret(&token).await;
+        self.ask(&Call::new("GET", "/v1/tokenInfo").bearer(&secret))
+            .await;
+        Call::new("POST", "/v1/introspect").bearer(&secret)
     }
 
     /// The operation on a token of an account without the licence whose life would get longer.
@@ -271,6 +298,22 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         "invalid_token" => {
             world.expect(&call.bearer("lka_unknown"), (401, code)).await;
         }
+        "invalid_client" => {
+            // The id isn't the secret's.
+            let call = call.header("authorization", "Basic aWQ6c2VjcmV0");
+            world.expect(&call, (401, code)).await;
+        }
+        "invalid_request" => {
+            world
+                .expect(&call.form("token_type_hint=access"), (400, code))
+                .await;
+        }
+        "insufficient_scope" => {
+            let narrow = world.active("acme", AutoPurge::Never).await;
+            let token = format!("/v1/accounts/acme/tokens/{}", narrow.token.id);
+            let call = call.bearer(&world.secret(&token).await);
+            world.expect(&call, (401, code)).await;
+        }
         "malformed_json" => {
             let call = call.text("{").header("content-type", "application/json");
             world.expect(&call, (400, code)).await;
@@ -357,6 +400,11 @@ async fn every_outcome_that_is_described_happens_and_no_other() {
     world.expect(&create, (201, "")).await;
     let repeat = world.expect(&create, (200, "")).await;
     assert!(repeat.json["secret"].is_null());
+    let unknown = world.asking().await.form("token=lka_unknown");
+    assert_eq!(
+        world.expect(&unknown, (200, "")).await.json,
+        json!({"active": false})
+    );
     for operation in ["list-audit", "list-token-audit"] {
         let csv = world.success(operation).await.header("accept", "text/csv");
         assert_eq!(

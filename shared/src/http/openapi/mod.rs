@@ -130,6 +130,19 @@ impl Operation {
         ])
     }
 
+    /// For APIs that authenticate with a token of their own, as a bearer or as an OAuth client.
+    #[must_use]
+    pub fn for_apis(mut self) -> Self {
+        self.security = json!([{"token": []}, {"tokenAsClient": []}]);
+        self.refuses([
+            ApiError::InvalidToken,
+            ApiError::InsufficientScope,
+            ApiError::InvalidClient,
+            ApiError::Unavailable(String::new()),
+            ApiError::Internal(String::new()),
+        ])
+    }
+
     /// About the token in the path.
     #[must_use]
     pub fn of_a_token(self) -> Self {
@@ -202,6 +215,20 @@ impl Operation {
             "content": {"application/merge-patch+json": schema.clone(), "application/json": schema},
         }));
         self
+    }
+
+    /// Takes a form with those parameters; others don't matter.
+    #[must_use]
+    pub fn form(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
+        let schema = with(schema::object(fields), "additionalProperties", true);
+        self.body = Some(json!({
+            "required": true,
+            "content": {"application/x-www-form-urlencoded": {"schema": schema}},
+        }));
+        self.refuses([
+            ApiError::InvalidRequest(String::new()),
+            ApiError::BodyTooLarge,
+        ])
     }
 
     /// Takes no body; an empty JSON object is as good as none.
@@ -427,6 +454,10 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
                 "token": {
                     "type": "http", "scheme": "bearer",
                     "description": "The secret of an API token.",
+                },
+                "tokenAsClient": {
+                    "type": "http", "scheme": "basic",
+                    "description": "An API token as an OAuth client: its id and its secret.",
                 },
             },
         },

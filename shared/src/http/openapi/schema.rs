@@ -84,6 +84,11 @@ pub fn nullable(schema: Value) -> Value {
     with(schema, "type", kind)
 }
 
+/// A text.
+pub fn text() -> Value {
+    json!({"type": "string"})
+}
+
 /// A token's name.
 pub fn name() -> Value {
     json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME})

@@ -1,0 +1,115 @@
+//! Who asks: an API with a token of its own, as a bearer or as an OAuth client whose id is the token's
+//! and whose secret is the token's.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::Request;
+use lambda_http::http::header::AUTHORIZATION;
+use latchkey::domain::ports::{Clock, Entropy, GetSecret, RecordUse};
+use latchkey::domain::scope::Scope;
+use latchkey::domain::token::Kind;
+use latchkey::domain::verification::{SecretRecord, authenticate};
+use latchkey::http::ApiError;
+use latchkey::http::bearer::{bearer, credentials};
+use latchkey::http::form::Form;
+use latchkey::http::sender::Sender;
+use percent_encoding::percent_decode_str;
+
+/// What the asker presents. It has no `Debug`, which would show the secret.
+pub(crate) enum Credentials<'a> {
+    /// `Authorization: Bearer`
+    Bearer(Cow<'a, str>),
+    /// `Authorization: Basic`, or `client_id` and `client_secret` in the form.
+    Client {
+        id: Cow<'a, str>,
+        secret: Cow<'a, str>,
+    },
+}
+
+impl<'a> Credentials<'a> {
+    /// Finds the credentials in a request.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidClient`] without any, [`ApiError::InvalidRequest`] with more than one.
+    pub(crate) fn of(request: &'a Request, form: &'a Form<'_>) -> Result<Self, ApiError> {
+        let header = request.headers().get(AUTHORIZATION);
+        match (header, form.optional("client_secret")?) {
+            (Some(_), Some(_)) => Err(ApiError::InvalidRequest(
+                "authenticate in the header or in the form, not in both".into(),
+            )),
+            (Some(header), None) => {
+                let header = header.to_str().map_err(|_| ApiError::InvalidClient)?;
+                if let Some(secret) = bearer(header) {
+                    return Ok(Self::Bearer(secret.into()));
+                }
+                basic(header).ok_or(ApiError::InvalidClient)
+            }
+            (None, Some(secret)) => {
+                let id = form.optional("client_id")?;
+                Ok(Self::Client {
+                    id: id.ok_or(ApiError::InvalidClient)?.into(),
+                    secret: secret.into(),
+                })
+            }
+            (None, None) => Err(ApiError::InvalidClient),
+        }
+    }
+
+    /// The asker's token, verified as in any use of it, and that use recorded.
+    ///
+    /// # Errors
+    /// What the caller is answered instead.
+    pub(crate) async fn verify(
+        &self,
+        store: &(impl GetSecret + RecordUse),
+        system: &(impl Clock + Entropy),
+        sender: &Sender,
+    ) -> Result<SecretRecord, ApiError> {
+        let (id, secret, invalid, insufficient) = match self {
+            Self::Bearer(secret) => {
+                let (invalid, insufficient) = (ApiError::InvalidToken, ApiError::InsufficientScope);
+                (None, secret, invalid, insufficient)
+            }
+            Self::Client { id, secret } => {
+                let refused = || ApiError::InvalidClient;
+                (Some(id), secret, refused(), refused())
+            }
+        };
+        let verified = authenticate(store, system, secret, sender.ip, &sender.client).await?;
+        let asker = match verified {
+            Ok(asker) if id.is_none_or(|id| id == asker.token_id.as_str()) => asker,
+            Ok(_) => return Err(invalid),
+            Err(refusal) => {
+                tracing::info!(refusal = refusal.as_str(), "asker refused");
+                return Err(invalid);
+            }
+        };
+        if asker.kind == Kind::Account && asker.scope == Scope::Full {
+            Ok(asker)
+        } else {
+            Err(insufficient)
+        }
+    }
+}
+
+/// The id and secret of a `Basic` header. RFC 6749 (2.3.1) has both form-encoded before.
+fn basic(header: &str) -> Option<Credentials<'static>> {
+    let text = STANDARD.decode(credentials("basic", header)?).ok()?;
+    let text = String::from_utf8(text).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |text| {
+        Some(
+            percent_decode_str(text)
+                .decode_utf8()
+                .ok()?
+                .into_owned()
+                .into(),
+        )
+    };
+    Some(Credentials::Client {
+        id: decode(id)?,
+        secret: decode(secret)?,
+    })
+}

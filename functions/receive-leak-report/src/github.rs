@@ -1,0 +1,83 @@
+//! Asks GitHub for the keys with which it signs its reports.
+
+use std::time::Duration;
+
+use aws_smithy_http_client::default_connector;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use latchkey::config::{ConfigError, require};
+use tokio::time::timeout;
+
+use crate::keys::{FetchKeys, PublicKey, current_keys};
+
+/// How long the whole request may take: GitHub waits for the answer to its own.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The largest list that is read, in bytes. GitHub's has two keys, half a kilobyte.
+const MAX_LIST: usize = 64 * 1024;
+
+/// GitHub's key endpoint. The client is the SDK's, so that no second one is linked.
+#[derive(Debug)]
+pub struct GitHub {
+    url: String,
+    connector: Option<SharedHttpConnector>,
+}
+
+impl GitHub {
+    /// The endpoint of `LEAK_REPORT_KEYS_URL`.
+    ///
+    /// # Errors
+    /// When the variable is missing.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        require("LEAK_REPORT_KEYS_URL").map(Self::new)
+    }
+
+    /// The endpoint at that address.
+    pub fn new(url: String) -> Self {
+        // No timeouts here: one for the whole request covers them.
+        let settings = HttpConnectorSettings::builder().build();
+        Self {
+            url,
+            connector: default_connector(&settings, None),
+        }
+    }
+
+    async fn get(&self) -> Result<Vec<u8>, String> {
+        let connector = self.connector.as_ref().ok_or("there is no HTTP client")?;
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request
+            .set_uri(self.url.as_str())
+            .map_err(|error| error.to_string())?;
+        let headers = request.headers_mut();
+        headers.insert("accept", "application/json");
+        // GitHub refuses whoever doesn't say who he is.
+        headers.insert("user-agent", "latchkey");
+        let response = connector.call(request).await;
+        let response = response.map_err(|error| format!("{error:?}"))?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            return Err(format!("the answer has the status {status}"));
+        }
+        let mut stream = ByteStream::new(response.into_body());
+        let mut list = Vec::new();
+        while let Some(chunk) = stream.try_next().await.map_err(|error| error.to_string())? {
+            list.extend_from_slice(&chunk);
+            if list.len() > MAX_LIST {
+                return Err("the answer is too large".into());
+            }
+        }
+        Ok(list)
+    }
+}
+
+impl FetchKeys for GitHub {
+    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
+        let list = timeout(TIMEOUT, self.get());
+        let list = list.await.map_err(|_| "no answer in time")??;
+        current_keys(&list).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,712 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use jiff::Timestamp;
+use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::id::{AccountId, TokenId};
+use latchkey::domain::leak::FindId;
+use latchkey::domain::ports::{ChangeToken, InsertToken, NewToken, TokenChange};
+use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
+use latchkey::domain::verification::SecretRecord;
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, now, origin, owner_actor,
+    plain, system_at, token_at,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::keys::current_keys;
+
+/// A scanner with a key of its own.
+struct Scanner {
+    id: &'static str,
+    pair: EcdsaKeyPair,
+}
+
+impl Scanner {
+    fn new(id: &'static str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        Self { id, pair }
+    }
+
+    fn published(&self, current: bool) -> Value {
+        let der = self.pair.public_key().as_der().unwrap();
+        let base64 = STANDARD.encode(der.as_ref());
+        let lines: Vec<_> = base64
+            .as_bytes()
+            .chunks(64)
+            .map(String::from_utf8_lossy)
+            .collect();
+        let key = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            lines.join("\n")
+        );
+        json!({"key_identifier": self.id, "key": key, "is_current": current})
+    }
+
+    /// A report, signed.
+    fn report(&self, body: &str) -> Event {
+        let signature = self
+            .pair
+            .sign(&SystemRandom::new(), body.as_bytes())
+            .unwrap();
+        sample()
+            .raw_body(body)
+            .header("github-public-key-identifier", self.id)
+            .header(
+                "github-public-key-signature",
+                &STANDARD.encode(signature.as_ref()),
+            )
+    }
+}
+
+fn sample() -> Event {
+    Event::sample(include_str!(
+        "../../../events/receive-leak-report/found.json"
+    ))
+}
+
+/// Keys that are there without asking anybody.
+struct Published(Vec<Value>);
+
+impl FetchKeys for Published {
+    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
+        Ok(current_keys(json!({"public_keys": self.0}).to_string().as_bytes()).unwrap())
+    }
+}
+
+struct Nobody;
+
+impl FetchKeys for Nobody {
+    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
+        Err("out of order".into())
+    }
+}
+
+fn keys_of(scanner: &Scanner) -> Keys<Published> {
+    Keys::new(Published(vec![scanner.published(true)]))
+}
+
+async fn call(engine: &Engine, scanner: &Scanner, event: &Event) -> Answer {
+    call_on(&engine.store, &keys_of(scanner), &system_at(now()), event).await
+}
+
+async fn call_on(
+    store: &(impl GetSecret + GetToken + RecordLeak),
+    keys: &Keys<impl FetchKeys>,
+    system: &(impl Clock + Entropy),
+    event: &Event,
+) -> Answer {
+    let answer = Answer::of(handle(store, keys, system, event.request()).await);
+    for of in 0..10 {
+        assert!(!answer.text.contains(text(of).get(4..47).unwrap()));
+    }
+    answer
+}
+
+fn secret(of: u8) -> PlainSecret {
+    PlainSecret::generate(Kind::Account, &FixedEntropy([of; 32])).unwrap()
+}
+
+fn text(of: u8) -> String {
+    plain(&secret(of))
+}
+
+fn url(name: &str) -> String {
+    format!("https://github.com/octocat/hello/blob/1a2b3c/{name}")
+}
+
+fn found(secret: &str, file: &str) -> Value {
+    json!({"token": secret, "type": "latchkey", "url": url(file), "source": "content"})
+}
+
+/// Puts a token into the tables under a known secret, and a replaced one behind it.
+async fn add(engine: &Engine, of: u8, change: impl FnOnce(&mut StoredToken)) -> StoredToken {
+    let mut stored = StoredToken {
+        token: token_at(now() - Duration::from_mins(1)),
+        secret_hash: secret(of).hash(),
+        ciphertext: Ciphertext(b"sealed".to_vec()),
+        retired: None,
+    };
+    change(&mut stored);
+    let (token, at) = (&stored.token, stored.token.created_at);
+    let system = latchkey::system::System;
+    let audit = AuditRecord::new(Action::Create, token, vec![], origin(), at, &system);
+    let new = NewToken {
+        audit: audit.unwrap(),
+        stored: stored.clone(),
+        idempotency: None,
+    };
+    engine.store.insert_token(&new).await.unwrap();
+    stored
+}
+
+async fn one() -> (Engine, Scanner, StoredToken) {
+    let engine = Engine::with_accounts().await;
+    let stored = add(&engine, 1, |_| {}).await;
+    (engine, Scanner::new("key-1"), stored)
+}
+
+async fn token_of(engine: &Engine, stored: &StoredToken) -> Token {
+    let stored = engine.stored(&acme().id, &stored.token.id).await;
+    stored.unwrap().token
+}
+
+async fn reactivate(engine: &Engine, stored: &StoredToken) {
+    let before = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+    let token = before.token.reactivate(owner_actor(), now()).unwrap();
+    let system = latchkey::system::System;
+    let change = TokenChange::new(before, token, Action::Reactivate, origin(), now(), &system);
+    engine.store.change_token(&change.unwrap()).await.unwrap();
+}
+
+/// The records of leaks, newest first.
+async fn leaks(engine: &Engine) -> Vec<AuditRecord> {
+    let mut log = engine.audit(&acme().id).await;
+    log.retain(|record| record.action == Action::Leak);
+    log
+}
+
+fn labels(answer: &Answer) -> Vec<&str> {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let feedback = answer.json.as_array().unwrap().iter();
+    feedback.map(|one| one["label"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_found_secret_is_revoked_with_its_token_and_recorded_with_its_place() {
+    let (engine, scanner, stored) = one().await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.json,
+        json!([{"token_hash": secret(1).hash().to_hex(), "token_type": "latchkey", "label": "true_positive"}])
+    );
+    let token = token_of(&engine, &stored).await;
+    assert_eq!(token.status(), Status::Revoked);
+    assert_eq!(token.revocation.unwrap().reason.as_deref(), Some("leaked"));
+    let secret = engine.store.get_secret(&stored.secret_hash).await.unwrap();
+    assert_eq!(secret.unwrap().status, Status::Revoked);
+
+    let log = engine.audit(&acme().id).await;
+    assert_eq!(log.len(), 2, "one record for the leak and what it changed");
+    let record = &log[0];
+    assert_eq!(record.action, Action::Leak);
+    assert_eq!(record.token_id, stored.token.id);
+    assert_eq!(record.origin.source, Source::LeakReport);
+    assert_eq!(record.origin.actor, Actor::github());
+    assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+    assert_eq!(
+        record.origin.user_agent.as_deref(),
+        Some("GitHub-Hookshot/570c0f8")
+    );
+    assert_eq!(
+        record.changes,
+        [
+            Change::new("status", Some("active".into()), Some("revoked".into())),
+            Change::new("revocationReason", None, Some("leaked".into())),
+            Change::new("leakUrl", None, Some(url("a.txt"))),
+            Change::new("leakPlace", None, Some("content".into())),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_very_bytes_are_what_is_signed_encoded_by_the_gateway_or_not() {
+    let body = json!([found(&text(1), "a.txt")]);
+    let odd = serde_json::to_string_pretty(&body).unwrap() + "\r\n ";
+    let (engine, scanner, stored) = one().await;
+    let encoded = scanner.report(&odd).encoded_body(odd.as_bytes());
+    assert_eq!(
+        labels(&call(&engine, &scanner, &encoded).await),
+        ["true_positive"]
+    );
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+
+    let (engine, scanner, _) = one().await;
+    let reformatted = scanner.report(&odd).raw_body(&body.to_string());
+    let answer = call(&engine, &scanner, &reformatted).await;
+    assert_eq!(answer.outcome(), (403, "invalid_signature"));
+}
+
+#[tokio::test]
+async fn what_the_scanner_has_not_signed_changes_nothing() {
+    let (engine, scanner, _) = one().await;
+    let before = engine.dump().await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    let report = || scanner.report(&body);
+    let forger = Scanner::new("key-1");
+    let (id, signature) = (
+        "github-public-key-identifier",
+        "github-public-key-signature",
+    );
+    for event in [
+        sample(),
+        forger.report(&body),
+        report().raw_body(&body.replace("a.txt", "b.txt")),
+        report().without_header(id),
+        report().without_header(signature),
+        report().header(id, "key-2"),
+        report().header(id, ""),
+        report().header(id, &"k".repeat(1_000)),
+        report().header(signature, ""),
+        report().header(signature, "?"),
+        report().header(signature, "MEUCIQ=="),
+    ] {
+        let answer = call(&engine, &scanner, &event).await;
+        assert_eq!(answer.outcome(), (403, "invalid_signature"), "{event:?}");
+    }
+    // A key that was rotated out signs no more.
+    let retired = Keys::new(Published(vec![scanner.published(false)]));
+    let answer = call_on(&engine.store, &retired, &system_at(now()), &report()).await;
+    assert_eq!(answer.outcome(), (403, "invalid_signature"));
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn what_can_be_no_signature_costs_no_look_at_the_keys() {
+    let (engine, scanner, _) = one().await;
+    let report = scanner
+        .report("[]")
+        .header("github-public-key-signature", "?");
+    let answer = call_on(
+        &engine.store,
+        &Keys::new(Nobody),
+        &system_at(now()),
+        &report,
+    )
+    .await;
+    assert_eq!(answer.outcome(), (403, "invalid_signature"));
+}
+
+#[tokio::test]
+async fn without_the_keys_the_scanner_is_asked_to_try_again() {
+    let (engine, scanner, stored) = one().await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    let keys = Keys::new(Nobody);
+    let answer = call_on(
+        &engine.store,
+        &keys,
+        &system_at(now()),
+        &scanner.report(&body),
+    )
+    .await;
+    assert_eq!(answer.outcome(), (503, "unavailable"));
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
+}
+
+#[tokio::test]
+async fn a_replayed_report_changes_nothing_not_even_after_a_reactivation() {
+    let (engine, scanner, stored) = one().await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    let report = scanner.report(&body);
+    let first = call(&engine, &scanner, &report).await;
+    let before = engine.dump().await;
+    let second = call(&engine, &scanner, &report).await;
+    assert_eq!(second.text, first.text);
+    assert_eq!(engine.dump().await, before);
+
+    reactivate(&engine, &stored).await;
+    let before = engine.dump().await;
+    // The same report; the same find in another report, of another signature.
+    let again = json!([found(&text(1), "a.txt"), found("x", "b.txt")]).to_string();
+    for event in [report, scanner.report(&again)] {
+        let answer = call(&engine, &scanner, &event).await;
+        assert_eq!(labels(&answer)[0], "true_positive");
+        assert_eq!(engine.dump().await, before);
+    }
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
+
+    // Found elsewhere, it is revoked again.
+    let elsewhere = json!([found(&text(1), "elsewhere.txt")]).to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&elsewhere)).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+    assert_eq!(leaks(&engine).await.len(), 2);
+}
+
+#[tokio::test]
+async fn further_finds_of_a_leaked_token_are_remembered_but_not_recorded() {
+    let (engine, scanner, stored) = one().await;
+    let three = json!([
+        found(&text(1), "a.txt"),
+        found(&text(1), "b.txt"),
+        found(&text(1), "a.txt"),
+    ])
+    .to_string();
+    let report = scanner.report(&three);
+    assert_eq!(
+        labels(&call(&engine, &scanner, &report).await),
+        ["true_positive"; 3]
+    );
+    assert_eq!(leaks(&engine).await.len(), 1);
+    reactivate(&engine, &stored).await;
+    let before = engine.dump().await;
+    assert_eq!(
+        labels(&call(&engine, &scanner, &report).await),
+        ["true_positive"; 3]
+    );
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_find_without_a_url_is_told_by_its_report() {
+    let (engine, scanner, stored) = one().await;
+    let nowhere = |kind: &str| json!([{"token": text(1), "type": kind, "url": ""}]).to_string();
+    let report = scanner.report(&nowhere("a"));
+    assert_eq!(
+        labels(&call(&engine, &scanner, &report).await),
+        ["true_positive"]
+    );
+    reactivate(&engine, &stored).await;
+    let before = engine.dump().await;
+    // Signed anew, as a retry may be, it still is the same report.
+    for event in [report, scanner.report(&nowhere("a"))] {
+        call(&engine, &scanner, &event).await;
+        assert_eq!(engine.dump().await, before);
+    }
+    call(&engine, &scanner, &scanner.report(&nowhere("b"))).await;
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+}
+
+#[tokio::test]
+async fn a_find_is_forgotten_with_the_end_of_the_audit_logs_retention() {
+    let (engine, scanner, stored) = one().await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    call(&engine, &scanner, &scanner.report(&body)).await;
+    reactivate(&engine, &stored).await;
+    let end = now() + Duration::from_hours(400 * 24);
+    let keys = keys_of(&scanner);
+    let just_before = system_at(end - Duration::from_secs(1));
+    call_on(&engine.store, &keys, &just_before, &scanner.report(&body)).await;
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
+    // Whether or not the table has removed it.
+    call_on(
+        &engine.store,
+        &keys,
+        &system_at(end),
+        &scanner.report(&body),
+    )
+    .await;
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+}
+
+#[tokio::test]
+async fn what_is_no_secret_of_ours_is_a_false_positive() {
+    let (engine, scanner, _) = one().await;
+    add(&engine, 2, |stored| stored.token.purge_at = Some(now())).await;
+    add(&engine, 3, |stored| {
+        stored.retired = Some(RetiredSecret {
+            hash: secret(4).hash(),
+            valid_until: now(),
+        });
+    })
+    .await;
+    let before = engine.dump().await;
+    let body = json!([
+        found("", "a"),
+        found("lka_nonsense", "a"),
+        found(&format!("{}0", text(1)), "a"),
+        // Unknown, purged, replaced.
+        found(&text(9), "a"),
+        found(&text(2), "a"),
+        found(&text(4), "a"),
+    ])
+    .to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+    assert_eq!(labels(&answer), ["false_positive"; 6]);
+    assert_eq!(engine.dump().await, before);
+    let none = call(&engine, &scanner, &scanner.report("[]")).await;
+    assert_eq!((none.status, none.text.as_str()), (200, "[]"));
+}
+
+#[tokio::test]
+async fn a_replaced_secret_in_its_grace_period_revokes_the_token() {
+    let (engine, scanner, _) = one().await;
+    let stored = add(&engine, 3, |stored| {
+        stored.retired = Some(RetiredSecret {
+            hash: secret(4).hash(),
+            valid_until: now() + Duration::from_mins(1),
+        });
+    })
+    .await;
+    let body = json!([found(&text(4), "a")]).to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+    for of in [3, 4] {
+        let record = engine.store.get_secret(&secret(of).hash()).await.unwrap();
+        assert_eq!(record.unwrap().status, Status::Revoked);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_for_another_reason_is_known_as_leaked_from_then_on() {
+    let (engine, scanner, stored) = one().await;
+    engine.revoke(stored.clone()).await;
+    let body = json!([found(&text(1), "a.txt")]).to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    let revocation = token_of(&engine, &stored).await.revocation.unwrap();
+    assert_eq!(revocation.reason.as_deref(), Some("leaked"));
+    assert_eq!(revocation.by, owner_actor());
+    let leaks = leaks(&engine).await;
+    let fields: Vec<_> = leaks[0]
+        .changes
+        .iter()
+        .map(|change| change.field.as_str())
+        .collect();
+    assert_eq!(fields, ["revocationReason", "leakUrl", "leakPlace"]);
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_report_or_too_large_is_refused() {
+    let (engine, scanner, _) = one().await;
+    let before = engine.dump().await;
+    let many: Vec<_> = (0..1_001).map(|_| found(&text(1), "a")).collect();
+    for (body, outcome) in [
+        (String::new(), (400, "malformed_json")),
+        ("{}".into(), (400, "malformed_json")),
+        (
+            json!([{"token": text(1)}]).to_string(),
+            (400, "malformed_json"),
+        ),
+        (format!("[\"{}\"]", text(1)), (400, "malformed_json")),
+        (json!(many).to_string(), (413, "report_too_large")),
+        (" ".repeat(1024 * 1024 + 1), (413, "report_too_large")),
+    ] {
+        let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+        assert_eq!(answer.outcome(), outcome, "{}", answer.text);
+    }
+    assert_eq!(engine.dump().await, before);
+    let extended = json!([{"token": "x", "type": "t", "url": null, "source": null, "new": 1}]);
+    let answer = call(&engine, &scanner, &scanner.report(&extended.to_string())).await;
+    assert_eq!(labels(&answer), ["false_positive"]);
+}
+
+#[tokio::test]
+async fn a_thousand_finds_are_dealt_with_in_one_report() {
+    let (engine, scanner, _) = one().await;
+    let mut stored = Vec::new();
+    for of in 2..10 {
+        stored.push(add(&engine, of, |_| {}).await);
+    }
+    let mut finds: Vec<_> = (0..992)
+        .map(|n| found(&text(n as u8), &n.to_string()))
+        .collect();
+    finds.extend((2..10).map(|of| found(&text(of), "again")));
+    let answer = call(
+        &engine,
+        &scanner,
+        &scanner.report(&json!(finds).to_string()),
+    )
+    .await;
+    let labels = labels(&answer);
+    assert_eq!(labels.len(), 1_000);
+    assert_eq!(labels[1..10], ["true_positive"; 9]);
+    assert_eq!(labels[10], "false_positive");
+    for stored in &stored {
+        assert_eq!(token_of(&engine, stored).await.status(), Status::Revoked);
+    }
+    assert_eq!(leaks(&engine).await.len(), 9);
+}
+
+#[tokio::test]
+async fn new_finds_behind_a_known_one_revoke_a_reactivated_token_once() {
+    let (engine, scanner, stored) = one().await;
+    let first = found(&text(1), "known");
+    let body = json!([first]).to_string();
+    call(&engine, &scanner, &scanner.report(&body)).await;
+    reactivate(&engine, &stored).await;
+    let mut finds = vec![first];
+    finds.extend((0..20).map(|n| found(&text(1), &n.to_string())));
+    let report = scanner.report(&json!(finds).to_string());
+    let answer = call(&engine, &scanner, &report).await;
+    assert_eq!(labels(&answer), ["true_positive"; 21]);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+    assert_eq!(leaks(&engine).await.len(), 2);
+    reactivate(&engine, &stored).await;
+    let before = engine.dump().await;
+    call(&engine, &scanner, &report).await;
+    assert_eq!(engine.dump().await, before);
+}
+
+/// A store that fails to write some tokens, or in whose way something gets; it counts what it is asked.
+struct Meanwhile<'a> {
+    engine: &'a Engine,
+    /// The failure of the writes to a token.
+    fails: Option<(TokenId, fn() -> PortError)>,
+    /// What is written right before a leak is.
+    report: Mutex<Option<Event>>,
+    reads: Mutex<usize>,
+}
+
+impl<'a> Meanwhile<'a> {
+    fn new(engine: &'a Engine) -> Self {
+        Self {
+            engine,
+            fails: None,
+            report: Mutex::default(),
+            reads: Mutex::default(),
+        }
+    }
+}
+
+impl GetSecret for Meanwhile<'_> {
+    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+        *self.reads.lock().unwrap() += 1;
+        self.engine.store.get_secret(hash).await
+    }
+}
+
+impl GetToken for Meanwhile<'_> {
+    async fn get_token(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> Result<Option<StoredToken>, PortError> {
+        self.engine.store.get_token(account, id, now).await
+    }
+}
+
+impl RecordLeak for Meanwhile<'_> {
+    async fn is_known(&self, find: &FindId, now: Timestamp) -> Result<bool, PortError> {
+        self.engine.store.is_known(find, now).await
+    }
+
+    async fn remember_find(&self, find: &FindId, now: Timestamp) -> Result<(), PortError> {
+        self.engine.store.remember_find(find, now).await
+    }
+
+    async fn record_leak(&self, find: &FindId, change: &TokenChange) -> Result<(), PortError> {
+        if let Some((id, error)) = &self.fails
+            && *id == change.before.token.id
+        {
+            return Err(error());
+        }
+        let report = self.report.lock().unwrap().take();
+        if report.is_some() {
+            self.engine.store.record_leak(find, change).await?;
+        }
+        self.engine.store.record_leak(find, change).await
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_fails_is_asked_for_again_and_the_rest_is_kept() {
+    let (engine, scanner, failing) = one().await;
+    let other = add(&engine, 2, |_| {}).await;
+    let body = json!([found(&text(1), "a"), found(&text(2), "a")]).to_string();
+    let report = scanner.report(&body);
+    let keys = keys_of(&scanner);
+    let mut store = Meanwhile::new(&engine);
+    let broken = || PortError::Broken("out of order".into());
+    let unavailable = || PortError::Unavailable("throttled".into());
+    store.fails = Some((failing.token.id.clone(), unavailable));
+    let answer = call_on(&store, &keys, &system_at(now()), &report).await;
+    assert_eq!(answer.outcome(), (503, "unavailable"));
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(token_of(&engine, &failing).await.status(), Status::Active);
+    assert_eq!(token_of(&engine, &other).await.status(), Status::Revoked);
+    store.fails = Some((failing.token.id.clone(), broken));
+    let answer = call_on(&store, &keys, &system_at(now()), &report).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+
+    let answer = call_on(&engine.store, &keys, &system_at(now()), &report).await;
+    assert_eq!(labels(&answer), ["true_positive"; 2]);
+    assert_eq!(token_of(&engine, &failing).await.status(), Status::Revoked);
+    assert_eq!(leaks(&engine).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_report_twice_at_once_is_recorded_once() {
+    let (engine, scanner, _) = one().await;
+    let body = json!([found(&text(1), "a")]).to_string();
+    let store = Meanwhile::new(&engine);
+    // The other one writes its record between this one's read and write.
+    *store.report.lock().unwrap() = Some(sample());
+    let keys = keys_of(&scanner);
+    let answer = call_on(&store, &keys, &system_at(now()), &scanner.report(&body)).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    assert_eq!(leaks(&engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_malformed_secret_costs_no_look_at_the_table() {
+    let (engine, scanner, _) = one().await;
+    let store = Meanwhile::new(&engine);
+    let body = json!([found("lka_x", "a"), found(&format!("{}0", text(1)), "a")]).to_string();
+    let keys = keys_of(&scanner);
+    call_on(&store, &keys, &system_at(now()), &scanner.report(&body)).await;
+    assert_eq!(*store.reads.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_revoked_without_its_audit_record() {
+    let (engine, scanner, stored) = one().await;
+    let body = json!([found(&text(1), "a")]).to_string();
+    let report = scanner.report(&body);
+    let keys = keys_of(&scanner);
+    let broken = (FixedClock(now()), NoEntropy);
+    let answer = call_on(&engine.store, &keys, &broken, &report).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    engine.break_audit().await;
+    let before = engine.dump().await;
+    let answer = call(&engine, &scanner, &report).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
+    assert_eq!(engine.dump().await, before);
+}
+
+/// A server on this machine that gives every request the same answer. The answer is its address.
+async fn serve(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4_096];
+            let length = stream.read(&mut request).await.unwrap();
+            let request = String::from_utf8_lossy(&request[..length]).to_lowercase();
+            assert!(request.starts_with("get /keys http/1.1"), "{request}");
+            assert!(request.contains("user-agent: latchkey"), "{request}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    format!("http://{address}/keys")
+}
+
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+}
+
+#[tokio::test]
+async fn the_keys_are_asked_for_over_http() {
+    let scanner = Scanner::new("key-1");
+    let list = json!({"public_keys": [scanner.published(true)]}).to_string();
+    let github = GitHub::new(serve(answer("200 OK", &list)).await);
+    assert_eq!(github.fetch_keys().await.unwrap().len(), 1);
+    for (status, body) in [
+        ("403 Forbidden", list.clone()),
+        ("302 Found", String::new()),
+        ("200 OK", "<html>".into()),
+        ("200 OK", format!("{}{list}", " ".repeat(64 * 1024))),
+    ] {
+        let github = GitHub::new(serve(answer(status, &body)).await);
+        assert!(github.fetch_keys().await.is_err(), "{status}");
+    }
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}/keys", closed.local_addr().unwrap());
+    drop(closed);
+    assert!(GitHub::new(nobody).fetch_keys().await.is_err());
+    assert!(GitHub::new("no address".into()).fetch_keys().await.is_err());
+}

@@ -1,0 +1,344 @@
+use std::sync::Mutex;
+use std::time::Duration;
+
+use latchkey::domain::audit::{AuditRecord, Change};
+use latchkey::domain::id::{AccountId, TokenId};
+use latchkey::domain::ports::{InsertToken, NewToken};
+use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
+use latchkey::domain::verification::SecretRecord;
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, now, origin, owner_actor,
+    plain, system_at, token_at,
+};
+
+use super::*;
+
+async fn call(engine: &Engine, event: &Event) -> Answer {
+    call_on(&engine.store, &system_at(now()), event).await
+}
+
+async fn call_on(
+    store: &(impl GetSecret + GetToken + ChangeToken),
+    system: &(impl Clock + Entropy),
+    event: &Event,
+) -> Answer {
+    Answer::of(handle(store, system, event.request()).await)
+}
+
+fn sample() -> Event {
+    Event::sample(include_str!("../../../events/revoke-by-secret/holder.json"))
+}
+
+fn revoke_text(secret: &str) -> Event {
+    sample().encoded_body(format!("token={secret}").as_bytes())
+}
+
+fn secret(of: u8) -> PlainSecret {
+    PlainSecret::generate(Kind::Account, &FixedEntropy([of; 32])).unwrap()
+}
+
+fn text(of: u8) -> String {
+    plain(&secret(of))
+}
+
+/// A token whose secrets are 1 and, until in a minute, 2.
+async fn engine() -> (Engine, StoredToken) {
+    with(|_| {}).await
+}
+
+async fn with(change: impl FnOnce(&mut Token)) -> (Engine, StoredToken) {
+    let engine = Engine::with_accounts().await;
+    let mut token = token_at(now() - Duration::from_mins(1));
+    change(&mut token);
+    let stored = StoredToken {
+        token,
+        secret_hash: secret(1).hash(),
+        ciphertext: Ciphertext(b"sealed".to_vec()),
+        retired: Some(RetiredSecret {
+            hash: secret(2).hash(),
+            valid_until: now() + Duration::from_mins(1),
+        }),
+    };
+    let (token, at) = (&stored.token, stored.token.created_at);
+    let system = latchkey::system::System;
+    let audit = AuditRecord::new(Action::Create, token, vec![], origin(), at, &system);
+    let new = NewToken {
+        audit: audit.unwrap(),
+        stored: stored.clone(),
+        idempotency: None,
+    };
+    engine.store.insert_token(&new).await.unwrap();
+    (engine, stored)
+}
+
+/// The status of a token and of both its secrets.
+async fn statuses(engine: &Engine, stored: &StoredToken) -> Vec<Status> {
+    let id = &stored.token.id;
+    let mut statuses = vec![engine.stored(&acme().id, id).await.unwrap().token.status()];
+    for hash in stored.secret_hashes() {
+        let secret = engine.store.get_secret(&hash).await.unwrap();
+        statuses.push(secret.unwrap().status);
+    }
+    statuses
+}
+
+fn done(answer: &Answer) {
+    assert_eq!((answer.status, answer.text.as_str()), (200, ""));
+}
+
+#[tokio::test]
+async fn the_token_is_revoked_with_all_its_secrets_by_any_of_them() {
+    for of in [1, 2] {
+        let (engine, stored) = engine().await;
+        done(&call(&engine, &revoke_text(&text(of))).await);
+        assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+        let token = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+        let revocation = token.token.revocation.unwrap();
+        assert_eq!(revocation.reason.as_deref(), Some("revoked by its holder"));
+        assert_eq!(revocation.at, now());
+    }
+}
+
+#[tokio::test]
+async fn the_revocation_is_on_record_in_the_tokens_name() {
+    let (engine, stored) = engine().await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    let log = engine.audit(&acme().id).await;
+    assert_eq!(log.len(), 2);
+    let record = &log[0];
+    assert_eq!(record.action, Action::Revoke);
+    assert_eq!(record.token_id, stored.token.id);
+    assert_eq!(record.origin.source, Source::Api);
+    let holder = Actor::token(&stored.token.id, "Warehouse sync");
+    assert_eq!(record.origin.actor, holder);
+    assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+    assert_eq!(record.origin.user_agent.as_deref(), Some("curl/8.5.0"));
+    assert_eq!(record.origin.request_id, "JKJaXmPLvHcESHA=");
+    let reason = Some("revoked by its holder".into());
+    assert_eq!(
+        record.changes,
+        [
+            Change::new("status", Some("active".into()), Some("revoked".into())),
+            Change::new("revocationReason", None, reason),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn who_holds_a_secret_may_revoke_it_from_anywhere() {
+    let elsewhere = "198.51.100.0/24".parse().unwrap();
+    let (engine, stored) = with(|token| token.allowed_cidrs = vec![elsewhere]).await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+}
+
+#[tokio::test]
+async fn what_is_no_good_secret_is_answered_the_same_and_changes_nothing() {
+    let (engine, _) = engine().await;
+    let before = engine.dump().await;
+    for token in [
+        text(9),
+        "nonsense".into(),
+        format!("{}0", text(1)),
+        "%FF".into(),
+    ] {
+        done(&call(&engine, &revoke_text(&token)).await);
+    }
+    // The grace period of the replaced secret is over.
+    let later = system_at(now() + Duration::from_mins(1));
+    done(&call_on(&engine.store, &later, &revoke_text(&text(2))).await);
+    assert_eq!(engine.dump().await, before);
+
+    let (engine, _) = with(|token| token.purge_at = Some(now())).await;
+    let before = engine.dump().await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn revoking_again_changes_and_records_nothing() {
+    let (engine, _) = engine().await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    let before = engine.dump().await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    done(&call(&engine, &revoke_text(&text(2))).await);
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn hints_and_client_credentials_do_not_matter() {
+    for body in [
+        "token_type_hint=refresh_token",
+        "client_id=x&client_secret=y",
+        "a=&a=",
+    ] {
+        let (engine, stored) = engine().await;
+        let event = sample()
+            .raw_body(&format!("{body}&token={}", text(1)))
+            .header("authorization", "Basic eDp5");
+        done(&call(&engine, &event).await);
+        assert_eq!(
+            statuses(&engine, &stored).await,
+            [Status::Revoked; 3],
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_no_form_or_lacks_the_token_is_invalid() {
+    let (engine, _) = engine().await;
+    let before = engine.dump().await;
+    let twice = format!("token={0}&token={0}", text(1));
+    for event in [
+        sample().without_body(),
+        sample().raw_body("token="),
+        sample().raw_body("tokens=x"),
+        sample().raw_body(&twice),
+        revoke_text(&text(1)).header("content-type", "application/json"),
+        revoke_text(&text(1)).without_header("content-type"),
+    ] {
+        let answer = call(&engine, &event).await;
+        assert_eq!(answer.outcome(), (400, "invalid_request"), "{event:?}");
+        assert_eq!(answer.json["error"], "invalid_request");
+        assert!(!answer.text.contains(&text(1)));
+    }
+    let large = revoke_text(&"x".repeat(64 * 1024));
+    assert_eq!(
+        call(&engine, &large).await.outcome(),
+        (413, "body_too_large")
+    );
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn nothing_is_revoked_without_its_audit_record() {
+    let (engine, stored) = engine().await;
+    let broken = (FixedClock(now()), NoEntropy);
+    let answer = call_on(&engine.store, &broken, &revoke_text(&text(1))).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    engine.break_audit().await;
+    let answer = call(&engine, &revoke_text(&text(1))).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+}
+
+/// A store that fails, or in whose way something gets, before a change; it counts what it is asked.
+struct Meanwhile<'a> {
+    engine: &'a Engine,
+    before_change: Mutex<Vec<Trouble>>,
+    reads: Mutex<usize>,
+}
+
+enum Trouble {
+    Edit(Box<StoredToken>),
+    Unavailable,
+    Conflict,
+}
+
+impl<'a> Meanwhile<'a> {
+    fn new(engine: &'a Engine, troubles: Vec<Trouble>) -> Self {
+        Self {
+            engine,
+            before_change: Mutex::new(troubles),
+            reads: Mutex::default(),
+        }
+    }
+}
+
+impl GetSecret for Meanwhile<'_> {
+    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+        *self.reads.lock().unwrap() += 1;
+        self.engine.store.get_secret(hash).await
+    }
+}
+
+impl GetToken for Meanwhile<'_> {
+    async fn get_token(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: jiff::Timestamp,
+    ) -> Result<Option<StoredToken>, PortError> {
+        *self.reads.lock().unwrap() += 1;
+        self.engine.store.get_token(account, id, now).await
+    }
+}
+
+impl ChangeToken for Meanwhile<'_> {
+    async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
+        let trouble = self.before_change.lock().unwrap().pop();
+        match trouble {
+            Some(Trouble::Unavailable) => Err(PortError::Unavailable("throttled".into())),
+            Some(Trouble::Conflict) => Err(PortError::Conflict),
+            Some(Trouble::Edit(before)) => {
+                let token = Token {
+                    name: "Renamed".into(),
+                    version: before.token.version + 1,
+                    ..before.token.clone()
+                };
+                let edit = TokenChange::new(
+                    *before,
+                    token,
+                    Action::Update,
+                    origin(),
+                    now(),
+                    &latchkey::system::System,
+                );
+                self.engine.store.change_token(&edit.unwrap()).await?;
+                self.engine.store.change_token(change).await
+            }
+            None => self.engine.store.change_token(change).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn success_is_not_said_while_the_store_is_not_available() {
+    let (engine, stored) = engine().await;
+    let store = Meanwhile::new(&engine, vec![Trouble::Unavailable]);
+    let answer = call_on(&store, &system_at(now()), &revoke_text(&text(1))).await;
+    assert_eq!(answer.outcome(), (503, "unavailable"));
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+}
+
+#[tokio::test]
+async fn an_edit_at_the_same_time_does_not_save_the_token() {
+    let (engine, stored) = engine().await;
+    let store = Meanwhile::new(&engine, vec![Trouble::Edit(Box::new(stored.clone()))]);
+    done(&call_on(&store, &system_at(now()), &revoke_text(&text(1))).await);
+    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+    let token = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+    assert_eq!(token.token.name, "Renamed");
+
+    let always = (0..9).map(|_| Trouble::Conflict).collect();
+    let (engine, _) = self::engine().await;
+    let store = Meanwhile::new(&engine, always);
+    let answer = call_on(&store, &system_at(now()), &revoke_text(&text(1))).await;
+    assert_eq!(answer.outcome(), (503, "unavailable"));
+}
+
+#[tokio::test]
+async fn a_malformed_secret_costs_no_look_at_the_table() {
+    let (engine, _) = engine().await;
+    let store = Meanwhile::new(&engine, vec![]);
+    for token in ["nonsense", "lka_", &format!("{}0", text(1))] {
+        done(&call_on(&store, &system_at(now()), &revoke_text(token)).await);
+    }
+    assert_eq!(*store.reads.lock().unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_revoked_token_can_be_reactivated_and_revoked_again() {
+    let (engine, stored) = engine().await;
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    let before = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+    let token = before.token.reactivate(owner_actor(), now()).unwrap();
+    let system = latchkey::system::System;
+    let change = TokenChange::new(before, token, Action::Reactivate, origin(), now(), &system);
+    engine.store.change_token(&change.unwrap()).await.unwrap();
+    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+}

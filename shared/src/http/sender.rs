@@ -1,0 +1,53 @@
+//! Where a request comes from, as far as the gateway tells.
+
+use std::net::IpAddr;
+
+use lambda_http::http::header::USER_AGENT;
+use lambda_http::request::RequestContext;
+use lambda_http::{Request, RequestExt};
+
+use super::{ApiError, request_id};
+use crate::domain::audit::{Actor, Origin, Source};
+use crate::domain::verification::{Client, MAX_USER_AGENT};
+
+/// The sender of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Its address.
+    pub ip: IpAddr,
+    /// What it calls itself, and the request's id.
+    pub client: Client,
+}
+
+impl Sender {
+    /// Reads the gateway's context of a request; what headers say of the address doesn't count.
+    ///
+    /// # Errors
+    /// When the gateway doesn't tell the address, which is a defect.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        let ip = match request.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+            _ => None,
+        };
+        let unknown = || ApiError::Internal("the gateway doesn't tell the caller's address".into());
+        let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
+        let name = request.headers().get(USER_AGENT);
+        let name = name.and_then(|value| value.to_str().ok());
+        let client = Client {
+            user_agent: name.map(|name| name.chars().take(MAX_USER_AGENT).collect()),
+            request_id: request_id(request),
+        };
+        Ok(Self { ip, client })
+    }
+
+    /// Where the request came from, for the audit record of what an actor did through it.
+    pub fn origin(&self, source: Source, actor: Actor) -> Origin {
+        Origin {
+            source,
+            actor,
+            ip: Some(self.ip),
+            user_agent: self.client.user_agent.clone(),
+            request_id: self.client.request_id.clone(),
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! GitHub's reports of secrets that it found in public, from a scanner with GitHub's protocol and keys of ours.
+
+use std::process;
+
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use end_to_end::{Account, Answer, Stack, eventually, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+/// A key pair and its identifier.
+struct Key {
+    id: String,
+    pair: EcdsaKeyPair,
+}
+
+impl Key {
+    fn new(name: &str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+        // A cloud on which the tests ran before knows the keys of that time.
+        let id = format!("{name}-{}", process::id());
+        Self { id, pair }
+    }
+
+    fn published(&self, current: bool) -> Value {
+        let der = self.pair.public_key().as_der().unwrap();
+        let base64 = STANDARD.encode(der.as_ref());
+        let key = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
+        json!({"key_identifier": self.id, "key": key, "is_current": current})
+    }
+
+    fn sign(&self, body: &str) -> String {
+        let signature = self.pair.sign(&SystemRandom::new(), body.as_bytes());
+        STANDARD.encode(signature.unwrap().as_ref())
+    }
+}
+
+/// What stands in GitHub's place: the keys that it publishes.
+struct Scanner {
+    stack: Stack,
+    current: Key,
+    retired: Key,
+}
+
+static SCANNER: OnceCell<Scanner> = OnceCell::const_new();
+
+async fn scanner() -> &'static Scanner {
+    SCANNER.get_or_init(Scanner::publish).await
+}
+
+impl Scanner {
+    async fn publish() -> Self {
+        let scanner = Self {
+            stack: Stack::from_env(),
+            current: Key::new("current"),
+            retired: Key::new("retired"),
+        };
+        let keys = [
+            scanner.current.published(true),
+            scanner.retired.published(false),
+        ];
+        let list = json!({"public_keys": keys}).to_string();
+        let bucket = "leak-report-keys";
+        scanner
+            .stack
+            .put_object(bucket, "secret_scanning", list)
+            .await;
+        // Where the function has asked for the keys before, it doesn't for a minute.
+        eventually("the keys", async || {
+            let answer = send_report(&scanner.stack, &scanner.current, "[]").await;
+            (answer.status == 200).then_some(())
+        })
+        .await;
+        scanner
+    }
+}
+
+async fn send_signed(stack: &Stack, id: &str, signature: &str, body: &str) -> Answer {
+    let request = stack
+        .api(Method::POST, "/v1/leaks/github")
+        .header("Github-Public-Key-Identifier", id)
+        .header("Github-Public-Key-Signature", signature)
+        .header("Content-Type", "application/json")
+        .body(body.to_owned());
+    send(request).await
+}
+
+async fn send_report(stack: &Stack, key: &Key, body: &str) -> Answer {
+    send_signed(stack, &key.id, &key.sign(body), body).await
+}
+
+fn found(secret: &str, url: &str) -> String {
+    // Not as a program would write it: the bytes are what is signed.
+    format!(
+        "[ {{\"source\":\"content\",\"token\":\"{secret}\",\"type\":\"latchkey_api_token\",\"url\":\"{url}\"}} ]\n"
+    )
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An account with a token that was used once.
+async fn used_token(name: &str) -> (Account, String, String) {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, name, "standard").await;
+    account.add_resource("export", "exp", None).await;
+    let body = json!({"name": "Leaky", "autoPurge": "1h", "scope": {"type": "full"}});
+    let (token, secret) = account.create_token(body).await;
+    assert_eq!(call(&account, &secret).await, 200);
+    (account, token, secret)
+}
+
+async fn call(account: &Account, secret: &str) -> u16 {
+    let request = account.stack.protected(Method::GET, "/v1/exports/exp");
+    send(request.bearer_auth(secret)).await.status
+}
+
+async fn actions(account: &Account) -> Vec<String> {
+    let records = account.audit("").await;
+    let actions = records
+        .iter()
+        .map(|record| record["action"].as_str().unwrap());
+    actions.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hears_of_it() {
+    let scanner = scanner().await;
+    let (account, token, secret) = used_token("leaked").await;
+    let url = "https://github.com/octocat/hello/blob/1a2b3c/.env";
+    let report = found(&secret, url);
+    let signature = scanner.current.sign(&report);
+    let answer = send_signed(&account.stack, &scanner.current.id, &signature, &report).await;
+    let feedback = json!([{
+        "token_hash": hex(&Sha256::digest(&secret)),
+        "token_type": "latchkey_api_token",
+        "label": "true_positive",
+    }]);
+    assert_eq!(answer.expect(200), feedback);
+    assert_eq!(call(&account, &secret).await, 403);
+
+    let records = account.audit("").await;
+    let leak = records.last().unwrap();
+    assert_eq!(actions(&account).await, ["create", "access", "leak"]);
+    assert_eq!(leak["source"], "leakReport");
+    assert_eq!(
+        leak["user"],
+        json!({"id": "github", "email": null, "name": "GitHub secret scanning"})
+    );
+    assert_eq!(leak["resource"]["id"], token);
+    assert_eq!(
+        leak["changes"],
+        json!([
+            {"field": "status", "old": "active", "new": "revoked"},
+            {"field": "revocationReason", "old": null, "new": "leaked"},
+            {"field": "leakUrl", "old": null, "new": url},
+            {"field": "leakPlace", "old": null, "new": "content"},
+        ])
+    );
+    let path = format!("/tokens/{token}");
+    let shown = send(account.get(&account.owner, &path)).await.expect(200);
+    assert_eq!(shown["status"], "revoked");
+    assert_eq!(shown["revocationReason"], "leaked");
+    for person in [&account.owner, &account.administrator] {
+        let mail = eventually("the mail about the leak", async || {
+            let mails = account.mails_to(person).await;
+            let subject = "[End-to-end] API token “Leaky” was reported as leaked";
+            mails.into_iter().find(|mail| mail["Subject"] == subject)
+        })
+        .await;
+        for body in [&mail["BodyText"], &mail["BodyHtml"]] {
+            let body = body.as_str().unwrap();
+            for part in [url, &token, "GitHub secret scanning", "leaked"] {
+                assert!(body.contains(part), "no {part} in {body}");
+            }
+            assert!(!body.contains(&secret[4..]));
+        }
+    }
+
+    // The same report again, and again after the owner's reactivation.
+    let replay = || send_signed(&account.stack, &scanner.current.id, &signature, &report);
+    assert_eq!(replay().await.expect(200), feedback);
+    let reactivate = account.post(&account.owner, &format!("{path}/reactivate"));
+    send(reactivate).await.expect(200);
+    assert_eq!(call(&account, &secret).await, 200);
+    assert_eq!(replay().await.expect(200), feedback);
+    assert_eq!(call(&account, &secret).await, 200);
+    let told = ["create", "access", "leak", "reactivate"];
+    assert_eq!(actions(&account).await, told);
+
+    // Found elsewhere, it is leaked anew.
+    let elsewhere = found(&secret, "https://gist.github.com/octocat/4d5e6f");
+    send_report(&account.stack, &scanner.current, &elsewhere)
+        .await
+        .expect(200);
+    assert_eq!(call(&account, &secret).await, 403);
+    assert_eq!(actions(&account).await.last().unwrap(), "leak");
+    let traces = account.stack.traces().await;
+    assert!(traces.contains("octocat/4d5e6f"));
+    assert!(!traces.contains(&secret[4..47]));
+}
+
+#[tokio::test]
+async fn a_secret_in_the_place_of_its_find_is_not_kept() {
+    let scanner = scanner().await;
+    let (account, _, secret) = used_token("leaked-name").await;
+    let report = found(
+        &secret,
+        &format!("https://example.com/search?q={secret}&page=1"),
+    );
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    let records = account.audit("action=leak").await;
+    let place = "https://example.com/search?q=lka_[redacted]&page=1";
+    assert_eq!(records[0]["changes"][2]["new"], place);
+    assert!(!account.stack.traces().await.contains(&secret[4..47]));
+}
+
+#[tokio::test]
+async fn a_replaced_secret_that_leaks_in_its_grace_period_revokes_the_token() {
+    let scanner = scanner().await;
+    let (account, token, secret) = used_token("leaked-retired").await;
+    let path = format!("/tokens/{token}/regenerate");
+    let regenerate = async |grace: u64| -> String {
+        let request = account.post(&account.owner, &path);
+        let answer = send(request.json(&json!({"gracePeriodSeconds": grace}))).await;
+        answer.expect(200)["secret"].as_str().unwrap().to_owned()
+    };
+    let second = regenerate(600).await;
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, &second).await),
+        (200, 200)
+    );
+    let report = found(&secret, "https://github.com/octocat/a");
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, &second).await),
+        (403, 403)
+    );
+
+    // A grace period that is over is over for the scanner too.
+    let reactivate = account.post(&account.owner, &format!("/tokens/{token}/reactivate"));
+    send(reactivate).await.expect(200);
+    let third = regenerate(1).await;
+    eventually("the end of the grace period", async || {
+        (call(&account, &second).await == 403).then_some(())
+    })
+    .await;
+    let report = found(&second, "https://github.com/octocat/b");
+    let answer = send_report(&account.stack, &scanner.current, &report).await;
+    assert_eq!(answer.expect(200)[0]["label"], "false_positive");
+    assert_eq!(call(&account, &third).await, 200);
+    // With the next change the table forgets the replaced secret.
+    let report = found(&third, "https://github.com/octocat/c");
+    send_report(&account.stack, &scanner.current, &report)
+        .await
+        .expect(200);
+    assert_eq!(call(&account, &third).await, 403);
+}
+
+#[tokio::test]
+async fn what_github_has_not_signed_changes_nothing() {
+    let scanner = scanner().await;
+    let (account, _, secret) = used_token("not-leaked").await;
+    let stack = &account.stack;
+    let report = found(&secret, "https://github.com/octocat/hello/blob/1a2b3c/.env");
+    let (id, signature) = (&scanner.current.id, scanner.current.sign(&report));
+    let forger = Key::new("forger");
+    let altered = report.replace("content", "commit");
+    for (what, id, signature, body) in [
+        ("another's signature", id, &forger.sign(&report), &report),
+        ("an unknown key", &forger.id, &forger.sign(&report), &report),
+        (
+            "a retired key",
+            &scanner.retired.id,
+            &scanner.retired.sign(&report),
+            &report,
+        ),
+        ("an altered body", id, &signature, &altered),
+        ("other bytes", id, &signature, &report.trim().to_owned()),
+        ("no signature", id, &String::new(), &report),
+    ] {
+        let answer = send_signed(stack, id, signature, body).await;
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "invalid_signature"),
+            "{what}"
+        );
+    }
+    let unsigned = stack
+        .api(Method::POST, "/v1/leaks/github")
+        .body(report.clone());
+    assert_eq!(send(unsigned).await.status, 403);
+    assert_eq!(call(&account, &secret).await, 200);
+    assert_eq!(actions(&account).await, ["create", "access"]);
+}
+
+#[tokio::test]
+async fn what_is_no_secret_of_ours_is_a_false_positive() {
+    let scanner = scanner().await;
+    let nobodys = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
+    for text in [nobodys, "lka_nonsense", ""] {
+        let answer = send_report(&scanner.stack, &scanner.current, &found(text, "")).await;
+        assert_eq!(answer.expect(200)[0]["label"], "false_positive", "{text}");
+    }
+    let answer = send_report(&scanner.stack, &scanner.current, "{}").await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "malformed_json")
+    );
+}
