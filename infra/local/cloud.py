@@ -43,6 +43,7 @@ PARAMETERS = {
     "AllowPasswordSignIn": "true",
     "DeletionProtection": "false",
     "MailFrom": "latchkey@latchkey.example",
+    "IdleDays": "365",
 }
 STARTED = time.monotonic()
 

@@ -10,6 +10,7 @@ mod platform;
 mod resources;
 mod secrets;
 mod tokens;
+mod upkeep;
 mod vault;
 
 use std::collections::HashMap;

@@ -84,6 +84,17 @@ impl InsertToken for Store {
 
 impl ChangeToken for Store {
     async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
+        self.write_change(change, None).await
+    }
+}
+
+impl Store {
+    /// Writes a change; with `idle_since` only if nothing has happened to the token after that.
+    pub(super) async fn write_change(
+        &self,
+        change: &TokenChange,
+        idle_since: Option<Timestamp>,
+    ) -> Result<(), PortError> {
         let after = &change.after;
         let mut writes = Vec::new();
         if after.token.status() == Status::Active {
@@ -91,12 +102,21 @@ impl ChangeToken for Store {
             writes.push(self.account_exists(&after.token.account_id)?);
         }
         let item = to_item(&TokenItem::from(after))?;
-        let update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
+        let mut update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
             .condition_expression("#version = :version_read")
             .expression_attribute_values(
                 ":version_read",
                 AttributeValue::N(change.before.token.version.to_string()),
             );
+        if let Some(since) = idle_since {
+            // A use doesn't count as a version.
+            update = update
+                .condition_expression("#version = :version_read AND #lastActivity <= :idle_since")
+                .expression_attribute_values(
+                    ":idle_since",
+                    AttributeValue::N(since.as_second().to_string()),
+                );
+        }
         writes.push(self.update(update)?);
         let before: Vec<_> = change.before.secret_hashes().collect();
         let kept: Vec<_> = after.secret_hashes().collect();
