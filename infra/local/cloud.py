@@ -36,6 +36,7 @@ TEST = LOCAL / "test"
 LAMBDA_DIR = ROOT / "target" / "lambda"
 MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
 EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
+REST_TEMPLATE = ROOT / "examples" / "protected-api" / "rest-api.yaml"
 HOST, REGION = "127.0.0.1", "us-east-1"
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 PARAMETERS = {
@@ -305,17 +306,22 @@ class Cloud:
         self.ask("record-deployment", "unfinished")
         with step("Deploying Latchkey"):
             self.sam_deploy("latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS)
-        with step("Deploying the example API"):
+        with step("Deploying the example API as HTTP API and as REST API"):
             authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").strip()
             self.sam_deploy(
                 "protected-api", EXAMPLE_TEMPLATE, Architecture=ARCHITECTURE, AuthorizerFunctionArn=authorizer
+            )
+            function = self.ask("output", "protected-api", "FunctionArn").strip()
+            self.sam_deploy(
+                "protected-rest-api", REST_TEMPLATE, AuthorizerFunctionArn=authorizer, FunctionArn=function
             )
         self.ask("record-deployment", wanted)
 
     def deployment(self):
         """A digest of everything the deployment is made from."""
         digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, PARAMETERS]).encode())
-        for file in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
+        templates = (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, REST_TEMPLATE)
+        for file in (*templates, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -427,6 +433,7 @@ Ready after {time.monotonic() - STARTED:.1f} s.
 
   Management API   {stack["apiUrl"]}
   Protected API    {stack["protectedApiUrl"]}
+    as REST API    {stack["protectedRestApiUrl"]}
   Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
   Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
 

@@ -23,7 +23,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-LATCHKEY, EXAMPLE = "latchkey", "protected-api"
+LATCHKEY, EXAMPLE, REST_EXAMPLE = "latchkey", "protected-api", "protected-rest-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
@@ -198,6 +198,12 @@ def ensure_example_data(table):
                 pass
 
 
+def rest_api_url(rest):
+    """The template can only tell the address on AWS: a REST API has no attribute for it."""
+    port = os.environ["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]
+    return f"http://{rest['ApiId']}.execute-api.localhost:{port}/{rest['StageName']}"
+
+
 def seed(target):
     latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
     subs = ensure_users(latchkey["UserPoolId"])
@@ -209,6 +215,7 @@ def seed(target):
         "apiUrl": latchkey["ApiUrl"],
         "consoleUrl": latchkey["ConsoleUrl"],
         "protectedApiUrl": example["ApiUrl"],
+        "protectedRestApiUrl": rest_api_url(outputs(REST_EXAMPLE)),
         "userPoolId": latchkey["UserPoolId"],
         "clientId": latchkey["ClientId"],
         "tokensTable": latchkey["TokensTable"],

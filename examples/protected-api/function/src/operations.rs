@@ -203,12 +203,16 @@ fn object(request: &Request) -> Result<Map<String, Value>> {
 
 /// When the gateway received the request, and the id it gave it.
 fn context(request: &Request) -> Result<(Timestamp, &str)> {
-    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-        return Err(ApiError::AuthorizerContext);
+    let (time, id) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => (context.time_epoch, &context.request_id),
+        Some(RequestContext::ApiGatewayV1(context)) => {
+            (context.request_time_epoch, &context.request_id)
+        }
+        _ => return Err(ApiError::AuthorizerContext),
     };
-    let time = Timestamp::from_millisecond(context.time_epoch)
-        .map_err(|error| ApiError::Internal(error.into()))?;
-    Ok((time, context.request_id.as_deref().unwrap_or_default()))
+    let time =
+        Timestamp::from_millisecond(time).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok((time, id.as_deref().unwrap_or_default()))
 }
 
 #[expect(
