@@ -39,7 +39,7 @@ impl Caller {
                 RequestContext::ApiGatewayV2(context) => {
                     context.authorizer.as_ref()?.fields.get(name)
                 }
-                RequestContext::ApiGatewayV1(context) => context.authorizer.other.get(name),
+                RequestContext::ApiGatewayV1(context) => context.authorizer.fields.get(name),
                 _ => None,
             };
             value.and_then(Value::as_str)

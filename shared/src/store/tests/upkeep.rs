@@ -82,7 +82,7 @@ async fn only_active_tokens_with_an_end_are_in_the_index_by_it() {
     let stored = engine.stored(&active.account_id, &active.id).await.unwrap();
     engine.add(token()).await;
     let all = async || pages(&engine, (0, 100), 10).await.concat();
-    assert_eq!(all().await, [active.id.clone()]);
+    assert_eq!(all().await, std::slice::from_ref(&active.id));
     let revoked = engine.revoke(stored).await;
     assert_eq!(all().await, []);
     let after = reactivated(&revoked);
