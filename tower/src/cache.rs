@@ -144,3 +144,44 @@ impl<P: RecordUse, C: Sync> RecordUse for ThroughCache<'_, P, C> {
         self.store.record_use(used).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use latchkey::testing::{now, secret_record};
+
+    use super::*;
+
+    fn later(seconds: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_late_answer_does_not_replace_a_newer_one() {
+        let cache = Cache::new(SignedDuration::from_secs(30));
+        let newer = SecretRecord {
+            token_name: "Renamed".into(),
+            ..secret_record()
+        };
+        cache.put(newer.clone(), later(1));
+        cache.put(secret_record(), now());
+        assert_eq!(cache.get(&newer.hash, later(2)), Some(newer));
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn a_panic_elsewhere_does_not_end_the_cache() {
+        let cache = Cache::new(SignedDuration::from_secs(30));
+        cache.put(secret_record(), now());
+        let panicked = std::thread::scope(|scope| {
+            let holder = scope.spawn(|| {
+                let _entries = cache.entries();
+                panic!("while the entries are held");
+            });
+            holder.join().is_err()
+        });
+        assert!(panicked && cache.entries.is_poisoned());
+        assert!(cache.get(&secret_record().hash, now()).is_some());
+        cache.remove(&secret_record().hash);
+        assert_eq!(cache.len(), 0);
+    }
+}

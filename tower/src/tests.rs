@@ -564,3 +564,93 @@ async fn however_many_secrets_come_the_number_kept_is_limited() {
     get(&PlainSecret::generate(Kind::Account, &System).unwrap()).await;
     assert_eq!(layer.cache().unwrap().len(), 1);
 }
+
+/// A store whose answers take so long, after the item was read.
+#[derive(Clone)]
+struct Slow {
+    store: Store,
+    clock: Hand,
+    takes: Arc<Mutex<SignedDuration>>,
+}
+
+impl GetSecret for Slow {
+    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+        let found = self.store.get_secret(hash).await;
+        self.clock.advance(*self.takes.lock().unwrap());
+        found
+    }
+}
+
+impl GetResources for Slow {
+    async fn get_resources(
+        &self,
+        account: &AccountId,
+        names: &[ResourceRef],
+    ) -> Result<Vec<Resource>, PortError> {
+        self.store.get_resources(account, names).await
+    }
+}
+
+impl RecordUse for Slow {
+    async fn record_use(&self, used: &Use) -> Result<(), PortError> {
+        self.store.record_use(used).await
+    }
+}
+
+#[tokio::test]
+async fn the_bound_counts_from_before_the_read() {
+    let bench = Bench::new(0).await;
+    let (stored, secret) = bench.token(|_| {}).await;
+    let slow = Slow {
+        store: bench.engine.store.clone(),
+        clock: bench.clock.clone(),
+        takes: Arc::default(),
+    };
+    let layer = LatchkeyLayer::with_cache(
+        slow.clone(),
+        (bench.clock.clone(), System),
+        address,
+        Duration::from_secs(30),
+    );
+    let get = async || {
+        let request = request("GET", "/v1/exports/exp_orders", Some(&secret));
+        let answer = layer.layer(Echo).oneshot(request).await.unwrap();
+        answer.status().as_u16()
+    };
+    assert_eq!(get().await, 200);
+    // The answer is twenty seconds old when it comes, and the token was revoked just after the read.
+    *slow.takes.lock().unwrap() = SignedDuration::from_secs(20);
+    assert_eq!(get().await, 200);
+    bench.revoke(stored).await;
+    bench.clock.advance(SignedDuration::from_secs(9));
+    assert_eq!(get().await, 200);
+    bench.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(get().await, 401);
+}
+
+#[tokio::test]
+async fn what_another_instance_has_recorded_is_not_recorded_again() {
+    let bench = Bench::new(48 * 3600).await;
+    let (_, secret) = bench.token(|_| {}).await;
+    let other = LatchkeyLayer::with_cache(
+        bench.store.clone(),
+        (bench.clock.clone(), System),
+        address,
+        Duration::from_secs(48 * 3600),
+    );
+    let get = async || {
+        let request = request("GET", "/v1/exports/exp_orders", Some(&secret));
+        other.layer(Echo).oneshot(request).await.unwrap().status()
+    };
+    // Both keep the secret as it is today.
+    for _ in 0..2 {
+        assert_eq!(bench.get(&secret).await, 200);
+        assert_eq!(get().await, 200);
+    }
+    bench.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(bench.get(&secret).await, 200);
+    assert_eq!(get().await, 200);
+    let log = bench.engine.audit(&acme().id).await;
+    let uses = log.iter().filter(|record| record.action == Action::Access);
+    assert_eq!(uses.count(), 2);
+}

@@ -96,7 +96,21 @@ async fn a_token_that_nobody_uses_is_revoked_and_refused_by_the_next_request() {
         send(request.bearer_auth(secret)).await.status
     };
     assert_eq!(call(&lively).await, 200);
+    // With a secret that was replaced and whose grace period is over.
+    let regenerate = account.post(&account.owner, &format!("/tokens/{token}/regenerate"));
+    let grace = json!({"gracePeriodSeconds": 60});
+    let regenerated = send(regenerate.json(&grace)).await.expect(200);
+    let current = regenerated["secret"].as_str().expect("a secret").to_owned();
+    let partition = format!("ACCOUNT#{}", account.id);
+    let mut item = stack.item(&partition, &format!("TOKEN#{token}")).await;
     let long_ago = json!({"S": "2020-01-01T00:00:00Z"});
+    let mut retired = item["retired"].take();
+    retired["M"]["valid_until"] = long_ago.clone();
+    let replaced = retired["M"]["hash"]["S"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
+    set(&account, &token, json!({"retired": retired})).await;
     let activity =
         json!({"createdAt": long_ago, "updatedAt": long_ago, "lastActivity": {"N": "1577836800"}});
     set(&account, &token, activity).await;
@@ -104,7 +118,10 @@ async fn a_token_that_nobody_uses_is_revoked_and_refused_by_the_next_request() {
         stack.invoke("RevokeIdle", schedule(id)).await;
     }
     assert_eq!(call(&secret).await, 403);
+    assert_eq!(call(&current).await, 403);
     assert_eq!(call(&lively).await, 200);
+    let secret_item = stack.item(&format!("SECRET#{replaced}"), "SECRET").await;
+    assert!(secret_item.is_null(), "{secret_item}");
     let [record] = &account.audit("action=revoke").await[..] else {
         panic!("not one revocation")
     };
