@@ -41,3 +41,4 @@ check: ## Formatting, lints, documentation, dependencies, template
 	else echo "The advisory database cannot be reached: advisories are not checked."; fi
 	$(SAM) validate --lint --language-extensions --region us-east-1 --template infra/template.yaml
 	$(SAM) validate --lint --region us-east-1 --template examples/protected-api/template.yaml
+	$(SAM) validate --lint --region us-east-1 --template examples/protected-api/rest-api.yaml

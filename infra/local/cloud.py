@@ -39,6 +39,7 @@ PEERS = ROOT / "tests" / "bench" / "peers"
 LAMBDA_DIR = ROOT / "target" / "lambda"
 MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
 EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
+REST_TEMPLATE = ROOT / "examples" / "protected-api" / "rest-api.yaml"
 HOST, REGION = "127.0.0.1", "us-east-1"
 ARCHITECTURE = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
 PARAMETERS = {
@@ -46,6 +47,7 @@ PARAMETERS = {
     "AllowPasswordSignIn": "true",
     "DeletionProtection": "false",
     "MailFrom": "latchkey@latchkey.example",
+    "IdleDays": "365",
 }
 # The functions are built with AWS_LC_SYS_NO_JITTER_ENTROPY as .cargo/config.toml has it; the benchmarks
 # also measure the other choice.
@@ -340,17 +342,22 @@ class Cloud:
                 # An object in the local cloud's S3, in GitHub's place.
                 LeakReportKeysUrl=f"{self.endpoint}/leak-report-keys/secret_scanning",
             )  # fmt: skip
-        with step("Deploying the example API"):
+        with step("Deploying the example API as HTTP API and as REST API"):
             authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").strip()
             self.sam_deploy(
                 "protected-api", EXAMPLE_TEMPLATE, Architecture=ARCHITECTURE, AuthorizerFunctionArn=authorizer
+            )
+            function = self.ask("output", "protected-api", "FunctionArn").strip()
+            self.sam_deploy(
+                "protected-rest-api", REST_TEMPLATE, AuthorizerFunctionArn=authorizer, FunctionArn=function
             )
         self.ask("record-deployment", wanted)
 
     def deployment(self):
         """A digest of everything the deployment is made from."""
         digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, PARAMETERS]).encode())
-        for file in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
+        templates = (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, REST_TEMPLATE)
+        for file in (*templates, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
 
@@ -462,6 +469,7 @@ Ready after {time.monotonic() - STARTED:.1f} s.
 
   Management API   {stack["apiUrl"]}
   Protected API    {stack["protectedApiUrl"]}
+    as REST API    {stack["protectedRestApiUrl"]}
   Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
   Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
 

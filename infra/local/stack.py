@@ -23,7 +23,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-LATCHKEY, EXAMPLE = "latchkey", "protected-api"
+LATCHKEY, EXAMPLE, REST_EXAMPLE = "latchkey", "protected-api", "protected-rest-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 SCANNER_KEYS = "leak-report-keys"
@@ -217,6 +217,12 @@ def ensure_scanner_keys():
         s3.put_object(Bucket=SCANNER_KEYS, Key="secret_scanning", Body=b'{"public_keys": []}')
 
 
+def rest_api_url(rest):
+    """The template can only tell the address on AWS: a REST API has no attribute for it."""
+    port = os.environ["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]
+    return f"http://{rest['ApiId']}.execute-api.localhost:{port}/{rest['StageName']}"
+
+
 def seed(target):
     latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
     ensure_scanner_keys()
@@ -229,6 +235,7 @@ def seed(target):
         "apiUrl": latchkey["ApiUrl"],
         "consoleUrl": latchkey["ConsoleUrl"],
         "protectedApiUrl": example["ApiUrl"],
+        "protectedRestApiUrl": rest_api_url(outputs(REST_EXAMPLE)),
         "userPoolId": latchkey["UserPoolId"],
         "clientId": latchkey["ClientId"],
         "tokensTable": latchkey["TokensTable"],

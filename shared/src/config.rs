@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::upkeep::Warnings;
+
 /// A variable that is missing or can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable `{name}` {problem}")]
@@ -61,6 +63,40 @@ fn retention(days: &str) -> Result<SignedDuration, ConfigError> {
         })
 }
 
+/// `REMIND_DAYS`: how many days before a token's end its people are warned, such as `7,3,1`.
+///
+/// # Errors
+/// When it is missing or isn't such a list.
+pub fn warnings() -> Result<Warnings, ConfigError> {
+    parse_warnings(&require("REMIND_DAYS")?)
+}
+
+fn parse_warnings(days: &str) -> Result<Warnings, ConfigError> {
+    Warnings::parse(days).ok_or(ConfigError {
+        name: "REMIND_DAYS",
+        problem: "is not a list of days from 1 to 15, such as 7,3,1",
+    })
+}
+
+/// `IDLE_DAYS`: after how much time without any use or change a token is revoked; `None` for never.
+///
+/// # Errors
+/// When it is missing or isn't a number of days.
+pub fn idle_time() -> Result<Option<SignedDuration>, ConfigError> {
+    parse_idle_days(&require("IDLE_DAYS")?)
+}
+
+fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
+    days.parse()
+        .ok()
+        .filter(|days| (0..=36_500_i64).contains(days))
+        .map(|days| (days > 0).then(|| SignedDuration::from_hours(24 * days)))
+        .ok_or(ConfigError {
+            name: "IDLE_DAYS",
+            problem: "is not a number of days from 0 to 36500",
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +116,22 @@ mod tests {
         assert_eq!(retention("400"), Ok(SignedDuration::from_hours(9600)));
         for bad in ["399", "-1", "x", "", "99999999999999999999"] {
             assert!(retention(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_days_is_refused() {
+        assert!(parse_warnings("7,3,1").is_ok());
+        assert!(parse_warnings("7,0").is_err());
+    }
+
+    #[test]
+    fn no_idle_time_is_never() {
+        assert_eq!(parse_idle_days("0"), Ok(None));
+        let year = SignedDuration::from_hours(8760);
+        assert_eq!(parse_idle_days("365"), Ok(Some(year)));
+        for bad in ["-1", "36501", "1.5", ""] {
+            assert!(parse_idle_days(bad).is_err(), "{bad}");
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod mail;
+pub mod schedule;
 pub mod store;
 pub mod system;
 pub mod telemetry;

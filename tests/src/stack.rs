@@ -61,6 +61,12 @@ impl Stack {
         let url = format!("{}{path}", self.get("protectedApiUrl"));
         self.http.request(method, url)
     }
+
+    /// A request to the example API as a REST API.
+    pub fn protected_rest(&self, method: Method, path: &str) -> RequestBuilder {
+        let url = format!("{}{path}", self.get("protectedRestApiUrl"));
+        self.http.request(method, url)
+    }
 }
 
 /// An answer, read completely.

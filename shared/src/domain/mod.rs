@@ -14,5 +14,6 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod token;
+pub mod upkeep;
 pub mod validation;
 pub mod verification;

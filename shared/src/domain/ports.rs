@@ -11,6 +11,7 @@ use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
 use super::token::{Ciphertext, LastUse, StoredToken, Token};
+use super::upkeep::{Ending, Position, Reminded};
 use super::verification::{SecretRecord, Seen};
 
 /// The time.
@@ -228,6 +229,62 @@ pub trait DeleteToken: Sync {
         &self,
         deleted: &StoredToken,
         audit: &AuditRecord,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Finds the tokens, of all accounts, that will end soon.
+pub trait ListEnding: Sync {
+    /// A page of the active tokens that end after `now` and not after `until`. They may be shown as
+    /// they were a moment ago.
+    fn list_ending(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        position: Option<Position>,
+    ) -> impl Future<Output = Result<Page<Ending, Position>>> + Send;
+
+    /// The token as it is, with the last warning that was given; `None` if there is none or it is
+    /// purged at `now`.
+    fn get_ending(
+        &self,
+        account: &AccountId,
+        id: &TokenId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<(Token, Option<Reminded>)>>> + Send;
+}
+
+/// A warning of a token's end.
+#[derive(Debug)]
+pub struct Reminder {
+    /// The warning.
+    pub reminded: Reminded,
+    /// Its record, which names the token.
+    pub audit: AuditRecord,
+}
+
+/// Records warnings.
+pub trait RecordReminder: Sync {
+    /// Writes that the warning was given, and its record, or nothing. [`PortError::Conflict`] if the
+    /// token isn't active any more, ends at another time, or had this or a later warning already.
+    fn record_reminder(&self, reminder: &Reminder) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Ends tokens that nobody uses.
+pub trait EndIdle: Sync {
+    /// A page of the active tokens, of all accounts, to which nothing has happened after `since`. They
+    /// may be shown as they were a moment ago.
+    fn list_idle(
+        &self,
+        since: Timestamp,
+        position: Option<Position>,
+    ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
+
+    /// Writes a change as [`ChangeToken`] does, provided that nothing has happened to the token after
+    /// `since`, be it only that it was used.
+    fn change_idle(
+        &self,
+        change: &TokenChange,
+        since: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 }
 

@@ -224,6 +224,12 @@ impl Token {
         self.purge_at.is_some_and(|purge_at| purge_at <= now)
     }
 
+    /// When something last happened to it: it was created, changed or used.
+    pub fn last_activity(&self) -> Timestamp {
+        let changed = self.created_at.max(self.updated_at);
+        self.last_use.map_or(changed, |used| changed.max(used.at))
+    }
+
     /// The token after its revocation; `None` if it is revoked already, which needs no change.
     pub fn revoke(&self, by: Actor, at: Timestamp, reason: Option<String>) -> Option<Self> {
         if self.revocation.is_some() {

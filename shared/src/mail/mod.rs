@@ -54,6 +54,8 @@ struct View<'a> {
     ip: Option<String>,
     client: Option<&'a str>,
     source: &'static str,
+    /// When the token ends, in a warning of that.
+    ends: Option<&'a str>,
     changes: Vec<Row<'a>>,
     link: String,
 }
@@ -108,6 +110,12 @@ pub fn compose(
         Some(email) => format!("{} <{email}>", actor.name),
         None => actor.name.clone(),
     };
+    // A warning's record has no changes: it tells the purge time, which stays as it is.
+    let is_warning = record.action == Action::Remind;
+    let (told, changes) =
+        record
+            .changes
+            .split_at(if is_warning { record.changes.len() } else { 0 });
     let view = View {
         recipient: &recipient.name,
         account: &account.name,
@@ -121,7 +129,8 @@ pub fn compose(
         ip: record.origin.ip.map(|ip| ip.to_string()),
         client: record.origin.user_agent.as_deref(),
         source: source(record.origin.source),
-        changes: record.changes.iter().map(Row::from).collect(),
+        ends: told.iter().find_map(|told| told.new.as_deref()),
+        changes: changes.iter().map(Row::from).collect(),
         link: console.audit_link(record),
     };
     Ok(Mail {
@@ -175,7 +184,7 @@ fn sentence(action: Action) -> &'static str {
             "An API token was used for the first time, or for the first time today from this address."
         }
         Action::Purge => "An API token has reached its purge time and is gone.",
-        Action::Remind => "An API token will reach its purge time soon.",
+        Action::Remind => "An API token will reach its purge time soon. From then on it is gone.",
         Action::Leak => "The secret of an API token was reported as leaked. The token is revoked.",
     }
 }
@@ -191,7 +200,10 @@ fn advice(action: Action) -> Option<&'static str> {
             Some("If you don't recognise this, revoke the token and talk to whoever did it.")
         }
         Action::Leak => Some("Create a new token and find out where the old one was published."),
-        Action::Remind => Some("Whatever still uses it needs a new token by then."),
+        Action::Remind => Some(
+            "Whatever still uses it fails from then on. Choose its lifetime anew, or put a new token in \
+             its place, before that.",
+        ),
         Action::Revoke | Action::Delete | Action::Purge => None,
     }
 }
@@ -271,6 +283,23 @@ mod tests {
     #[test]
     fn a_mail_tells_what_which_who_when_and_from_where() {
         let mail = mail(Action::Update, "Warehouse sync");
+        insta::assert_snapshot!(format!(
+            "To: {}\nSubject: {}\n\n{}\n-----\n{}",
+            mail.to, mail.subject, mail.text, mail.html
+        ));
+    }
+
+    #[test]
+    fn a_warning_tells_when_the_token_ends() {
+        let mut record = testing::audit(Action::Remind, &testing::token(), testing::now(), 1);
+        record.origin.actor = crate::domain::audit::Actor::system();
+        record.origin.source = Source::System;
+        (record.origin.ip, record.origin.user_agent) = (None, None);
+        let end = Some("2026-11-30T10:00:00Z".to_owned());
+        record.changes = vec![Change::new("purgeAt", end.clone(), end)];
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
         insta::assert_snapshot!(format!(
             "To: {}\nSubject: {}\n\n{}\n-----\n{}",
             mail.to, mail.subject, mail.text, mail.html

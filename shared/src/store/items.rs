@@ -90,17 +90,41 @@ pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
 }
 
 /// A token's optional attributes: an update has to remove those that it doesn't set.
-pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 6] = [
+pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 7] = [
     "purgeAt",
     "revokedAt",
     "revokedBy",
     "revocationReason",
     "retired",
     "expiresAt",
+    "activeShard",
 ];
 
-/// The attributes of a token that only the recording of a use writes.
+/// The attributes of a token that a change leaves alone: those that only the recording of a use
+/// writes, and (it isn't part of [`TokenItem`]) that of the last warning.
 pub(super) const USE_ATTRIBUTES: [&str; 2] = ["lastUsedAt", "lastUsedIp"];
+
+/// The parts of the indexes over all active tokens. Enough for the writes of one not to meet the limit
+/// of a partition, and few enough for asking each of them every day.
+pub(super) const SHARDS: u8 = 32;
+
+/// The key of a part of those indexes.
+pub(super) fn shard_key(shard: u8) -> String {
+    format!("ACTIVE#{shard:02}")
+}
+
+/// The part in which a token is. The end of its id is random.
+fn shard_of(token: &TokenId) -> u8 {
+    let last = token.as_str().bytes().last();
+    last.map_or(0, |byte| byte % SHARDS)
+}
+
+/// The account and the token that keys name.
+pub(super) fn token_of_keys(pk: &str, sk: &str) -> Option<(AccountId, TokenId)> {
+    let account = pk.strip_prefix("ACCOUNT#")?.parse().ok()?;
+    let token = sk.strip_prefix(TOKEN_PREFIX)?.parse().ok()?;
+    Some((account, token))
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -142,12 +166,20 @@ pub(super) struct TokenItem {
     retired: Option<RetiredSecret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
+    /// For the index of those that nobody uses, in seconds.
+    #[serde(skip_deserializing)]
+    last_activity: i64,
+    /// Only active tokens are in the indexes.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    active_shard: Option<String>,
 }
 
 impl From<&StoredToken> for TokenItem {
     fn from(stored: &StoredToken) -> Self {
         let token = stored.token.clone();
         let status = token.status();
+        let last_activity = token.last_activity().as_second();
+        let active_shard = (status == Status::Active).then(|| shard_key(shard_of(&token.id)));
         let (revoked_at, revoked_by, revocation_reason) = match token.revocation {
             Some(revocation) => (Some(revocation.at), Some(revocation.by), revocation.reason),
             None => (None, None, None),
@@ -181,6 +213,8 @@ impl From<&StoredToken> for TokenItem {
             ciphertext: ByteBuf::from(stored.ciphertext.0.clone()),
             retired: stored.retired.clone(),
             expires_at: token.purge_at.map(expiry),
+            last_activity,
+            active_shard,
         }
     }
 }

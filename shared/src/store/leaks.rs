@@ -42,7 +42,7 @@ impl RecordLeak for Store {
 
     async fn record_leak(&self, find: &FindId, change: &TokenChange) -> Result<(), PortError> {
         let now = change.audit.time;
-        let mut writes = self.change_writes(change)?;
+        let mut writes = self.change_writes(change, None)?;
         writes.push(self.put_over_expired(find_item(find, now), now)?);
         self.transact(writes).await
     }

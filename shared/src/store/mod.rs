@@ -11,6 +11,7 @@ mod platform;
 mod resources;
 mod secrets;
 mod tokens;
+mod upkeep;
 mod vault;
 
 use std::collections::HashMap;

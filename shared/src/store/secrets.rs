@@ -56,11 +56,15 @@ impl RecordUse for Store {
                 account_key(&used.secret.account_id),
                 token_key(&used.secret.token_id),
             )))
-            .update_expression("SET lastUsedAt = :at, lastUsedIp = :ip")
+            .update_expression("SET lastUsedAt = :at, lastUsedIp = :ip, lastActivity = :second")
             .condition_expression("#status = :active")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":active", text(Status::Active.as_str()))
             .expression_attribute_values(":at", text(used.last_use.at.to_string()))
+            .expression_attribute_values(
+                ":second",
+                AttributeValue::N(used.last_use.at.as_second().to_string()),
+            )
             .expression_attribute_values(":ip", text(ip));
         self.transact(vec![
             TransactWriteItem::builder()

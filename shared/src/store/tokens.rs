@@ -84,7 +84,7 @@ impl InsertToken for Store {
 
 impl ChangeToken for Store {
     async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
-        let writes = self.change_writes(change)?;
+        let writes = self.change_writes(change, None)?;
         self.transact(writes).await
     }
 }
@@ -172,10 +172,12 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
-    /// The writes of a change: token, every secret, idempotency record, audit record.
+    /// The writes of a change: token, every secret, idempotency record, audit record. With `idle_since`
+    /// they only happen if nothing has happened to the token after that.
     pub(super) fn change_writes(
         &self,
         change: &TokenChange,
+        idle_since: Option<Timestamp>,
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let after = &change.after;
         let mut writes = Vec::new();
@@ -184,12 +186,21 @@ impl Store {
             writes.push(self.account_exists(&after.token.account_id)?);
         }
         let item = to_item(&TokenItem::from(after))?;
-        let update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
+        let mut update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
             .condition_expression("#version = :version_read")
             .expression_attribute_values(
                 ":version_read",
                 AttributeValue::N(change.before.token.version.to_string()),
             );
+        if let Some(since) = idle_since {
+            // A use doesn't count as a version.
+            update = update
+                .condition_expression("#version = :version_read AND #lastActivity <= :idle_since")
+                .expression_attribute_values(
+                    ":idle_since",
+                    AttributeValue::N(since.as_second().to_string()),
+                );
+        }
         writes.push(self.update(update)?);
         let before: Vec<_> = change.before.secret_hashes().collect();
         let kept: Vec<_> = after.secret_hashes().collect();

@@ -382,6 +382,33 @@ pub fn globex() -> Account {
     }
 }
 
+fn number(name: &str) -> AttributeDefinition {
+    AttributeDefinition::builder()
+        .attribute_name(name)
+        .attribute_type(ScalarAttributeType::N)
+        .build()
+        .unwrap()
+}
+
+/// An index over the active tokens of all accounts.
+fn active_tokens(name: &str, range: &str, included: &[&str]) -> GlobalSecondaryIndex {
+    let projection = if included.is_empty() {
+        Projection::builder().projection_type(ProjectionType::KeysOnly)
+    } else {
+        let included = included.iter().map(ToString::to_string).collect();
+        Projection::builder()
+            .projection_type(ProjectionType::Include)
+            .set_non_key_attributes(Some(included))
+    };
+    GlobalSecondaryIndex::builder()
+        .index_name(name)
+        .key_schema(element("activeShard", KeyType::Hash))
+        .key_schema(element(range, KeyType::Range))
+        .projection(projection.build())
+        .build()
+        .unwrap()
+}
+
 fn attribute(name: &str) -> AttributeDefinition {
     AttributeDefinition::builder()
         .attribute_name(name)
@@ -412,6 +439,15 @@ async fn create_tokens(client: &Client) {
         .attribute_definitions(attribute("sk"))
         .key_schema(element("pk", KeyType::Hash))
         .key_schema(element("sk", KeyType::Range))
+        .attribute_definitions(attribute("activeShard"))
+        .attribute_definitions(number("expiresAt"))
+        .attribute_definitions(number("lastActivity"))
+        .global_secondary_indexes(active_tokens(
+            "byEnd",
+            "expiresAt",
+            &["autoPurge", "purgeAt", "reminded"],
+        ))
+        .global_secondary_indexes(active_tokens("byActivity", "lastActivity", &[]))
         .stream_specification(stream)
         .send()
         .await

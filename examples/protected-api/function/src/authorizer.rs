@@ -28,23 +28,23 @@ enum Obligation {
 }
 
 impl Caller {
-    /// Reads `requestContext.authorizer.lambda`.
+    /// Reads `requestContext.authorizer.lambda` of an HTTP API, or `requestContext.authorizer` of a REST API.
     ///
     /// # Errors
     /// [`ApiError::AuthorizerContext`] when it is missing or unusable: then no authorizer has decided.
     /// [`ApiError::UnknownObligation`] when it asks for something this API can't enforce.
     pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
-        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-            return Err(ApiError::AuthorizerContext);
-        };
-        let authorizer = context
-            .authorizer
-            .as_ref()
-            .ok_or(ApiError::AuthorizerContext)?;
         let text = |name: &str| {
-            let value = authorizer.fields.get(name).and_then(Value::as_str);
-            value.ok_or(ApiError::AuthorizerContext)
+            let value = match request.request_context_ref()? {
+                RequestContext::ApiGatewayV2(context) => {
+                    context.authorizer.as_ref()?.fields.get(name)
+                }
+                RequestContext::ApiGatewayV1(context) => context.authorizer.fields.get(name),
+                _ => None,
+            };
+            value.and_then(Value::as_str)
         };
+        let text = |name: &str| text(name).ok_or(ApiError::AuthorizerContext);
         let id = |name: &str| {
             text(name).and_then(|id| {
                 if is_id(id) {

@@ -69,7 +69,7 @@ pub(crate) async fn create(
     let body = object(request)?;
     caller.may_create(body.get("integrationId"))?;
     let resource = Resource::create(new_id(request)?, kind, body)?;
-    insert(store, caller, &resource).await
+    insert(store, caller, request, &resource).await
 }
 
 pub(crate) async fn get(store: &impl ResourceStore, key: &Key) -> Result<Response<Body>> {
@@ -98,19 +98,25 @@ pub(crate) async fn clone(
         }
     }
     let resource = original.copy(new_id(request)?, fields.finish(false)?.name);
-    insert(store, caller, &resource).await
+    insert(store, caller, request, &resource).await
 }
 
 async fn insert(
     store: &impl ResourceStore,
     caller: &Caller,
+    request: &Request,
     resource: &Resource,
 ) -> Result<Response<Body>> {
     if !store.create(&caller.account_id, resource).await? {
         return Err(ApiError::ResourceExists);
     }
     let mut response = respond(StatusCode::CREATED, "application/json", &json!(resource));
-    let location = format!("/v1/{}/{}", resource.kind.collection(), resource.id);
+    let location = format!(
+        "{}/v1/{}/{}",
+        base_path(request),
+        resource.kind.collection(),
+        resource.id
+    );
     let location = header::HeaderValue::from_str(&location)
         .map_err(|error| ApiError::Internal(error.into()))?;
     response.headers_mut().insert(header::LOCATION, location);
@@ -201,14 +207,30 @@ fn object(request: &Request) -> Result<Map<String, Value>> {
     })
 }
 
+/// What precedes the API's own paths: the stage of a REST API.
+fn base_path(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV1(context)) => context
+            .path
+            .as_deref()
+            .and_then(|path| path.split_once("/v1/"))
+            .map_or("", |(base, _)| base),
+        _ => "",
+    }
+}
+
 /// When the gateway received the request, and the id it gave it.
 fn context(request: &Request) -> Result<(Timestamp, &str)> {
-    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-        return Err(ApiError::AuthorizerContext);
+    let (time, id) = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => (context.time_epoch, &context.request_id),
+        Some(RequestContext::ApiGatewayV1(context)) => {
+            (context.request_time_epoch, &context.request_id)
+        }
+        _ => return Err(ApiError::AuthorizerContext),
     };
-    let time = Timestamp::from_millisecond(context.time_epoch)
-        .map_err(|error| ApiError::Internal(error.into()))?;
-    Ok((time, context.request_id.as_deref().unwrap_or_default()))
+    let time =
+        Timestamp::from_millisecond(time).map_err(|error| ApiError::Internal(error.into()))?;
+    Ok((time, id.as_deref().unwrap_or_default()))
 }
 
 #[expect(

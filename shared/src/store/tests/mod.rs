@@ -10,6 +10,7 @@ mod lists;
 mod mails;
 mod platform;
 mod time_to_live;
+mod upkeep;
 mod uses;
 mod vault;
 

@@ -288,6 +288,38 @@ async fn a_list_says_everything_that_is_wrong_with_its_query() {
 }
 
 #[tokio::test]
+async fn a_rest_api_hands_over_the_same() {
+    let store = platform();
+    let update = event("rest-update-export-of-integration-app");
+    let renamed = send(&store, &update).await;
+    assert_eq!(
+        (renamed.status, &renamed.body["name"]),
+        (200, &json!("Renamed"))
+    );
+    let settings = with_body(update.clone(), &json!({ "settings": {} }));
+    refused(&store, &settings, 403, "field_not_allowed").await;
+    let create = event("rest-create-export");
+    let into_app = with_body(
+        create.clone(),
+        &json!({ "name": "New", "integrationId": "app1" }),
+    );
+    refused(&store, &into_app, 403, "integration_app_data").await;
+    let created = send(&store, &create).await;
+    assert_eq!(created.status, 201);
+    let id = created.body["id"].as_str().unwrap();
+    assert_eq!(
+        created.headers["location"],
+        format!("/live/v1/exports/{id}")
+    );
+
+    // Another kind of authorizer's claims are no context of ours.
+    let mut claims = update;
+    claims["requestContext"]["authorizer"] =
+        json!({ "claims": { "accountId": "acme", "tokenId": "tok_1", "obligations": "[]" } });
+    refused(&store, &claims, 500, "authorizer_context_missing").await;
+}
+
+#[tokio::test]
 async fn a_created_resource_can_be_read_at_its_location() {
     let store = platform();
     let created = send(&store, &event("create-export")).await;

@@ -1,0 +1,83 @@
+//! Warns of tokens that will end soon: once a day, a record, and by it a mail, for each warning.
+
+use jiff::Timestamp;
+use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::ports::{Clock, Entropy, ListEnding, PortError, RecordReminder, Reminder};
+use latchkey::domain::upkeep::{Ending, Reminded, Warnings, sweep};
+use latchkey::schedule::ScheduledEvent;
+
+/// How often a warning is tried again when the token changes under it.
+const ATTEMPTS: usize = 5;
+
+/// Gives every warning that is due. It begins nothing after `until`.
+///
+/// # Errors
+/// When not every warning could be given; the next attempt gives the others.
+pub async fn handle(
+    store: &(impl ListEnding + RecordReminder),
+    system: &(impl Clock + Entropy),
+    warnings: &Warnings,
+    until: Timestamp,
+    event: ScheduledEvent,
+) -> Result<(), PortError> {
+    let (now, event) = (system.now(), &event);
+    let horizon = warnings.horizon(now);
+    let given = sweep(
+        system,
+        until,
+        |position| store.list_ending(now, horizon, position),
+        |ending: Ending| async move {
+            // Most of the tokens on the list had theirs on an earlier day.
+            if warnings.due(&ending, now).is_none() {
+                return Ok(false);
+            }
+            warn(store, system, warnings, &ending, event).await
+        },
+    )
+    .await?;
+    tracing::info!(given, "warned of tokens that end");
+    Ok(())
+}
+
+/// Gives the warning that is due on the token as it is, if there still is one.
+async fn warn(
+    store: &(impl ListEnding + RecordReminder),
+    system: &(impl Clock + Entropy),
+    warnings: &Warnings,
+    listed: &Ending,
+    event: &ScheduledEvent,
+) -> Result<bool, PortError> {
+    let (account, id) = (&listed.account_id, &listed.token_id);
+    for _ in 0..ATTEMPTS {
+        let now = system.now();
+        let Some((token, reminded)) = store.get_ending(account, id, now).await? else {
+            return Ok(false);
+        };
+        let ending = Ending::of(&token, reminded);
+        let due = ending.and_then(|ending| Some((warnings.due(&ending, now)?, ending.purge_at)));
+        let Some((days, purge_at)) = due else {
+            return Ok(false);
+        };
+        // Nothing changes; the record says when the token ends.
+        let end = Some(purge_at.to_string());
+        let changes = vec![Change::new("purgeAt", end.clone(), end)];
+        let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)
+            .map_err(|error| PortError::Broken(error.to_string()))?;
+        let reminder = Reminder {
+            reminded: Reminded { purge_at, days },
+            audit,
+        };
+        match store.record_reminder(&reminder).await {
+            Ok(()) => return Ok(true),
+            // Another run gave it, or the token has changed: look again.
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(PortError::Unavailable(format!(
+        "{id} changes again and again"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Revokes tokens that nobody has used or changed for as long as the operator allows.
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey::domain::audit::{Action, Actor};
+use latchkey::domain::id::{AccountId, TokenId};
+use latchkey::domain::ports::{Clock, EndIdle, Entropy, GetToken, PortError, TokenChange};
+use latchkey::domain::upkeep::sweep;
+use latchkey::schedule::ScheduledEvent;
+
+/// How often a revocation is tried again when the token changes under it.
+const ATTEMPTS: usize = 5;
+
+/// Why these tokens are revoked, as their records say.
+const REASON: &str = "idle";
+
+/// Revokes every token that has been idle for that long; none if there is no such time. It begins
+/// nothing after `until`.
+///
+/// # Errors
+/// When not every one could be revoked; the next attempt revokes the others.
+pub async fn handle(
+    store: &(impl EndIdle + GetToken),
+    system: &(impl Clock + Entropy),
+    idle_time: Option<SignedDuration>,
+    until: Timestamp,
+    event: ScheduledEvent,
+) -> Result<(), PortError> {
+    let Some(idle_time) = idle_time else {
+        return Ok(());
+    };
+    let since = system.now().checked_sub(idle_time);
+    let (since, event) = (since.unwrap_or(Timestamp::MIN), &event);
+    let revoked = sweep(
+        system,
+        until,
+        |position| store.list_idle(since, position),
+        |(account, id)| async move { revoke(store, system, since, &account, &id, event).await },
+    )
+    .await?;
+    tracing::info!(revoked, "revoked idle tokens");
+    Ok(())
+}
+
+/// Revokes a token if nothing has happened to it after `since`.
+async fn revoke(
+    store: &(impl EndIdle + GetToken),
+    system: &(impl Clock + Entropy),
+    since: Timestamp,
+    account: &AccountId,
+    id: &TokenId,
+    event: &ScheduledEvent,
+) -> Result<bool, PortError> {
+    for _ in 0..ATTEMPTS {
+        let now = system.now();
+        let Some(before) = store.get_token(account, id, now).await? else {
+            return Ok(false);
+        };
+        if before.token.last_activity() > since {
+            return Ok(false);
+        }
+        let Some(token) = before
+            .token
+            .revoke(Actor::system(), now, Some(REASON.into()))
+        else {
+            return Ok(false);
+        };
+        let origin = event.origin();
+        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)
+            .map_err(|error| PortError::Broken(error.to_string()))?;
+        match store.change_idle(&change, since).await {
+            Ok(()) => return Ok(true),
+            // It was used or changed just now: look again.
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(PortError::Unavailable(format!(
+        "{id} changes again and again"
+    )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,371 @@
+//! What time does to tokens: the warnings before one ends, and the end of those that nobody uses.
+
+use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::auto_purge::AutoPurge;
+use super::id::{AccountId, TokenId};
+use super::paging::Page;
+use super::ports::{Clock, PortError};
+use super::token::{Status, Token};
+
+/// How many tokens are worked on at the same time.
+const CONCURRENCY: usize = 16;
+
+/// The most days before its end at which a token can be warned of: warnings come in the second half
+/// of a life, and the longest life is thirty days.
+pub const MAX_WARNING_DAYS: u8 = 15;
+
+fn days(days: u8) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(days))
+}
+
+/// A token whose end is known, as far as its warnings depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Whose token.
+    pub account_id: AccountId,
+    /// Which token.
+    pub token_id: TokenId,
+    /// The chosen lifetime.
+    pub auto_purge: AutoPurge,
+    /// The instant from which it is gone.
+    pub purge_at: Timestamp,
+    /// The last warning that was given.
+    pub reminded: Option<Reminded>,
+}
+
+impl Ending {
+    /// The end of a token; `None` if it has none, or can't be used anyway.
+    pub fn of(token: &Token, reminded: Option<Reminded>) -> Option<Self> {
+        let purge_at = token
+            .purge_at
+            .filter(|_| token.status() == Status::Active)?;
+        Some(Self {
+            account_id: token.account_id.clone(),
+            token_id: token.id.clone(),
+            auto_purge: token.auto_purge,
+            purge_at,
+            reminded,
+        })
+    }
+}
+
+/// A warning that was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reminded {
+    /// Of which end. A lifetime that is chosen anew has an end, and warnings, of its own.
+    pub purge_at: Timestamp,
+    /// The warning, by its days before the end.
+    pub days: u8,
+}
+
+/// How many days before a token's end its people are warned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warnings(Vec<u8>);
+
+impl Warnings {
+    /// Reads days with commas between them, such as `7,3,1`; `None` unless each is from 1 to
+    /// [`MAX_WARNING_DAYS`].
+    pub fn parse(text: &str) -> Option<Self> {
+        text.split(',')
+            .map(|days| days.trim().parse().ok())
+            .map(|days| days.filter(|days| (1..=MAX_WARNING_DAYS).contains(days)))
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    /// Until when tokens end that may have a warning to be given.
+    pub fn horizon(&self, now: Timestamp) -> Timestamp {
+        let most = self.0.iter().copied().max().unwrap_or_default();
+        now.checked_add(days(most + 1)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The warning that is to be given now, by its days before the end.
+    ///
+    /// A warning is due from one day before its own day on: whoever asks once a day then warns in time,
+    /// and not up to a day late. What was missed is made up for, but only the latest counts. Nobody is
+    /// warned in the first half of a token's life, whose end was chosen just before.
+    pub fn due(&self, ending: &Ending, now: Timestamp) -> Option<u8> {
+        let lifetime = ending.auto_purge.duration()?;
+        let left = ending.purge_at.duration_since(now);
+        if left <= SignedDuration::ZERO {
+            return None;
+        }
+        let warning = self
+            .0
+            .iter()
+            .copied()
+            .filter(|warning| days(2 * warning) <= lifetime && left < days(warning + 1))
+            .min()?;
+        let given = ending
+            .reminded
+            .filter(|reminded| reminded.purge_at == ending.purge_at)
+            .is_some_and(|reminded| reminded.days <= warning);
+        (!given).then_some(warning)
+    }
+}
+
+/// Where a list over all accounts goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The part of the index.
+    pub shard: u8,
+    /// The last entry that was read: its place in the index. `None` before the shard's first one.
+    pub last: Option<(i64, AccountId, TokenId)>,
+}
+
+/// Works through every page of a list, many items at a time, and answers how many there was something
+/// to do about. An item that fails is tried again by the next run, and doesn't hold up the others.
+///
+/// # Errors
+/// When an item failed, or at `until`, when the time is up; whoever calls again goes on, since what is
+/// done is not on the list any more.
+pub async fn sweep<T, L, W>(
+    clock: &impl Clock,
+    until: Timestamp,
+    list: impl Fn(Option<Position>) -> L,
+    work: impl Fn(T) -> W,
+) -> Result<usize, PortError>
+where
+    L: Future<Output = Result<Page<T, Position>, PortError>>,
+    W: Future<Output = Result<bool, PortError>>,
+{
+    let (mut done, mut failed, mut late) = (0, 0, false);
+    let mut position = None;
+    loop {
+        let page = list(position).await?;
+        let mut results = stream::iter(page.items)
+            .map(|item| async {
+                if clock.now() >= until {
+                    return None;
+                }
+                Some(work(item).await)
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some(result) = results.next().await {
+            match result {
+                Some(Ok(true)) => done += 1,
+                Some(Ok(false)) => {}
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a token could not be worked on");
+                    failed += 1;
+                }
+                None => late = true,
+            }
+        }
+        position = page.next;
+        late |= position.is_some() && clock.now() >= until;
+        if late {
+            return Err(PortError::Unavailable(format!(
+                "out of time: {done} done, {failed} failed, the rest is left to the next attempt"
+            )));
+        }
+        if position.is_none() {
+            break;
+        }
+    }
+    if failed > 0 {
+        return Err(PortError::Unavailable(format!(
+            "{failed} failed, {done} done"
+        )));
+    }
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{FixedClock, now, token};
+
+    fn ending(auto_purge: AutoPurge) -> Ending {
+        let token = Token {
+            auto_purge,
+            purge_at: Some(auto_purge.purge_at(now()).unwrap_or(Timestamp::MAX)),
+            ..token()
+        };
+        Ending::of(&token, None).unwrap()
+    }
+
+    fn standard() -> Warnings {
+        Warnings::parse("7,3,1").unwrap()
+    }
+
+    /// The warnings that a run every so many hours gives, with the hours that are left at each.
+    fn given(warnings: &Warnings, mut ending: Ending, first: i64, every: i64) -> Vec<(u8, i64)> {
+        let mut given = Vec::new();
+        let mut time = now() + SignedDuration::from_hours(first);
+        while time < ending.purge_at {
+            if let Some(days) = warnings.due(&ending, time) {
+                given.push((days, ending.purge_at.duration_since(time).as_hours()));
+                ending.reminded = Some(Reminded {
+                    purge_at: ending.purge_at,
+                    days,
+                });
+            }
+            time += SignedDuration::from_hours(every);
+        }
+        given
+    }
+
+    #[test]
+    fn days_are_numbers_of_a_range_with_commas_between_them() {
+        assert_eq!(Warnings::parse("7, 3,1"), Some(Warnings(vec![7, 3, 1])));
+        assert_eq!(Warnings::parse("15"), Some(Warnings(vec![15])));
+        for bad in ["", "0", "16", "7,,1", "7;3", "-1", "seven", "300"] {
+            assert_eq!(Warnings::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_long_life_has_every_warning_in_time_and_a_short_one_those_of_its_second_half() {
+        let days = |auto_purge| given(&standard(), ending(auto_purge), 5, 24);
+        // Five hours after the creation, and then once a day.
+        let expected = vec![(7, 187), (3, 91), (1, 43)];
+        assert_eq!(days(AutoPurge::ThirtyDays), expected);
+        assert_eq!(days(AutoPurge::TenDays), [(3, 91), (1, 43)]);
+        assert_eq!(days(AutoPurge::FourDays), [(1, 43)]);
+        for short in [AutoPurge::OneDay, AutoPurge::FourHours, AutoPurge::OneHour] {
+            assert_eq!(given(&standard(), ending(short), 0, 1), [], "{short:?}");
+        }
+        let endless = ending(AutoPurge::Never);
+        assert_eq!(standard().due(&endless, now()), None);
+    }
+
+    #[test]
+    fn a_missed_warning_is_made_up_for_and_two_are_one() {
+        let ending = ending(AutoPurge::ThirtyDays);
+        let left = |days: i64| ending.purge_at - SignedDuration::from_hours(24 * days);
+        assert_eq!(standard().due(&ending, left(8)), None);
+        assert_eq!(standard().due(&ending, left(6)), Some(7));
+        // Nothing ran for five days: the warning of seven days is not given any more.
+        assert_eq!(standard().due(&ending, left(3)), Some(3));
+        assert_eq!(standard().due(&ending, left(1)), Some(1));
+        assert_eq!(standard().due(&ending, left(0)), None);
+    }
+
+    #[test]
+    fn another_end_has_warnings_of_its_own() {
+        let mut ending = ending(AutoPurge::ThirtyDays);
+        let time = ending.purge_at - SignedDuration::from_hours(20);
+        ending.reminded = Some(Reminded {
+            purge_at: ending.purge_at,
+            days: 1,
+        });
+        assert_eq!(standard().due(&ending, time), None);
+        ending.purge_at += SignedDuration::from_secs(1);
+        assert_eq!(standard().due(&ending, time), Some(1));
+    }
+
+    #[test]
+    fn a_revoked_token_has_no_end_to_be_warned_of() {
+        let token = Token {
+            purge_at: Some(now()),
+            ..token()
+        };
+        assert!(Ending::of(&token, None).is_some());
+        let revoked = token.revoke(crate::testing::owner_actor(), now(), None);
+        assert_eq!(Ending::of(&revoked.unwrap(), None), None);
+    }
+
+    proptest! {
+        #[test]
+        fn however_often_it_runs_each_warning_is_given_once_and_they_only_get_shorter(
+            first in 0_i64..48,
+            every in 1_i64..200,
+            chosen in proptest::collection::vec(1_u8..=MAX_WARNING_DAYS, 1..5),
+        ) {
+            let warnings = Warnings(chosen.clone());
+            let given = given(&warnings, ending(AutoPurge::ThirtyDays), first, every);
+            for pair in given.windows(2) {
+                prop_assert!(pair[0].0 > pair[1].0);
+            }
+            for (days, left) in &given {
+                prop_assert!(chosen.contains(days));
+                prop_assert!(*left < 24 * (i64::from(*days) + 1));
+            }
+            if every <= 24 {
+                let distinct: std::collections::BTreeSet<_> = chosen.into_iter().collect();
+                prop_assert_eq!(given.len(), distinct.len());
+                for (days, left) in &given {
+                    prop_assert!(*left >= 24 * i64::from(*days));
+                }
+            }
+        }
+    }
+
+    /// A list of the numbers below `count`, three to a page.
+    async fn numbers(
+        count: usize,
+        position: Option<Position>,
+    ) -> Result<Page<usize, Position>, PortError> {
+        let start = position.map_or(0, |position| usize::from(position.shard));
+        let end = (start + 3).min(count);
+        Ok(Page {
+            items: (start..end).collect(),
+            next: (end < count).then(|| Position {
+                shard: u8::try_from(end).unwrap(),
+                last: None,
+            }),
+        })
+    }
+
+    #[tokio::test]
+    async fn every_item_of_every_page_has_its_turn_though_some_fail() {
+        let seen = Mutex::new(Vec::new());
+        let work = async |number: usize| {
+            seen.lock().unwrap().push(number);
+            match number {
+                4 => Err(PortError::Unavailable("busy".into())),
+                number => Ok(number % 2 == 0),
+            }
+        };
+        let clock = FixedClock(now());
+        let swept = sweep(
+            &clock,
+            Timestamp::MAX,
+            |position| numbers(8, position),
+            work,
+        )
+        .await;
+        let error = swept.unwrap_err().to_string();
+        assert!(error.contains("1 failed, 3 done"), "{error}");
+        let mut seen = seen.into_inner().unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..8).collect::<Vec<_>>());
+        let all = async |number: usize| Ok(number > 0);
+        let swept = sweep(&clock, Timestamp::MAX, |position| numbers(8, position), all).await;
+        assert_eq!(swept.unwrap(), 7);
+    }
+
+    /// A clock that goes on by a second whenever it is looked at.
+    struct Ticking(Arc<AtomicUsize>);
+
+    impl Clock for Ticking {
+        fn now(&self) -> Timestamp {
+            let ticks = self.0.fetch_add(1, Ordering::Relaxed);
+            now() + SignedDuration::from_secs(i64::try_from(ticks).unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn when_the_time_is_up_nothing_more_is_begun_and_somebody_has_to_go_on() {
+        let begun = AtomicUsize::new(0);
+        let work = async |_: usize| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            Ok(true)
+        };
+        let clock = Ticking(Arc::default());
+        let until = now() + SignedDuration::from_secs(2);
+        let swept = sweep(&clock, until, |position| numbers(8, position), work).await;
+        assert!(matches!(swept, Err(PortError::Unavailable(_))));
+        assert_eq!(begun.into_inner(), 2);
+    }
+}

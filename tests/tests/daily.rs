@@ -1,0 +1,143 @@
+//! What the daily schedules do, with tokens that are made older than they are.
+
+use end_to_end::{Account, Stack, eventually, send};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What EventBridge sends.
+fn schedule(id: &str) -> Value {
+    json!({
+        "version": "0",
+        "id": id,
+        "source": "aws.events",
+        "detail-type": "Scheduled Event",
+        "time": "2026-11-23T06:00:00Z",
+        "detail": {},
+    })
+}
+
+/// Sets attributes of a token's item.
+async fn set(account: &Account, token: &str, attributes: Value) {
+    let attributes = attributes.as_object().expect("attributes");
+    let sets: Vec<_> = attributes
+        .keys()
+        .map(|name| format!("{name} = :{name}"))
+        .collect();
+    let values: serde_json::Map<_, _> = attributes
+        .iter()
+        .map(|(name, value)| (format!(":{name}"), value.clone()))
+        .collect();
+    let update = json!({
+        "TableName": account.stack.get("tokensTable"),
+        "Key": {
+            "pk": {"S": format!("ACCOUNT#{}", account.id)},
+            "sk": {"S": format!("TOKEN#{token}")},
+        },
+        "UpdateExpression": format!("SET {}", sets.join(", ")),
+        "ExpressionAttributeValues": values,
+    });
+    let target = "DynamoDB_20120810.UpdateItem";
+    account.stack.aws("dynamodb", target, update).await;
+}
+
+fn full(name: &str, auto_purge: &str) -> Value {
+    json!({"name": name, "autoPurge": auto_purge, "scope": {"type": "full"}})
+}
+
+#[tokio::test]
+async fn a_token_that_ends_tomorrow_is_warned_of_once_by_record_and_mail() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "reminded", "enterprise").await;
+    // Its end is what the other one's is set to. It is too short-lived to be warned of itself.
+    let (short, _) = account.create_token(full("A day", "1d")).await;
+    let (token, _) = account.create_token(full("Ten days", "10d")).await;
+    let (_, _) = account.create_token(full("Thirty days", "30d")).await;
+    let partition = format!("ACCOUNT#{}", account.id);
+    let item = stack.item(&partition, &format!("TOKEN#{short}")).await;
+    let end = json!({"purgeAt": item["purgeAt"], "expiresAt": item["expiresAt"]});
+    set(&account, &token, end).await;
+    for id in ["first", "first", "second"] {
+        stack.invoke("RemindExpiring", schedule(id)).await;
+    }
+    let [record] = &account.audit("action=remind").await[..] else {
+        panic!("not one warning")
+    };
+    assert_eq!(record["resource"]["id"], json!(token));
+    assert_eq!(record["source"], "system");
+    assert_eq!(record["requestId"], "first");
+    assert_eq!(record["changes"][0]["new"], item["purgeAt"]["S"]);
+    let mail = eventually("the mail", async || {
+        let mut mails = account.mails_to(&account.administrator).await;
+        mails.retain(|mail| {
+            mail["Subject"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("about to be")
+        });
+        mails.pop()
+    })
+    .await;
+    let text = mail["BodyText"].as_str().expect("a text");
+    let end = item["purgeAt"]["S"].as_str().expect("an end");
+    assert!(text.contains(&format!("Ends:     {end}")), "{text}");
+    let link = format!("/#/accounts/{}/tokens/{token}/audit", account.id);
+    assert!(text.contains(&link), "{text}");
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_uses_is_revoked_and_refused_by_the_next_request() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "idle", "enterprise").await;
+    account.add_resource("export", "exp", None).await;
+    let (token, secret) = account.create_token(full("Forgotten", "never")).await;
+    let (_, lively) = account.create_token(full("In use", "never")).await;
+    let call = async |secret: &str| {
+        let request = stack.protected(Method::GET, "/v1/exports/exp");
+        send(request.bearer_auth(secret)).await.status
+    };
+    assert_eq!(call(&lively).await, 200);
+    // With a secret that was replaced and whose grace period is over.
+    let regenerate = account.post(&account.owner, &format!("/tokens/{token}/regenerate"));
+    let grace = json!({"gracePeriodSeconds": 60});
+    let regenerated = send(regenerate.json(&grace)).await.expect(200);
+    let current = regenerated["secret"].as_str().expect("a secret").to_owned();
+    let partition = format!("ACCOUNT#{}", account.id);
+    let mut item = stack.item(&partition, &format!("TOKEN#{token}")).await;
+    let long_ago = json!({"S": "2020-01-01T00:00:00Z"});
+    let mut retired = item["retired"].take();
+    retired["M"]["valid_until"] = long_ago.clone();
+    let replaced = retired["M"]["hash"]["S"]
+        .as_str()
+        .expect("a hash")
+        .to_owned();
+    set(&account, &token, json!({"retired": retired})).await;
+    let activity =
+        json!({"createdAt": long_ago, "updatedAt": long_ago, "lastActivity": {"N": "1577836800"}});
+    set(&account, &token, activity).await;
+    for id in ["first", "second"] {
+        stack.invoke("RevokeIdle", schedule(id)).await;
+    }
+    assert_eq!(call(&secret).await, 403);
+    assert_eq!(call(&current).await, 403);
+    assert_eq!(call(&lively).await, 200);
+    let secret_item = stack.item(&format!("SECRET#{replaced}"), "SECRET").await;
+    assert!(secret_item.is_null(), "{secret_item}");
+    let [record] = &account.audit("action=revoke").await[..] else {
+        panic!("not one revocation")
+    };
+    assert_eq!(record["resource"]["id"], json!(token));
+    assert_eq!(record["source"], "system");
+    let revoked = send(account.get(&account.owner, &format!("/tokens/{token}"))).await;
+    assert_eq!(revoked.expect(200)["revocationReason"], "idle");
+    eventually("the mail", async || {
+        let mails = account.mails_to(&account.owner).await;
+        let about = |mail: &Value| {
+            mail["Subject"]
+                .as_str()
+                .unwrap_or_default()
+                .contains("was revoked")
+        };
+        mails.iter().any(about).then_some(())
+    })
+    .await;
+}

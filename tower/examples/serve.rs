@@ -1,0 +1,48 @@
+//! A service of the platform on axum, whose callers present tokens of Latchkey.
+//!
+//! ```sh
+//! TOKENS_TABLE=… AUDIT_TABLE=… AUDIT_RETENTION_DAYS=400 cargo run -p latchkey-tower --example serve
+//! curl http://127.0.0.1:8080/v1/exports/exp-customers -H "Authorization: Bearer $SECRET"
+//! ```
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, Path};
+use axum::routing::get;
+use axum::{Extension, Json, Router};
+use latchkey::config::Tables;
+use latchkey::domain::ports::{GetResources, GetSecret, RecordUse};
+use latchkey::store::{Store, aws_config};
+use latchkey::system::System;
+use latchkey_tower::{Grant, LatchkeyLayer};
+use serde_json::{Value, json};
+
+/// The service. A revoked token may be accepted for that long; zero asks at every request.
+pub(crate) fn app(
+    store: impl GetSecret + GetResources + RecordUse + Send + 'static,
+    cached_for: Duration,
+) -> Router {
+    let peer = |parts: &http::request::Parts| {
+        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+        Some(peer.ip())
+    };
+    Router::new()
+        .route("/v1/exports/{id}", get(export))
+        .layer(LatchkeyLayer::with_cache(store, System, peer, cached_for))
+}
+
+/// Answers in whose name the export would be read.
+async fn export(Path(id): Path<String>, Extension(grant): Extension<Grant>) -> Json<Value> {
+    Json(json!({"id": id, "accountId": grant.account_id, "tokenId": grant.token_id}))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let store = Store::new(&aws_config().await, Tables::from_env()?);
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 8080)).await?;
+    let app = app(store, Duration::ZERO).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, app).await?;
+    Ok(())
+}

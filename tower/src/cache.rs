@@ -1,0 +1,187 @@
+//! What was read of secrets, for a bounded time.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use latchkey::domain::id::AccountId;
+use latchkey::domain::ports::{Clock, GetResources, GetSecret, PortError, RecordUse, Use};
+use latchkey::domain::resource::{Resource, ResourceRef};
+use latchkey::domain::secret::SecretHash;
+use latchkey::domain::token::Status;
+use latchkey::domain::verification::SecretRecord;
+
+/// The most secrets that are kept, whoever calls with however many: some hundred bytes each, and
+/// 100 KB of one whose scope lists the most resources that it may.
+pub(crate) const MAX_ENTRIES: usize = 1_000;
+
+/// Secrets that were found active, by their hash. The decision is made anew for every request: what is
+/// kept is what it is made from.
+pub(crate) struct Cache {
+    bound: SignedDuration,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    /// With the moment before they were read.
+    records: HashMap<SecretHash, (Timestamp, SecretRecord)>,
+    /// The same by age.
+    order: BTreeSet<(Timestamp, SecretHash)>,
+}
+
+impl Entries {
+    fn remove(&mut self, hash: &SecretHash) {
+        if let Some((read_at, _)) = self.records.remove(hash) {
+            self.order.remove(&(read_at, *hash));
+        }
+    }
+}
+
+impl Cache {
+    /// A cache whose content is never used at that age or later.
+    pub(crate) fn new(bound: SignedDuration) -> Self {
+        Self {
+            bound,
+            entries: Mutex::default(),
+        }
+    }
+
+    /// Nothing that is done under the lock leaves the entries half done.
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_fresh(&self, read_at: Timestamp, now: Timestamp) -> bool {
+        // A clock that was set back must not make an entry live longer.
+        read_at <= now && now.duration_since(read_at) < self.bound
+    }
+
+    fn get(&self, hash: &SecretHash, now: Timestamp) -> Option<SecretRecord> {
+        let mut entries = self.entries();
+        let (read_at, record) = entries.records.get(hash)?;
+        if self.is_fresh(*read_at, now) {
+            return Some(record.clone());
+        }
+        entries.remove(hash);
+        None
+    }
+
+    fn put(&self, record: SecretRecord, read_at: Timestamp) {
+        let mut entries = self.entries();
+        let known = entries.records.get(&record.hash);
+        if known.is_some_and(|(known, _)| *known > read_at) {
+            return;
+        }
+        entries.remove(&record.hash);
+        entries.order.insert((read_at, record.hash));
+        entries.records.insert(record.hash, (read_at, record));
+        while let Some((oldest, hash)) = entries.order.first().copied()
+            && (entries.records.len() > MAX_ENTRIES || !self.is_fresh(oldest, read_at))
+        {
+            entries.remove(&hash);
+        }
+    }
+
+    fn remove(&self, hash: &SecretHash) {
+        self.entries().remove(hash);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        let entries = self.entries();
+        assert_eq!(entries.records.len(), entries.order.len());
+        entries.records.len()
+    }
+}
+
+/// The store as one request sees it: its secret may come from the cache.
+pub(crate) struct ThroughCache<'a, P, C> {
+    pub(crate) store: &'a P,
+    pub(crate) system: &'a C,
+    pub(crate) cache: &'a Cache,
+    /// Whether to read in any case.
+    pub(crate) read: bool,
+    /// Whether the cache had the secret.
+    pub(crate) hit: AtomicBool,
+}
+
+impl<P: GetSecret, C: Clock> GetSecret for ThroughCache<'_, P, C> {
+    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+        // Before the read: a revocation that it misses comes later than this.
+        let now = self.system.now();
+        if !self.read
+            && let Some(record) = self.cache.get(hash, now)
+        {
+            self.hit.store(true, Ordering::Relaxed);
+            return Ok(Some(record));
+        }
+        let found = self.store.get_secret(hash).await?;
+        match &found {
+            // Unknown ones are not kept, or whoever guesses would push out those in use.
+            Some(record) if record.status == Status::Active => self.cache.put(record.clone(), now),
+            _ => self.cache.remove(hash),
+        }
+        Ok(found)
+    }
+}
+
+impl<P: GetResources, C: Sync> GetResources for ThroughCache<'_, P, C> {
+    async fn get_resources(
+        &self,
+        account: &AccountId,
+        names: &[ResourceRef],
+    ) -> Result<Vec<Resource>, PortError> {
+        self.store.get_resources(account, names).await
+    }
+}
+
+impl<P: RecordUse, C: Sync> RecordUse for ThroughCache<'_, P, C> {
+    async fn record_use(&self, used: &Use) -> Result<(), PortError> {
+        // Recorded now or by somebody else before: either way the item has changed.
+        self.cache.remove(&used.secret.hash);
+        self.store.record_use(used).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey::testing::{now, secret_record};
+
+    use super::*;
+
+    fn later(seconds: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_late_answer_does_not_replace_a_newer_one() {
+        let cache = Cache::new(SignedDuration::from_secs(30));
+        let newer = SecretRecord {
+            token_name: "Renamed".into(),
+            ..secret_record()
+        };
+        cache.put(newer.clone(), later(1));
+        cache.put(secret_record(), now());
+        assert_eq!(cache.get(&newer.hash, later(2)), Some(newer));
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn a_panic_elsewhere_does_not_end_the_cache() {
+        let cache = Cache::new(SignedDuration::from_secs(30));
+        cache.put(secret_record(), now());
+        let panicked = std::thread::scope(|scope| {
+            let holder = scope.spawn(|| {
+                let _entries = cache.entries();
+                panic!("while the entries are held");
+            });
+            holder.join().is_err()
+        });
+        assert!(panicked && cache.entries.is_poisoned());
+        assert!(cache.get(&secret_record().hash, now()).is_some());
+        cache.remove(&secret_record().hash);
+        assert_eq!(cache.len(), 0);
+    }
+}
