@@ -54,7 +54,8 @@ impl Functions {
     /// Writes down what went over the wire.
     fn row(&mut self, function: &str, when: &str) {
         let counts = self.wire.take();
-        self.rows.push(format!("| {function} | {when} | {counts} |\n"));
+        self.rows
+            .push(format!("| {function} | {when} | {counts} |\n"));
     }
 
     /// The same for an HTTP answer, which must have that status.
@@ -98,7 +99,7 @@ impl Functions {
         event["rawPath"] = json!(path);
         let event = serde_json::from_value(event).unwrap();
         let answer = authorize::handle(&self.store, &system_at(now()), event).await;
-        answer.unwrap()["isAuthorized"] == true
+        serde_json::to_value(answer.unwrap()).unwrap()["isAuthorized"] == true
     }
 
     async fn sync(&self, event: Value) {
@@ -124,7 +125,6 @@ async fn verifications(functions: &mut Functions) {
     let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
     let request = event!("create-token/custom-scope").body(&full).request();
     let secret = secret_of(&functions.create(request).await);
-    let unknown = "lki_yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
     functions.wire.take();
     let get = ("GET", "/v1/exports/exp_orders");
     assert!(!functions.authorize("lka_no", get.0, get.1).await);
@@ -136,14 +136,14 @@ async fn verifications(functions: &mut Functions) {
     let owned = functions.authorize(&secret, "DELETE", get.1);
     assert!(owned.await);
     functions.row("authorize", "… whose rule needs the resource's owner");
-    let summed = format!("{unknown}{}", "3HAg3t");
-    let known = functions.authorize(&summed, get.0, get.1).await;
-    assert!(!known);
+    // The sample's secret is another token's.
+    let unknown = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
+    assert!(!functions.authorize(unknown, get.0, get.1).await);
+    functions.row("authorize", "unknown, revoked or expired secret");
     let info = |secret: &str| {
         let event = event!("token-info/info");
         event.header("authorization", &format!("Bearer {secret}"))
     };
-    functions.wire.take();
     let request = info(&secret).request();
     let answer = Answer::of(token_info::handle(&functions.store, &system_at(now()), request).await);
     functions.answered("token-info", "any use but the first", &answer, 200);
@@ -184,10 +184,16 @@ async fn creations(functions: &mut Functions) {
 
 async fn changes(functions: &mut Functions) {
     let id = functions.token().await.token.id.to_string();
-    let update = |body: &Value| event!("update-token/rename").token(&id).body(body).request();
+    let update = |body: &Value| {
+        event!("update-token/rename")
+            .token(&id)
+            .body(body)
+            .request()
+    };
     let answer = functions.update(update(&json!({"name": "another"}))).await;
     functions.answered("update-token", "", &answer, 200);
-    let scope = json!({"scope": {"type": "custom", "exports": ["exp_orders"], "imports": ["imp_stock"]}});
+    let scope =
+        json!({"scope": {"type": "custom", "exports": ["exp_orders"], "imports": ["imp_stock"]}});
     let answer = functions.update(update(&scope)).await;
     let when = "another custom scope; one more read per 100 ids";
     functions.answered("update-token", when, &answer, 200);
@@ -221,7 +227,12 @@ async fn questions(functions: &mut Functions) {
     functions.answered("list-tokens", "per page without filters", &answer, 200);
     let audit = event!("list-audit/account").request();
     let answer = Answer::of(list_audit::handle(&store, audit).await);
-    functions.answered("list-audit", "per page of an account or token", &answer, 200);
+    functions.answered(
+        "list-audit",
+        "per page of an account or token",
+        &answer,
+        200,
+    );
     let mine = event!("get-account/mine").request();
     let answer = Answer::of(get_account::handle(&store, mine).await);
     functions.answered("get-account", "the caller's; one read each", &answer, 200);
@@ -239,13 +250,17 @@ async fn events(functions: &mut Functions) {
         ..token()
     };
     functions.engine.add(purged).await;
-    let purge = json_of(include_str!("../../../events/record-purges/ttl-removal.json"));
+    let purge = json_of(include_str!(
+        "../../../events/record-purges/ttl-removal.json"
+    ));
     let event = serde_json::from_value(purge).unwrap();
     let response = record_purges::handle(&functions.store, event).await;
     assert!(response.batch_item_failures.is_empty());
     functions.row("record-purges", "per purge");
 
-    let updated = json_of(include_str!("../../../events/send-notifications/token-updated.json"));
+    let updated = json_of(include_str!(
+        "../../../events/send-notifications/token-updated.json"
+    ));
     for when in ["per record with two recipients", "… delivered again"] {
         let event = serde_json::from_value(updated.clone()).unwrap();
         let console = Console::new("https://tokens.example");
@@ -258,11 +273,24 @@ async fn events(functions: &mut Functions) {
 }
 
 async fn platform(functions: &mut Functions) {
-    let mut resource = json_of(include_str!("../../../events/sync-platform/resource-upserted.json"));
-    let mut gone = json_of(include_str!("../../../events/sync-platform/resource-deleted.json"));
-    let mut account = json_of(include_str!("../../../events/sync-platform/account-upserted.json"));
-    let mut deleted = json_of(include_str!("../../../events/sync-platform/account-deleted.json"));
-    for (event, second) in [(&mut resource, 1), (&mut gone, 2), (&mut account, 3), (&mut deleted, 4)] {
+    let mut resource = json_of(include_str!(
+        "../../../events/sync-platform/resource-upserted.json"
+    ));
+    let mut gone = json_of(include_str!(
+        "../../../events/sync-platform/resource-deleted.json"
+    ));
+    let mut account = json_of(include_str!(
+        "../../../events/sync-platform/account-upserted.json"
+    ));
+    let mut deleted = json_of(include_str!(
+        "../../../events/sync-platform/account-deleted.json"
+    ));
+    for (event, second) in [
+        (&mut resource, 1),
+        (&mut gone, 2),
+        (&mut account, 3),
+        (&mut deleted, 4),
+    ] {
         event["time"] = json!((now() + Duration::from_secs(second)).to_string());
     }
     functions.sync(resource).await;
@@ -272,12 +300,22 @@ async fn platform(functions: &mut Functions) {
     functions.sync(account).await;
     functions.row("sync-platform", "`AccountUpserted`, four members as before");
     functions.sync(deleted).await;
-    functions.row("sync-platform", "`AccountDeleted`, four members, one active token");
+    functions.row(
+        "sync-platform",
+        "`AccountDeleted`, four members, one active token",
+    );
 }
 
 async fn table() -> String {
     let mut rows = Vec::new();
-    for part in ["verifications", "creations", "changes", "questions", "events", "platform"] {
+    for part in [
+        "verifications",
+        "creations",
+        "changes",
+        "questions",
+        "events",
+        "platform",
+    ] {
         let mut functions = Functions::start().await;
         match part {
             "verifications" => verifications(&mut functions).await,
