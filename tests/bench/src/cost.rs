@@ -1,21 +1,23 @@
-//! What a million verifications cost at list prices: on-demand, us-east-1, without free tiers.
+//! What a million verifications cost at list prices: on-demand, us-east-1, without free tiers. Before you
+//! rely on a price, look at the page that it names.
 
 use std::error::Error;
 
 use crate::report::Row;
 
-/// USD per GB-second of Lambda on arm64, first tier. aws.amazon.com/lambda/pricing, November 2026.
+/// USD per GB-second of Lambda on arm64, first tier. Published at aws.amazon.com/lambda/pricing, as quoted in
+/// November 2026.
 const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
 /// USD per million invocations of Lambda. The same page.
 const LAMBDA_REQUESTS: f64 = 0.20;
 /// USD per million read request units of DynamoDB; a consistent read of up to 4 KB is one.
-/// aws.amazon.com/dynamodb/pricing/on-demand, November 2026.
+/// Published at aws.amazon.com/dynamodb/pricing/on-demand, as quoted in November 2026.
 const DYNAMODB_READS: f64 = 0.125;
 /// USD per million calls of an HTTP API, first tier, which the protected API pays with and without an
-/// authorizer. aws.amazon.com/api-gateway/pricing, November 2026.
+/// authorizer. Published at aws.amazon.com/api-gateway/pricing, as quoted in November 2026.
 const API_GATEWAY_CALLS: f64 = 1.00;
 /// USD per million verifications at Clerk (0.00001 each), which announced it with its API keys in beta.
-/// clerk.com/changelog, read in November 2026.
+/// Published at clerk.com/changelog, as quoted in November 2026.
 const CLERK: f64 = 10.0;
 
 /// The memory of the function in the template, in GB.
