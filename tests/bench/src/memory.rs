@@ -34,7 +34,8 @@ pub fn measure(contestant: &Contestant, events: usize) -> Result<Vec<Row>, Box<d
             _ => (EVENT, true),
         };
         let (time, answer) = function.invoke(event)?;
-        if granted(answer.as_bytes()).is_ok() != good {
+        // The empty function lets everybody through.
+        if !contestant.is_empty && granted(answer.as_bytes()).is_ok() != good {
             return Err(format!("{} answered {answer} to {event}", contestant.name).into());
         }
         took.push(millis(time));
