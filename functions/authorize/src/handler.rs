@@ -5,10 +5,8 @@ mod event;
 use lambda_runtime::Error;
 use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
 use latchkey::domain::verification::{Outcome, Refusal, verify};
-use serde_json::Value;
 
-pub use event::Event;
-use event::{Grant, answer};
+pub use event::{Answer, Event};
 
 /// REST APIs turn exactly this error of an authorizer into a 401.
 const UNAUTHORIZED: &str = "Unauthorized";
@@ -21,7 +19,7 @@ pub async fn handle(
     store: &(impl GetSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     event: Event,
-) -> Result<Value, Error> {
+) -> Result<Answer, Error> {
     let method_arn = event.method_arn();
     let outcome = match (event.secret(), event.presentation()) {
         (Some(secret), Some(presentation)) => {
@@ -33,7 +31,7 @@ pub async fn handle(
         Outcome::Granted {
             secret,
             obligations,
-        } => Ok(answer(method_arn, Some(&Grant::new(&secret, &obligations)))),
+        } => Ok(Answer::allow(method_arn, &secret, &obligations)),
         Outcome::Refused(refusal) => {
             tracing::info!(refusal = refusal.as_str(), "refused");
             // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
@@ -41,7 +39,7 @@ pub async fn handle(
             if method_arn.is_some() && refusal != Refusal::Forbidden {
                 return Err(UNAUTHORIZED.into());
             }
-            Ok(answer(method_arn, None))
+            Ok(Answer::deny(method_arn))
         }
     }
 }

@@ -11,7 +11,7 @@ use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{Kind, RetiredSecret, StoredToken, Token};
 use latchkey::domain::verification::SecretRecord;
 use latchkey::testing::{Engine, acme, audit, now, stored_token, system_at, token};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -84,6 +84,7 @@ impl Call {
     ) -> Result<Value, Error> {
         let event = serde_json::from_value(self.0.clone()).unwrap();
         let answer = handle(store, &system_at(now()), event).await;
+        let answer = answer.map(|answer| serde_json::to_value(answer).unwrap());
         let told = match &answer {
             Ok(answer) => answer.to_string(),
             Err(error) => format!("{error} {error:?}"),

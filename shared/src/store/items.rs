@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::str::FromStr;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -267,7 +269,7 @@ pub(super) const OPTIONAL_SECRET_ATTRIBUTES: [&str; 3] = ["purgeAt", "validUntil
 /// The attributes of a secret that only the recording of a use writes.
 pub(super) const SEEN_ATTRIBUTES: [&str; 2] = ["seenDay", "seenAddresses"];
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SecretItem {
     pk: String,
@@ -289,7 +291,7 @@ pub(super) struct SecretItem {
     allowed_cidrs: Vec<IpNet>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seen_day: Option<Date>,
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     seen_addresses: BTreeSet<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
@@ -320,25 +322,83 @@ impl From<SecretRecord> for SecretItem {
     }
 }
 
-impl From<SecretItem> for SecretRecord {
-    fn from(item: SecretItem) -> Self {
-        Self {
-            hash: item.hash,
-            account_id: item.account_id,
-            token_id: item.token_id,
-            token_name: item.token_name,
-            token_hint: item.token_hint,
-            kind: item.kind,
-            integration_id: item.integration_id,
-            status: item.status,
-            scope: item.scope,
-            purge_at: item.purge_at,
-            valid_until: item.valid_until,
-            allowed_cidrs: item.allowed_cidrs,
-            seen: Seen {
-                day: item.seen_day,
-                addresses: item.seen_addresses,
-            },
+/// Reads a [`SecretItem`] attribute by attribute. Every call to the platform waits for this, and the
+/// detour over serde's data model takes several times as long.
+pub(super) fn read_secret(hash: SecretHash, item: Item) -> Result<SecretRecord, PortError> {
+    let mut item = Attributes(item);
+    let kind = item.need("kind", |text| Kind::parse(&text))?;
+    let scope = item.0.remove("scope").ok_or_else(|| broken("scope"))?;
+    Ok(SecretRecord {
+        hash,
+        account_id: item.need("accountId", |text| text.try_into().ok())?,
+        token_id: item.need("tokenId", |text| text.try_into().ok())?,
+        token_name: item.need("tokenName", Some)?,
+        token_hint: item.need("tokenHint", Some)?,
+        kind,
+        integration_id: item.take("integrationId", |text| text.try_into().ok())?,
+        status: item.need("status", |text| Status::parse(&text))?,
+        scope: serde_dynamo::from_attribute_value(scope).map_err(|_| broken("scope"))?,
+        purge_at: item.take("purgeAt", |text| text.parse().ok())?,
+        valid_until: item.take("validUntil", |text| text.parse().ok())?,
+        allowed_cidrs: item.list("allowedCidrs")?,
+        seen: Seen {
+            day: item.take("seenDay", |text| text.parse().ok())?,
+            addresses: item.set("seenAddresses")?,
+        },
+    })
+}
+
+fn broken(name: &str) -> PortError {
+    PortError::Broken(format!("an item doesn't parse: `{name}`"))
+}
+
+/// An item that is being read.
+struct Attributes(Item);
+
+impl Attributes {
+    /// A text; `None` if there is none.
+    fn take<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(String) -> Option<T>,
+    ) -> Result<Option<T>, PortError> {
+        match self.0.remove(name) {
+            None => Ok(None),
+            Some(AttributeValue::S(text)) => read(text).map(Some).ok_or_else(|| broken(name)),
+            Some(_) => Err(broken(name)),
+        }
+    }
+
+    /// A text that must be there.
+    fn need<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(String) -> Option<T>,
+    ) -> Result<T, PortError> {
+        self.take(name, read)?.ok_or_else(|| broken(name))
+    }
+
+    /// A list of texts that must be there.
+    fn list<T: FromStr>(&mut self, name: &str) -> Result<Vec<T>, PortError> {
+        let Some(AttributeValue::L(values)) = self.0.remove(name) else {
+            return Err(broken(name));
+        };
+        let texts = values.into_iter().map(|value| match value {
+            AttributeValue::S(text) => text.parse().map_err(|_| broken(name)),
+            _ => Err(broken(name)),
+        });
+        texts.collect()
+    }
+
+    /// A set of texts; empty if there is none.
+    fn set<T: FromStr + Ord>(&mut self, name: &str) -> Result<BTreeSet<T>, PortError> {
+        match self.0.remove(name) {
+            None => Ok(BTreeSet::new()),
+            Some(AttributeValue::Ss(texts)) => {
+                let texts = texts.into_iter().map(|text| text.parse());
+                texts.collect::<Result<_, _>>().map_err(|_| broken(name))
+            }
+            Some(_) => Err(broken(name)),
         }
     }
 }

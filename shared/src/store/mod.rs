@@ -18,7 +18,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -46,7 +48,12 @@ pub async fn aws_config() -> SdkConfig {
         .operation_timeout(Duration::from_secs(8))
         .build();
     aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+        // Lambda hands the role's credentials over in the environment. To build the chain of all other
+        // places takes longer than the rest of this, on every cold start.
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
+        // It watches streams. Our answers are short, and the timeouts end what doesn't come.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
         .load()
         .await

@@ -2,8 +2,8 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
-use super::items::{SECRET, SecretItem, account_key, secret_key, token_key};
-use super::{Store, built, key, parse, text};
+use super::items::{SECRET, account_key, read_secret, secret_key, token_key};
+use super::{Store, built, key, text};
 use crate::domain::ports::{GetSecret, PortError, RecordUse, Use};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::Status;
@@ -12,8 +12,7 @@ use crate::domain::verification::{MAX_SEEN_ADDRESSES, SecretRecord};
 impl GetSecret for Store {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         let item = self.get_item(key(secret_key(*hash), SECRET)).await?;
-        item.map(|item| parse::<SecretItem>(item).map(SecretRecord::from))
-            .transpose()
+        item.map(|item| read_secret(*hash, item)).transpose()
     }
 }
 

@@ -9,11 +9,18 @@ use std::process::{Command, ExitCode, Stdio};
 use latchkey_bench::cold_start::{self, Contestant};
 use latchkey_bench::fixture::{Engine, Transport, seed};
 use latchkey_bench::report::{Row, table};
-use latchkey_bench::{memory, verification};
+use latchkey_bench::{cost, memory, verification};
 use serde::Deserialize;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 5] = ["verify", "malformed", "cold-start", "memory", "size"];
+const PARTS: [&str; 6] = [
+    "verify",
+    "malformed",
+    "cold-start",
+    "memory",
+    "size",
+    "cost",
+];
 
 /// Where the programs are: `.local/bench/programs.json`, which `make bench` writes.
 #[derive(Deserialize)]
@@ -47,20 +54,27 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let directory = PathBuf::from(std::env::var("LATCHKEY_BENCH")?);
     let programs = std::fs::read_to_string(directory.join("programs.json"))?;
     let programs: Programs = serde_json::from_str(&programs)?;
+    // What isn't measured this time stays as it was measured last.
+    let file = directory.join("../bench.json");
+    let mut all: Vec<Row> = match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes)?,
+        Err(_) => vec![],
+    };
+    let wanted = |part: &&str| named.is_empty() || named.iter().any(|name| name == part);
     let mut rows = Vec::new();
-    for part in PARTS {
-        if named.is_empty() || named.iter().any(|name| *name == part) {
-            println!("{part} …");
-            rows.extend(run(part, &programs, &directory)?);
-        }
+    for part in PARTS.into_iter().filter(|part| wanted(part)) {
+        println!("{part} …");
+        let measured = match part {
+            "cost" => cost::compute(&all)?,
+            part => run(part, &programs, &directory)?,
+        };
+        all.retain(|row| row.part != part);
+        all.extend(measured.iter().cloned());
+        rows.extend(measured);
+        std::fs::write(&file, serde_json::to_vec_pretty(&all)?)?;
     }
-    println!("{}", table(&rows));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("Load averages at the end: {}", load.trim());
-    std::fs::write(
-        directory.join("bench.json"),
-        serde_json::to_vec_pretty(&rows)?,
-    )?;
+    println!("\n{}\nLoad averages: {}", table(&rows), load.trim());
     let missed = rows.iter().filter(|row| row.misses()).count();
     println!("{missed} of the targets missed.");
     Ok(if strict && missed > 0 {

@@ -23,7 +23,6 @@ use latchkey::domain::token::{Ciphertext, Draft, Kind, StoredToken, Token};
 use latchkey::store::{Store, aws_config};
 use latchkey::system::System;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// A gateway's event that presents [`SECRET`]: `POST /v1/exports/exp_orders/invoke`.
 pub const EVENT: &str = include_str!("../../../events/authorize/http-api.json");
@@ -100,6 +99,7 @@ impl Engine {
             ("TZ", ":UTC".into()),
             ("AWS_ENDPOINT_URL", endpoint.clone()),
             ("AWS_REGION", "us-east-1".into()),
+            ("AWS_DEFAULT_REGION", "us-east-1".into()),
             ("AWS_ACCESS_KEY_ID", "bench".into()),
             ("AWS_SECRET_ACCESS_KEY", "bench".into()),
             ("AWS_SESSION_TOKEN", "bench".into()),
@@ -107,6 +107,8 @@ impl Engine {
             ("SSL_CERT_FILE", all.clone()),
             ("AWS_CA_BUNDLE", all),
             ("NODE_EXTRA_CA_CERTS", own),
+            // It would print one about its own age.
+            ("NODE_NO_WARNINGS", "1".into()),
             ("TOKENS_TABLE", TOKENS.into()),
             ("AUDIT_TABLE", AUDIT.into()),
             ("AUDIT_RETENTION_DAYS", "400".into()),
@@ -184,18 +186,20 @@ pub async fn seed() -> Result<(), Box<dyn Error>> {
     store.insert_token(&new).await?;
     let answer = authorize::handle(&store, &System, serde_json::from_str(EVENT)?).await;
     let answer = answer.map_err(|error| error.to_string())?;
-    granted(&answer)
+    granted(&serde_json::to_vec(&answer)?)
 }
 
 /// Sees to it that a function let the call through.
 ///
 /// # Errors
 /// When it didn't.
-pub fn granted(answer: &Value) -> Result<(), Box<dyn Error>> {
-    if answer.get("isAuthorized") == Some(&Value::Bool(true)) {
+pub fn granted(answer: &[u8]) -> Result<(), Box<dyn Error>> {
+    // Looks without parsing, since this too takes time that is measured. Python puts a space in.
+    let yes: [&[u8]; 2] = [br#"{"isAuthorized":true"#, br#"{"isAuthorized": true"#];
+    if yes.iter().any(|yes| answer.starts_with(yes)) {
         return Ok(());
     }
-    Err(format!("not let through: {answer}").into())
+    Err(format!("not let through: {}", String::from_utf8_lossy(answer)).into())
 }
 
 fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error>> {

@@ -2,6 +2,7 @@
 //! two take turns, so that a busy machine slows both.
 
 pub mod cold_start;
+pub mod cost;
 pub mod fixture;
 pub mod lambda;
 pub mod memory;

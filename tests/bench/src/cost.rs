@@ -1,0 +1,69 @@
+//! What a million verifications cost at list prices: on-demand, us-east-1, without free tiers. Before you
+//! rely on a price, look at the page that it names.
+
+use std::error::Error;
+
+use crate::report::Row;
+
+/// USD per GB-second of Lambda on arm64, first tier. Published at aws.amazon.com/lambda/pricing, as quoted in
+/// November 2026.
+const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
+/// USD per million invocations of Lambda. The same page.
+const LAMBDA_REQUESTS: f64 = 0.20;
+/// USD per million read request units of DynamoDB; a consistent read of up to 4 KB is one.
+/// Published at aws.amazon.com/dynamodb/pricing/on-demand, as quoted in November 2026.
+const DYNAMODB_READS: f64 = 0.125;
+/// USD per million calls of an HTTP API, first tier, which the protected API pays with and without an
+/// authorizer. Published at aws.amazon.com/api-gateway/pricing, as quoted in November 2026.
+const API_GATEWAY_CALLS: f64 = 1.00;
+/// USD per million verifications at Clerk (0.00001 each), which announced it with its API keys in beta.
+/// Published at clerk.com/changelog, as quoted in November 2026.
+const CLERK: f64 = 10.0;
+
+/// The memory of the function in the template, in GB.
+const MEMORY: f64 = 0.5;
+/// How long DynamoDB takes to answer on AWS, in ms, where the engine here takes a fraction of one: AWS
+/// promises single-digit milliseconds.
+const DYNAMODB_LATENCY: f64 = 5.0;
+
+/// The cost, from how long a warm invocation took here.
+///
+/// # Errors
+/// When that hasn't been measured.
+pub fn compute(measured: &[Row]) -> Result<Vec<Row>, Box<dyn Error>> {
+    let warm = measured
+        .iter()
+        .find(|row| row.part == "cold-start" && row.what == "authorize: a later event")
+        .ok_or("the cost follows from a warm invocation: run the part cold-start first")?;
+    // Lambda bills whole milliseconds.
+    let billed = (warm.value + DYNAMODB_LATENCY).ceil();
+    let duration = 1e6 * billed / 1e3 * MEMORY * LAMBDA_GB_SECOND;
+    let ours = duration + LAMBDA_REQUESTS + DYNAMODB_READS;
+    let row = |what: String, value| Row::new("cost", what, value, "USD per million");
+    Ok(vec![
+        row(format!("Lambda, {billed} ms at 512 MB each"), duration),
+        row("Lambda, invocations".into(), LAMBDA_REQUESTS),
+        row("DynamoDB, one consistent read each".into(), DYNAMODB_READS),
+        row("**verifications**".into(), ours),
+        row(
+            "API Gateway, the calls themselves".into(),
+            API_GATEWAY_CALLS,
+        ),
+        row("Clerk, verifications of API keys".into(), CLERK),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_add_up() {
+        let warm = Row::new("cold-start", "authorize: a later event", 0.6, "ms");
+        let rows = compute(&[warm]).unwrap();
+        let values: Vec<_> = rows.iter().map(|row| row.value).collect();
+        assert!((values[0] - 0.04).abs() < 1e-4, "6 ms at half a GB");
+        assert!((values[0] + values[1] + values[2] - values[3]).abs() < 1e-9);
+        assert!(compute(&[]).is_err());
+    }
+}
