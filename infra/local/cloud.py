@@ -303,13 +303,21 @@ class Cloud:
             return
         self.ask("record-deployment", "unfinished")
         with step("Deploying Latchkey"):
-            self.sam_deploy("latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS)
+            self.sam_deploy("latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS, **self.sign_in())
         with step("Deploying the example API"):
             authorizer = self.ask("output", "latchkey", "AuthorizerFunctionArn").strip()
             self.sam_deploy(
                 "protected-api", EXAMPLE_TEMPLATE, Architecture=ARCHITECTURE, AuthorizerFunctionArn=authorizer
             )
         self.ask("record-deployment", wanted)
+
+    def sign_in(self):
+        """The user pool's pages are at the local cloud's own address."""
+        return {
+            "AuthorizationEndpoint": f"{self.endpoint}/oauth2/authorize",
+            "TokenEndpoint": f"{self.endpoint}/oauth2/token",
+            "EndSessionEndpoint": f"{self.endpoint}/logout",
+        }
 
     def deployment(self):
         """A digest of everything the deployment is made from."""
