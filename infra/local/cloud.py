@@ -4,7 +4,9 @@
     cloud.py up                  start, deploy and seed; what is already done is not done again
     cloud.py down [--purge]      stop; with --purge forget its data too
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
-    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards
+    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards; the tests of the API
+                                 tokens page need Chromium and its driver, and are left out where there are none,
+                                 but not in CI (CI set in the environment)
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
 Needs Rust and Python 3.10 or newer with venv. Everything it writes is below .local/ and target/.
@@ -105,6 +107,29 @@ def install_tool(name):
 def install_tools(*names):
     with step(f"Installing {', '.join(names)}"), ThreadPoolExecutor() as pool:
         list(pool.map(install_tool, names))
+
+
+# ---- Browser ----------------------------------------------------------------------------------------
+
+# Every test that needs one has this in its name.
+BROWSER_TESTS = "in_the_browser"
+NO_BROWSER = f"""
+{"!" * 100}
+The tests of the API tokens page did NOT run: they need Chromium and its driver
+(on Debian and Ubuntu the packages chromium and chromium-driver).
+{"!" * 100}
+"""
+
+
+def browser():
+    """What the browser tests are told: Chromium, its driver, and the accessibility checker; None without them."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        return None
+    install_tools("axe")
+    (checker,) = (TOOLS / "axe").glob("lib/python*/site-packages/axe_playwright_python/axe.min.js")
+    return {"LATCHKEY_CHROMIUM": chromium, "LATCHKEY_CHROMEDRIVER": driver, "LATCHKEY_AXE": str(checker)}
 
 
 # ---- Build ------------------------------------------------------------------------------------------
@@ -421,6 +446,7 @@ def up():
     start(cloud)
     stack = json.loads(cloud.description.read_text())
     user = stack["users"][0]
+    people = " or ".join(each["email"] for each in stack["users"] if each["role"] == "owner")
     sign_in = json.dumps(
         {
             "AuthFlow": "USER_PASSWORD_AUTH",
@@ -432,9 +458,11 @@ def up():
         f"""
 Ready after {time.monotonic() - STARTED:.1f} s.
 
+  API tokens page  {stack["consoleUrl"]}
   Management API   {stack["apiUrl"]}
   Protected API    {stack["protectedApiUrl"]}
-  Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
+  Sign in as       {people}, password {user["password"]}
+                   (everybody and everything else: .local/stack.json)
   Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
 
 Create a token and use it:
@@ -468,16 +496,23 @@ def test(arguments):
     cloud.stop()
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with_browser = browser()
+    if with_browser is None:
+        if os.environ.get("CI"):
+            fail(f"CI runs every test.{NO_BROWSER}")
+        arguments = [*arguments, *([] if "--" in arguments else ["--"]), "--skip", BROWSER_TESTS]
     try:
         # With the tests, or `cargo test` compiles again what has other features because of them.
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
         command = ["cargo", "test", *packages, "--no-fail-fast", *arguments]
-        environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
+        environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description), **(with_browser or {})}
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
         cloud.stop()
+        if with_browser is None:
+            print(NO_BROWSER, flush=True)
 
 
 def watch():

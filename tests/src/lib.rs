@@ -5,11 +5,13 @@
 
 mod account;
 mod aws;
+mod browser;
 mod stack;
 
 use std::time::{Duration, Instant};
 
-pub use account::{Account, Person};
+pub use account::{Account, PASSWORD, Person};
+pub use browser::{Browser, Target, in_browser};
 pub use stack::{Answer, Stack, USER_AGENT, send};
 
 /// Waits until an attempt has an answer, and returns that.

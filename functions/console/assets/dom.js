@@ -48,7 +48,7 @@ export const unique = (name) => `${name}-${++count}`;
 
 // ---- Time -------------------------------------------------------------------------------------------
 
-const UNITS = [["year", 31_536_000], ["month", 2_592_000], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
 const relativeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const exactFormat = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
 

@@ -115,7 +115,7 @@ export function listView({ route, me, go, links }) {
           ? h("p", { class: "fine" }, "Integration App ", h("a", { href: links.app(me.id, token.integrationId) }, token.integrationId))
           : null),
       cell(1, h("span", { class: `badge ${token.status}`, title: reason }, revoked ? "Revoked" : "Active")),
-      cell(2, token.scope.type === "full" ? "Full access" : h("span", { title: scopeText(token) }, "Custom")),
+      cell(2, token.scope.type === "full" ? "Full access" : ["Custom", h("p", { class: "fine scope" }, scopeText(token).replace(/^Custom: /, ""))]),
       cell(3, token.purgeAt ? time(token.purgeAt) : LIFETIMES.never),
       cell(4, token.lastUsedAt ? time(token.lastUsedAt) : "Never"),
       cell(5, time(token.updatedAt), h("p", { class: "fine clip" }, `by ${token.updatedBy.name}`)),
