@@ -161,6 +161,16 @@ struct ChromeDriver {
 
 impl ChromeDriver {
     async fn start() -> Self {
+        // It chooses a port before it opens it, and gives up if somebody else was faster.
+        for _ in 0..5 {
+            if let Some(started) = Self::try_start().await {
+                return started;
+            }
+        }
+        panic!("the browser's driver doesn't start");
+    }
+
+    async fn try_start() -> Option<Self> {
         let mut process = Command::new(setting("LATCHKEY_CHROMEDRIVER"))
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -169,21 +179,19 @@ impl ChromeDriver {
             .kill_on_drop(true)
             .spawn()
             .expect("the browser's driver");
-        let output = process.stdout.take().expect("its output");
-        let mut lines = BufReader::new(output).lines();
+        let mut lines = BufReader::new(process.stdout.take()?).lines();
         let port = loop {
-            let line = lines.next_line().await.expect("a line");
-            let line = line.expect("the browser's driver ended at once");
+            let line = lines.next_line().await.ok()??;
             if let Some((_, port)) = line.split_once("started successfully on port ") {
                 break port.trim_end_matches('.').to_owned();
             }
         };
         // Somebody has to read on, or it blocks.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self {
+        Some(Self {
             process,
             url: format!("http://127.0.0.1:{port}"),
-        }
+        })
     }
 
     async fn session(&self, profile: &Path) -> WebDriver {

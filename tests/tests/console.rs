@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use end_to_end::Target::{Button, Css, Field};
-use end_to_end::{Account, Browser, Person, Stack, eventually, in_browser, send};
+use end_to_end::{Account, Browser, Stack, eventually, in_browser, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -782,6 +782,7 @@ mod in_the_browser {
     async fn check_open_menu(browser: &Browser) -> Vec<String> {
         browser.picture("menu-wide").await;
         let found = browser.accessibility().await;
+        browser.press("\u{e00c}").await;
         found.into_iter().map(|finding| format!("menu: {finding}")).collect()
     }
 

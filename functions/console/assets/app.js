@@ -79,12 +79,18 @@ function drawHeader(me) {
 async function leave() {
   if (!(await mayDiscard())) return;
   leaving = true;
-  maskAll();
+  // Nothing is left to come back to.
+  say("Signing out…");
+  header.replaceChildren();
   session.signOut();
 }
 
+// A page that the browser kept for its back button is from another session.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
 /** Shows a message instead of a view. */
 function say(title, ...content) {
+  maskAll();
   view?.leave();
   view = null;
   const heading = h("h1", { tabindex: "-1" }, title);
@@ -94,6 +100,7 @@ function say(title, ...content) {
 }
 
 function show(next, title) {
+  maskAll();
   view?.leave();
   view = next;
   main.replaceChildren(next.element);
