@@ -282,7 +282,8 @@ impl Browser {
     /// # Panics
     /// When it never is.
     pub async fn until(&self, expression: &str) -> Value {
-        let script = format!("const value = {expression}; return value instanceof Node ? true : value");
+        let script =
+            format!("const value = {expression}; return value instanceof Node ? true : value");
         let deadline = Instant::now() + PATIENCE;
         loop {
             // A page that is being left answers nothing.
@@ -611,6 +612,9 @@ impl Browser {
 
 /// An address's scheme, host and port.
 fn origin(url: &str) -> String {
-    let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+    let end = url
+        .match_indices('/')
+        .nth(2)
+        .map_or(url.len(), |(at, _)| at);
     url.split_at(end).0.to_owned()
 }

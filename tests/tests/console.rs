@@ -16,7 +16,8 @@ fn list(account: &Account) -> String {
 }
 
 /// The names that the list shows, top down.
-const NAMES: &str = "[...document.querySelectorAll('.tokens tbody .name')].map((e) => e.textContent)";
+const NAMES: &str =
+    "[...document.querySelectorAll('.tokens tbody .name')].map((e) => e.textContent)";
 
 async fn names(browser: &Browser, names: &[&str]) {
     let names = json!(names).to_string();
@@ -26,9 +27,7 @@ async fn names(browser: &Browser, names: &[&str]) {
 }
 
 async fn choose_action(browser: &Browser, token: &str, action: &str) {
-    browser
-        .click(Button(&format!("Actions for {token}")))
-        .await;
+    browser.click(Button(&format!("Actions for {token}"))).await;
     browser.click(Button(action)).await;
 }
 
@@ -58,8 +57,12 @@ mod in_the_browser {
             browser.see("Audit log of Warehouse sync").await;
             assert_eq!(browser.eval("location.hash").await, route);
             assert_eq!(browser.eval("location.search").await, "");
-            let stored = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }]) + document.cookie";
-            assert_eq!(browser.eval(stored).await, r#"[{},{"latchkey.resume":"1"}]"#);
+            let stored =
+                "JSON.stringify([{ ...localStorage }, { ...sessionStorage }]) + document.cookie";
+            assert_eq!(
+                browser.eval(stored).await,
+                r#"[{},{"latchkey.resume":"1"}]"#
+            );
 
             // A reload forgets the session, and goes on by itself.
             browser.run("location.reload()", &[]).await;
@@ -79,7 +82,9 @@ mod in_the_browser {
             browser.open("?code=stolen&state=made-up").await;
             browser.see("This sign-in was not started here").await;
             assert_eq!(browser.eval("location.search").await, "");
-            browser.open("?error=access_denied&error_description=No+entry&state=made-up").await;
+            browser
+                .open("?error=access_denied&error_description=No+entry&state=made-up")
+                .await;
             browser.see("This sign-in was not started here").await;
         })
         .await;
@@ -102,7 +107,12 @@ mod in_the_browser {
         let profile = json!({"id": other, "name": "Second company", "plan": "premium", "apiManagement": false, "members": [member]});
         stack.publish("AccountUpserted", profile).await;
         eventually("the second account", async || {
-            let answer = send(stack.api(Method::GET, "/v1/accounts").bearer_auth(&account.owner.access)).await;
+            let answer = send(
+                stack
+                    .api(Method::GET, "/v1/accounts")
+                    .bearer_auth(&account.owner.access),
+            )
+            .await;
             (answer.expect(200)["accounts"].as_array()?.len() == 2).then_some(())
         })
         .await;
@@ -206,7 +216,9 @@ mod in_the_browser {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-pages", "enterprise").await;
         for number in 1..=27 {
-            account.create_token(full(&format!("Token {number:02}"))).await;
+            account
+                .create_token(full(&format!("Token {number:02}")))
+                .await;
         }
         in_browser(&stack, async |browser| {
             browser.enter(&account.owner, &list(&account)).await;
@@ -227,10 +239,18 @@ mod in_the_browser {
     async fn a_token_is_created_and_its_secret_copied_once() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-create", "enterprise").await;
-        for (kind, id) in [("connection", "con-crm"), ("export", "exp-orders"), ("export", "exp-stock"), ("import", "imp-one"), ("api", "api-one")] {
+        for (kind, id) in [
+            ("connection", "con-crm"),
+            ("export", "exp-orders"),
+            ("export", "exp-stock"),
+            ("import", "imp-one"),
+            ("api", "api-one"),
+        ] {
             account.add_resource(kind, id, None).await;
         }
-        account.add_resource("export", "exp-app", Some("app-1")).await;
+        account
+            .add_resource("export", "exp-app", Some("app-1"))
+            .await;
         in_browser(&stack, async |browser| {
             browser.allow_clipboard().await;
             browser.with_answers().await;
@@ -249,26 +269,40 @@ mod in_the_browser {
             browser.picture("create-errors").await;
 
             browser.write(Field("Name"), "Stock reader").await;
-            browser.write(Field("Description"), "Kept in the warehouse's vault").await;
+            browser
+                .write(Field("Description"), "Kept in the warehouse's vault")
+                .await;
             browser.choose(Field("Auto purge token"), "4 days").await;
             browser.click(Field("Custom")).await;
             browser.write(Field("Search Exports"), "stock").await;
-            browser.until("document.querySelectorAll('[aria-label=Exports] li').length === 1").await;
+            browser
+                .until("document.querySelectorAll('[aria-label=Exports] li').length === 1")
+                .await;
             browser.click(Css("input[value=exp-stock]")).await;
             browser.write(Field("Search Exports"), "").await;
             browser.click(Css("input[value=exp-orders]")).await;
             browser.click(Css("input[value=con-crm]")).await;
             browser.find(Button("Remove exp-stock")).await;
             browser.click(Button("Remove exp-orders")).await;
-            browser.until("!document.querySelector('input[value=exp-orders]').checked").await;
-            browser.write(Field("Allowed addresses"), "192.0.2.7/24 127.0.0.0/8").await;
+            browser
+                .until("!document.querySelector('input[value=exp-orders]').checked")
+                .await;
+            browser
+                .write(Field("Allowed addresses"), "192.0.2.7/24 127.0.0.0/8")
+                .await;
             browser.picture("create").await;
             browser.click(Button("Save")).await;
-            browser.see("“192.0.2.7/24” has bits set behind its length; `192.0.2.0/24` is the range.").await;
-            browser.write(Field("Allowed addresses"), "127.0.0.0/8").await;
+            browser
+                .see("“192.0.2.7/24” has bits set behind its length; `192.0.2.0/24` is the range.")
+                .await;
+            browser
+                .write(Field("Allowed addresses"), "127.0.0.0/8")
+                .await;
 
             // The answer gets lost, but not what was typed, and no second token comes of it.
-            browser.answer("POST v1/accounts", json!({"lost": true})).await;
+            browser
+                .answer("POST v1/accounts", json!({"lost": true}))
+                .await;
             browser.click(Button("Save")).await;
             browser.see("Latchkey could not be reached.").await;
             browser.answer("POST v1/accounts", Value::Null).await;
@@ -287,7 +321,14 @@ mod in_the_browser {
             browser.choose(Field("Auto purge token"), "30 days").await;
             browser.click(Field("Custom")).await;
             browser.click(Css("input[value=exp-app]")).await;
-            assert_eq!(browser.eval("document.querySelectorAll('.picker:not([hidden]) .options input').length").await, 1);
+            assert_eq!(
+                browser
+                    .eval(
+                        "document.querySelectorAll('.picker:not([hidden]) .options input').length"
+                    )
+                    .await,
+                1
+            );
             browser.click(Button("Save & close")).await;
             browser.see("API token created").await;
             browser.picture("created").await;
@@ -304,11 +345,16 @@ mod in_the_browser {
             assert_eq!(browser.places_of(&secret).await, json!([]));
         })
         .await;
-        let answer = send(account.get(&account.owner, "/tokens")).await.expect(200);
+        let answer = send(account.get(&account.owner, "/tokens"))
+            .await
+            .expect(200);
         let tokens = answer["tokens"].as_array().expect("tokens");
         assert_eq!(tokens.len(), 2);
         assert_eq!(tokens[0]["scope"]["exports"], json!(["exp-app"]));
-        assert_eq!(tokens[1]["scope"], json!({"type": "custom", "connections": ["con-crm"], "exports": ["exp-stock"], "imports": [], "apis": []}));
+        assert_eq!(
+            tokens[1]["scope"],
+            json!({"type": "custom", "connections": ["con-crm"], "exports": ["exp-stock"], "imports": [], "apis": []})
+        );
         assert_eq!(tokens[1]["allowedCidrs"], json!(["127.0.0.0/8"]));
         assert_eq!(tokens[1]["description"], "Kept in the warehouse's vault");
         assert_eq!(account.audit("action=create").await[0]["source"], "ui");
@@ -460,10 +506,18 @@ mod in_the_browser {
         .await;
         let views = account.audit("action=view").await;
         assert_eq!(views.len(), 2);
-        assert!(views.iter().all(|view| view["source"] == "ui" && view["resource"]["id"] == id));
+        assert!(
+            views
+                .iter()
+                .all(|view| view["source"] == "ui" && view["resource"]["id"] == id)
+        );
         eventually("the mails about the viewings", async || {
             let mails = account.mails_to(&account.administrator).await;
-            let shown = mails.iter().filter(|mail| mail["Subject"].as_str().is_some_and(|s| s.contains("shown in plain text")));
+            let shown = mails.iter().filter(|mail| {
+                mail["Subject"]
+                    .as_str()
+                    .is_some_and(|s| s.contains("shown in plain text"))
+            });
             (shown.count() == 2).then_some(())
         })
         .await;
@@ -541,8 +595,14 @@ mod in_the_browser {
         let account = Account::create(&stack, "page-audit", "enterprise").await;
         let (id, _) = account.create_token(full("Old name")).await;
         account.create_token(full("Another")).await;
-        let rename = account.request(Method::PATCH, &account.administrator, &format!("/tokens/{id}"));
-        send(rename.json(&json!({"name": "=New name"}))).await.expect(200);
+        let rename = account.request(
+            Method::PATCH,
+            &account.administrator,
+            &format!("/tokens/{id}"),
+        );
+        send(rename.json(&json!({"name": "=New name"})))
+            .await
+            .expect(200);
         in_browser(&stack, async |browser| {
             let downloads = std::env::temp_dir().join(format!("latchkey-downloads-{}", std::process::id()));
             let behaviour = json!({"behavior": "allow", "downloadPath": downloads});
@@ -597,19 +657,32 @@ mod in_the_browser {
     async fn an_integration_app_has_a_list_of_its_own() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-app", "enterprise").await;
-        account.add_resource("import", "imp-app", Some("app-1")).await;
-        account.add_resource("import", "imp-else", Some("app-2")).await;
+        account
+            .add_resource("import", "imp-app", Some("app-1"))
+            .await;
+        account
+            .add_resource("import", "imp-else", Some("app-2"))
+            .await;
         account.create_token(full("Of the account")).await;
         in_browser(&stack, async |browser| {
-            browser.enter(&account.owner, &format!("{}/apps/app-1", list(&account))).await;
-            browser.see("This Integration App has no API tokens yet").await;
+            browser
+                .enter(&account.owner, &format!("{}/apps/app-1", list(&account)))
+                .await;
+            browser
+                .see("This Integration App has no API tokens yet")
+                .await;
             browser.click(Button("Create API token")).await;
             browser.see("Create API token of app-1").await;
             browser.write(Field("Name"), "Runs imports").await;
             browser.choose(Field("Auto purge token"), "10 days").await;
             browser.click(Field("Custom")).await;
             browser.click(Css("input[value=imp-app]")).await;
-            assert_eq!(browser.eval("document.querySelectorAll('.options input').length").await, 1);
+            assert_eq!(
+                browser
+                    .eval("document.querySelectorAll('.options input').length")
+                    .await,
+                1
+            );
             browser.click(Button("Save & close")).await;
             browser.click(Button("Done")).await;
             browser.click(Button("Done")).await;
@@ -639,28 +712,82 @@ mod in_the_browser {
             names(browser, &["Troubled"]).await;
             let problems = [
                 (400, "malformed_json", "Reload the page and try again."),
-                (403, "role_required", "Ask an owner or administrator of the account."),
-                (403, "developer_mode_required", "Turn developer mode on in your profile"),
-                (403, "api_management_license_required", "ask the account's owner for the API Management licence"),
+                (
+                    403,
+                    "role_required",
+                    "Ask an owner or administrator of the account.",
+                ),
+                (
+                    403,
+                    "developer_mode_required",
+                    "Turn developer mode on in your profile",
+                ),
+                (
+                    403,
+                    "api_management_license_required",
+                    "ask the account's owner for the API Management licence",
+                ),
                 (404, "account_not_found", "Choose another account."),
                 (404, "token_not_found", "It was deleted or purged"),
                 (409, "token_active", "Revoke it first, then delete it."),
-                (409, "conflict", "Somebody changed this token at the same moment. Try again."),
-                (412, "version_mismatch", "Look at it again, then repeat your change."),
-                (413, "body_too_large", "Shorten it, or list fewer resources."),
-                (415, "unsupported_media_type", "Reload the page and try again."),
+                (
+                    409,
+                    "conflict",
+                    "Somebody changed this token at the same moment. Try again.",
+                ),
+                (
+                    412,
+                    "version_mismatch",
+                    "Look at it again, then repeat your change.",
+                ),
+                (
+                    413,
+                    "body_too_large",
+                    "Shorten it, or list fewer resources.",
+                ),
+                (
+                    415,
+                    "unsupported_media_type",
+                    "Reload the page and try again.",
+                ),
                 (422, "validation_failed", "Correct the marked fields."),
-                (422, "idempotency_key_reused", "This request was sent before with other entries. Try again."),
-                (429, "", "Too many requests at once. Wait a moment, then try again."),
-                (500, "internal_error", "report the request's id. Request req-1"),
-                (503, "unavailable", "The service is busy. Wait a moment, then try again."),
-                (504, "", "The service is busy. Wait a moment, then try again."),
+                (
+                    422,
+                    "idempotency_key_reused",
+                    "This request was sent before with other entries. Try again.",
+                ),
+                (
+                    429,
+                    "",
+                    "Too many requests at once. Wait a moment, then try again.",
+                ),
+                (
+                    500,
+                    "internal_error",
+                    "report the request's id. Request req-1",
+                ),
+                (
+                    503,
+                    "unavailable",
+                    "The service is busy. Wait a moment, then try again.",
+                ),
+                (
+                    504,
+                    "",
+                    "The service is busy. Wait a moment, then try again.",
+                ),
                 (418, "brand_new", "Something went wrong on our side."),
             ];
             choose_action(browser, "Troubled", "Revoke API token").await;
             for (status, code, words) in problems {
-                let body = if code.is_empty() { json!({"message": "gateway"}) } else { json!({"code": code, "requestId": "req-1"}) };
-                browser.answer("/revoke", json!({"status": status, "body": body})).await;
+                let body = if code.is_empty() {
+                    json!({"message": "gateway"})
+                } else {
+                    json!({"code": code, "requestId": "req-1"})
+                };
+                browser
+                    .answer("/revoke", json!({"status": status, "body": body}))
+                    .await;
                 browser.click(Button("Revoke")).await;
                 browser.see(words).await;
             }
@@ -668,8 +795,15 @@ mod in_the_browser {
             browser.click(Button("Cancel")).await;
 
             // A list that can't be read offers another try.
-            browser.answer("GET v1/accounts", json!({"status": 500, "body": {"code": "internal_error"}})).await;
-            browser.go(&format!("{}?status=active", list(&account))).await;
+            browser
+                .answer(
+                    "GET v1/accounts",
+                    json!({"status": 500, "body": {"code": "internal_error"}}),
+                )
+                .await;
+            browser
+                .go(&format!("{}?status=active", list(&account)))
+                .await;
             browser.see("Something went wrong on our side.").await;
             browser.answer("GET v1/accounts", Value::Null).await;
             browser.click(Button("Try again")).await;
@@ -680,11 +814,17 @@ mod in_the_browser {
             browser.answer("/revoke", slow).await;
             choose_action(browser, "Troubled", "Revoke API token").await;
             browser.click(Button("Revoke")).await;
-            browser.until("document.querySelector('dialog .progress:not([hidden])')").await;
-            browser.until("document.querySelector('dialog button.working[aria-disabled=true]')").await;
+            browser
+                .until("document.querySelector('dialog .progress:not([hidden])')")
+                .await;
+            browser
+                .until("document.querySelector('dialog button.working[aria-disabled=true]')")
+                .await;
             browser.run("letGo()", &[]).await;
             browser.see("The service is busy.").await;
-            browser.until("document.querySelector('dialog .progress[hidden]')").await;
+            browser
+                .until("document.querySelector('dialog .progress[hidden]')")
+                .await;
         })
         .await;
         assert_eq!(account.audit("action=revoke").await.len(), 0);
@@ -695,14 +835,25 @@ mod in_the_browser {
     async fn every_view_is_accessible() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-views", "enterprise").await;
-        for (kind, id) in [("connection", "con-crm"), ("export", "exp-orders"), ("import", "imp-one"), ("api", "api-one")] {
+        for (kind, id) in [
+            ("connection", "con-crm"),
+            ("export", "exp-orders"),
+            ("import", "imp-one"),
+            ("api", "api-one"),
+        ] {
             account.add_resource(kind, id, None).await;
         }
         let custom = json!({"name": "Warehouse sync", "description": "Nightly export of the stock. Kept in the warehouse's vault, under integrations/stock.",
             "autoPurge": "30d", "scope": {"type": "custom", "exports": ["exp-orders"], "connections": ["con-crm"]}});
         let (id, secret) = account.create_token(custom).await;
-        let (revoked, _) = account.create_token(full("A contractor's import with quite a long name that has to wrap somewhere")).await;
-        send(account.post(&account.owner, &format!("/tokens/{revoked}/revoke"))).await.expect(200);
+        let (revoked, _) = account
+            .create_token(full(
+                "A contractor's import with quite a long name that has to wrap somewhere",
+            ))
+            .await;
+        send(account.post(&account.owner, &format!("/tokens/{revoked}/revoke")))
+            .await
+            .expect(200);
         status_with(&account, &secret).await;
         in_browser(&stack, async |browser| {
             browser.open(&list(&account)).await;
@@ -718,9 +869,14 @@ mod in_the_browser {
             browser.click(Button("Mask the token")).await;
 
             browser.click(Button("Actions for Warehouse sync")).await;
-            browser.see("To delete this API token, revoke it first.").await;
+            browser
+                .see("To delete this API token, revoke it first.")
+                .await;
             findings.extend(check_open_menu(browser).await);
-            for (action, name) in [("Revoke API token", "revoke"), ("Generate new token", "generate")] {
+            for (action, name) in [
+                ("Revoke API token", "revoke"),
+                ("Generate new token", "generate"),
+            ] {
                 choose_action(browser, "Warehouse sync", action).await;
                 browser.find(Button("Cancel")).await;
                 findings.extend(check(browser, name).await);
@@ -748,12 +904,18 @@ mod in_the_browser {
             browser.click(Button("Done")).await;
             browser.see("Edit API token").await;
 
-            browser.go(&format!("{}/tokens/{id}/audit", list(&account))).await;
-            browser.until("document.querySelector('.audit tbody tr')").await;
+            browser
+                .go(&format!("{}/tokens/{id}/audit", list(&account)))
+                .await;
+            browser
+                .until("document.querySelector('.audit tbody tr')")
+                .await;
             findings.extend(check(browser, "audit").await);
             browser.click(Button("Close")).await;
             browser.go(&format!("{}/apps/app-1", list(&account))).await;
-            browser.see("This Integration App has no API tokens yet").await;
+            browser
+                .see("This Integration App has no API tokens yet")
+                .await;
             findings.extend(check(browser, "app-empty").await);
             browser.go("#/accounts/nobodys").await;
             browser.see("No such account").await;
@@ -766,13 +928,25 @@ mod in_the_browser {
     /// Checks what is shown in every look, and that nothing sticks out at the side.
     async fn check(browser: &Browser, view: &str) -> Vec<String> {
         let mut findings = Vec::new();
-        for (width, dark, look) in [(1280, false, "wide"), (1280, true, "wide-dark"), (360, false, "narrow"), (360, true, "narrow-dark")] {
+        for (width, dark, look) in [
+            (1280, false, "wide"),
+            (1280, true, "wide-dark"),
+            (360, false, "narrow"),
+            (360, true, "narrow-dark"),
+        ] {
             browser.look(width, dark).await;
             browser.picture(&format!("{view}-{look}")).await;
             let wide = browser.eval("document.documentElement.scrollWidth").await;
-            assert!(wide.as_u64() <= Some(width.into()), "{view} is {wide} wide in {width}");
+            assert!(
+                wide.as_u64() <= Some(width.into()),
+                "{view} is {wide} wide in {width}"
+            );
             let found = browser.accessibility().await;
-            findings.extend(found.into_iter().map(|finding| format!("{view}, {look}: {finding}")));
+            findings.extend(
+                found
+                    .into_iter()
+                    .map(|finding| format!("{view}, {look}: {finding}")),
+            );
         }
         browser.look(1280, false).await;
         findings
@@ -783,7 +957,10 @@ mod in_the_browser {
         browser.picture("menu-wide").await;
         let found = browser.accessibility().await;
         browser.press("\u{e00c}").await;
-        found.into_iter().map(|finding| format!("menu: {finding}")).collect()
+        found
+            .into_iter()
+            .map(|finding| format!("menu: {finding}"))
+            .collect()
     }
 
     /// From the sign-in to a created, copied and revoked token without a pointer.
@@ -865,7 +1042,11 @@ mod in_the_browser {
             browser.press("\u{e004}").await;
             let outlined = "document.activeElement === document.body || getComputedStyle(document.activeElement).outlineStyle !== 'none'";
             let focused = browser.focused().await;
-            assert_eq!(browser.eval(outlined).await, true, "no outline on {focused}");
+            assert_eq!(
+                browser.eval(outlined).await,
+                true,
+                "no outline on {focused}"
+            );
             if focused == name {
                 return;
             }

@@ -1,5 +1,6 @@
 // The audit log of a token, or of a whole account, in a panel.
 
+import { LIFETIMES } from "./actions.js";
 import { account, call, query } from "./api.js";
 import { exact, h, icon, openDialog, problem, relative, toast, unique, working } from "./dom.js";
 
@@ -11,8 +12,15 @@ const SOURCES = { ui: "This page", api: "API", system: "System", leakReport: "Le
 const FIELDS = {
   name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
   kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
-  previousSecretValidUntil: "Old token valid until", "scope.type": "Scope", "scope.connections": "Connections",
+  previousSecretValidUntil: "Old token valid until", scope: "Scope", "scope.connections": "Connections",
   "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
+};
+
+const VALUES = {
+  autoPurge: LIFETIMES,
+  scope: { full: "Full access", custom: "Custom" },
+  status: { active: "Active", revoked: "Revoked" },
+  kind: { account: "Account token", integrationApp: "Integration App token" },
 };
 
 /** Opens the panel; `token` is missing for the account's log. `onClose` hears when it is closed. */
@@ -105,29 +113,28 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
 
   /** A record has a row for every field that changed, and at least one. */
   function rowsOf(record) {
-    const cell = (title, content, extra) => h("td", { role: "cell", "data-label": title, ...extra }, h("div", null, content));
     const changes = record.changes.length ? record.changes : [null];
-    return changes.map((change, index) => {
-      // The record's own cells stand once, above its changes.
-      const again = index > 0 ? { class: "again" } : {};
-      const text = (content) => (index > 0 ? h("span", { class: "visually-hidden" }, content) : content);
-      const by = [record.user.email, record.ip, record.userAgent].filter(Boolean).join(", ");
-      return h("tr", { role: "row", class: index ? null : "first" },
-        cell("Time", text(h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))), again),
-        cell("Source", text(SOURCES[record.source] ?? record.source), again),
-        cell("User", text(h("span", { title: by }, record.user.name, record.ip && !index ? h("span", { class: "fine" }, record.ip) : null)), again),
-        tokenId ? null : cell("Name", text(h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, record.resource.name)), again),
-        cell("Action", text(ACTIONS[record.action] ?? record.action), again),
-        cell("Field", change ? FIELDS[change.field] ?? change.field : ""),
-        cell("Old value", shown(change, change?.old)),
-        cell("New value", shown(change, change?.new)));
-    });
+    const cell = (title, content, span = 1) =>
+      h("td", { role: "cell", "data-label": title, rowspan: span, "aria-rowspan": span }, h("div", null, content));
+    const own = (title, content) => cell(title, content, changes.length);
+    const by = [record.user.email, record.userAgent].filter(Boolean).join(", ");
+    return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
+      index ? [] : [
+        own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
+        own("Source", SOURCES[record.source] ?? record.source),
+        own("User", h("span", { title: by }, record.user.name, record.ip ? h("span", { class: "fine" }, record.ip) : null)),
+        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, record.resource.name)),
+        own("Action", ACTIONS[record.action] ?? record.action),
+      ],
+      cell("Field", change ? FIELDS[change.field] ?? change.field : ""),
+      cell("Old value", change ? shown(change.field, change.old) : ""),
+      cell("New value", change ? shown(change.field, change.new) : "")));
   }
 
-  function shown(change, value) {
-    if (!change || value == null) return "";
+  function shown(field, value) {
+    if (value == null) return "";
     const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
-    return h("span", { class: "value" }, isTime ? exact(value) : value);
+    return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? value);
   }
 
   async function csv() {

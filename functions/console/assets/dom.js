@@ -119,7 +119,7 @@ export function toast(text, kind = "info") {
   const message = h("div", { class: `toast ${kind}` }, h("p", null, text), close);
   const leave = () => message.remove();
   close.addEventListener("click", leave);
-  region.append(message);
+  region.replaceChildren(message);
   setTimeout(leave, 8000);
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct File {
     pub(crate) content_type: &'static str,
     pub(crate) plain: String,
     pub(crate) gzip: Vec<u8>,
+    /// A digest of the content.
+    pub(crate) digest: String,
 }
 
 impl File {
@@ -53,6 +55,7 @@ impl File {
         Ok(Self {
             name,
             content_type,
+            digest: short(Sha256::new_with_prefix(&plain)),
             plain,
             gzip,
         })
@@ -69,12 +72,14 @@ pub(crate) fn version() -> String {
             hash.update(part);
         }
     }
+    short(hash)
+}
+
+/// The beginning of a digest: enough to tell one version from another.
+fn short(hash: Sha256) -> String {
     let digest: [u8; 32] = hash.finalize().into();
-    digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = digest.iter().take(8);
+    digest.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The page, naming the files of that version.

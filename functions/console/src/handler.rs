@@ -49,9 +49,7 @@ impl Site {
 
     fn file(&self, version: &str, name: &str) -> Option<&File> {
         let current = version == self.version;
-        self.files
-            .iter()
-            .find(|file| current && file.name == name)
+        self.files.iter().find(|file| current && file.name == name)
     }
 }
 
@@ -92,7 +90,7 @@ fn respond(
 ) -> Result<Response<Body>, ApiError> {
     let gzip = accepts_gzip(request);
     let form = if gzip { "gzip" } else { "plain" };
-    let tag = format!("\"{}-{:x}-{form}\"", site.version, file.plain.len());
+    let tag = format!("\"{}-{form}\"", file.digest);
     let response = secured(site)
         .header(CACHE_CONTROL, caching)
         .header(VARY, "accept-encoding")
@@ -114,7 +112,10 @@ fn not_found(site: &Site) -> Result<Response<Body>, ApiError> {
         .status(404)
         .header(CACHE_CONTROL, "no-store")
         .header(CONTENT_TYPE, "text/plain; charset=utf-8");
-    build(response, Body::from("There is no such file. Reload the page."))
+    build(
+        response,
+        Body::from("There is no such file. Reload the page."),
+    )
 }
 
 /// What every response says to the browser.
