@@ -51,6 +51,7 @@ mod in_the_browser {
         let account = Account::create(&stack, "page-sign-in", "enterprise").await;
         let (id, _) = account.create_token(full("Warehouse sync")).await;
         in_browser(&stack, async |browser| {
+            browser.with_clock().await;
             // The link of a mail.
             let route = format!("#/accounts/{}/tokens/{id}/audit", account.id);
             browser.enter(&account.owner, &route).await;
@@ -63,6 +64,14 @@ mod in_the_browser {
                 browser.eval(stored).await,
                 r#"[{},{"latchkey.resume":"1"}]"#
             );
+
+            // A session that comes to its end is renewed, unnoticed.
+            let renewals = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/oauth2/token')).length";
+            assert_eq!(browser.eval(renewals).await, 1);
+            browser.advance(Duration::from_secs(59 * 60 + 30)).await;
+            browser.choose(Field("Action"), "Create").await;
+            browser.until(&format!("{renewals} === 2")).await;
+            browser.see("Warehouse sync").await;
 
             // A reload forgets the session, and goes on by itself.
             browser.run("location.reload()", &[]).await;
@@ -136,6 +145,20 @@ mod in_the_browser {
             names(browser, &["Not for everybody"]).await;
             browser.go("#/accounts/nobodys").await;
             browser.see("No such account").await;
+            browser.click(Button("Sign out")).await;
+
+            // A role that is lost while the page is open is lost there, too.
+            browser.enter(&account.administrator, &list(&account)).await;
+            names(browser, &["Not for everybody"]).await;
+            account.publish_profile("manage").await;
+            eventually("the other role", async || {
+                let answer = send(account.get(&account.administrator, "/tokens")).await;
+                (answer.status == 403).then_some(())
+            })
+            .await;
+            browser.choose(Field("Status"), "Active").await;
+            browser.see("Your role in End-to-end is Manage.").await;
+            assert_eq!(browser.eval(NAMES).await, json!([]));
         })
         .await;
     }
@@ -855,12 +878,24 @@ mod in_the_browser {
             .await
             .expect(200);
         status_with(&account, &secret).await;
+        let mut hostile = full("<img src=x onerror=alert(1)>");
+        hostile["description"] = json!("<script>alert(2)</script>\u{202e}");
+        account.create_token(hostile).await;
         in_browser(&stack, async |browser| {
             browser.open(&list(&account)).await;
             browser.find(Button("Sign in")).await;
             let mut findings = check(browser, "sign-in").await;
             browser.sign_in(&account.owner).await;
-            browser.see("2 tokens").await;
+            browser.see("3 tokens").await;
+            browser.see("<img src=x onerror=alert(1)>").await;
+            assert_eq!(
+                browser
+                    .eval(
+                        "document.images.length + document.querySelectorAll('main script').length"
+                    )
+                    .await,
+                0
+            );
             findings.extend(check(browser, "list").await);
 
             browser.click(Button("Show token Warehouse sync")).await;

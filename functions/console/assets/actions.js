@@ -73,7 +73,7 @@ export function secretCell(token, me) {
     cell.replaceChildren(h("code", { class: "hint", "aria-label": `Ends in ${token.hint}` }, `…${token.hint}`), button,
       h("span", { id: note, class: "visually-hidden" }, text));
     if (hadFocus) button.focus();
-    if (said) toast(said);
+    if (said && cell.isConnected) toast(said);
   };
 
   const show = async () => {

@@ -71,6 +71,13 @@ export function whenSessionEnds(action) {
   onSessionEnd = action;
 }
 
+let onRightsChange = () => {};
+
+/** Says what to do when the caller may no longer do what the page thought. */
+export function whenRightsChange(action) {
+  onRightsChange = action;
+}
+
 /** The path of an account. */
 export const account = (id, ...rest) => ["v1", "accounts", id, ...rest].map(encodeURIComponent).join("/");
 
@@ -110,6 +117,7 @@ async function once(method, path, { body, etag, idempotencyKey, accept = "applic
   if (!answer.ok) {
     const problem = await failureOf(answer);
     if (problem.status === 401) onSessionEnd();
+    if (problem.code === "role_required" || problem.code === "account_not_found") onRightsChange();
     throw problem;
   }
   const text = await answer.text();

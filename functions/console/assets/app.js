@@ -1,6 +1,6 @@
 // The page's frame: sign-in, the account, and which view the address asks for.
 
-import { account, call, whenSessionEnds } from "./api.js";
+import { account, call, whenRightsChange, whenSessionEnds } from "./api.js";
 import { openAudit } from "./audit.js";
 import { confirm, h, icon, menuButton, openDialog, problem } from "./dom.js";
 import { formView } from "./form.js";
@@ -10,6 +10,8 @@ import * as session from "./session.js";
 
 const main = document.getElementById("main");
 const header = document.getElementById("header");
+// The roles that the API lets in.
+const mayManage = ({ role }) => role === "owner" || role === "administrator";
 const ROLES = { owner: "Owner", administrator: "Administrator", manage: "Manage", monitor: "Monitor" };
 
 const hash = (parts, query) => {
@@ -60,7 +62,7 @@ function parse(text) {
 // ---- Frame ------------------------------------------------------------------------------------------
 
 function drawHeader(me) {
-  const brand = h("a", { class: "brand", href: "#/" }, h("span", { class: "mark", "aria-hidden": "true" }), "Latchkey");
+  const brand = h("a", { class: "brand", href: me ? links.list(me.id) : "#/" }, h("span", { class: "mark", "aria-hidden": "true" }), "Latchkey");
   if (!session.signedIn()) {
     header.replaceChildren(brand);
     return;
@@ -135,6 +137,18 @@ whenSessionEnds(() => {
   });
 });
 
+// Whoever loses the role while the page is open is told like everybody else.
+whenRightsChange(async () => {
+  const id = parse(shown ?? "").account;
+  ({ body: { accounts } } = await call("GET", "v1/accounts"));
+  const me = accounts.find((each) => each.id === id);
+  if (me && mayManage(me)) return;
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  view?.leave();
+  view = shown = null;
+  await route();
+});
+
 addEventListener("beforeunload", (event) => {
   if (!leaving && view?.dirty?.()) event.preventDefault();
 });
@@ -184,8 +198,6 @@ async function route() {
   }
 }
 
-const mayManage = ({ role }) => role === "owner" || role === "administrator";
-
 function noAccount() {
   drawHeader();
   say("No account", h("p", null, "You are signed in, but you are not a member of any account. Ask an owner or administrator of your company's account to invite you."));
@@ -197,43 +209,39 @@ function denied(me) {
 }
 
 async function list(to, me, wanted) {
-  const sameList = view?.list === `${me.id}/${to.app ?? ""}`;
+  draft = null;
+  // The audit log opens over the list that one comes from.
   if (to.page === "list") lastList = wanted;
-  const behind = to.page === "list" ? to : parse(lastList ?? "");
-  if (!sameList) {
-    const next = listView({ route: { ...to, app: to.page === "list" ? to.app : behind.account === me.id ? behind.app : null }, me, links,
-      go: (query) => {
-        // Filters replace each other in the history; each is still an address to share.
-        history.replaceState(null, "", links.list(me.id, view.app, query));
-        shown = lastList = location.hash;
-        view.update({ query });
-      } });
-    next.app = to.page === "list" ? to.app : behind.account === me.id ? behind.app : null;
-    next.list = `${me.id}/${next.app ?? ""}`;
-    show(next, to.app ? `API tokens of ${to.app} – ${me.name}` : `API tokens – ${me.name}`);
-    view.update({ query: behind.account === me.id ? behind.query : {} });
-  } else if (to.page === "list" && !panelClosing) {
-    view.update(to);
+  const from = parse(lastList ?? "");
+  const { app, query } = from.account === me.id ? from : { app: null, query: {} };
+  const key = `${me.id}/${app ?? ""}`;
+  if (view?.key !== key) {
+    const next = listView({ app, me, links, go: (filters) => {
+      // Filters replace each other in the history; each is still an address to share.
+      history.replaceState(null, "", links.list(me.id, app, filters));
+      shown = lastList = location.hash;
+      view.update(filters);
+    } });
+    show({ ...next, key }, app ? `API tokens of ${app} – ${me.name}` : `API tokens – ${me.name}`);
+    view.update(query);
+  } else if (to.page === "list") {
+    view.update(query);
   }
   if (to.page !== "audit") return;
   let tokenName = null;
   if (to.token) {
-    // Its name, if it still exists; the log has it in any case.
+    // Its name, if it still exists; the log is there in any case.
     tokenName = await call("GET", account(me.id, "tokens", to.token)).then(({ body }) => body.name, () => null);
     if (shown !== wanted) return;
   }
   panel = openAudit({ me, tokenId: to.token, tokenName, onClose: () => {
     panel = null;
-    if (shown !== wanted) return;
-    panelClosing = true;
-    const back = lastList ?? links.list(me.id);
-    shown = back;
-    history.pushState(null, "", back);
-    panelClosing = false;
-    if (to.token) view.focusRow?.(to.token);
+    // Somebody may be on the way elsewhere already.
+    if (shown !== wanted || location.hash !== wanted) return;
+    shown = lastList ?? links.list(me.id);
+    history.pushState(null, "", shown);
   } });
 }
-let panelClosing = false;
 
 async function form(to, me, wanted) {
   const kept = draft;

@@ -48,18 +48,17 @@ export const unique = (name) => `${name}-${++count}`;
 
 // ---- Time -------------------------------------------------------------------------------------------
 
-const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
 const relativeFormat = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const exactFormat = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
 
-/** A moment as people say it: "in 3 hours". */
+/** A moment as people say it: "in 3 hours". Whole units only: 90 minutes are "1 hour", never two. */
 export function relative(text) {
-  const seconds = (Date.parse(text) - Date.now()) / 1000;
-  // Half an hour short of a unit is that unit: what was just set to 4 hours is not "in 3 hours".
-  const unit = UNITS.find(([, length]) => Math.round(Math.abs(seconds) / length) >= 1);
-  if (unit && unit[0] !== "minute") return relativeFormat.format(Math.round(seconds / unit[1]), unit[0]);
-  if (Math.abs(seconds) < 45) return seconds > 0 ? "in less than a minute" : "just now";
-  return relativeFormat.format(Math.round(seconds / 60), "minute");
+  const away = Date.parse(text) - Date.now();
+  const minutes = Math.round(Math.abs(away) / 60_000);
+  if (minutes === 0) return away > 0 ? "in less than a minute" : "just now";
+  const [count, unit] = minutes < 60 ? [minutes, "minute"]
+    : minutes < 1440 ? [Math.floor(minutes / 60), "hour"] : [Math.floor(minutes / 1440), "day"];
+  return relativeFormat.format(Math.sign(away) * count, unit);
 }
 
 /** A moment with everything that is known of it. */
@@ -151,7 +150,7 @@ export function openDialog({ title, kind = "", content, mayClose = () => true, o
   const cross = h("button", { type: "button", class: "quiet icon-only", "aria-label": "Close", on: { click: ask } },
     icon("close"));
   dialog.append(
-    h("div", { class: "progress", hidden: true }),
+    h("div", { class: "progress", role: "progressbar", "aria-label": "Working", hidden: true }),
     h("header", null, h("h2", { id: heading, tabindex: "-1" }, title), cross),
     content(dialog),
     h("div", { class: "toasts", role: "status" }),

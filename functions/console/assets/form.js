@@ -6,6 +6,8 @@ import { handOver, LIFETIMES, TYPES } from "./actions.js";
 
 // The pages of resources that are read to find an account's Integration Apps; others can be typed.
 const APP_PAGES = 10;
+// How many chosen resources are shown before one asks for all of them.
+const CHIPS = 12;
 
 const known = new Map();
 /** The Integration Apps that the account's resources belong to. */
@@ -36,9 +38,9 @@ function picker({ type, list, title, me, app }) {
   const chosen = new Set();
   const names = new Map();
   const search = unique("search");
-  const hint = unique("hint");
   let cursor = null;
   let loading = null;
+  let showsAll = false;
 
   const count = h("span", { class: "count" });
   const chips = h("ul", { class: "chips", "aria-label": `Chosen ${title}` });
@@ -47,7 +49,7 @@ function picker({ type, list, title, me, app }) {
   const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => load(cursor) } }, "Show more");
   const input = h("input", { id: search, type: "search", autocomplete: "off", placeholder: `Search ${title}`,
     on: { input: soon, keydown: (event) => event.key === "Enter" && event.preventDefault() } });
-  const element = h("fieldset", { class: "picker", "aria-describedby": hint }, h("legend", null, title, " ", count),
+  const element = h("fieldset", { class: "picker" }, h("legend", null, title, " ", count),
     h("label", { for: search, class: "visually-hidden" }, `Search ${title}`), input, chips, options, said, more);
 
   let typing = null;
@@ -101,18 +103,26 @@ function picker({ type, list, title, me, app }) {
   function draw() {
     for (const box of options.querySelectorAll("input")) box.checked = chosen.has(box.value);
     count.textContent = chosen.size ? `${chosen.size} chosen` : "";
-    chips.replaceChildren(...[...chosen].map((id) => {
-      const name = names.get(id) ?? id;
-      return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${name}`, title: id, on: {
-        click: (event) => {
-          const item = event.currentTarget.parentElement;
-          const at = [...chips.children].indexOf(item);
-          chosen.delete(id);
-          draw();
-          (chips.children[Math.min(at, chips.children.length - 1)]?.firstChild ?? input).focus();
-        },
-      } }, name, icon("close")));
-    }));
+    const shown = [...chosen].slice(0, showsAll ? chosen.size : CHIPS);
+    chips.replaceChildren(...shown.map(chip));
+    if (shown.length === chosen.size) return;
+    chips.append(h("li", null, h("button", { type: "button", class: "chip", on: { click: () => {
+      showsAll = true;
+      draw();
+      chips.children[CHIPS].firstChild.focus();
+    } } }, `Show all ${chosen.size}`)));
+  }
+
+  function chip(id) {
+    const name = names.get(id) ?? id;
+    const remove = (event) => {
+      const at = [...chips.children].indexOf(event.currentTarget.parentElement);
+      chosen.delete(id);
+      draw();
+      (chips.children[Math.min(at, chips.children.length - 1)]?.firstChild ?? input).focus();
+    };
+    return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${name}`, title: id, on: { click: remove } },
+      h("span", { class: "clip" }, name), icon("close")));
   }
 
   return {

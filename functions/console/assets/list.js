@@ -2,7 +2,7 @@
 
 import { account, call, query } from "./api.js";
 import { h, icon, menuButton, problem, time, toast, unique } from "./dom.js";
-import { LIFETIMES, reactivate, regenerate, remove, revoke, scopeText, secretCell } from "./actions.js";
+import { LIFETIMES, maskAll, reactivate, regenerate, remove, revoke, scopeText, secretCell } from "./actions.js";
 import { apps } from "./form.js";
 
 const COLUMNS = [
@@ -20,11 +20,10 @@ const SIZES = ["25", "50", "100"];
 const LONGEST = 2 ** 31 - 1;
 
 /**
- * The list. `route` has the account, the Integration App (or nothing) and the filters; `go` changes it.
- * Answers the view: its element, `update(route)` and `leave()`.
+ * The list of the account `me`, or of its Integration App `app`. `go` is told the filters that were chosen.
+ * Answers the view: its element, `update(filters)` and `leave()`.
  */
-export function listView({ route, me, go, links }) {
-  const app = route.app;
+export function listView({ app, me, go, links }) {
   let filters = {};
   let page = { tokens: [], next: null };
   // The cursors of the pages before this one.
@@ -143,6 +142,7 @@ export function listView({ route, me, go, links }) {
     const after = await action(token, me);
     if (!after) return;
     page.tokens = page.tokens.map((each) => (each.id === after.id ? after : each));
+    maskAll();
     const old = rows.querySelector(`[data-token="${CSS.escape(token.id)}"]`);
     old?.replaceWith(row(after));
     focusRow(token.id);
@@ -198,6 +198,7 @@ export function listView({ route, me, go, links }) {
       const sign = sort.descending ? -1 : 1;
       tokens = tokens.toSorted((a, b) => sign * (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0));
     }
+    maskAll();
     rows.replaceChildren(...tokens.map(row));
   }
 
@@ -275,10 +276,9 @@ export function listView({ route, me, go, links }) {
   return {
     element,
     heading,
-    focusRow,
-    /** Shows the list of another route of the same account and app. */
-    update(to) {
-      filters = to.query;
+    /** Shows the list with other filters, from its beginning. */
+    update(chosen) {
+      filters = chosen;
       for (const control of form.elements) {
         if (control.name && control !== document.activeElement) control.value = filters[control.name] ?? "";
       }
