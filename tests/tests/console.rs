@@ -42,6 +42,54 @@ async fn status_with(account: &Account, secret: &str) -> u16 {
     send(call.bearer_auth(secret)).await.status
 }
 
+/// What a browser loads to show the page, through the gateway.
+#[tokio::test]
+async fn the_page_is_open_to_everybody_closed_to_strangers_and_small() {
+    let stack = Stack::from_env();
+    let load = async |path: &str| {
+        let request = stack
+            .api(Method::GET, path)
+            .header("accept-encoding", "gzip");
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
+        (status, headers, answer.bytes().await.expect("a body"))
+    };
+    let page = send(stack.api(Method::GET, "/")).await;
+    assert_eq!(page.status, 200);
+    let policy = page.header("content-security-policy");
+    let token_endpoint = format!("connect-src 'self' {};", stack.get("endpointUrl"));
+    assert!(policy.contains(&token_endpoint), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let named = page.text.split("=\"assets/").skip(1);
+    let files = named.filter_map(|rest| Some(format!("/assets/{}", rest.split('"').next()?)));
+    let mut total = 0;
+    for path in files.chain(["/".to_owned(), "/config.json".to_owned()]) {
+        let (status, headers, body) = load(&path).await;
+        assert_eq!(status, 200, "{path}");
+        assert_eq!(headers["content-encoding"], "gzip", "{path}");
+        assert_eq!(headers["content-security-policy"], policy, "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        total += body.len();
+    }
+    assert!(total < 100_000, "{total} bytes");
+    let tag = page.header("etag");
+    let again = stack.api(Method::GET, "/").header("if-none-match", tag);
+    assert_eq!(send(again).await.status, 304);
+    let config = send(stack.api(Method::GET, "/config.json"))
+        .await
+        .expect(200);
+    assert_eq!(config["clientId"], stack.get("clientId"));
+    // Neither other files nor the API become the page by mistake.
+    for (path, status) in [
+        ("/assets/old/app.js", 404),
+        ("/index.html", 404),
+        ("/v1/accounts", 401),
+    ] {
+        assert_eq!(load(path).await.0, status, "{path}");
+    }
+}
+
 mod in_the_browser {
     use super::*;
 
@@ -434,6 +482,15 @@ mod in_the_browser {
         in_browser(&stack, async |browser| {
             browser.with_answers().await;
             browser.enter(&account.owner, &list(&account)).await;
+            // The list that one returns to is the one that was left.
+            browser.choose(Field("Status"), "Active").await;
+            browser.until("location.hash.endsWith('?status=active')").await;
+            names(browser, &["Before"]).await;
+            choose_action(browser, "Before", "Edit API token").await;
+            browser.see("Edit API token").await;
+            browser.click(Button("Cancel")).await;
+            names(browser, &["Before"]).await;
+            assert_eq!(browser.eval("document.querySelector('[name=status]').value").await, "active");
             choose_action(browser, "Before", "Edit API token").await;
             browser.see("Edit API token").await;
             let keep = "document.querySelector('[name=autoPurge]').selectedOptions[0].text";
@@ -799,7 +856,7 @@ mod in_the_browser {
                     "",
                     "The service is busy. Wait a moment, then try again.",
                 ),
-                (418, "brand_new", "Something went wrong on our side."),
+                (418, "brand_new", "report the request's id. Request req-1"),
             ];
             choose_action(browser, "Troubled", "Revoke API token").await;
             for (status, code, words) in problems {

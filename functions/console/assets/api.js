@@ -53,8 +53,9 @@ const BY_STATUS = { 401: "access_token_required", 413: "body_too_large", 429: "r
   503: "unavailable", 504: "unavailable" };
 
 function failure(code, rest = {}) {
-  const [title, advice] = WORDS[code] ?? WORDS.internal_error;
-  return new Failure(title, advice, { code, ...rest });
+  const known = code in WORDS ? code : "internal_error";
+  const [title, advice] = WORDS[known];
+  return new Failure(title, advice, { code: known, ...rest });
 }
 
 async function failureOf(answer) {

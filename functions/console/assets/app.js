@@ -101,12 +101,12 @@ function say(title, ...content) {
   heading.focus({ preventScroll: true });
 }
 
-function show(next, title) {
+function show(next) {
   maskAll();
   view?.leave();
   view = next;
   main.replaceChildren(next.element);
-  document.title = title;
+  document.title = next.title;
   scrollTo(0, 0);
   next.heading.focus({ preventScroll: true });
 }
@@ -188,7 +188,8 @@ async function route() {
   const me = accounts.find(({ id }) => id === to.account);
   drawHeader(me);
   if (!me) {
-    say("No such account", h("p", null, "This account does not exist, or you are not its member. Ask one of its owners or administrators, or choose another account."));
+    say("No such account", h("p", null, "This account does not exist, or you are not its member. Ask one of its owners or administrators, or choose another account."),
+      accounts.length ? h("a", { class: "button", href: "#/" }, "Go to my account") : null);
   } else if (!mayManage(me)) {
     denied(me);
   } else if (to.page === "create" || to.page === "edit") {
@@ -222,9 +223,10 @@ async function list(to, me, wanted) {
       shown = lastList = location.hash;
       view.update(filters);
     } });
-    show({ ...next, key }, app ? `API tokens of ${app} – ${me.name}` : `API tokens – ${me.name}`);
+    show({ ...next, key, title: app ? `API tokens of ${app} – ${me.name}` : `API tokens – ${me.name}` });
     view.update(query);
   } else if (to.page === "list") {
+    document.title = view.title;
     view.update(query);
   }
   if (to.page !== "audit") return;
@@ -234,12 +236,14 @@ async function list(to, me, wanted) {
     tokenName = await call("GET", account(me.id, "tokens", to.token)).then(({ body }) => body.name, () => null);
     if (shown !== wanted) return;
   }
+  document.title = `Audit log – ${tokenName ?? me.name}`;
   panel = openAudit({ me, tokenId: to.token, tokenName, onClose: () => {
     panel = null;
     // Somebody may be on the way elsewhere already.
     if (shown !== wanted || location.hash !== wanted) return;
     shown = lastList ?? links.list(me.id);
     history.pushState(null, "", shown);
+    document.title = view.title;
   } });
 }
 
@@ -260,8 +264,9 @@ async function form(to, me, wanted) {
     }
     if (shown !== wanted) return;
   }
-  const next = formView({ route: to, me, links, draft: kept, ...stored });
-  show(next, `${stored.token ? stored.token.name : "Create API token"} – ${me.name}`);
+  const back = lastList && parse(lastList).account === me.id ? lastList : links.list(me.id, to.app);
+  const next = formView({ app: to.app, me, links, back, draft: kept, ...stored });
+  show({ ...next, title: `${stored.token ? stored.token.name : "Create API token"} – ${me.name}` });
 }
 
 function failed(error, ...more) {

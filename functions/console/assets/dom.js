@@ -127,7 +127,7 @@ export function problem(error, ...actions) {
   const title = error.title ?? "Something went wrong in this page.";
   const advice = error.advice ?? "Reload it and try again.";
   if (!error.title) console.error(error);
-  const id = error.status >= 500 && error.requestId
+  const id = error.code === "internal_error" && error.requestId
     ? h("p", { class: "fine" }, "Request ", h("code", null, error.requestId)) : null;
   return h("div", { class: "notice danger", role: "alert" },
     icon("warning"), h("div", null, h("p", null, h("strong", null, title), " ", advice), id), ...actions);

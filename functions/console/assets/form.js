@@ -140,12 +140,11 @@ function picker({ type, list, title, me, app }) {
 }
 
 /**
- * The form of a new token, or of `token` at version `etag`. `draft` is what was typed before a sign-in.
- * Answers the view.
+ * The form of a new token (of the Integration App `app`, if one is given), or of `token` at version `etag`.
+ * It returns to the address `back`. `draft` is what was typed before a sign-in. Answers the view.
  */
-export function formView({ route, me, token, etag, draft, links }) {
+export function formView({ app: fixedApp, me, token, etag, draft, links, back }) {
   const creating = !token;
-  const fixedApp = route.app ?? null;
   const idempotency = { body: null, key: null };
   const fields = {};
 
@@ -296,7 +295,6 @@ export function formView({ route, me, token, etag, draft, links }) {
   const problems = h("div", { class: "problems" });
   const save = h("button", { type: "submit", class: "primary" }, "Save");
   const saveAndClose = h("button", { type: "submit", name: "close" }, "Save & close");
-  const back = links.list(me.id, fixedApp);
   const form = h("form", { novalidate: true, class: "token", autocomplete: "off" }, problems,
     h("section", { "aria-labelledby": "general" }, h("h2", { id: "general" }, "General"),
       field("Name", name, "So that people recognise it in lists, mails and the audit log.", "name"),
