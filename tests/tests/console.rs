@@ -1028,11 +1028,7 @@ mod in_the_browser {
         ] {
             browser.look(width, dark).await;
             browser.picture(&format!("{view}-{look}")).await;
-            let wide = browser.eval("document.documentElement.scrollWidth").await;
-            assert!(
-                wide.as_u64() <= Some(width.into()),
-                "{view} is {wide} wide in {width}"
-            );
+            fits(browser, view, width).await;
             let found = browser.accessibility().await;
             findings.extend(
                 found
@@ -1040,8 +1036,20 @@ mod in_the_browser {
                     .map(|finding| format!("{view}, {look}: {finding}")),
             );
         }
+        for width in [320, 800, 900, 2200] {
+            browser.look(width, false).await;
+            fits(browser, view, width).await;
+        }
         browser.look(1280, false).await;
         findings
+    }
+
+    async fn fits(browser: &Browser, view: &str, width: u32) {
+        let wide = browser.eval("document.documentElement.scrollWidth").await;
+        assert!(
+            wide.as_u64() <= Some(width.into()),
+            "{view} is {wide} wide in {width}"
+        );
     }
 
     /// An open menu closes when the window changes, so it is looked at as it is.
