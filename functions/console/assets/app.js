@@ -97,7 +97,7 @@ function say(title, ...content) {
   view = null;
   const heading = h("h1", { tabindex: "-1" }, title);
   main.replaceChildren(h("div", { class: "message" }, heading, content));
-  document.title = `${title} – API tokens`;
+  document.title = `${title} – Latchkey`;
   heading.focus({ preventScroll: true });
 }
 
