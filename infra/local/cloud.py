@@ -4,7 +4,9 @@
     cloud.py up                  start, deploy and seed; what is already done is not done again
     cloud.py down [--purge]      stop; with --purge forget its data too
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
-    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards
+    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards; the tests of the API
+                                 tokens page need Chromium and its driver, and are left out where there are none,
+                                 but not in CI (CI set in the environment)
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
@@ -136,6 +138,29 @@ def install_node_peer():
             fail(f"the authorizer in Node.js could not be installed:\n{done.stdout}")
         marker.write_text(wanted)
     return [node, str(directory / "authorize.mjs")]
+
+
+# ---- Browser ----------------------------------------------------------------------------------------
+
+# Every test that needs one has this in its name.
+BROWSER_TESTS = "in_the_browser"
+NO_BROWSER = f"""
+{"!" * 100}
+The tests of the API tokens page did NOT run: they need Chromium and its driver
+(on Debian and Ubuntu the packages chromium and chromium-driver).
+{"!" * 100}
+"""
+
+
+def browser():
+    """What the browser tests are told: Chromium, its driver, and the accessibility checker; None without them."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        return None
+    install_tools("axe")
+    (checker,) = (TOOLS / "axe").glob("lib/python*/site-packages/axe_playwright_python/axe.min.js")
+    return {"LATCHKEY_CHROMIUM": chromium, "LATCHKEY_CHROMEDRIVER": driver, "LATCHKEY_AXE": str(checker)}
 
 
 # ---- Build ------------------------------------------------------------------------------------------
@@ -338,7 +363,7 @@ class Cloud:
         self.ask("record-deployment", "unfinished")
         with step("Deploying Latchkey"):
             self.sam_deploy(
-                "latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS,
+                "latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS, **self.sign_in(),
                 # An object in the local cloud's S3, in GitHub's place.
                 LeakReportKeysUrl=f"{self.endpoint}/leak-report-keys/secret_scanning",
             )  # fmt: skip
@@ -352,6 +377,14 @@ class Cloud:
                 "protected-rest-api", REST_TEMPLATE, AuthorizerFunctionArn=authorizer, FunctionArn=function
             )
         self.ask("record-deployment", wanted)
+
+    def sign_in(self):
+        """The user pool's pages are at the local cloud's own address."""
+        return {
+            "AuthorizationEndpoint": f"{self.endpoint}/oauth2/authorize",
+            "TokenEndpoint": f"{self.endpoint}/oauth2/token",
+            "EndSessionEndpoint": f"{self.endpoint}/logout",
+        }
 
     def deployment(self):
         """A digest of everything the deployment is made from."""
@@ -456,6 +489,7 @@ def up():
     start(cloud)
     stack = json.loads(cloud.description.read_text())
     user = stack["users"][0]
+    people = " or ".join(each["email"] for each in stack["users"] if each["role"] == "owner")
     sign_in = json.dumps(
         {
             "AuthFlow": "USER_PASSWORD_AUTH",
@@ -467,10 +501,12 @@ def up():
         f"""
 Ready after {time.monotonic() - STARTED:.1f} s.
 
+  API tokens page  {stack["consoleUrl"]}
   Management API   {stack["apiUrl"]}
   Protected API    {stack["protectedApiUrl"]}
     as REST API    {stack["protectedRestApiUrl"]}
-  Sign in as       {user["email"]}, password {user["password"]} (everybody and everything else: .local/stack.json)
+  Sign in as       {people}, password {user["password"]}
+                   (everybody and everything else: .local/stack.json)
   Mails sent       {stack["endpointUrl"]}/_ministack/ses/messages
 
 Create a token and use it:
@@ -504,6 +540,11 @@ def test(arguments):
     cloud.stop()
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with_browser = browser()
+    if with_browser is None:
+        if os.environ.get("CI"):
+            fail(f"CI runs every test.{NO_BROWSER}")
+        arguments = [*arguments, *([] if "--" in arguments else ["--"]), "--skip", BROWSER_TESTS]
     try:
         # Somebody else's programs, which the tests let loose on ours.
         check_prerequisites()
@@ -513,10 +554,12 @@ def test(arguments):
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
         command = ["cargo", "test", *packages, "--no-fail-fast", *arguments]
-        environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description)}
+        environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description), **(with_browser or {})}
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
         cloud.stop()
+        if with_browser is None:
+            print(NO_BROWSER, flush=True)
 
 
 def bench(arguments):

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{Stack, eventually, send};
 
-const PASSWORD: &str = "End-To-End-Test-1";
+/// Everybody's password.
+pub const PASSWORD: &str = "End-To-End-Test-1";
 
 /// A member of an account, signed in.
 #[derive(Debug, Clone)]

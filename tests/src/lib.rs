@@ -5,12 +5,14 @@
 
 mod account;
 mod aws;
+mod browser;
 mod stack;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use account::{Account, Person};
+pub use account::{Account, PASSWORD, Person};
+pub use browser::{Browser, Target, in_browser};
 pub use stack::{Answer, Stack, USER_AGENT, send};
 
 /// Waits until an attempt has an answer, and returns that.

@@ -154,6 +154,24 @@ async fn no_policy_grants_more_than_its_function_needs() {
     assert_eq!(deletes["ACCOUNT#*"], BTreeSet::from(["delete-token"]));
 }
 
+#[tokio::test]
+async fn the_page_may_do_nothing_but_log() {
+    let stack = Stack::from_env();
+    let roles = roles(&stack).await;
+    let is_console = |role: &&Role| role.function_arn.contains("-ConsoleFunction-");
+    let console = roles.iter().find(is_console).expect("the page's role");
+    let statements: Vec<_> = console.statements().collect();
+    assert_eq!(statements.len(), 1);
+    let actions = strings(&statements[0]["Action"]);
+    assert_eq!(actions, ["logs:CreateLogStream", "logs:PutLogEvents"]);
+    for resource in strings(&statements[0]["Resource"]) {
+        assert!(
+            resource.ends_with(":log-group:/aws/lambda/latchkey/Console:*"),
+            "{resource}"
+        );
+    }
+}
+
 /// What a role did: an action on a table, and on which partition of it.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Use {

@@ -1,0 +1,254 @@
+// What can be done to a token, from wherever it is shown.
+
+import { account, call, Failure } from "./api.js";
+import { confirm, h, icon, openDialog, time, toast, unique, working } from "./dom.js";
+
+export const LIFETIMES = {
+  never: "Never", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "4d": "4 days", "10d": "10 days", "30d": "30 days",
+};
+export const TYPES = [
+  { list: "connections", type: "connection", title: "Connections" },
+  { list: "exports", type: "export", title: "Exports" },
+  { list: "imports", type: "import", title: "Imports" },
+  { list: "apis", type: "api", title: "My APIs" },
+];
+// How long a shown token stays readable, in milliseconds.
+const SHOWN = 30_000;
+const GRACE = [[0, "None: the old token stops working at once"], [300, "5 minutes"], [3600, "1 hour"],
+  [14_400, "4 hours"], [43_200, "12 hours"], [86_400, "24 hours"]];
+
+const path = (token, ...rest) => account(token.accountId, "tokens", token.id, ...rest);
+
+/** What a token may touch, in a few words. */
+export function scopeText(token) {
+  if (token.scope.type === "full") return "Full access";
+  const parts = TYPES.map(({ list, title }) => [token.scope[list].length, title])
+    .filter(([count]) => count > 0)
+    .map(([count, title]) => `${count} ${count === 1 ? title.replace(/s$/, "") : title}`);
+  return `Custom: ${parts.join(", ")}`;
+}
+
+/** When a token was last used, as a sentence. */
+export function lastUse(token) {
+  if (!token.lastUsedAt) return h("p", null, "It has never been used.");
+  return h("p", null, "It was last used ", time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}.` : ".");
+}
+
+const named = (token) => h("strong", { class: "name" }, token.name);
+
+/** Writes to the clipboard, and says how it went. */
+export async function copy(secret, field) {
+  try {
+    await navigator.clipboard.writeText(secret);
+    toast("The token is in your clipboard.");
+    return true;
+  } catch {
+    field?.focus();
+    field?.select?.();
+    toast("Your browser did not allow copying: the token is selected, copy it with the keyboard.", "warning");
+    return false;
+  }
+}
+
+// ---- Showing ----------------------------------------------------------------------------------------
+
+/** The cell with a token's secret: masked, shown on request for half a minute, then masked again. */
+export function secretCell(token, me) {
+  const cell = h("div", { class: "secret" });
+  const note = unique("note");
+  let timer = null;
+
+  const mask = (said) => {
+    clearTimeout(timer);
+    timer = null;
+    const hadFocus = cell.contains(document.activeElement);
+    const button = h("button", {
+      type: "button", class: "quiet show", "aria-describedby": note, "aria-disabled": me.developerMode ? null : "true",
+      "aria-label": `Show token ${token.name}`, on: { click: () => working(button, show) },
+    }, icon("eye"), "Show token");
+    if (!me.developerMode) button.title = "Needs developer mode";
+    const text = me.developerMode
+      ? "The viewing is recorded, and the account's administrators are notified."
+      : "Needs developer mode, which you turn on in your profile on the platform.";
+    cell.replaceChildren(h("code", { class: "hint", "aria-label": `Ends in ${token.hint}` }, `…${token.hint}`), button,
+      h("span", { id: note, class: "visually-hidden" }, text));
+    if (hadFocus) button.focus();
+    if (said && cell.isConnected) toast(said);
+  };
+
+  const show = async () => {
+    if (!me.developerMode) return;
+    let secret;
+    try {
+      ({ body: { secret } } = await call("POST", path(token, "reveal")));
+    } catch (error) {
+      toast(error instanceof Failure ? error.message : "The token could not be shown. Try again.", "danger");
+      return;
+    }
+    const field = secretField(secret, `Token ${token.name}`);
+    const copyButton = h("button", { type: "button", "aria-label": `Copy token ${token.name}`,
+      on: { click: () => copy(field.value, field) } }, icon("copy"), "Copy");
+    cell.replaceChildren(field, copyButton,
+      h("button", { type: "button", class: "quiet icon-only", "aria-label": "Mask the token",
+        on: { click: () => mask("The token is masked.") } }, icon("hide")));
+    secret = null;
+    copyButton.focus();
+    toast("The token is shown for 30 seconds. The viewing is recorded, and the account's administrators are notified.");
+    timer = setTimeout(() => mask("The token is masked again."), SHOWN);
+  };
+
+  mask();
+  cell.mask = () => timer && mask();
+  return cell;
+}
+
+function secretField(secret, label) {
+  const field = h("input", { readonly: true, class: "secret-value", spellcheck: "false", autocomplete: "off",
+    "aria-label": label, size: "53", on: { focus: () => field.select() } });
+  // The property, not the attribute: nothing that reads the page's markup finds it.
+  field.value = secret;
+  return field;
+}
+
+/** Masks every token that is shown. */
+export function maskAll() {
+  for (const cell of document.querySelectorAll(".secret")) cell.mask?.();
+}
+addEventListener("pagehide", maskAll);
+
+/** Hands a new secret over, which happens once. `secret` is missing if an earlier attempt did it. */
+export function handOver({ title, token, secret, me }) {
+  return new Promise((resolve) => {
+    let copied = false;
+    const warning = h("div", { role: "alert" });
+    const field = secret ? secretField(secret, "The new token") : null;
+    const later = me.developerMode
+      ? "Whoever has developer mode can show it again; every viewing is recorded and notified."
+      : "You will not be able to see it again: showing a token needs developer mode.";
+    const content = (dialog) => h("div", null,
+      h("div", { class: "text" },
+        h("p", null, "Give ", named(token), " to whoever is to use it, over a channel that you trust. ", later),
+        field
+          ? h("div", { class: "secret handover" }, field,
+            h("button", { type: "button", class: "primary", autofocus: true, on: { click: async () => {
+              copied = await copy(field.value, field) || copied;
+              if (copied) warning.replaceChildren();
+            } } }, icon("copy"), "Copy token"))
+          : h("div", { class: "notice" }, icon("warning"), h("p", null,
+            "An earlier attempt had got through, and its answer with the token was lost. ",
+            me.developerMode ? "Use “Show token” in the list to see it." : "Use “Generate new token” to get another one.")),
+        h("p", { class: "fine" }, "Calls carry it as ", h("code", null, "Authorization: Bearer …"), "."),
+        warning),
+      h("footer", null, h("button", { type: "button", on: { click: () => mayClose() && dialog.close() } }, "Done")));
+    const mayClose = () => {
+      if (!field || copied || warning.hasChildNodes()) return true;
+      warning.append(h("div", { class: "notice warning" }, icon("warning"),
+        h("p", null, "You have not copied the token yet. Copy it, or close once more to leave it.")));
+      return false;
+    };
+    openDialog({ title, content, mayClose, onClose: () => {
+      if (field) field.value = "";
+      resolve();
+    } });
+  });
+}
+
+// ---- Changes ----------------------------------------------------------------------------------------
+// Each answers the token as it is then, `null` if it wasn't done.
+
+/** Revokes a token. */
+export async function revoke(token) {
+  let after = null;
+  const reason = unique("reason");
+  await confirm({
+    title: "Revoke API token",
+    body: [
+      h("p", null, "Calls with ", named(token), " are refused from the next request on. Whatever uses it stops working: ",
+        h("strong", null, scopeText(token)), "."),
+      lastUse(token),
+      h("p", null, "You can reactivate it later. The account's administrators are notified."),
+    ],
+    fields: [h("div", { class: "field" }, h("label", { for: reason }, "Reason (optional)"),
+      h("textarea", { id: reason, name: "reason", rows: "2", maxlength: "1024", autofocus: true }),
+      h("p", { class: "help" }, "Is kept with the token and in its audit log."))],
+    action: "Revoke",
+    danger: true,
+    run: async ({ reason: text }) => {
+      ({ body: after } = await call("POST", path(token, "revoke"), { body: text.trim() ? { reason: text.trim() } : {} }));
+    },
+  });
+  if (after) toast(`“${token.name}” is revoked.`);
+  return after;
+}
+
+/** Undoes a revocation. */
+export async function reactivate(token) {
+  let after = null;
+  await confirm({
+    title: "Reactivate token",
+    body: [
+      h("p", null, "Calls with ", named(token), " work again at once, with the same secret: ",
+        h("strong", null, scopeText(token)), "."),
+      token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}: “`,
+        token.revocationReason, "”") : h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}.`),
+      lastUse(token),
+      token.purgeAt ? h("p", null, "Auto purge stays: it is gone ", time(token.purgeAt), ".") : null,
+    ],
+    action: "Reactivate",
+    run: async () => {
+      ({ body: after } = await call("POST", path(token, "reactivate"), { body: {} }));
+    },
+  });
+  if (after) toast(`“${token.name}” is active again.`);
+  return after;
+}
+
+/** Replaces a token's secret and hands the new one over. */
+export async function regenerate(token, me) {
+  let answer = null;
+  const grace = unique("grace");
+  // The same key for the same choice: an attempt whose answer got lost is not made twice.
+  const keys = {};
+  const revoked = token.status === "revoked";
+  await confirm({
+    title: "Generate new token",
+    body: [
+      h("p", null, named(token), " gets a new secret. Its name, scope, auto purge and audit log stay."),
+      h("p", null, "Whatever uses the old secret stops working when the grace period ends."),
+      lastUse(token),
+    ],
+    fields: [h("div", { class: "field" }, h("label", { for: grace }, "Grace period of the old token"),
+      h("select", { id: grace, name: "grace", autofocus: true, disabled: revoked },
+        GRACE.map(([seconds, text]) => h("option", { value: seconds }, text))),
+      h("p", { class: "help" }, revoked
+        ? "A revoked token gets none. The new secret works once you reactivate the token."
+        : "Both secrets work during it, so that whoever uses the token can change over without an outage. "
+          + "The old one never outlives its auto purge."))],
+    action: "Generate",
+    danger: true,
+    run: async ({ grace: seconds = "0" }) => {
+      const idempotencyKey = keys[seconds] ??= crypto.randomUUID();
+      const body = Number(seconds) ? { gracePeriodSeconds: Number(seconds) } : {};
+      ({ body: answer } = await call("POST", path(token, "regenerate"), { body, idempotencyKey }));
+    },
+  });
+  if (!answer) return null;
+  await handOver({ title: "New token generated", token: answer.token, secret: answer.secret, me });
+  return answer.token;
+}
+
+/** Deletes a revoked token. Answers whether it is gone. */
+export async function remove(token) {
+  const done = await confirm({
+    title: "Delete API token",
+    body: [
+      h("p", null, named(token), " is deleted for good and can't be reactivated. Its audit log stays."),
+      lastUse(token),
+    ],
+    action: "Delete",
+    danger: true,
+    run: () => call("DELETE", path(token)),
+  });
+  if (done) toast(`“${token.name}” is deleted.`);
+  return done;
+}

@@ -1,0 +1,173 @@
+// The audit log of a token, or of a whole account, in a panel.
+
+import { LIFETIMES } from "./actions.js";
+import { account, call, query } from "./api.js";
+import { exact, h, icon, openDialog, problem, relative, toast, unique, working } from "./dom.js";
+
+const ACTIONS = {
+  create: "Create", update: "Edit", view: "Show token", revoke: "Revoke", reactivate: "Reactivate",
+  regenerate: "Generate new token", delete: "Delete", access: "Use", purge: "Auto purge", remind: "Reminder", leak: "Leak report",
+};
+const SOURCES = { ui: "This page", api: "API", system: "System", leakReport: "Leak report" };
+const FIELDS = {
+  name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
+  kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
+  previousSecretValidUntil: "Old token valid until", scope: "Scope", "scope.connections": "Connections",
+  "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
+};
+
+const VALUES = {
+  autoPurge: LIFETIMES,
+  scope: { full: "Full access", custom: "Custom" },
+  status: { active: "Active", revoked: "Revoked" },
+  kind: { account: "Account token", integrationApp: "Integration App token" },
+};
+
+/** Opens the panel; `token` is missing for the account's log. `onClose` hears when it is closed. */
+export function openAudit({ me, tokenId, tokenName, onClose }) {
+  const path = account(me.id, ...(tokenId ? ["tokens", tokenId] : []), "audit");
+  const people = new Map();
+  let cursor = null;
+  let loading = null;
+
+  const id = (name) => unique(`audit-${name}`);
+  const choice = (name, label, options) => {
+    const control = h("select", { id: id(name), name, on: { change: () => load() } },
+      Object.entries({ "": "All", ...options }).map(([value, text]) => h("option", { value }, text)));
+    return [control, h("div", { class: "filter" }, h("label", { for: control.id }, label), control)];
+  };
+  const day = (name, label) => {
+    const control = h("input", { id: id(name), name, type: "date", on: { change: () => load() } });
+    return [control, h("div", { class: "filter" }, h("label", { for: control.id }, label), control)];
+  };
+  const [action, actionField] = choice("action", "Action", ACTIONS);
+  const [source, sourceField] = choice("source", "Source", SOURCES);
+  const [user, userField] = choice("user", "User", {});
+  const [from, fromField] = day("from", "From");
+  const [to, toField] = day("to", "To, inclusive");
+  const download = h("button", { type: "button", on: { click: () => working(download, csv) } }, icon("download"), "Download CSV");
+  const filters = h("form", { class: "filters", "aria-label": "Filter the audit log" }, actionField, sourceField, userField, fromField, toField,
+    h("span", { class: "spring" }), download);
+  filters.addEventListener("submit", (event) => event.preventDefault());
+
+  const columns = ["Time", "Source", "User", ...(tokenId ? [] : ["Name"]), "Action", "Field", "Old value", "New value"];
+  const rows = h("tbody", { role: "rowgroup" });
+  const table = h("table", { role: "table", class: "audit", "aria-label": "Audit log", hidden: true },
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((title) => h("th", { scope: "col", role: "columnheader" }, title)))),
+    rows);
+  const outcome = h("div", { class: "outcome" });
+  const more = h("button", { type: "button", hidden: true, on: { click: () => working(more, () => load(cursor)) } }, "Show older");
+  const said = h("p", { class: "visually-hidden", role: "status" });
+  const scroller = h("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Records" }, table, outcome, more);
+
+  // A day is one of the reader's own time zone; the end is exclusive.
+  const midnight = (value, days) => {
+    if (!value) return "";
+    const [year, month, date] = value.split("-").map(Number);
+    return new Date(year, month - 1, date + days).toISOString();
+  };
+  const wanted = () => ({
+    action: action.value, source: source.value, userId: user.value,
+    from: midnight(from.value, 0), to: midnight(to.value, 1),
+  });
+
+  async function load(at = "") {
+    loading?.abort();
+    const mine = loading = new AbortController();
+    try {
+      let records = [];
+      let next = at;
+      do {
+        const { body } = await call("GET", query(path, { ...wanted(), limit: "50", cursor: next }), { signal: mine.signal });
+        records = body.records;
+        next = body.nextCursor;
+      } while (records.length === 0 && next);
+      if (!at) rows.replaceChildren();
+      const first = records.flatMap(rowsOf);
+      rows.append(...first);
+      cursor = next;
+      more.hidden = !next;
+      table.hidden = rows.childElementCount === 0;
+      outcome.replaceChildren(...(table.hidden ? [nothing()] : []));
+      said.textContent = `${records.length} ${records.length === 1 ? "record" : "records"} loaded.`;
+      nameUsers(records);
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      outcome.replaceChildren(problem(error, h("button", { type: "button", on: { click: () => load(at) } }, "Try again")));
+    }
+  }
+
+  function nothing() {
+    return h("div", { class: "empty" }, Object.values(wanted()).some(Boolean)
+      ? h("p", null, "No record matches these filters.")
+      : h("p", null, "Nothing is on record here."));
+  }
+
+  function nameUsers(records) {
+    for (const { user: { id: userId, name } } of records) {
+      if (people.has(userId)) continue;
+      people.set(userId, name);
+      user.append(h("option", { value: userId }, name));
+    }
+  }
+
+  /** A record has a row for every field that changed, and at least one. */
+  function rowsOf(record) {
+    const changes = record.changes.length ? record.changes : [null];
+    const cell = (title, content, span = 1) =>
+      h("td", { role: "cell", "data-label": title, rowspan: span, "aria-rowspan": span }, h("div", null, content));
+    const own = (title, content) => cell(title, content, changes.length);
+    const by = [record.user.email, record.userAgent].filter(Boolean).join(", ");
+    return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
+      index ? [] : [
+        own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
+        own("Source", SOURCES[record.source] ?? record.source),
+        own("User", h("span", { title: by }, record.user.name, record.ip ? h("span", { class: "fine" }, record.ip) : null)),
+        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, record.resource.name)),
+        own("Action", ACTIONS[record.action] ?? record.action),
+      ],
+      cell("Field", change ? FIELDS[change.field] ?? change.field : ""),
+      cell("Old value", change ? shown(change.field, change.old) : ""),
+      cell("New value", change ? shown(change.field, change.new) : "")));
+  }
+
+  function shown(field, value) {
+    if (value == null) return "";
+    const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
+    return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? value);
+  }
+
+  async function csv() {
+    try {
+      // A download has an end; what is behind it comes with the next ones.
+      let text = "";
+      let next = query(path, wanted());
+      while (next) {
+        const page = await call("GET", next, { accept: "text/csv" });
+        text += text ? page.body.slice(page.body.indexOf("\r\n") + 2) : page.body;
+        next = page.next;
+      }
+      const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+      const link = h("a", { href: url, download: `audit-${tokenId ?? me.id}.csv` });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+      toast("The download has started.");
+    } catch (error) {
+      outcome.replaceChildren(problem(error));
+    }
+  }
+
+  const dialog = openDialog({
+    title: tokenId ? ["Audit log", tokenName ? ` of ${tokenName}` : ""].join("") : `Audit log of ${me.name}`,
+    kind: "panel",
+    content: () => h("div", { class: "panel-body" },
+      h("p", { class: "fine" }, tokenId ? h("code", null, tokenId) : "Everything that happened to this account's tokens, deleted and purged ones included."),
+      filters, said, scroller),
+    onClose: () => {
+      loading?.abort();
+      onClose();
+    },
+  });
+  load();
+  return dialog;
+}

@@ -1,0 +1,171 @@
+// The sign-in: OpenID Connect's authorization code flow with PKCE, in this tab.
+//
+// Tokens live in this module's memory and nowhere else; reloading the page forgets them. What has to
+// survive the way to the sign-in page and back (the verifier, the state, the route, what was typed)
+// is in sessionStorage during that time only.
+
+const PENDING = "latchkey.sign-in";
+// Not a secret: says that this tab was signed in, so that a reload goes on by itself.
+const RESUME = "latchkey.resume";
+// Renewed this long before its end, in milliseconds.
+const MARGIN = 60_000;
+
+let config;
+let tokens = null;
+let renewal = null;
+
+/** The address that sign-in returns to: the page without what follows its path. */
+function home() {
+  return new URL("./", location.href).href.replace(/[?#].*$/, "");
+}
+
+function base64url(bytes) {
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+function random() {
+  return base64url(crypto.getRandomValues(new Uint8Array(32)));
+}
+
+/**
+ * Loads the configuration and finishes a sign-in that was under way.
+ *
+ * Answers `{ route, draft }` after a sign-in, `{ problem }` when one failed, `{ resume }` in a tab
+ * that was signed in before it was reloaded.
+ */
+export async function start() {
+  const answer = await fetch("config.json");
+  if (!answer.ok) throw new Error("The page's configuration could not be loaded.");
+  config = await answer.json();
+
+  const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
+  const resume = sessionStorage.getItem(RESUME) !== null;
+  sessionStorage.removeItem(PENDING);
+  sessionStorage.removeItem(RESUME);
+
+  const query = new URLSearchParams(location.search);
+  if (!query.has("state")) return { resume };
+  // The code must not stay in the address.
+  history.replaceState(null, "", home() + (pending?.route ?? ""));
+  if (!pending || query.get("state") !== pending.state) {
+    return { problem: "This sign-in was not started here, or it was finished before. Sign in again." };
+  }
+  if (!query.has("code")) {
+    const reason = query.get("error_description") ?? query.get("error") ?? "no reason given";
+    return { problem: `The sign-in page answered: ${reason}. Sign in again.`, draft: pending.draft };
+  }
+  const failed = await redeem({
+    grant_type: "authorization_code",
+    code: query.get("code"),
+    code_verifier: pending.verifier,
+    redirect_uri: home(),
+  });
+  if (failed) return { problem: failed, draft: pending.draft };
+  return { draft: pending.draft };
+}
+
+/** Asks the token endpoint. Answers what to tell people if that failed, and nothing otherwise. */
+async function redeem(grant) {
+  let answer;
+  try {
+    answer = await fetch(config.tokenEndpoint, {
+      method: "POST",
+      body: new URLSearchParams({ client_id: config.clientId, ...grant }),
+      credentials: "omit",
+      signal: AbortSignal.timeout(20_000),
+    });
+  } catch {
+    return "The sign-in service could not be reached. Check your connection, then sign in again.";
+  }
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok || !body.access_token) {
+    tokens = null;
+    return "The sign-in could not be finished, or it took too long. Sign in again.";
+  }
+  tokens = {
+    access: body.access_token,
+    refresh: body.refresh_token ?? tokens?.refresh,
+    name: body.id_token ? nameIn(body.id_token) : tokens?.name,
+    ends: Date.now() + (body.expires_in ?? 3600) * 1000,
+  };
+  sessionStorage.setItem(RESUME, "1");
+  return null;
+}
+
+/** Who signed in, for showing only: nothing is decided by it. */
+function nameIn(idToken) {
+  try {
+    const payload = idToken.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return claims.email ?? claims.name ?? claims.preferred_username ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether somebody is signed in. */
+export function signedIn() {
+  return tokens !== null;
+}
+
+/** The e-mail address or name of whoever is signed in, if the provider tells. */
+export function who() {
+  return tokens?.name ?? null;
+}
+
+/**
+ * An access token that is good for a while, `null` when the session has ended.
+ *
+ * @throws {Error} when it has to be renewed and the provider can't be reached
+ */
+export async function accessToken({ renew = false } = {}) {
+  if (!tokens) return null;
+  if (!renew && Date.now() < tokens.ends - MARGIN) return tokens.access;
+  if (!tokens.refresh) return renew || Date.now() >= tokens.ends ? null : tokens.access;
+  // One renewal at a time, whoever asks for it.
+  renewal ??= redeem({ grant_type: "refresh_token", refresh_token: tokens.refresh })
+    .finally(() => { renewal = null; });
+  const { access, ends } = tokens;
+  if (!(await renewal)) return tokens.access;
+  if (!renew && Date.now() < ends) return access;
+  // A provider that can't be reached has not ended the session.
+  if (tokens) throw new Error("The sign-in service could not be reached.");
+  return null;
+}
+
+/** Leaves for the sign-in page. `draft` is what was typed and must not be lost. */
+export async function signIn(draft) {
+  const pending = { state: random(), verifier: random(), route: location.hash, draft };
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(pending.verifier));
+  sessionStorage.setItem(PENDING, JSON.stringify(pending));
+  const url = new URL(config.authorizationEndpoint);
+  const parameters = {
+    response_type: "code",
+    client_id: config.clientId,
+    redirect_uri: home(),
+    scope: config.scopes,
+    state: pending.state,
+    code_challenge: base64url(digest),
+    code_challenge_method: "S256",
+  };
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+  location.assign(url);
+}
+
+/** Forgets the session, here and at the provider. */
+export function signOut() {
+  tokens = null;
+  sessionStorage.removeItem(RESUME);
+  if (!config.endSessionEndpoint) {
+    location.assign(home());
+    return;
+  }
+  const url = new URL(config.endSessionEndpoint);
+  url.searchParams.set("client_id", config.clientId);
+  // Two names for one thing: Cognito's and that of OpenID Connect.
+  url.searchParams.set("logout_uri", home());
+  url.searchParams.set("post_logout_redirect_uri", home());
+  location.assign(url);
+}

@@ -1,0 +1,158 @@
+//! Serves the API tokens page: one document, the files it names, and how to sign in. It holds no data
+//! and no secret; what people see in it, their browsers fetch from the API as them.
+
+mod assets;
+pub mod sign_in;
+
+use assets::File;
+use lambda_http::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use lambda_http::http::response::Builder;
+use lambda_http::http::{HeaderName, HeaderValue};
+use lambda_http::{Body, Error, Request, RequestExt, Response};
+use latchkey::http::ApiError;
+
+/// Asked for again whenever it is used; unchanged, it isn't sent again.
+const REVALIDATE: &str = "no-cache";
+/// Never asked for again: the address contains the version.
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+/// Everything there is to serve.
+#[derive(Debug)]
+pub struct Site {
+    version: String,
+    page: File,
+    config: File,
+    files: Vec<File>,
+    policy: HeaderValue,
+}
+
+impl Site {
+    /// The site that signs people in that way.
+    ///
+    /// # Errors
+    /// When the configuration can't be part of a content security policy.
+    pub fn new(sign_in: &sign_in::Config) -> Result<Self, Error> {
+        let version = assets::version();
+        let config = serde_json::to_string(sign_in)?;
+        Ok(Self {
+            page: assets::page(&version)?,
+            config: File::new("config.json", "application/json", config)?,
+            files: assets::files()?,
+            policy: policy(&sign_in.token_origin()?).parse()?,
+            version,
+        })
+    }
+
+    fn file(&self, version: &str, name: &str) -> Option<&File> {
+        let current = version == self.version;
+        self.files.iter().find(|file| current && file.name == name)
+    }
+}
+
+/// The content security policy: scripts, styles and images of our own only, no inline ones, no way to
+/// make code of text, and requests to nobody but the API and the token endpoint.
+fn policy(token_origin: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self' {token_origin}; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// What the caller is answered instead.
+pub fn handle(site: &Site, request: &Request) -> Result<Response<Body>, ApiError> {
+    let path = request.path_parameters_ref();
+    let asset = path.and_then(|path| path.first("version").zip(path.first("file")));
+    if let Some((version, name)) = asset {
+        return match site.file(version, name) {
+            Some(file) => respond(site, request, file, IMMUTABLE),
+            None => not_found(site),
+        };
+    }
+    if request.raw_http_path().ends_with("/config.json") {
+        return respond(site, request, &site.config, REVALIDATE);
+    }
+    respond(site, request, &site.page, REVALIDATE)
+}
+
+fn respond(
+    site: &Site,
+    request: &Request,
+    file: &File,
+    caching: &str,
+) -> Result<Response<Body>, ApiError> {
+    let gzip = accepts_gzip(request);
+    let form = if gzip { "gzip" } else { "plain" };
+    let tag = format!("\"{}-{form}\"", file.digest);
+    let response = secured(site)
+        .header(CACHE_CONTROL, caching)
+        .header(VARY, "accept-encoding")
+        .header(ETAG, &tag);
+    let known = request.headers().get(IF_NONE_MATCH);
+    if known.is_some_and(|tags| tags.as_bytes() == tag.as_bytes()) {
+        return build(response.status(304), Body::Empty);
+    }
+    let response = response.header(CONTENT_TYPE, file.content_type);
+    if gzip {
+        let response = response.header(CONTENT_ENCODING, "gzip");
+        return build(response, Body::Binary(file.gzip.clone()));
+    }
+    build(response, Body::Text(file.plain.clone()))
+}
+
+fn not_found(site: &Site) -> Result<Response<Body>, ApiError> {
+    let response = secured(site)
+        .status(404)
+        .header(CACHE_CONTROL, "no-store")
+        .header(CONTENT_TYPE, "text/plain; charset=utf-8");
+    build(
+        response,
+        Body::from("There is no such file. Reload the page."),
+    )
+}
+
+/// What every response says to the browser.
+fn secured(site: &Site) -> Builder {
+    Response::builder()
+        .header(CONTENT_SECURITY_POLICY, &site.policy)
+        .header(STRICT_TRANSPORT_SECURITY, "max-age=63072000")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
+        .header(X_FRAME_OPTIONS, "DENY")
+        .header(REFERRER_POLICY, "no-referrer")
+        .header(name("cross-origin-opener-policy"), "same-origin")
+        .header(name("cross-origin-resource-policy"), "same-origin")
+        .header(
+            name("permissions-policy"),
+            "camera=(), clipboard-write=(self), geolocation=(), microphone=(), payment=(), usb=()",
+        )
+}
+
+const fn name(name: &'static str) -> HeaderName {
+    HeaderName::from_static(name)
+}
+
+fn accepts_gzip(request: &Request) -> bool {
+    let accepted = request.headers().get(ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    accepted.unwrap_or_default().split(',').any(|coding| {
+        let (coding, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
+        coding.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+fn build(response: Builder, body: Body) -> Result<Response<Body>, ApiError> {
+    response
+        .body(body)
+        .map_err(|error| ApiError::Internal(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,14 @@
+//! `GET /`, `GET /config.json` and `GET /assets/{version}/{file}`
+
+use std::future::ready;
+
+use console::{Site, sign_in};
+use latchkey::http::serve;
+use latchkey::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    telemetry::init(module_path!());
+    let site = Site::new(&sign_in::Config::from_env()?)?;
+    serve(|request| ready(console::handle(&site, &request))).await
+}

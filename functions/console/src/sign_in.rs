@@ -1,0 +1,71 @@
+//! How the page signs people in: with the OpenID provider's code flow, in the browser.
+
+use lambda_http::http::Uri;
+use latchkey::config::{ConfigError, require};
+use serde::Serialize;
+
+/// What the page has to know of the OpenID provider. Nothing of it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// `CONSOLE_CLIENT_ID`: the page's client, a public one.
+    pub client_id: String,
+    /// `AUTHORIZATION_ENDPOINT`: where the browser is sent to sign in.
+    pub authorization_endpoint: String,
+    /// `TOKEN_ENDPOINT`: where the page exchanges the code; the one foreign origin it may talk to.
+    pub token_endpoint: String,
+    /// `END_SESSION_ENDPOINT`: where the browser is sent to sign out, if the provider has such a place.
+    pub end_session_endpoint: Option<String>,
+    /// `SIGN_IN_SCOPES`: the scopes to ask for, separated by spaces.
+    pub scopes: String,
+}
+
+impl Config {
+    /// Reads the variables.
+    ///
+    /// # Errors
+    /// When one is missing. Only `END_SESSION_ENDPOINT` may be empty.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Ok(Self {
+            client_id: require("CONSOLE_CLIENT_ID")?,
+            authorization_endpoint: require("AUTHORIZATION_ENDPOINT")?,
+            token_endpoint: require("TOKEN_ENDPOINT")?,
+            end_session_endpoint: require("END_SESSION_ENDPOINT").ok(),
+            scopes: require("SIGN_IN_SCOPES")?,
+        })
+    }
+
+    /// The token endpoint's origin, for the page's content security policy.
+    ///
+    /// # Errors
+    /// When the endpoint isn't an absolute HTTP URL.
+    pub(crate) fn token_origin(&self) -> Result<String, InvalidEndpoint> {
+        let url: Uri = self.token_endpoint.parse().map_err(|_| InvalidEndpoint)?;
+        match (url.scheme_str(), url.authority()) {
+            (Some(scheme @ ("http" | "https")), Some(authority)) if is_host(authority.as_str()) => {
+                Ok(format!("{scheme}://{authority}"))
+            }
+            _ => Err(InvalidEndpoint),
+        }
+    }
+}
+
+/// Whether a policy can name the host and port as they are: other characters would end the source, or
+/// be credentials.
+fn is_host(authority: &str) -> bool {
+    authority
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+}
+
+/// The token endpoint can't be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidEndpoint;
+
+impl std::fmt::Display for InvalidEndpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("environment variable `TOKEN_ENDPOINT` is not an absolute HTTP URL")
+    }
+}
+
+impl std::error::Error for InvalidEndpoint {}
