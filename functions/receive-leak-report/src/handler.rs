@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use github::GitHub;
-pub use keys::{FetchKeys, Keys, PublicKey};
+pub use keys::{FetchKeys, Keys, PublicKey, current_keys};
 
 /// The largest report, in bytes. GitHub sends what it found together, which may be a lot.
 const MAX_REPORT: usize = 1024 * 1024;

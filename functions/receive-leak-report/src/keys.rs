@@ -54,7 +54,7 @@ struct ListedKey {
 ///
 /// # Errors
 /// When it isn't such a list.
-pub(crate) fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
+pub fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
     let list: KeyList = serde_json::from_slice(list)?;
     let keys = list.public_keys.into_iter().filter(|key| key.is_current);
     let keys = keys.filter_map(|key| {

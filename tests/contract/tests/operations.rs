@@ -6,13 +6,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use contract::Wire;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
+use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer};
 use latchkey::store::{Store, Vault};
 use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
+use receive_leak_report::{FetchKeys, Keys, PublicKey, current_keys};
 use serde_json::{Value, json};
 
 const BEGIN: &str = "<!-- operations: written by tests/contract -->\n";
@@ -245,6 +254,119 @@ async fn questions(functions: &mut Functions) {
     functions.answered("list-resources", "per page without filters", &answer, 200);
 }
 
+/// The scanner, with a key that nobody has to be asked for.
+struct Published(Vec<u8>);
+
+impl FetchKeys for Published {
+    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
+        current_keys(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+/// What takes a secret without asking who sends it, or asks about one.
+async fn secrets(functions: &mut Functions) {
+    let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
+    let mut secrets = vec![];
+    for _ in 0..4 {
+        let request = event!("create-token/custom-scope").body(&full).request();
+        secrets.push(secret_of(&functions.create(request).await));
+    }
+    let (store, system) = (functions.store.clone(), system_at(now()));
+    let introspect = || {
+        event!("introspect-token/bearer")
+            .header("authorization", &format!("Bearer {}", secrets[0]))
+            .raw_body(&format!("token={}", secrets[1]))
+            .request()
+    };
+    let first = introspect_token::handle(&store, &system, introspect()).await;
+    assert_eq!(Answer::of(first).json["active"], true);
+    functions.wire.take();
+    let answer = Answer::of(introspect_token::handle(&store, &system, introspect()).await);
+    functions.answered(
+        "introspect-token",
+        "any use of both but the first",
+        &answer,
+        200,
+    );
+
+    let revoke = |secret: &str| {
+        let event = event!("revoke-by-secret/holder");
+        event.raw_body(&format!("token={secret}")).request()
+    };
+    for (when, secret) in [
+        ("malformed or wrongly summed secret", "lka_no"),
+        ("", &secrets[2]),
+        ("revoked already", &secrets[2]),
+    ] {
+        let answer = revoke_by_secret::handle(&store, &system, revoke(secret)).await;
+        functions.answered("revoke-by-secret", when, &Answer::of(answer), 200);
+    }
+
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let der = pair.public_key().as_der().unwrap();
+    let key = format!(
+        "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----",
+        STANDARD.encode(der.as_ref())
+    );
+    let list = json!({"public_keys": [{"key_identifier": "one", "key": key, "is_current": true}]});
+    let keys = Keys::new(Published(list.to_string().into_bytes()));
+    let found = json!([{"token": secrets[3], "type": "latchkey", "url": "https://github.com/a", "source": "content"}]);
+    let body = found.to_string();
+    let signature = pair.sign(&SystemRandom::new(), body.as_bytes()).unwrap();
+    let report = event!("receive-leak-report/found")
+        .raw_body(&body)
+        .header("github-public-key-identifier", "one")
+        .header("github-public-key-signature", &STANDARD.encode(signature));
+    for when in ["per secret", "… reported again"] {
+        let answer = receive_leak_report::handle(&store, &keys, &system, report.request()).await;
+        functions.answered("receive-leak-report", when, &Answer::of(answer), 200);
+    }
+}
+
+/// What the schedules do, to a token that ends tomorrow and to one that nobody has used for two days.
+async fn upkeep(functions: &mut Functions) {
+    let (day, system) = (Duration::from_hours(24), system_at(now()));
+    let ending = Token {
+        auto_purge: AutoPurge::ThirtyDays,
+        purge_at: Some(now() + day),
+        ..latchkey::testing::token_at(now() - 29 * day)
+    };
+    functions.engine.add(ending).await;
+    let sample = include_str!("../../../events/remind-expiring/daily.json");
+    let warnings = Warnings::parse("7,3,1").unwrap();
+    for when in ["every shard, and one warning", "every shard, and none"] {
+        let event = serde_json::from_str(sample).unwrap();
+        let (store, until) = (&functions.store, Timestamp::MAX);
+        let done = remind_expiring::handle(store, &system, &warnings, until, event).await;
+        done.unwrap();
+        functions.row("remind-expiring", when);
+    }
+    let sample = include_str!("../../../events/revoke-idle/daily.json");
+    let idle = Some(SignedDuration::from_hours(48));
+    for when in ["every shard, and one idle token", "every shard, and none"] {
+        let event = serde_json::from_str(sample).unwrap();
+        let (store, until) = (&functions.store, Timestamp::MAX);
+        revoke_idle::handle(store, &system, idle, until, event)
+            .await
+            .unwrap();
+        functions.row("revoke-idle", when);
+    }
+}
+
+fn page(functions: &mut Functions) {
+    let sign_in = console::sign_in::Config {
+        client_id: "client".into(),
+        authorization_endpoint: "https://sign-in.example/authorize".into(),
+        token_endpoint: "https://sign-in.example/token".into(),
+        end_session_endpoint: None,
+        scopes: "openid".into(),
+    };
+    let site = console::Site::new(&sign_in).unwrap();
+    let page = console::handle(&site, &event!("console/page").request());
+    assert_eq!(page.unwrap().status(), 200);
+    functions.row("console", "");
+}
+
 async fn events(functions: &mut Functions) {
     let purged = Token {
         purge_at: Some(now() + Duration::from_hours(1)),
@@ -314,7 +436,9 @@ async fn table() -> String {
         "creations",
         "changes",
         "questions",
+        "secrets",
         "events",
+        "upkeep",
         "platform",
     ] {
         let mut functions = Functions::start().await;
@@ -322,7 +446,12 @@ async fn table() -> String {
             "verifications" => verifications(&mut functions).await,
             "creations" => creations(&mut functions).await,
             "changes" => changes(&mut functions).await,
-            "questions" => questions(&mut functions).await,
+            "questions" => {
+                questions(&mut functions).await;
+                page(&mut functions);
+            }
+            "secrets" => secrets(&mut functions).await,
+            "upkeep" => upkeep(&mut functions).await,
             "events" => events(&mut functions).await,
             _ => {
                 functions.token().await;
