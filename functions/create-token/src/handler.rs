@@ -1,5 +1,7 @@
 //! Creates a token and hands its secret over, once.
 
+mod description;
+
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, changes};
@@ -15,10 +17,9 @@ use latchkey::domain::token::{Draft, Kind, StoredToken, Token};
 use latchkey::http::body::Fields;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
-use latchkey::http::openapi::Operation;
-use latchkey::http::openapi::schema::{self, optional, required};
-use latchkey::http::secret::IssuedBody;
 use latchkey::http::{ApiError, response, secret};
+
+pub use description::operation;
 
 /// Answers one request.
 ///
@@ -139,42 +140,6 @@ async fn read_draft(
             "a required field passed without a value".into(),
         )),
     }
-}
-
-/// What the API's description says of this operation.
-pub fn operation() -> Operation {
-    Operation::new(
-        "create-token",
-        "POST",
-        "/v1/accounts/{accountId}/tokens",
-        "Create a token",
-    )
-    .for_administrators()
-    .body([
-        required("name", schema::name()),
-        optional("description", schema::description())
-            .describe("What it is used for, and where it is kept."),
-        optional("kind", schema::one_of(Kind::ALL.map(Kind::as_str))),
-        optional("integrationId", schema::platform_id())
-            .describe("The Integration App; required for tokens of that kind, and only for them."),
-        required("autoPurge", schema::auto_purge())
-            .describe("Integration App tokens can't live forever."),
-        required("scope", schema::scope()),
-        optional("allowedCidrs", schema::cidrs())
-            .describe("From where it may be used; empty for everywhere."),
-    ])
-    .repeatable()
-    .answers::<IssuedBody<'_>>(201, "The token and its secret.", &["ETag", "Location"])
-    .answers::<IssuedBody<'_>>(
-        200,
-        "A repeat: the token as it is now.",
-        &["ETag", "Location"],
-    )
-    .refuses([
-        ApiError::ApiManagementLicenseRequired,
-        ApiError::TokenNotFound,
-        ApiError::Conflict,
-    ])
 }
 
 #[cfg(test)]

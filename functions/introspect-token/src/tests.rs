@@ -13,6 +13,10 @@ use latchkey::testing::{
 };
 use serde_json::{Value, json};
 
+use jiff::Timestamp;
+use latchkey::domain::scope::Scope;
+use latchkey::domain::token::Kind;
+
 use super::*;
 
 async fn call(engine: &Engine, event: &Event) -> Answer {

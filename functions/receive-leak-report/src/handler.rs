@@ -2,11 +2,11 @@
 
 mod github;
 mod keys;
+mod protocol;
+mod signature;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Origin, Source};
@@ -15,8 +15,10 @@ use latchkey::domain::ports::{Clock, Entropy, GetSecret, GetToken, PortError, Re
 use latchkey::domain::secret::{PlainSecret, SecretHash};
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use protocol::Match;
+use signature::check_signature;
 
 pub use github::GitHub;
 pub use keys::{FetchKeys, Keys, PublicKey, current_keys};
@@ -32,37 +34,6 @@ const CONCURRENCY: usize = 16;
 
 /// How many further finds of each of them, at the same time.
 const CONCURRENT_FINDS: usize = 4;
-
-/// The longest key identifier and the longest signature, in characters. GitHub's have 64 and 96.
-const MAX_HEADER: usize = 256;
-
-/// One find, as GitHub reports it. It has no `Debug`, which would show the secret.
-#[derive(Deserialize)]
-struct Match {
-    token: String,
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    url: Option<String>,
-    #[serde(default)]
-    source: Option<String>,
-}
-
-/// What GitHub is told about a find: whether the secret is one. Never the secret itself.
-#[derive(Debug, Serialize)]
-struct Feedback<'a> {
-    /// The SHA-256 of the secret, as hexadecimal digits.
-    token_hash: String,
-    token_type: &'a str,
-    label: Label,
-}
-
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Label {
-    TruePositive,
-    FalsePositive,
-}
 
 /// Answers one request.
 ///
@@ -122,34 +93,6 @@ pub async fn handle(
     response::json(200, &feedback.collect::<Vec<_>>())
 }
 
-impl Match {
-    /// The find of a secret, if the text is one.
-    fn find(&self, report: [u8; 32]) -> Option<Find> {
-        let secret = PlainSecret::parse(&self.token).ok()?;
-        Some(Find {
-            secret: secret.hash(),
-            url: self.url.clone().unwrap_or_default(),
-            place: self.source.clone().unwrap_or_default(),
-            report,
-        })
-    }
-
-    fn feedback(&self, known: bool) -> Feedback<'_> {
-        Feedback {
-            token_hash: Sha256::digest(&self.token)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-            token_type: &self.kind,
-            label: if known {
-                Label::TruePositive
-            } else {
-                Label::FalsePositive
-            },
-        }
-    }
-}
-
 /// Reports the finds of one secret. Answers whether it is one of a token.
 async fn report_all(
     store: &(impl GetSecret + GetToken + RecordLeak),
@@ -168,30 +111,6 @@ async fn report_all(
         .buffer_unordered(CONCURRENT_FINDS)
         .try_fold(known, |known, other| future::ready(Ok(known || other)))
         .await
-}
-
-/// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no
-/// look at the keys.
-async fn check_signature(
-    keys: &Keys<impl FetchKeys>,
-    clock: &impl Clock,
-    request: &Request,
-) -> Result<(), ApiError> {
-    let header = |name: &str| {
-        let value = request.headers().get(name)?.to_str().ok()?;
-        (value.len() <= MAX_HEADER).then_some(value)
-    };
-    let signature = header("github-public-key-signature");
-    let signature = signature.and_then(|signature| STANDARD.decode(signature).ok());
-    let (Some(id), Some(signature)) = (header("github-public-key-identifier"), signature) else {
-        return Err(ApiError::InvalidSignature);
-    };
-    let unavailable = |_| ApiError::Unavailable("the scanner's keys can't be had".into());
-    let key = keys.find(id, clock.now()).await.map_err(unavailable)?;
-    match key {
-        Some(key) if key.has_signed(request.body(), &signature) => Ok(()),
-        _ => Err(ApiError::InvalidSignature),
-    }
 }
 
 /// Where the body isn't what it should be, without its words: they may be a secret's.

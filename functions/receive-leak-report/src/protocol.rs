@@ -1,0 +1,62 @@
+//! GitHub's words: what it reports, and what it is told about it.
+
+use latchkey::domain::leak::Find;
+use latchkey::domain::secret::PlainSecret;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// One find, as GitHub reports it. It has no `Debug`, which would show the secret.
+#[derive(Deserialize)]
+pub(crate) struct Match {
+    pub(crate) token: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+}
+
+/// What GitHub is told about a find: whether the secret is one. Never the secret itself.
+#[derive(Debug, Serialize)]
+pub(crate) struct Feedback<'a> {
+    /// The SHA-256 of the secret, as hexadecimal digits.
+    token_hash: String,
+    token_type: &'a str,
+    label: Label,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Label {
+    TruePositive,
+    FalsePositive,
+}
+
+impl Match {
+    /// The find of a secret, if the text is one.
+    pub(crate) fn find(&self, report: [u8; 32]) -> Option<Find> {
+        let secret = PlainSecret::parse(&self.token).ok()?;
+        Some(Find {
+            secret: secret.hash(),
+            url: self.url.clone().unwrap_or_default(),
+            place: self.source.clone().unwrap_or_default(),
+            report,
+        })
+    }
+
+    pub(crate) fn feedback(&self, known: bool) -> Feedback<'_> {
+        Feedback {
+            token_hash: Sha256::digest(&self.token)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            token_type: &self.kind,
+            label: if known {
+                Label::TruePositive
+            } else {
+                Label::FalsePositive
+            },
+        }
+    }
+}
