@@ -1,12 +1,5 @@
-//! What a valid token may do on the platform's routes.
-//!
-//! The whole policy, from the product's two kinds of token:
-//!
-//! | token | may | except |
-//! |---|---|---|
-//! | account, full access | everything in the account | creating or deleting data of an Integration App; updating it is limited to [`INTEGRATION_APP_FIELDS`] |
-//! | account, custom scope | read, invoke and view debug logs of the listed resources | anything else |
-//! | Integration App | invoke exports and imports and view debug logs, inside its own app | anything else |
+//! What a valid token may do on the platform's routes. [`rules`] is the whole policy; the README shows
+//! what it amounts to, in a table that a test prints from the answers of [`permission`].
 
 use serde::Serialize;
 
@@ -141,6 +134,42 @@ pub enum Permission {
     Denied,
 }
 
+/// By what a token's permission is decided.
+#[derive(Debug, Clone, Copy)]
+enum Rule {
+    /// It may not.
+    Never,
+    /// It may, whatever it is.
+    Always,
+    /// It may with a resource that its scope lists.
+    Listed,
+    /// It may with a resource of its own Integration App.
+    OwnApp,
+    /// It may, unless the data are those of an Integration App.
+    NotOfApp,
+    /// It may, but of an Integration App's data only [`INTEGRATION_APP_FIELDS`].
+    FieldsOfApp,
+}
+
+/// The whole policy: by which rule an operation is decided for a token with full access, for one with a
+/// custom scope, and for an Integration App's.
+#[rustfmt::skip]
+fn rules(operation: &Operation) -> [Rule; 3] {
+    use Action::{Create, Delete, Invoke, Read, Update, ViewDebugLog};
+    use ResourceType::{Export, Import};
+    use Rule::{Always, FieldsOfApp, Listed, Never, NotOfApp, OwnApp};
+    match (operation.action, operation.kind) {
+        //                                  full access  custom scope  Integration App
+        (_, None)                       => [Always,      Never,        Never],
+        (Read, _)                       => [Always,      Listed,       Never],
+        (Invoke, Some(Export | Import)) => [Always,      Listed,       OwnApp],
+        (Invoke, _)                     => [Always,      Listed,       Never],
+        (ViewDebugLog, _)               => [Always,      Listed,       OwnApp],
+        (Create | Delete, _)            => [NotOfApp,    Never,        Never],
+        (Update, _)                     => [FieldsOfApp, Never,        Never],
+    }
+}
+
 /// Whether a token of this kind and scope may do the operation.
 pub fn permission(
     kind: Kind,
@@ -149,75 +178,35 @@ pub fn permission(
     operation: &Operation,
     owner: &Owner,
 ) -> Permission {
-    match (kind, scope) {
-        (Kind::Account, Scope::Full) => full_access(operation, owner),
-        (Kind::Account, Scope::Custom(_)) => custom_scope(scope, operation),
-        (Kind::IntegrationApp, _) => integration_app(integration_id, scope, operation, owner),
-    }
-}
-
-fn full_access(operation: &Operation, owner: &Owner) -> Permission {
-    use Action::{Create, Delete, Invoke, Read, Update, ViewDebugLog};
-    if operation.kind.is_none() || matches!(operation.action, Read | Invoke | ViewDebugLog) {
-        return Permission::Granted(vec![]);
-    }
-    let Some(resource) = operation.resource() else {
-        // A new one: only its body tells whether it is part of an app.
-        return Permission::Granted(vec![Obligation::DenyIntegrationAppData]);
+    let [full_access, custom_scope, integration_app] = rules(operation);
+    let rule = match (kind, scope) {
+        (Kind::Account, Scope::Full) => full_access,
+        (Kind::Account, Scope::Custom(_)) => custom_scope,
+        (Kind::IntegrationApp, _) => integration_app,
     };
-    match (owner, operation.action) {
-        (Owner::NotRead, _) => Permission::NeedsOwner(resource),
-        (Owner::App(_), Update) => Permission::Granted(vec![Obligation::AllowedFields {
-            fields: INTEGRATION_APP_FIELDS.to_vec(),
-        }]),
-        (Owner::App(_), Create | Delete | Read | Invoke | ViewDebugLog) => Permission::Denied,
-        (Owner::Account | Owner::Unknown, _) => {
+    let resource = operation.resource();
+    let covered = |resource: &ResourceRef| scope.covers(resource);
+    match (rule, resource) {
+        (Rule::Always, _) => Permission::Granted(vec![]),
+        (Rule::Listed, Some(resource)) if covered(&resource) => Permission::Granted(vec![]),
+        (Rule::OwnApp, Some(resource)) if covered(&resource) => match owner {
+            Owner::NotRead => Permission::NeedsOwner(resource),
+            Owner::App(app) if Some(app) == integration_id => Permission::Granted(vec![]),
+            Owner::App(_) | Owner::Account | Owner::Unknown => Permission::Denied,
+        },
+        (Rule::Never | Rule::Listed | Rule::OwnApp, _) => Permission::Denied,
+        (Rule::NotOfApp | Rule::FieldsOfApp, Some(resource)) if *owner == Owner::NotRead => {
+            Permission::NeedsOwner(resource)
+        }
+        (Rule::NotOfApp, Some(_)) if matches!(owner, Owner::App(_)) => Permission::Denied,
+        (Rule::FieldsOfApp, Some(_)) if matches!(owner, Owner::App(_)) => {
+            let fields = INTEGRATION_APP_FIELDS.to_vec();
+            Permission::Granted(vec![Obligation::AllowedFields { fields }])
+        }
+        // The owner of a new resource is in the request's body, and an update may name another one.
+        (Rule::NotOfApp | Rule::FieldsOfApp, _) => {
             Permission::Granted(vec![Obligation::DenyIntegrationAppData])
         }
-    }
-}
-
-fn custom_scope(scope: &Scope, operation: &Operation) -> Permission {
-    let allowed = matches!(
-        operation.action,
-        Action::Read | Action::Invoke | Action::ViewDebugLog
-    );
-    let listed = operation
-        .resource()
-        .is_some_and(|resource| scope.covers(&resource));
-    if allowed && listed {
-        Permission::Granted(vec![])
-    } else {
-        Permission::Denied
-    }
-}
-
-fn integration_app(
-    own: Option<&IntegrationId>,
-    scope: &Scope,
-    operation: &Operation,
-    owner: &Owner,
-) -> Permission {
-    let allowed = match operation.action {
-        Action::Invoke => {
-            matches!(
-                operation.kind,
-                Some(ResourceType::Export | ResourceType::Import)
-            )
-        }
-        Action::ViewDebugLog => true,
-        Action::Read | Action::Create | Action::Update | Action::Delete => false,
-    };
-    let Some(resource) = operation
-        .resource()
-        .filter(|resource| allowed && scope.covers(resource))
-    else {
-        return Permission::Denied;
-    };
-    match owner {
-        Owner::NotRead => Permission::NeedsOwner(resource),
-        Owner::App(app) if Some(app) == own => Permission::Granted(vec![]),
-        Owner::App(_) | Owner::Account | Owner::Unknown => Permission::Denied,
     }
 }
 

@@ -4,11 +4,13 @@
 mod call;
 mod description;
 mod gate;
+mod readme;
 mod wire;
 
 pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
+pub use readme::ReadmeSection;
 pub use wire::{Counts, Wire};
 
 use latchkey::domain::ports::{

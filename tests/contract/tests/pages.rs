@@ -2,9 +2,8 @@
 //! this with 100,000 tokens and 1,000,000 audit records.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use contract::{Call, Counts, Wire, answer};
+use contract::{Call, Counts, ReadmeSection, Wire, answer};
 use jiff::SignedDuration;
 use latchkey::domain::id::{AuditId, TokenId};
 use latchkey::domain::secret::PlainSecret;
@@ -14,8 +13,6 @@ use latchkey::system::System;
 use latchkey::testing::{Engine, FakeVault, now, system_at};
 use serde_json::{Value, json};
 
-const BEGIN: &str = "<!-- pages: written by tests/contract -->\n";
-const END: &str = "<!-- /pages -->\n";
 const ACCOUNT: &str = "/v1/accounts/acme";
 /// How many audit records there are for each token.
 const RECORDS: usize = 10;
@@ -173,10 +170,7 @@ async fn a_page_and_a_single_read_cost_the_same_however_much_there_is() {
         writeln!(rows, "| {what} | {} | {} |", units(few), units(many)).unwrap();
     }
 
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let readme = std::fs::read_to_string(&file).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
+    let section = ReadmeSection::named("pages");
     if scale.is_some() {
         let header = format!(
             "| read units for | {FEW} tokens, {} audit records | {} tokens, {} audit records |\n\
@@ -185,12 +179,12 @@ async fn a_page_and_a_single_read_cost_the_same_however_much_there_is() {
             grouped(many),
             grouped(many * RECORDS)
         );
-        std::fs::write(&file, [before, BEGIN, &header, &rows, END, after].concat()).unwrap();
+        section.write(&(header + &rows));
         return;
     }
     // The README's figures are of more, and the same.
     assert!(
-        written.ends_with(&rows),
+        section.text().ends_with(&rows),
         "the README says otherwise; `make scale` writes it anew:\n{rows}"
     );
 }

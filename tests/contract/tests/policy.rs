@@ -1,0 +1,201 @@
+//! The README's table of what a token may do is what the policy answers.
+
+use std::fmt::Write;
+
+use contract::ReadmeSection;
+use latchkey::domain::id::{IntegrationId, ResourceId};
+use latchkey::domain::policy::{
+    Action, INTEGRATION_APP_FIELDS, Obligation, Operation, Owner, Permission, permission,
+};
+use latchkey::domain::resource::ResourceType;
+use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::token::Kind;
+
+const LISTED: &str = "listed";
+const OWN_APP: &str = "own-app";
+
+/// The kinds of token, as the table's columns.
+fn tokens() -> [(&'static str, Kind, Scope); 4] {
+    let custom = || {
+        let mut lists = ResourceLists::default();
+        for kind in ResourceType::ALL {
+            lists.of_mut(kind).insert(id(LISTED));
+        }
+        Scope::Custom(lists)
+    };
+    [
+        ("account token, full access", Kind::Account, Scope::Full),
+        ("account token, custom scope", Kind::Account, custom()),
+        (
+            "Integration App's token, whole app",
+            Kind::IntegrationApp,
+            Scope::Full,
+        ),
+        (
+            "Integration App's token, custom scope",
+            Kind::IntegrationApp,
+            custom(),
+        ),
+    ]
+}
+
+/// The actions, as the table's rows.
+const ACTIONS: [(&str, Action); 6] = [
+    ("read", Action::Read),
+    ("create, clone", Action::Create),
+    ("update", Action::Update),
+    ("delete", Action::Delete),
+    ("invoke", Action::Invoke),
+    ("view the debug log of", Action::ViewDebugLog),
+];
+
+fn id(text: &str) -> ResourceId {
+    text.parse().unwrap()
+}
+
+fn app(text: &str) -> IntegrationId {
+    text.parse().unwrap()
+}
+
+/// A resource that something is done to, or a whole collection.
+#[derive(Debug, Clone)]
+struct Target {
+    id: Option<ResourceId>,
+    owner: Owner,
+}
+
+impl Target {
+    fn all() -> Vec<Self> {
+        let ids = [None, Some(id(LISTED)), Some(id("another"))];
+        let owners = [
+            Owner::Account,
+            Owner::Unknown,
+            Owner::App(app(OWN_APP)),
+            Owner::App(app("another-app")),
+        ];
+        let targets = ids.iter().flat_map(|id| {
+            owners.iter().map(|owner| Self {
+                id: id.clone(),
+                owner: owner.clone(),
+            })
+        });
+        targets.collect()
+    }
+
+    fn is_listed(&self) -> bool {
+        self.id == Some(id(LISTED))
+    }
+
+    /// Whether it is one resource of an Integration App.
+    fn is_of_app(&self) -> bool {
+        self.id.is_some() && matches!(self.owner, Owner::App(_))
+    }
+
+    fn is_of_own_app(&self) -> bool {
+        self.id.is_some() && self.owner == Owner::App(app(OWN_APP))
+    }
+}
+
+/// What the policy may say of all targets together, in words.
+const WORDS: [(&str, fn(&Target) -> Permission); 7] = [
+    ("no", |_| Permission::Denied),
+    ("yes", |_| granted(vec![])),
+    ("listed ones", |target| only(target.is_listed())),
+    ("those of its app", |target| only(target.is_of_own_app())),
+    ("listed ones of its app", |target| {
+        only(target.is_of_own_app() && target.is_listed())
+    }),
+    ("not of an Integration App", |target| {
+        if target.is_of_app() {
+            Permission::Denied
+        } else {
+            granted(vec![Obligation::DenyIntegrationAppData])
+        }
+    }),
+    (
+        "of an Integration App's, only `name` and `description`",
+        |target| {
+            let fields = INTEGRATION_APP_FIELDS.to_vec();
+            granted(vec![if target.is_of_app() {
+                Obligation::AllowedFields { fields }
+            } else {
+                Obligation::DenyIntegrationAppData
+            }])
+        },
+    ),
+];
+
+fn granted(obligations: Vec<Obligation>) -> Permission {
+    Permission::Granted(obligations)
+}
+
+fn only(yes: bool) -> Permission {
+    if yes {
+        granted(vec![])
+    } else {
+        Permission::Denied
+    }
+}
+
+/// One cell: what the policy answers for every target, in words.
+fn cell(token: Kind, scope: &Scope, action: Action, kind: Option<ResourceType>) -> &'static str {
+    let own = app(OWN_APP);
+    let own = (token == Kind::IntegrationApp).then_some(&own);
+    let answers = Target::all().into_iter().map(|target| {
+        let operation = Operation {
+            kind,
+            id: target.id.clone(),
+            action,
+        };
+        let answer = permission(token, own, scope, &operation, &target.owner);
+        // What is decided without the owner is so whoever that is.
+        let early = permission(token, own, scope, &operation, &Owner::NotRead);
+        assert!(early == answer || matches!(early, Permission::NeedsOwner(_)));
+        (target, answer)
+    });
+    let answers: Vec<_> = answers.collect();
+    let found = WORDS.iter().find(|(_, says)| {
+        answers
+            .iter()
+            .all(|(target, answer)| says(target) == *answer)
+    });
+    found
+        .unwrap_or_else(|| panic!("no words for {action:?} {kind:?}: {answers:?}"))
+        .0
+}
+
+fn cells(action: Action, kind: Option<ResourceType>) -> [&'static str; 4] {
+    tokens().map(|(_, token, scope)| cell(token, &scope, action, kind))
+}
+
+fn table() -> String {
+    let columns = tokens().map(|(name, ..)| name).join(" | ");
+    let mut table = format!("| may | {columns} |\n|---|---|---|---|---|\n");
+    let mut row = |what: &str, cells: [&str; 4]| {
+        writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();
+    };
+    for (name, action) in ACTIONS {
+        let mut rows: Vec<(Vec<&str>, _)> = vec![];
+        for kind in ResourceType::ALL {
+            let cells = cells(action, Some(kind));
+            match rows.iter_mut().find(|(_, same)| *same == cells) {
+                Some((kinds, _)) => kinds.push(kind.collection()),
+                None => rows.push((vec![kind.collection()], cells)),
+            }
+        }
+        for (kinds, cells) in rows {
+            row(&format!("{name} {}", kinds.join(", ")), cells);
+        }
+    }
+    let other = cells(Action::Read, None);
+    for (_, action) in ACTIONS {
+        assert_eq!(cells(action, None), other, "other collections have one row");
+    }
+    row("anything with the platform's other collections", other);
+    table
+}
+
+#[test]
+fn the_readme_says_what_a_token_may_do() {
+    ReadmeSection::named("policy").must_be(&table());
+}
