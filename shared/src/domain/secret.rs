@@ -168,10 +168,12 @@ impl SecretHash {
             '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
         ];
         let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-        self.0
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)])
-            .collect()
+        let mut hex = String::with_capacity(2 * self.0.len());
+        for byte in self.0 {
+            hex.push(digit(byte >> 4));
+            hex.push(digit(byte & 0x0f));
+        }
+        hex
     }
 }
 

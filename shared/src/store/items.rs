@@ -17,7 +17,7 @@ use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
 use crate::domain::ports::PortError;
 use crate::domain::resource::{ResourceRef, ResourceType};
-use crate::domain::scope::Scope;
+use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{
     Ciphertext, Kind, LastUse, RetiredSecret, Revocation, Status, StoredToken, Token,
@@ -326,18 +326,16 @@ impl From<SecretRecord> for SecretItem {
 /// detour over serde's data model takes several times as long.
 pub(super) fn read_secret(hash: SecretHash, item: Item) -> Result<SecretRecord, PortError> {
     let mut item = Attributes(item);
-    let kind = item.need("kind", |text| Kind::parse(&text))?;
-    let scope = item.0.remove("scope").ok_or_else(|| broken("scope"))?;
     Ok(SecretRecord {
         hash,
         account_id: item.need("accountId", |text| text.try_into().ok())?,
         token_id: item.need("tokenId", |text| text.try_into().ok())?,
         token_name: item.need("tokenName", Some)?,
         token_hint: item.need("tokenHint", Some)?,
-        kind,
+        kind: item.need("kind", |text| Kind::parse(&text))?,
         integration_id: item.take("integrationId", |text| text.try_into().ok())?,
         status: item.need("status", |text| Status::parse(&text))?,
-        scope: serde_dynamo::from_attribute_value(scope).map_err(|_| broken("scope"))?,
+        scope: item.scope()?,
         purge_at: item.take("purgeAt", |text| text.parse().ok())?,
         valid_until: item.take("validUntil", |text| text.parse().ok())?,
         allowed_cidrs: item.list("allowedCidrs")?,
@@ -356,30 +354,32 @@ fn broken(name: &str) -> PortError {
 struct Attributes(Item);
 
 impl Attributes {
-    /// A text; `None` if there is none.
+    /// What is made of a text; `None` if there is none.
     fn take<T>(
         &mut self,
         name: &str,
-        read: impl FnOnce(String) -> Option<T>,
+        read: fn(String) -> Option<T>,
     ) -> Result<Option<T>, PortError> {
+        let text = self.text(name)?;
+        text.map(|text| read(text).ok_or_else(|| broken(name)))
+            .transpose()
+    }
+
+    /// What is made of a text that must be there.
+    fn need<T>(&mut self, name: &str, read: fn(String) -> Option<T>) -> Result<T, PortError> {
+        self.take(name, read)?.ok_or_else(|| broken(name))
+    }
+
+    fn text(&mut self, name: &str) -> Result<Option<String>, PortError> {
         match self.0.remove(name) {
             None => Ok(None),
-            Some(AttributeValue::S(text)) => read(text).map(Some).ok_or_else(|| broken(name)),
+            Some(AttributeValue::S(text)) => Ok(Some(text)),
             Some(_) => Err(broken(name)),
         }
     }
 
-    /// A text that must be there.
-    fn need<T>(
-        &mut self,
-        name: &str,
-        read: impl FnOnce(String) -> Option<T>,
-    ) -> Result<T, PortError> {
-        self.take(name, read)?.ok_or_else(|| broken(name))
-    }
-
     /// A list of texts that must be there.
-    fn list<T: FromStr>(&mut self, name: &str) -> Result<Vec<T>, PortError> {
+    fn list<T: FromStr, L: FromIterator<T>>(&mut self, name: &str) -> Result<L, PortError> {
         let Some(AttributeValue::L(values)) = self.0.remove(name) else {
             return Err(broken(name));
         };
@@ -399,6 +399,25 @@ impl Attributes {
                 texts.collect::<Result<_, _>>().map_err(|_| broken(name))
             }
             Some(_) => Err(broken(name)),
+        }
+    }
+
+    /// The scope, which must be there.
+    fn scope(&mut self) -> Result<Scope, PortError> {
+        let Some(AttributeValue::M(scope)) = self.0.remove("scope") else {
+            return Err(broken("scope"));
+        };
+        let mut scope = Self(scope);
+        match scope.text("type")?.as_deref() {
+            Some("full") => Ok(Scope::Full),
+            Some("custom") => {
+                let mut lists = ResourceLists::default();
+                for kind in ResourceType::ALL {
+                    *lists.of_mut(kind) = scope.list(kind.collection())?;
+                }
+                Ok(Scope::Custom(lists))
+            }
+            _ => Err(broken("scope")),
         }
     }
 }

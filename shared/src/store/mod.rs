@@ -12,6 +12,7 @@ mod resources;
 mod secrets;
 mod tokens;
 mod upkeep;
+mod user_agent;
 mod vault;
 
 use std::collections::HashMap;
@@ -22,10 +23,10 @@ use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
+use aws_sdk_dynamodb::{Client, Config};
 use serde::de::DeserializeOwned;
 
 use crate::config::Tables;
@@ -69,8 +70,10 @@ pub struct Store {
 impl Store {
     /// A store on the given tables.
     pub fn new(config: &SdkConfig, tables: Tables) -> Self {
+        let config = Config::from(config).to_builder();
+        let config = config.interceptor(user_agent::UserAgent).build();
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config),
             tables,
         }
     }

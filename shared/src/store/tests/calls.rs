@@ -13,7 +13,7 @@ use crate::domain::verification::{Client as Caller, Outcome, Presentation, verif
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
 
-/// Notes the operation of every request.
+/// Notes the operation of every request, and sees to it that it tells who asks, and tells no more.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
 
@@ -21,7 +21,7 @@ impl Calls {
     /// A store on the engine's tables whose calls are noted.
     pub(super) fn noted(engine: &Engine) -> (Self, Store) {
         let calls = Self::default();
-        let config = engine.client.config().to_builder();
+        let config = engine.store.client.config().to_builder();
         let config = config.interceptor(calls.clone()).build();
         let store = Store {
             client: Client::from_conf(config),
@@ -47,7 +47,11 @@ impl Intercept for Calls {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let target = context.request().headers().get("x-amz-target");
+        let headers = context.request().headers();
+        let name = concat!("latchkey/", env!("CARGO_PKG_VERSION"));
+        assert_eq!(headers.get("user-agent"), Some(name));
+        assert_eq!(headers.get("x-amz-user-agent"), None);
+        let target = headers.get("x-amz-target");
         let (_, operation) = target.unwrap().split_once('.').unwrap();
         self.0.lock().unwrap().push(operation.to_owned());
         Ok(())

@@ -89,10 +89,10 @@ async fn record_all(engine: &Engine, uses: Vec<Use>) -> Vec<Result<(), PortError
 }
 
 #[tokio::test]
-async fn fifty_first_uses_at_once_leave_one_record() {
+async fn a_thousand_first_uses_at_once_leave_one_record() {
     let (engine, stored) = engine_with_token().await;
     let mut calls = JoinSet::new();
-    for _ in 0..50 {
+    for _ in 0..1_000 {
         let store = engine.store.clone();
         calls.spawn(async move { present(&store, address(1), now()).await });
     }
