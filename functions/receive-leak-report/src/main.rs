@@ -1,7 +1,8 @@
 //! `POST /v1/leaks/github`
 
-use latchkey::config::Tables;
+use latchkey::config::{Tables, require};
 use latchkey::http::serve;
+use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, aws_config};
 use latchkey::system::System;
 use latchkey::telemetry;
@@ -11,7 +12,12 @@ use receive_leak_report::{GitHub, Keys};
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(module_path!());
     let keys = Keys::new(GitHub::from_env()?);
-    let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables);
-    serve(|request| receive_leak_report::handle(&store, &keys, &System, request)).await
+    let console = Console::new(require("CONSOLE_URL")?);
+    let (tables, from) = (Tables::from_env()?, require("MAIL_FROM")?);
+    let aws = aws_config().await;
+    let (store, notifier) = (
+        Store::new(&aws, tables),
+        Notifier::new(Mailer::new(&aws, from), console),
+    );
+    serve(|request| receive_leak_report::handle(&store, &keys, &notifier, &System, request)).await
 }

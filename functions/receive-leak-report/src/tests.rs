@@ -7,15 +7,18 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
+use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
-use latchkey::domain::id::{AccountId, TokenId};
+use latchkey::domain::id::{AccountId, TokenId, UserId};
 use latchkey::domain::leak::FindId;
-use latchkey::domain::ports::{ChangeToken, InsertToken, NewToken, TokenChange};
+use latchkey::domain::ports::{ChangeToken, Claim, InsertToken, NewToken, PortError, TokenChange};
+use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretRecord;
+use latchkey::mail::Console;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, now, origin, owner_actor,
-    plain, system_at, token_at,
+    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, now, origin,
+    owner_actor, plain, system_at, token_at,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +26,9 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::keys::current_keys;
+
+const OWNER: &str = "owner@acme.example";
+const ADMIN: &str = "admin@acme.example";
 
 /// A scanner with a key of its own.
 struct Scanner {
@@ -99,16 +105,31 @@ async fn call(engine: &Engine, scanner: &Scanner, event: &Event) -> Answer {
 }
 
 async fn call_on(
-    store: &(impl GetSecret + GetToken + RecordLeak),
+    store: &(impl GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
     keys: &Keys<impl FetchKeys>,
     system: &(impl Clock + Entropy),
     event: &Event,
 ) -> Answer {
-    let answer = Answer::of(handle(store, keys, system, event.request()).await);
+    call_with(store, keys, &Post::default(), system, event).await
+}
+
+async fn call_with(
+    store: &(impl GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    keys: &Keys<impl FetchKeys>,
+    post: &Post,
+    system: &(impl Clock + Entropy),
+    event: &Event,
+) -> Answer {
+    let answer = handle(store, keys, &notifier(post), system, event.request()).await;
+    let answer = Answer::of(answer);
     for of in 0..10 {
         assert!(!answer.text.contains(text(of).get(4..47).unwrap()));
     }
     answer
+}
+
+fn notifier(post: &Post) -> Notifier<Post> {
+    Notifier::new(post.clone(), Console::new("https://tokens.example"))
 }
 
 fn secret(of: u8) -> PlainSecret {
@@ -601,6 +622,107 @@ impl RecordLeak for Meanwhile<'_> {
     }
 }
 
+impl GetRecipients for Meanwhile<'_> {
+    async fn get_recipients(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
+        self.engine.store.get_recipients(id).await
+    }
+}
+
+impl ClaimMail for Meanwhile<'_> {
+    async fn claim_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+        now: Timestamp,
+    ) -> Result<Claim, PortError> {
+        self.engine.store.claim_mail(audit, recipient, now).await
+    }
+
+    async fn confirm_mail(
+        &self,
+        audit: &str,
+        recipient: &UserId,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.engine.store.confirm_mail(audit, recipient, now).await
+    }
+
+    async fn release_mail(&self, audit: &str, recipient: &UserId) -> Result<(), PortError> {
+        self.engine.store.release_mail(audit, recipient).await
+    }
+}
+
+#[tokio::test]
+async fn owner_and_administrators_are_mailed_before_the_answer_and_once() {
+    let (engine, scanner, _) = one().await;
+    let body = json!([found(&text(1), "a"), found(&text(1), "b")]).to_string();
+    let (keys, post, system) = (keys_of(&scanner), Post::default(), system_at(now()));
+    let report = scanner.report(&body);
+    let answer = call_with(&engine.store, &keys, &post, &system, &report).await;
+    assert_eq!(labels(&answer), ["true_positive"; 2]);
+    let mails = post.take();
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, [OWNER, ADMIN]);
+    for mail in mails {
+        assert!(mail.subject.ends_with("was reported as leaked"), "{mail:?}");
+        assert!(mail.text.contains(&url("a")), "{mail:?}");
+        assert!(!format!("{mail:?}").contains(&text(1)));
+    }
+    call_with(&engine.store, &keys, &post, &system, &report).await;
+    // The stream has the same record.
+    let record = leaks(&engine).await.remove(0);
+    let stream = notifier(&post);
+    stream
+        .notify(&engine.store, &system, &record)
+        .await
+        .unwrap();
+    assert_eq!(post.take(), []);
+}
+
+#[tokio::test]
+async fn a_mail_that_fails_is_left_to_the_stream() {
+    let (engine, scanner, stored) = one().await;
+    let report = scanner.report(&json!([found(&text(1), "a")]).to_string());
+    let (keys, post, system) = (keys_of(&scanner), Post::refusing(OWNER), system_at(now()));
+    let answer = call_with(&engine.store, &keys, &post, &system, &report).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+    assert_eq!(post.recipients(), [ADMIN]);
+    post.recover();
+    let record = leaks(&engine).await.remove(0);
+    let stream = notifier(&post);
+    stream
+        .notify(&engine.store, &system, &record)
+        .await
+        .unwrap();
+    assert_eq!(post.recipients(), [OWNER]);
+}
+
+/// A clock that stands still for the first look and is that much ahead from then on.
+struct Jump(Duration, Mutex<bool>);
+
+impl Clock for Jump {
+    fn now(&self) -> Timestamp {
+        let jumped = std::mem::replace(&mut *self.1.lock().unwrap(), true);
+        if jumped { now() + self.0 } else { now() }
+    }
+}
+
+#[tokio::test]
+async fn when_the_time_is_up_the_mails_are_left_to_the_stream() {
+    for (seconds, mailed) in [(9, vec![OWNER, ADMIN]), (10, vec![])] {
+        let (engine, scanner, stored) = one().await;
+        let report = scanner.report(&json!([found(&text(1), "a")]).to_string());
+        let (keys, post) = (keys_of(&scanner), Post::default());
+        let clock = Jump(Duration::from_secs(seconds), Mutex::new(false));
+        let system = (clock, FixedEntropy([7; 32]));
+        let answer = call_with(&engine.store, &keys, &post, &system, &report).await;
+        assert_eq!(labels(&answer), ["true_positive"]);
+        assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
+        assert_eq!(post.recipients(), mailed);
+    }
+}
+
 #[tokio::test]
 async fn a_part_that_fails_is_asked_for_again_and_the_rest_is_kept() {
     let (engine, scanner, failing) = one().await;
@@ -612,7 +734,9 @@ async fn a_part_that_fails_is_asked_for_again_and_the_rest_is_kept() {
     let broken = || PortError::Broken("out of order".into());
     let unavailable = || PortError::Unavailable("throttled".into());
     store.fails = Some((failing.token.id.clone(), unavailable));
-    let answer = call_on(&store, &keys, &system_at(now()), &report).await;
+    let post = Post::default();
+    let answer = call_with(&store, &keys, &post, &system_at(now()), &report).await;
+    assert_eq!(post.recipients(), [OWNER, ADMIN]);
     assert_eq!(answer.outcome(), (503, "unavailable"));
     assert_eq!(answer.header("retry-after"), "1");
     assert_eq!(token_of(&engine, &failing).await.status(), Status::Active);

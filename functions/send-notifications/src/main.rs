@@ -3,7 +3,7 @@
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::{Tables, require};
-use latchkey::mail::{Console, Mailer};
+use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, aws_config};
 use latchkey::system::System;
 use latchkey::telemetry;
@@ -14,12 +14,10 @@ async fn main() -> Result<(), Error> {
     let console = Console::new(require("CONSOLE_URL")?);
     let (tables, from) = (Tables::from_env()?, require("MAIL_FROM")?);
     let aws = aws_config().await;
-    let (store, mailer) = (Store::new(&aws, tables), Mailer::new(&aws, from));
-    let (store, mailer, console) = (&store, &mailer, &console);
+    let store = &Store::new(&aws, tables);
+    let notifier = &Notifier::new(Mailer::new(&aws, from), console);
     run(service_fn(|event: LambdaEvent<Event>| async move {
-        Ok::<_, Error>(
-            send_notifications::handle(store, mailer, &System, console, event.payload).await,
-        )
+        Ok::<_, Error>(send_notifications::handle(store, notifier, &System, event.payload).await)
     }))
     .await
 }

@@ -1,57 +1,17 @@
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
-use latchkey::domain::audit::{Action, Change};
+use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::id::{AccountId, UserId};
-use latchkey::domain::ports::{InsertToken, Mail, NewToken, ProjectPlatform, RecordView};
+use latchkey::domain::ports::{Claim, InsertToken, NewToken, ProjectPlatform, RecordView};
 use latchkey::domain::token::StoredToken;
-use latchkey::testing::{Engine, FixedClock, acme, audit, now, plain_secret, stored_token};
+use latchkey::mail::Console;
+use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
 use serde_json::{Value, json};
 
 use super::*;
 
 const OWNER: &str = "owner@acme.example";
 const ADMIN: &str = "admin@acme.example";
-
-/// A mail service that keeps what it sent and refuses some addresses.
-#[derive(Default)]
-struct Post {
-    sent: Mutex<Vec<Mail>>,
-    refuses: Mutex<Option<&'static str>>,
-}
-
-impl Post {
-    fn refusing(address: &'static str) -> Self {
-        Self {
-            refuses: Mutex::new(Some(address)),
-            ..Self::default()
-        }
-    }
-
-    fn recover(&self) {
-        *self.refuses.lock().unwrap() = None;
-    }
-
-    /// The mails since this was last asked.
-    fn take(&self) -> Vec<Mail> {
-        std::mem::take(&mut self.sent.lock().unwrap())
-    }
-
-    /// Their recipients.
-    fn recipients(&self) -> Vec<String> {
-        self.take().into_iter().map(|mail| mail.to).collect()
-    }
-}
-
-impl SendMail for Post {
-    async fn send_mail(&self, mail: &Mail) -> Result<(), PortError> {
-        if *self.refuses.lock().unwrap() == Some(mail.to.as_str()) {
-            return Err(PortError::Unavailable("throttled".into()));
-        }
-        self.sent.lock().unwrap().push(mail.clone());
-        Ok(())
-    }
-}
 
 fn sample() -> Value {
     let sample = include_str!("../../../events/send-notifications/token-updated.json");
@@ -84,12 +44,15 @@ async fn deliver(engine: &Engine, post: &Post, records: &[Value]) -> Vec<String>
 async fn deliver_at(engine: &Engine, post: &Post, records: &[Value], second: i64) -> Vec<String> {
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
     let clock = FixedClock(now() + jiff::SignedDuration::from_secs(second));
-    let console = Console::new("https://tokens.example");
-    let response = handle(&engine.store, post, &clock, &console, event).await;
+    let response = handle(&engine.store, &notifier(post), &clock, event).await;
     let failures = response.batch_item_failures.into_iter();
     failures
         .map(|failure| failure.item_identifier.unwrap())
         .collect()
+}
+
+fn notifier(post: &Post) -> Notifier<Post> {
+    Notifier::new(post.clone(), Console::new("https://tokens.example"))
 }
 
 fn viewing(number: u8) -> AuditRecord {
@@ -172,7 +135,7 @@ async fn a_recipient_who_fails_holds_up_the_later_records_and_not_the_other_reci
         assert!(deliver(&engine, &post, &records[..1]).await.is_empty());
         assert_eq!(post.recipients(), [OWNER, ADMIN]);
 
-        *post.refuses.lock().unwrap() = Some(fails);
+        post.refuse(fails);
         assert_eq!(deliver(&engine, &post, &records).await, ["seq-1"]);
         assert_eq!(post.recipients(), [works]);
         assert_eq!(deliver(&engine, &post, &records[1..]).await, ["seq-1"]);
@@ -323,9 +286,8 @@ async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
         let (engine, _) = with_records(1).await;
         let records = log(&engine).await;
         let event = serde_json::from_value(json!({"Records": records})).unwrap();
-        let console = Console::new("https://tokens.example");
         let clock = FixedClock(now());
-        let response = handle(&Forgetful(&engine), &post, &clock, &console, event).await;
+        let response = handle(&Forgetful(&engine), &notifier(&post), &clock, event).await;
         assert_eq!(response.batch_item_failures.len(), 1);
         post.recover();
         post.take();

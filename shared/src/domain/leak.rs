@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::audit::{Action, Actor, Change, Origin};
+use super::audit::{Action, Actor, AuditRecord, Change, Origin};
 use super::ports::{Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak, TokenChange};
 use super::secret::{SecretHash, redact};
 
@@ -89,8 +89,18 @@ impl Find {
     }
 }
 
-/// Revokes the token of a found secret, with every secret of it, and records the leak. Answers whether
-/// the secret is one of a token.
+/// What a find turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported {
+    /// The secret isn't one of a token.
+    Unknown,
+    /// It is, and there was nothing left to do.
+    Known,
+    /// It is, and its token is revoked now. This is the record of that.
+    Revoked(Box<AuditRecord>),
+}
+
+/// Revokes the token of a found secret, with every secret of it, and records the leak.
 ///
 /// One transaction and one record, a `leak` that says what it changed. A token that is known as leaked
 /// is left alone, and so is one whose owner reactivated it after this very find.
@@ -102,16 +112,16 @@ pub async fn report(
     system: &(impl Clock + Entropy),
     find: &Find,
     origin: &Origin,
-) -> Result<bool, PortError> {
+) -> Result<Reported, PortError> {
     let id = find.id();
     for _ in 0..ATTEMPTS {
         let now = system.now();
         let secret = store.get_secret(&find.secret).await?;
         let Some(secret) = secret.filter(|secret| !secret.is_over(now)) else {
-            return Ok(false);
+            return Ok(Reported::Unknown);
         };
         if store.is_known(&id, now).await? {
-            return Ok(true);
+            return Ok(Reported::Known);
         }
         let (account, token) = (&secret.account_id, &secret.token_id);
         let before = store.get_token(account, token, now).await?;
@@ -122,13 +132,13 @@ pub async fn report(
         };
         let Some(token) = before.token.leak(Actor::github(), now) else {
             store.remember_find(&id, now).await?;
-            return Ok(true);
+            return Ok(Reported::Known);
         };
         let mut change = TokenChange::new(before, token, Action::Leak, origin.clone(), now, system)
             .map_err(|error| PortError::Broken(error.to_string()))?;
         change.audit.changes.extend(find.changes());
         match store.record_leak(&id, &change).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(Reported::Revoked(Box::new(change.audit))),
             Err(PortError::Conflict) => {}
             Err(error) => return Err(error),
         }

@@ -1,5 +1,7 @@
 //! The mails about what happens to tokens.
 
+mod notify;
+
 use std::borrow::Cow;
 
 use askama::Template;
@@ -11,6 +13,8 @@ use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Action, AuditRecord, Change, Source};
 use crate::domain::ports::{Mail, PortError, SendMail};
 use crate::store::port_error;
+
+pub use notify::Notifier;
 
 /// The console, for the links in mails.
 #[derive(Debug, Clone, PartialEq, Eq)]

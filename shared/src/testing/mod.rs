@@ -10,10 +10,12 @@
 mod answer;
 mod engine;
 mod event;
+mod post;
 
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::Event;
+pub use post::Post;
 
 use std::net::{IpAddr, Ipv4Addr};
 

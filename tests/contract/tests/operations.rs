@@ -1,6 +1,6 @@
 //! The README's table of what each function reads and writes is what goes over the wire.
 //!
-//! `LATCHKEY_UPDATE_OPERATIONS=1` writes the table anew.
+//! `LATCHKEY_UPDATE_README=1` writes the table anew.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,21 +11,18 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::Wire;
+use contract::{ReadmeSection, Wire};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
-use latchkey::mail::{Console, Mailer};
+use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, Vault};
 use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
 use receive_leak_report::{FetchKeys, Keys, PublicKey, current_keys};
 use serde_json::{Value, json};
-
-const BEGIN: &str = "<!-- operations: written by tests/contract -->\n";
-const END: &str = "<!-- /operations -->\n";
 
 /// Reads a sample event.
 macro_rules! event {
@@ -40,7 +37,7 @@ struct Functions {
     wire: Wire,
     store: Store,
     vault: Vault,
-    mailer: Mailer,
+    notifier: Notifier<Mailer>,
     console: ConsoleClient,
     rows: Vec<String>,
 }
@@ -52,7 +49,10 @@ impl Functions {
         Self {
             store: Store::new(&wire.aws, Engine::tables()),
             vault: Vault::new(&wire.aws, "key".into()),
-            mailer: Mailer::new(&wire.aws, "tokens@latchkey.example".into()),
+            notifier: Notifier::new(
+                Mailer::new(&wire.aws, "tokens@latchkey.example".into()),
+                Console::new("https://tokens.example"),
+            ),
             console: ConsoleClient::new("console"),
             engine,
             wire,
@@ -317,8 +317,9 @@ async fn secrets(functions: &mut Functions) {
         .raw_body(&body)
         .header("github-public-key-identifier", "one")
         .header("github-public-key-signature", &STANDARD.encode(signature));
-    for when in ["per secret", "… reported again"] {
-        let answer = receive_leak_report::handle(&store, &keys, &system, report.request()).await;
+    for when in ["per secret with two recipients", "… reported again"] {
+        let (notifier, request) = (&functions.notifier, report.request());
+        let answer = receive_leak_report::handle(&store, &keys, notifier, &system, request).await;
         functions.answered("receive-leak-report", when, &Answer::of(answer), 200);
     }
 }
@@ -386,10 +387,8 @@ async fn events(functions: &mut Functions) {
     ));
     for when in ["per record with two recipients", "… delivered again"] {
         let event = serde_json::from_value(updated.clone()).unwrap();
-        let console = Console::new("https://tokens.example");
-        let (store, mailer) = (&functions.store, &functions.mailer);
-        let response =
-            send_notifications::handle(store, mailer, &system_at(now()), &console, event).await;
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let response = send_notifications::handle(store, notifier, &system_at(now()), event).await;
         assert!(response.batch_item_failures.is_empty());
         functions.row("send-notifications", when);
     }
@@ -469,35 +468,20 @@ async fn table() -> String {
 
 #[tokio::test]
 async fn the_readme_says_what_each_function_reads_and_writes() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let file = root.join("README.md");
-    let readme = std::fs::read_to_string(&file).unwrap();
-    let (before, rest) = readme.split_once(BEGIN).unwrap();
-    let (written, after) = rest.split_once(END).unwrap();
-    let counted = table().await;
-    if std::env::var_os("LATCHKEY_UPDATE_OPERATIONS").is_some() {
-        std::fs::write(&file, [before, BEGIN, &counted, END, after].concat()).unwrap();
-        return;
-    }
-    assert_eq!(
-        written, counted,
-        "what the functions do isn't what the README says; LATCHKEY_UPDATE_OPERATIONS=1 writes it anew"
-    );
+    ReadmeSection::named("operations").must_be(&table().await);
 }
 
 #[test]
 fn no_function_is_left_out_of_the_readme() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    let (_, rest) = readme.split_once(BEGIN).unwrap();
-    let (table, _) = rest.split_once(END).unwrap();
-    let listed: BTreeSet<_> = table
+    let section = ReadmeSection::named("operations");
+    let listed: BTreeSet<_> = section
+        .text()
         .lines()
         .skip(2)
         .filter_map(|line| line.split(" | ").next()?.strip_prefix("| "))
         .collect();
-    let functions = std::fs::read_dir(root.join("functions")).unwrap();
-    for function in functions {
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
+    for function in std::fs::read_dir(functions).unwrap() {
         let name = function.unwrap().file_name();
         assert!(listed.contains(name.to_str().unwrap()), "{name:?}");
     }

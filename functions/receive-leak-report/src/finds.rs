@@ -1,0 +1,124 @@
+//! The finds of a report: all tokens are revoked first, then their people are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use latchkey::domain::audit::{AuditRecord, Origin};
+use latchkey::domain::leak::{Find, Reported, report};
+use latchkey::domain::ports::{
+    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, PortError, RecordLeak, SendMail,
+};
+use latchkey::domain::secret::SecretHash;
+use latchkey::mail::Notifier;
+
+/// How many secrets are dealt with at the same time.
+const CONCURRENCY: usize = 16;
+
+/// How many further finds of each of them, at the same time.
+const CONCURRENT_FINDS: usize = 4;
+
+/// For how long after the request's arrival mails are begun. GitHub waits for half a minute.
+const MAILING: Duration = Duration::from_secs(10);
+
+/// What became of a report.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// The secrets that are those of tokens.
+    pub(crate) known: BTreeSet<SecretHash>,
+    /// The records of the tokens that were revoked.
+    pub(crate) records: Vec<AuditRecord>,
+    /// Why a part of it is to be reported again.
+    pub(crate) failure: Option<PortError>,
+}
+
+impl Report {
+    fn add(&mut self, secret: SecretHash, result: Result<Reported, PortError>) {
+        match result {
+            Ok(Reported::Unknown) => {}
+            Ok(Reported::Known) => {
+                self.known.insert(secret);
+            }
+            Ok(Reported::Revoked(record)) => {
+                self.known.insert(secret);
+                self.records.push(*record);
+            }
+            Err(error) => {
+                // A failure that is hopeless isn't hidden by one that isn't.
+                if !matches!(self.failure, Some(PortError::Broken(_))) {
+                    self.failure = Some(error);
+                }
+            }
+        }
+    }
+}
+
+/// Reports all finds. Those of one secret belong together: they change the same token.
+pub(crate) async fn report_all(
+    store: &(impl GetSecret + GetToken + RecordLeak),
+    system: &(impl Clock + Entropy),
+    finds: impl Iterator<Item = Find>,
+    origin: &Origin,
+) -> Report {
+    let mut secrets = BTreeMap::<SecretHash, Vec<Find>>::new();
+    for find in finds {
+        secrets.entry(find.secret).or_default().push(find);
+    }
+    let mut results = stream::iter(secrets)
+        .map(|(secret, finds)| async move {
+            let results = report_secret(store, system, finds, origin).await;
+            (secret, results)
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut report = Report::default();
+    while let Some((secret, results)) = results.next().await {
+        for result in results {
+            report.add(secret, result);
+        }
+    }
+    report
+}
+
+/// Reports the finds of one secret.
+async fn report_secret(
+    store: &(impl GetSecret + GetToken + RecordLeak),
+    system: &(impl Clock + Entropy),
+    finds: Vec<Find>,
+    origin: &Origin,
+) -> Vec<Result<Reported, PortError>> {
+    let mut finds = finds.into_iter();
+    let Some(first) = finds.next() else {
+        return vec![];
+    };
+    let first = report(store, system, &first, origin).await;
+    if matches!(first, Err(_) | Ok(Reported::Unknown)) {
+        return vec![first];
+    }
+    // The first one has revoked the token, and the others are only to be remembered.
+    let further = stream::iter(finds)
+        .map(|find| async move { report(store, system, &find, origin).await })
+        .buffer_unordered(CONCURRENT_FINDS);
+    stream::iter([first]).chain(further).collect().await
+}
+
+/// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's
+/// stream. What fails or comes too late is left to the stream, which has the same records.
+pub(crate) async fn mail_all(
+    store: &(impl GetRecipients + ClaimMail),
+    notifier: &Notifier<impl SendMail>,
+    system: &impl Clock,
+    records: &[AuditRecord],
+    begin: Timestamp,
+) {
+    let until = begin.saturating_add(MAILING).unwrap_or(Timestamp::MAX);
+    let mails = stream::iter(records).for_each_concurrent(CONCURRENCY, |record| async move {
+        if system.now() >= until {
+            return;
+        }
+        if let Err(error) = notifier.notify(store, system, record).await {
+            tracing::warn!(%error, audit.id = %record.id, "a mail is left to the stream");
+        }
+    });
+    mails.await;
+}
