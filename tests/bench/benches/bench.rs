@@ -6,7 +6,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use latchkey_bench::cold_start::{self, Contestant};
+use latchkey_bench::cold_start::{self, Contestant, Part};
 use latchkey_bench::fixture::{Engine, Transport, seed};
 use latchkey_bench::report::{Row, table};
 use latchkey_bench::{cost, memory, verification};
@@ -30,6 +30,7 @@ struct Programs {
     authorize_without_warming: String,
     authorize_other_entropy: Option<String>,
     empty_function: String,
+    reading_function: String,
     node: Option<Vec<String>>,
     python: Option<Vec<String>>,
     /// The package for arm64.
@@ -65,7 +66,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     for part in PARTS.into_iter().filter(|part| wanted(part)) {
         println!("{part} …");
         let measured = match part {
-            "cost" => cost::compute(&all)?,
+            "cost" => cost::compute(&all),
             part => run(part, &programs, &directory)?,
         };
         all.retain(|row| row.part != part);
@@ -145,8 +146,7 @@ fn contestants(
             name,
             program,
             environment: https.to_vec(),
-            is_empty: false,
-            has_target: false,
+            part: Part::Other,
             in_memory: false,
         })
     };
@@ -154,12 +154,16 @@ fn contestants(
     let other = programs.authorize_other_entropy.as_ref();
     let all = [
         contestant("empty function", rust(&programs.empty_function)).map(|one| Contestant {
-            is_empty: true,
+            part: Part::Empty,
             in_memory: true,
             ..one
         }),
+        contestant("reading function", rust(&programs.reading_function)).map(|one| Contestant {
+            part: Part::Reading,
+            ..one
+        }),
         contestant("authorize", rust(&programs.authorize)).map(|one| Contestant {
-            has_target: true,
+            part: Part::Authorize,
             in_memory: true,
             ..one
         }),
