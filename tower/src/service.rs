@@ -17,7 +17,7 @@ use latchkey::domain::policy::{Obligation, Operation, Owner};
 use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{Client, MAX_USER_AGENT, Outcome, Presentation, verify};
+use latchkey::domain::verification::{Client, Outcome, Presentation, verify};
 use latchkey::http::bearer::bearer;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -214,16 +214,14 @@ where
             )),
             owner: Owner::NotRead,
         };
+        let header = |name: HeaderName| parts.headers.get(name)?.to_str().ok();
+        let request_id = header(HeaderName::from_static("x-request-id")).unwrap_or_default();
         let client = Client {
-            user_agent: text(parts, &USER_AGENT, MAX_USER_AGENT),
-            request_id: text(
-                parts,
-                &HeaderName::from_static("x-request-id"),
-                MAX_REQUEST_ID,
-            )
-            .unwrap_or_default(),
+            user_agent: header(USER_AGENT),
+            // Headers that are text are ASCII.
+            request_id: request_id.get(..MAX_REQUEST_ID).unwrap_or(request_id),
         };
-        let outcome = self.verify(secret, presentation, &client).await;
+        let outcome = self.verify(secret, presentation, client).await;
         parts.headers.remove(AUTHORIZATION);
         match outcome {
             Ok(Outcome::Granted {
@@ -252,7 +250,7 @@ where
         &self,
         secret: &str,
         presentation: Presentation,
-        client: &Client,
+        client: Client<'_>,
     ) -> Result<Outcome, PortError> {
         let Some(cache) = &self.cache else {
             return verify(&self.store, &self.system, secret, presentation, client).await;
@@ -272,10 +270,4 @@ where
         // What was kept may be out of date. Only a grant may rest on it.
         verify(&through(true), &self.system, secret, presentation, client).await
     }
-}
-
-/// A header as text, cut to so many characters.
-fn text(parts: &Parts, name: &HeaderName, most: usize) -> Option<String> {
-    let value = parts.headers.get(name)?.to_str().ok()?;
-    Some(value.chars().take(most).collect())
 }

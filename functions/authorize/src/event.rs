@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::verification::{Client, MAX_USER_AGENT, Presentation, SecretRecord};
+use latchkey::domain::verification::{Client, Presentation, SecretRecord};
 use latchkey::http::bearer::bearer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -158,14 +158,11 @@ impl Event {
     }
 
     /// Who asks, for the record of a use.
-    pub(crate) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client<'_> {
         let headers = self.headers.as_ref();
-        let name = headers
-            .and_then(|headers| headers.user_agent.as_deref())
-            .map(|name| name.chars().take(MAX_USER_AGENT).collect());
         Client {
-            user_agent: name,
-            request_id: self.request_context.request_id.clone(),
+            user_agent: headers.and_then(|headers| headers.user_agent.as_deref()),
+            request_id: &self.request_context.request_id,
         }
     }
 

@@ -23,7 +23,7 @@ pub async fn handle(
     let method_arn = event.method_arn();
     let outcome = match (event.secret(), event.presentation()) {
         (Some(secret), Some(presentation)) => {
-            verify(store, system, secret, presentation, &event.client()).await?
+            verify(store, system, secret, presentation, event.client()).await?
         }
         _ => Outcome::Refused(Refusal::Malformed),
     };

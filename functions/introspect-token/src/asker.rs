@@ -77,7 +77,7 @@ impl<'a> Credentials<'a> {
                 (Some(id), secret, refused(), refused())
             }
         };
-        let verified = authenticate(store, system, secret, sender.ip, &sender.client).await?;
+        let verified = authenticate(store, system, secret, sender.ip, sender.client()).await?;
         let asker = match verified {
             Ok(asker) if id.is_none_or(|id| id == asker.token_id.as_str()) => asker,
             Ok(_) => return Err(invalid),

@@ -37,7 +37,7 @@ pub async fn handle(
         asker_ip: sender.ip,
         bearer_ip,
     };
-    match introspect(store, system, token, &introspection, &sender.client).await? {
+    match introspect(store, system, token, &introspection, sender.client()).await? {
         Ok(secret) => {
             let active = ActiveBody::from(&secret);
             response::json(200, &IntrospectionBody::Active(active))

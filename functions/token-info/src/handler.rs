@@ -62,7 +62,7 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let bearer = Bearer::of(&request)?;
     let (presentation, client) = (bearer.presentation(), bearer.client());
-    match verify(store, system, bearer.secret(), presentation, &client).await? {
+    match verify(store, system, bearer.secret(), presentation, client).await? {
         Outcome::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }

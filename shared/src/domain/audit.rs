@@ -177,6 +177,14 @@ impl Change {
     }
 }
 
+/// How much of a client's name a record keeps, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+/// What a client calls itself, as a record keeps it.
+pub(crate) fn kept_user_agent(name: &str) -> String {
+    name.chars().take(MAX_USER_AGENT).collect()
+}
+
 /// From where, by whom and through what a request came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {

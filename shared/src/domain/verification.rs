@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
+use super::audit::{Action, Actor, AuditRecord, Change, Origin, Source, kept_user_agent};
 use super::id::{AccountId, IntegrationId, TokenId};
 use super::policy::{self, Obligation, Operation, Owner, Permission};
 use super::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse, Use};
@@ -20,9 +20,6 @@ use super::token::{Kind, LastUse, Status, StoredToken, Token};
 /// The most addresses a secret remembers of a day. Further ones go unrecorded until the next day, so
 /// that whoever calls from wherever can neither grow the item nor flood the mailboxes.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
-
-/// How much of a client's name an audit record keeps, in characters.
-pub const MAX_USER_AGENT: usize = 256;
 
 /// Everything a verification needs, found by the secret's hash in one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -268,12 +265,12 @@ pub enum Outcome {
 }
 
 /// The client that presents a secret, for the record of its use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// What it calls itself.
-    pub user_agent: Option<String>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client<'a> {
+    /// What it calls itself, of whatever length.
+    pub user_agent: Option<&'a str>,
     /// The request, for finding it in the logs.
-    pub request_id: String,
+    pub request_id: &'a str,
 }
 
 /// How often a use is tried again that collides with another one of the same secret.
@@ -291,7 +288,7 @@ pub async fn verify(
     system: &(impl Clock + Entropy),
     text: &str,
     presentation: Presentation,
-    client: &Client,
+    client: Client<'_>,
 ) -> Result<Outcome, PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
         return Ok(Outcome::Refused(Refusal::Malformed));
@@ -360,7 +357,7 @@ pub async fn introspect(
     system: &(impl Clock + Entropy),
     text: &str,
     introspection: &Introspection<'_>,
-    client: &Client,
+    client: Client<'_>,
 ) -> Result<Result<SecretRecord, Refusal>, PortError> {
     let bearer_ip = introspection.bearer_ip;
     let from = (bearer_ip, bearer_ip.unwrap_or(introspection.asker_ip));
@@ -378,7 +375,7 @@ pub async fn authenticate(
     system: &(impl Clock + Entropy),
     text: &str,
     ip: IpAddr,
-    client: &Client,
+    client: Client<'_>,
 ) -> Result<Result<SecretRecord, Refusal>, PortError> {
     check(store, system, text, (Some(ip), ip), client, None).await
 }
@@ -390,7 +387,7 @@ async fn check(
     system: &(impl Clock + Entropy),
     text: &str,
     (bearer_ip, recorded_ip): (Option<IpAddr>, IpAddr),
-    client: &Client,
+    client: Client<'_>,
     asker: Option<&SecretRecord>,
 ) -> Result<Result<SecretRecord, Refusal>, PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
@@ -424,7 +421,7 @@ async fn record(
     system: &(impl Clock + Entropy),
     secret: &SecretRecord,
     ip: IpAddr,
-    client: &Client,
+    client: Client<'_>,
     asker: Option<&TokenId>,
     now: Timestamp,
 ) -> Result<(), PortError> {
@@ -443,7 +440,7 @@ fn first_use(
     secret: &SecretRecord,
     seen: Seen,
     ip: IpAddr,
-    client: &Client,
+    client: Client<'_>,
     system: &(impl Clock + Entropy),
     now: Timestamp,
 ) -> Result<Use, PortError> {
@@ -464,8 +461,8 @@ fn first_use(
             source: Source::Api,
             actor: Actor::token(&secret.token_id, &secret.token_name),
             ip: Some(ip),
-            user_agent: client.user_agent.clone(),
-            request_id: client.request_id.clone(),
+            user_agent: client.user_agent.map(kept_user_agent),
+            request_id: client.request_id.to_owned(),
         },
         token_id: secret.token_id.clone(),
         token_name: secret.token_name.clone(),

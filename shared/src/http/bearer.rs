@@ -45,8 +45,8 @@ impl<'a> Bearer<'a> {
     }
 
     /// Who asks.
-    pub fn client(&self) -> Client {
-        self.sender.client.clone()
+    pub fn client(&self) -> Client<'_> {
+        self.sender.client()
     }
 }
 

@@ -9,10 +9,9 @@ use lambda_http::{Request, RequestExt};
 use super::{ApiError, request_id};
 use crate::config::{ConfigError, require};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Actor, Origin, Source};
+use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
 use crate::domain::id::{AccountId, TokenId, UserId};
 use crate::domain::ports::GetAccount;
-use crate::domain::verification::MAX_USER_AGENT;
 
 /// The OpenID client of our own console: what comes through it has the source `ui`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +81,7 @@ impl SignedIn {
                 .source_ip
                 .as_deref()
                 .and_then(|ip| ip.parse().ok()),
-            user_agent: user_agent.map(|name| name.chars().take(MAX_USER_AGENT).collect()),
+            user_agent: user_agent.map(kept_user_agent),
             request_id: request_id(request),
         })
     }

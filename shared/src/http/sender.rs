@@ -7,16 +7,18 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{ApiError, request_id};
-use crate::domain::audit::{Actor, Origin, Source};
-use crate::domain::verification::{Client, MAX_USER_AGENT};
+use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
+use crate::domain::verification::Client;
 
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
     /// Its address.
     pub ip: IpAddr,
-    /// What it calls itself, and the request's id.
-    pub client: Client,
+    /// What it calls itself.
+    user_agent: Option<String>,
+    /// The request, for finding it in the logs.
+    request_id: String,
 }
 
 impl Sender {
@@ -33,11 +35,19 @@ impl Sender {
         let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
         let name = request.headers().get(USER_AGENT);
         let name = name.and_then(|value| value.to_str().ok());
-        let client = Client {
-            user_agent: name.map(|name| name.chars().take(MAX_USER_AGENT).collect()),
+        Ok(Self {
+            ip,
+            user_agent: name.map(kept_user_agent),
             request_id: request_id(request),
-        };
-        Ok(Self { ip, client })
+        })
+    }
+
+    /// What presents a secret in the request.
+    pub fn client(&self) -> Client<'_> {
+        Client {
+            user_agent: self.user_agent.as_deref(),
+            request_id: &self.request_id,
+        }
     }
 
     /// Where the request came from, for the audit record of what an actor did through it.
@@ -46,8 +56,8 @@ impl Sender {
             source,
             actor,
             ip: Some(self.ip),
-            user_agent: self.client.user_agent.clone(),
-            request_id: self.client.request_id.clone(),
+            user_agent: self.user_agent.clone(),
+            request_id: self.request_id.clone(),
         }
     }
 }

@@ -96,8 +96,11 @@ impl Target {
     }
 }
 
-/// What the policy may say of all targets together, in words.
-const WORDS: [(&str, fn(&Target) -> Permission); 7] = [
+/// What the policy says of each target.
+type Says = fn(&Target) -> Permission;
+
+/// What it may say of all targets together, in words.
+const WORDS: [(&str, Says); 7] = [
     ("no", |_| Permission::Denied),
     ("yes", |_| granted(vec![])),
     ("listed ones", |target| only(target.is_listed())),

@@ -78,10 +78,10 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
         };
         let caller = Caller {
             user_agent: None,
-            request_id: "req-1".into(),
+            request_id: "req-1",
         };
         let (store, text) = (store.clone(), plain.expose_secret().to_owned());
-        async move { verify(&store, &system_at(now()), &text, presentation, &caller).await }
+        async move { verify(&store, &system_at(now()), &text, presentation, caller).await }
     };
     assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
     assert_eq!(calls.take(), ["GetItem", "TransactWriteItems"]);

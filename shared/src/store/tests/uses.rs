@@ -33,8 +33,8 @@ async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, 
         owner: Owner::NotRead,
     };
     let client = Client {
-        user_agent: Some("curl/8.5.0".into()),
-        request_id: "req-7".into(),
+        user_agent: Some("curl/8.5.0"),
+        request_id: "req-7",
     };
     let text = plain_secret();
     verify(
@@ -42,7 +42,7 @@ async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, 
         &system_at(time),
         text.expose_secret(),
         presentation,
-        &client,
+        client,
     )
     .await
 }
