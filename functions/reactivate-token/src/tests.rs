@@ -271,24 +271,9 @@ async fn a_reactivation_takes_no_fields() {
 #[tokio::test]
 async fn a_token_that_the_account_has_not_is_not_found() {
     let engine = Engine::with_accounts().await;
-    let foreign = Token {
-        account_id: globex().id,
-        ..token()
-    };
-    let foreign = engine.add(foreign).await;
-    engine.revoke(foreign).await;
-    let mortal = Token {
-        purge_at: Some(now()),
-        ..token_at(now())
-    };
-    let purged = engine.add(mortal).await;
-    let purged = engine.revoke(purged).await;
+    let events = engine.out_of_reach(&reactivate(), true).await;
     let before = engine.dump().await;
-    for event in [
-        reactivate(),
-        reactivate().token("tok_1"),
-        reactivate().token(purged.token.id.as_str()),
-    ] {
+    for event in events {
         let answer = call(&engine, &event).await;
         assert_eq!(answer.outcome(), (404, "token_not_found"));
     }

@@ -428,22 +428,9 @@ async fn the_record_has_the_hints_and_the_old_secrets_end_only() {
 #[tokio::test]
 async fn a_token_that_the_account_has_not_is_not_found() {
     let engine = Engine::with_accounts().await;
-    let foreign = Token {
-        account_id: globex().id,
-        ..token()
-    };
-    engine.add(foreign).await;
-    let mortal = Token {
-        purge_at: Some(now()),
-        ..token_at(now())
-    };
-    let purged = engine.add(mortal).await;
+    let events = engine.out_of_reach(&with_grace(), false).await;
     let before = engine.dump().await;
-    for event in [
-        with_grace(),
-        with_grace().token("tok_1"),
-        with_grace().token(purged.token.id.as_str()),
-    ] {
+    for event in events {
         let answer = call(&engine, &event).await;
         assert_eq!(answer.outcome(), (404, "token_not_found"));
     }

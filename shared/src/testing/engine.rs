@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{now, origin, owner_actor};
+use super::{Event, now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
 use crate::domain::audit::{Action, AuditRecord};
@@ -231,6 +231,28 @@ impl Engine {
         };
         self.store.change_token(&change).await.unwrap();
         change.after
+    }
+
+    /// Events that name a token which the account `acme` hasn't, made of one that names [`token`]: that is
+    /// another account's, the second is nobody's, and the third is purged. `revoked` is for operations
+    /// that take revoked tokens.
+    pub async fn out_of_reach(&self, event: &Event, revoked: bool) -> [Event; 3] {
+        let foreign = Token {
+            account_id: globex().id,
+            ..token()
+        };
+        let mortal = Token {
+            purge_at: Some(now()),
+            ..token_at(now())
+        };
+        let (foreign, purged) = (self.add(foreign).await, self.add(mortal).await);
+        let id = purged.token.id.clone();
+        if revoked {
+            self.revoke(foreign).await;
+            self.revoke(purged).await;
+        }
+        let of = |id: &str| event.clone().token(id);
+        [event.clone(), of("tok_1"), of(id.as_str())]
     }
 
     /// Takes a token's item away, as its time to live does.
