@@ -148,7 +148,10 @@ async fn no_policy_grants_more_than_its_function_needs() {
         BTreeSet::from(["create-token", "regenerate-token"])
     );
     assert_eq!(who("kms:Decrypt"), BTreeSet::from(["reveal-token"]));
-    assert_eq!(who("ses:SendEmail"), BTreeSet::from(["send-notifications"]));
+    assert_eq!(
+        who("ses:SendEmail"),
+        BTreeSet::from(["receive-leak-report", "send-notifications"])
+    );
     let kms = opened.keys().filter(|action| action.starts_with("kms:"));
     assert_eq!(kms.count(), 2);
     assert_eq!(deletes["ACCOUNT#*"], BTreeSet::from(["delete-token"]));
