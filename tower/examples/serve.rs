@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use latchkey::config::Tables;
 use latchkey::domain::ports::{GetResources, GetSecret, RecordUse};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::{Store, aws_defaults};
 use latchkey::system::System;
 use latchkey_tower::{Grant, LatchkeyLayer};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ async fn export(Path(id): Path<String>, Extension(grant): Extension<Grant>) -> J
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let store = Store::new(&aws_config().await, Tables::from_env()?);
+    let store = Store::new(&aws_defaults().load().await, Tables::from_env()?);
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 8080)).await?;
     let app = app(store, Duration::ZERO).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey::domain::id::AccountId;
@@ -16,6 +17,31 @@ use latchkey::domain::verification::SecretRecord;
 /// 100 KB of one whose scope lists the most resources that it may.
 pub(crate) const MAX_ENTRIES: usize = 1_000;
 
+/// A moment by two clocks: the time of day may be set back, and the other one may stand still while the
+/// machine sleeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Moment {
+    monotonic: Instant,
+    time: Timestamp,
+}
+
+impl Moment {
+    fn now(clock: &impl Clock) -> Self {
+        Self {
+            monotonic: Instant::now(),
+            time: clock.now(),
+        }
+    }
+
+    /// How old what was read at this moment is, by the clock that says more. `None` if the time of day
+    /// was set back before that.
+    fn age(self, now: Self) -> Option<SignedDuration> {
+        let elapsed = now.monotonic.saturating_duration_since(self.monotonic);
+        let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
+        (self.time <= now.time).then(|| elapsed.max(now.time.duration_since(self.time)))
+    }
+}
+
 /// Secrets that were found active, by their hash. The decision is made anew for every request: what is
 /// kept is what it is made from.
 pub(crate) struct Cache {
@@ -26,9 +52,9 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Entries {
     /// With the moment before they were read.
-    records: HashMap<SecretHash, (Timestamp, SecretRecord)>,
+    records: HashMap<SecretHash, (Moment, SecretRecord)>,
     /// The same by age.
-    order: BTreeSet<(Timestamp, SecretHash)>,
+    order: BTreeSet<(Moment, SecretHash)>,
 }
 
 impl Entries {
@@ -53,12 +79,11 @@ impl Cache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_fresh(&self, read_at: Timestamp, now: Timestamp) -> bool {
-        // A clock that was set back must not make an entry live longer.
-        read_at <= now && now.duration_since(read_at) < self.bound
+    fn is_fresh(&self, read_at: Moment, now: Moment) -> bool {
+        read_at.age(now).is_some_and(|age| age < self.bound)
     }
 
-    fn get(&self, hash: &SecretHash, now: Timestamp) -> Option<SecretRecord> {
+    fn get(&self, hash: &SecretHash, now: Moment) -> Option<SecretRecord> {
         let mut entries = self.entries();
         let (read_at, record) = entries.records.get(hash)?;
         if self.is_fresh(*read_at, now) {
@@ -68,7 +93,7 @@ impl Cache {
         None
     }
 
-    fn put(&self, record: SecretRecord, read_at: Timestamp) {
+    fn put(&self, record: SecretRecord, read_at: Moment) {
         let mut entries = self.entries();
         let known = entries.records.get(&record.hash);
         if known.is_some_and(|(known, _)| *known > read_at) {
@@ -110,7 +135,7 @@ pub(crate) struct ThroughCache<'a, P, C> {
 impl<P: GetSecret, C: Clock> GetSecret for ThroughCache<'_, P, C> {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         // Before the read: a revocation that it misses comes later than this.
-        let now = self.system.now();
+        let now = Moment::now(self.system);
         if !self.read
             && let Some(record) = self.cache.get(hash, now)
         {
@@ -147,12 +172,38 @@ impl<P: RecordUse, C: Sync> RecordUse for ThroughCache<'_, P, C> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use latchkey::testing::{now, secret_record};
 
     use super::*;
 
-    fn later(seconds: i64) -> Timestamp {
-        now() + SignedDuration::from_secs(seconds)
+    /// Moments after a first one, each by as many seconds of the monotonic clock and of the time of day.
+    fn moments<const N: usize>(seconds: [(u64, i64); N]) -> [Moment; N] {
+        let (start, time) = (Instant::now(), now());
+        seconds.map(|(monotonic, of_day)| Moment {
+            monotonic: start + Duration::from_secs(monotonic),
+            time: time + SignedDuration::from_secs(of_day),
+        })
+    }
+
+    #[test]
+    fn neither_clock_alone_keeps_a_secret_longer_than_the_bound() {
+        let cache = Cache::new(SignedDuration::from_secs(30));
+        let hash = secret_record().hash;
+        let kept = |seconds: (u64, i64)| {
+            let [read_at, now] = moments([(0, 0), seconds]);
+            cache.put(secret_record(), read_at);
+            let kept = cache.get(&hash, now).is_some();
+            cache.remove(&hash);
+            kept
+        };
+        assert!(kept((29, 29)));
+        assert!(!kept((30, 30)));
+        // The time of day was set back by twenty seconds, and the machine slept.
+        assert!(!kept((30, 10)));
+        assert!(!kept((5, 30)));
+        assert!(!kept((5, -1)));
     }
 
     #[test]
@@ -162,16 +213,18 @@ mod tests {
             token_name: "Renamed".into(),
             ..secret_record()
         };
-        cache.put(newer.clone(), later(1));
-        cache.put(secret_record(), now());
-        assert_eq!(cache.get(&newer.hash, later(2)), Some(newer));
+        let [first, second, third] = moments([(0, 0), (1, 1), (2, 2)]);
+        cache.put(newer.clone(), second);
+        cache.put(secret_record(), first);
+        assert_eq!(cache.get(&newer.hash, third), Some(newer));
         assert_eq!(cache.len(), 1);
     }
 
     #[test]
     fn a_panic_elsewhere_does_not_end_the_cache() {
         let cache = Cache::new(SignedDuration::from_secs(30));
-        cache.put(secret_record(), now());
+        let [now] = moments([(0, 0)]);
+        cache.put(secret_record(), now);
         let panicked = std::thread::scope(|scope| {
             let holder = scope.spawn(|| {
                 let _entries = cache.entries();
@@ -180,7 +233,7 @@ mod tests {
             holder.join().is_err()
         });
         assert!(panicked && cache.entries.is_poisoned());
-        assert!(cache.get(&secret_record().hash, now()).is_some());
+        assert!(cache.get(&secret_record().hash, now).is_some());
         cache.remove(&secret_record().hash);
         assert_eq!(cache.len(), 0);
     }

@@ -139,7 +139,8 @@ impl Event {
                     .filter(|stage| *stage != "$default");
                 let own = stage
                     .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage))
-                    .filter(|rest| rest.starts_with('/'));
+                    // A domain of one's own leaves the stage out, and it may be called `v1` too.
+                    .filter(|rest| rest.starts_with("/v1/"));
                 (http.method.as_str(), own.unwrap_or(path), http.source_ip)
             }
             (None, Some(identity)) => (

@@ -267,8 +267,9 @@ async fn full_access_spares_integration_app_data() {
         ("POST", "/v1/exports/exp_app/clone", None),
         ("DELETE", "/v1/exports/exp_orders", Some(guarded.clone())),
         ("PUT", "/v1/exports/exp_unheard_of", Some(guarded.clone())),
-        ("POST", "/v1/exports", Some(guarded)),
-        ("POST", "/v1/flows", Some(json!([]))),
+        ("POST", "/v1/exports", Some(guarded.clone())),
+        ("GET", "/v1/flows", Some(json!([]))),
+        ("POST", "/v1/flows", Some(guarded)),
     ] {
         for call in [Call::http(), Call::rest()] {
             let obligations = call.to(method, path).obligations(&engine).await;
@@ -477,6 +478,7 @@ async fn an_http_apis_stage_is_no_part_of_the_path() {
         // Behind a domain of one's own the stage isn't in the path.
         ("prod", own.to_owned(), true),
         ("v", own.to_owned(), true),
+        ("v1", own.to_owned(), true),
         ("prod", format!("/prod/prod{own}"), false),
         ("prod", format!("/production{own}"), false),
         ("$default", format!("/$default{own}"), false),

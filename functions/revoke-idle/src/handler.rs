@@ -13,6 +13,9 @@ const ATTEMPTS: usize = 5;
 /// Why these tokens are revoked, as their records say.
 const REASON: &str = "idle";
 
+/// Of the uses of a day the record has the first from each address: the last may have been that much later.
+const UNRECORDED: SignedDuration = SignedDuration::from_hours(24);
+
 /// Revokes every token that has been idle for that long; none if there is no such time. It begins
 /// nothing after `until`.
 ///
@@ -29,6 +32,7 @@ pub async fn handle(
         return Ok(());
     };
     let since = system.now().checked_sub(idle_time);
+    let since = since.and_then(|since| since.checked_sub(UNRECORDED));
     let (since, event) = (since.unwrap_or(Timestamp::MIN), &event);
     let revoked = sweep(
         system,

@@ -95,10 +95,13 @@ async fn an_idle_token_is_revoked_by_the_system_with_its_record() {
 #[tokio::test]
 async fn creation_change_and_use_each_keep_a_token_alive() {
     let engine = Engine::with_accounts().await;
-    let young = made(&engine, YEAR - DAY).await;
-    let just_idle = made(&engine, YEAR).await;
+    // A day is added, during which uses may have gone unrecorded.
+    let idle = YEAR + DAY;
+    let just_before = idle - SignedDuration::from_millis(1);
+    let young = made(&engine, just_before).await;
+    let just_idle = made(&engine, idle).await;
     let used = made(&engine, YEAR * 2).await;
-    use_it(&engine.store, &used, YEAR - DAY).await;
+    use_it(&engine.store, &used, just_before).await;
     let used_long_ago = made(&engine, YEAR * 3).await;
     use_it(&engine.store, &used_long_ago, YEAR * 2).await;
     let changed = Token {

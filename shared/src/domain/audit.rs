@@ -11,6 +11,7 @@ use super::id::{AccountId, AuditId, TokenId};
 use super::ports::{Entropy, EntropyError};
 use super::resource::ResourceType;
 use super::scope::Scope;
+use super::secret::redact;
 use super::token::Token;
 
 /// What happened.
@@ -180,9 +181,9 @@ impl Change {
 /// How much of a client's name a record keeps, in characters.
 const MAX_USER_AGENT: usize = 256;
 
-/// What a client calls itself, as a record keeps it.
+/// What a client calls itself, as a record keeps it: without a secret that it put there.
 pub(crate) fn kept_user_agent(name: &str) -> String {
-    name.chars().take(MAX_USER_AGENT).collect()
+    redact(name).chars().take(MAX_USER_AGENT).collect()
 }
 
 /// From where, by whom and through what a request came.

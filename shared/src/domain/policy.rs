@@ -160,6 +160,7 @@ fn rules(operation: &Operation) -> [Rule; 3] {
     use Rule::{Always, FieldsOfApp, Listed, Never, NotOfApp, OwnApp};
     match (operation.action, operation.kind) {
         //                                  full access  custom scope  Integration App
+        (Create | Update | Delete, None) => [NotOfApp,    Never,        Never],
         (_, None)                       => [Always,      Never,        Never],
         (Read, _)                       => [Always,      Listed,       Never],
         (Invoke, Some(Export | Import)) => [Always,      Listed,       OwnApp],
@@ -296,7 +297,18 @@ mod tests {
             decide("POST", "/v1/exports/e1/invoke", &Owner::NotRead),
             granted
         );
-        assert_eq!(decide("POST", "/v1/flows", &Owner::NotRead), granted);
+        // Whose the data of other collections are, nobody here knows.
+        assert_eq!(decide("GET", "/v1/flows/f1", &Owner::NotRead), granted);
+        for (method, path) in [
+            ("POST", "/v1/flows"),
+            ("PUT", "/v1/flows/f1"),
+            ("POST", "/v1/flows/f1/run"),
+            ("DELETE", "/v1/integrations/app1"),
+            ("DELETE", "/v1/Exports/e1"),
+        ] {
+            let decision = decide(method, path, &Owner::NotRead);
+            assert_eq!(decision, guarded, "{method} {path}");
+        }
         assert_eq!(decide("POST", "/v1/exports", &Owner::NotRead), guarded);
         assert!(matches!(
             decide("DELETE", "/v1/exports/e1", &Owner::NotRead),

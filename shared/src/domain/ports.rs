@@ -339,7 +339,8 @@ pub struct Use {
 /// Records uses.
 pub trait RecordUse: Sync {
     /// Writes what is remembered, the token's last use and the audit record, or nothing.
-    /// [`PortError::Conflict`] if the secret is no more as it was read.
+    /// [`PortError::Conflict`] if the secret is no more as it was read, or others are at it at the same
+    /// time: it is to be read again.
     fn record_use(&self, used: &Use) -> impl Future<Output = Result<()>> + Send;
 }
 

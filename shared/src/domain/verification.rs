@@ -14,7 +14,7 @@ use super::policy::{self, Obligation, Operation, Owner, Permission};
 use super::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse, Use};
 use super::resource::ResourceRef;
 use super::scope::Scope;
-use super::secret::{PlainSecret, SecretHash};
+use super::secret::{PlainSecret, SecretHash, redact};
 use super::token::{Kind, LastUse, Status, StoredToken, Token};
 
 /// The most addresses a secret remembers of a day. Further ones go unrecorded until the next day, so
@@ -425,6 +425,8 @@ async fn record(
     asker: Option<&TokenId>,
     now: Timestamp,
 ) -> Result<(), PortError> {
+    // A server of both families sees IPv4 callers mapped into IPv6: the same caller, seen elsewhere or here.
+    let ip = ip.to_canonical();
     let Some(seen) = secret.seen.after_use(ip, now) else {
         return Ok(());
     };
@@ -462,7 +464,7 @@ fn first_use(
             actor: Actor::token(&secret.token_id, &secret.token_name),
             ip: Some(ip),
             user_agent: client.user_agent.map(kept_user_agent),
-            request_id: client.request_id.to_owned(),
+            request_id: redact(client.request_id),
         },
         token_id: secret.token_id.clone(),
         token_name: secret.token_name.clone(),

@@ -18,11 +18,11 @@ mod vault;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_config::{ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
@@ -38,24 +38,32 @@ pub use vault::Vault;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The AWS configuration of every function: credentials and region of its environment.
-///
-/// The timeouts are below those of the functions, so that an unreachable service becomes an answer
-/// that can be retried and not a killed sandbox.
-pub async fn aws_config() -> SdkConfig {
+/// The longest that an operation of AWS takes, with its retries. It is below the timeout of every
+/// function, so that an unreachable service becomes an answer that can be retried and not a killed
+/// sandbox.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How AWS is called, with credentials from wherever the SDK finds them: profiles, containers, instances.
+pub fn aws_defaults() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(OPERATION_TIMEOUT)
         .build();
     aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
-        // Lambda hands the role's credentials over in the environment. To build the chain of all other
-        // places takes longer than the rest of this, on every cold start.
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts)
         // It watches streams. Our answers are short, and the timeouts end what doesn't come.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
+}
+
+/// The AWS configuration of every function: credentials and region of its environment, and of nothing
+/// else. Lambda hands the role's credentials over there, and to build the chain of all other places
+/// takes longer than the rest of this, on every cold start.
+pub async fn aws_config() -> SdkConfig {
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    aws_defaults()
+        .credentials_provider(credentials)
         .load()
         .await
 }
@@ -106,46 +114,54 @@ impl Store {
     /// A collision with another transaction on the same item is tried again a few times: that one may
     /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
-        let mut pauses = [20, 40, 80].into_iter().map(Duration::from_millis);
-        loop {
-            let sent = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.clone()))
-                .send()
-                .await;
-            match sent {
-                Ok(_) => return Ok(()),
-                Err(error) => match cancellation(&error) {
-                    Some(Cancellation::Collision) => match pauses.next() {
-                        Some(pause) => tokio::time::sleep(pause).await,
-                        None => return Err(PortError::Conflict),
-                    },
-                    Some(Cancellation::Condition) => return Err(PortError::Conflict),
-                    Some(Cancellation::Throttled) => {
-                        return Err(PortError::Unavailable(
-                            DisplayErrorContext(error).to_string(),
-                        ));
-                    }
-                    None => return Err(port_error(error)),
-                },
+        for pause in [20, 40, 80].map(Duration::from_millis) {
+            match self.transact_once(writes.clone()).await {
+                Err(Cancellation::Collision) => tokio::time::sleep(pause).await,
+                done => return Ok(done?),
             }
+        }
+        Ok(self.transact_once(writes).await?)
+    }
+
+    /// Writes all or nothing, or says why not.
+    async fn transact_once(&self, writes: Vec<TransactWriteItem>) -> Result<(), Cancellation> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(writes))
+            .send()
+            .await;
+        sent.map(drop).map_err(cancellation)
+    }
+}
+
+/// Why a transaction wrote nothing.
+enum Cancellation {
+    /// A condition doesn't hold.
+    Condition,
+    /// Another transaction was at one of the items.
+    Collision,
+    /// An item's partition has no capacity left at the moment.
+    Throttled(String),
+    /// Anything else.
+    Other(PortError),
+}
+
+impl From<Cancellation> for PortError {
+    fn from(cancellation: Cancellation) -> Self {
+        match cancellation {
+            Cancellation::Condition | Cancellation::Collision => Self::Conflict,
+            Cancellation::Throttled(text) => Self::Unavailable(text),
+            Cancellation::Other(error) => error,
         }
     }
 }
 
-enum Cancellation {
-    Condition,
-    Collision,
-    Throttled,
-}
-
-/// Why a transaction was cancelled, as far as its reasons are ones that are to be expected.
-fn cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<Cancellation> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) =
-        error.as_service_error()?
+fn cancellation(error: SdkError<TransactWriteItemsError>) -> Cancellation {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+        error.as_service_error()
     else {
-        return None;
+        return Cancellation::Other(port_error(error));
     };
     let codes: Vec<_> = cancelled
         .cancellation_reasons()
@@ -154,13 +170,13 @@ fn cancellation(error: &SdkError<TransactWriteItemsError>) -> Option<Cancellatio
         .collect();
     let any = |code: &str| codes.contains(&code);
     if any("ConditionalCheckFailed") {
-        Some(Cancellation::Condition)
+        Cancellation::Condition
     } else if any("TransactionConflict") {
-        Some(Cancellation::Collision)
+        Cancellation::Collision
     } else if any("ThrottlingError") || any("ProvisionedThroughputExceeded") {
-        Some(Cancellation::Throttled)
+        Cancellation::Throttled(DisplayErrorContext(error).to_string())
     } else {
-        None
+        Cancellation::Other(port_error(error))
     }
 }
 

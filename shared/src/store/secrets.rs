@@ -1,9 +1,11 @@
 //! The items that verifications read, and the recording of uses.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 
 use super::items::{SECRET, account_key, read_secret, secret_key, token_key};
-use super::{Store, built, key, text};
+use super::{Cancellation, Store, built, key, text};
 use crate::domain::ports::{GetSecret, PortError, RecordUse, Use};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::Status;
@@ -15,6 +17,9 @@ impl GetSecret for Store {
         item.map(|item| read_secret(*hash, item)).transpose()
     }
 }
+
+/// How long a use that could not be recorded waits before it is looked at again.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl RecordUse for Store {
     async fn record_use(&self, used: &Use) -> Result<(), PortError> {
@@ -65,7 +70,7 @@ impl RecordUse for Store {
                 AttributeValue::N(used.last_use.at.as_second().to_string()),
             )
             .expression_attribute_values(":ip", text(ip));
-        self.transact(vec![
+        let writes = vec![
             TransactWriteItem::builder()
                 .update(built(update.build())?)
                 .build(),
@@ -73,7 +78,15 @@ impl RecordUse for Store {
                 .update(built(token.build())?)
                 .build(),
             self.put_audit(&used.audit)?,
-        ])
-        .await
+        ];
+        match self.transact_once(writes).await {
+            // Many first calls at once are in each other's way, or exhaust the item's partition, and all but
+            // one of them have nothing left to write when they look again.
+            Err(Cancellation::Collision | Cancellation::Throttled(_)) => {
+                tokio::time::sleep(PAUSE).await;
+                Err(PortError::Conflict)
+            }
+            done => Ok(done?),
+        }
     }
 }

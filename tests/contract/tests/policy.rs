@@ -100,9 +100,12 @@ impl Target {
 type Says = fn(&Target) -> Permission;
 
 /// What it may say of all targets together, in words.
-const WORDS: [(&str, Says); 7] = [
+const WORDS: [(&str, Says); 8] = [
     ("no", |_| Permission::Denied),
     ("yes", |_| granted(vec![])),
+    ("not of an Integration App, as the API sees to", |_| {
+        granted(vec![Obligation::DenyIntegrationAppData])
+    }),
     ("listed ones", |target| only(target.is_listed())),
     ("those of its app", |target| only(target.is_of_own_app())),
     ("listed ones of its app", |target| {
@@ -171,6 +174,18 @@ fn cells(action: Action, kind: Option<ResourceType>) -> [&'static str; 4] {
     tokens().map(|(_, token, scope)| cell(token, &scope, action, kind))
 }
 
+/// Joins what has the same cells into one row.
+fn alike<const N: usize>(rows: [(&str, [&'static str; 4]); N]) -> Vec<(String, [&'static str; 4])> {
+    let mut joined: Vec<(String, _)> = vec![];
+    for (name, cells) in rows {
+        match joined.iter_mut().find(|(_, same)| *same == cells) {
+            Some((names, _)) => write!(names, ", {name}").unwrap(),
+            None => joined.push((name.to_owned(), cells)),
+        }
+    }
+    joined
+}
+
 fn table() -> String {
     let columns = tokens().map(|(name, ..)| name).join(" | ");
     let mut table = format!("| may | {columns} |\n|---|---|---|---|---|\n");
@@ -178,23 +193,15 @@ fn table() -> String {
         writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();
     };
     for (name, action) in ACTIONS {
-        let mut rows: Vec<(Vec<&str>, _)> = vec![];
-        for kind in ResourceType::ALL {
-            let cells = cells(action, Some(kind));
-            match rows.iter_mut().find(|(_, same)| *same == cells) {
-                Some((kinds, _)) => kinds.push(kind.collection()),
-                None => rows.push((vec![kind.collection()], cells)),
-            }
-        }
-        for (kinds, cells) in rows {
-            row(&format!("{name} {}", kinds.join(", ")), cells);
+        let kinds = ResourceType::ALL.map(|kind| (kind.collection(), cells(action, Some(kind))));
+        for (kinds, cells) in alike(kinds) {
+            row(&format!("{name} {kinds}"), cells);
         }
     }
-    let other = cells(Action::Read, None);
-    for (_, action) in ACTIONS {
-        assert_eq!(cells(action, None), other, "other collections have one row");
+    let actions = ACTIONS.map(|(name, action)| (name, cells(action, None)));
+    for (actions, cells) in alike(actions) {
+        row(&format!("{actions} anything else"), cells);
     }
-    row("anything with the platform's other collections", other);
     table
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Caller {
 enum Obligation {
     /// An update may change these fields of the resource and no others.
     AllowedFields { fields: Vec<String> },
-    /// The call may not create data that belongs to an Integration App.
+    /// The call may not create, change or delete data that belongs to an Integration App.
     DenyIntegrationAppData {},
 }
 
@@ -69,8 +69,8 @@ impl Caller {
         })
     }
 
-    /// May the call create a resource that belongs to `integration_id`?
-    pub(crate) fn may_create(&self, integration_id: Option<&Value>) -> Result<(), ApiError> {
+    /// May the call create, change or delete a resource that belongs to `integration_id`?
+    pub(crate) fn may_write(&self, integration_id: Option<&Value>) -> Result<(), ApiError> {
         let app_data = integration_id.is_some_and(|id| !id.is_null());
         let denied = self
             .obligations

@@ -50,7 +50,7 @@ async fn answer(store: &impl ResourceStore, request: &Request) -> Result<Respons
         (&Method::GET, _, None) => get(store, &key).await,
         (&Method::PUT, _, None) => update(store, &caller, &key, request, UpdateMode::Replace).await,
         (&Method::PATCH, _, None) => update(store, &caller, &key, request, UpdateMode::Patch).await,
-        (&Method::DELETE, _, None) => delete(store, &key).await,
+        (&Method::DELETE, _, None) => delete(store, &caller, &key).await,
         (&Method::POST, _, Some("clone")) => clone(store, &caller, &key, request).await,
         (&Method::GET, _, Some("debug")) => debug(store, &key).await,
         (&Method::POST, ResourceType::Connection, Some(action @ "ping"))

@@ -67,7 +67,7 @@ pub(crate) async fn create(
     request: &Request,
 ) -> Result<Response<Body>> {
     let body = object(request)?;
-    caller.may_create(body.get("integrationId"))?;
+    caller.may_write(body.get("integrationId"))?;
     let resource = Resource::create(new_id(request)?, kind, body)?;
     insert(store, caller, request, &resource).await
 }
@@ -83,7 +83,7 @@ pub(crate) async fn clone(
     request: &Request,
 ) -> Result<Response<Body>> {
     let original = existing(store, key).await?;
-    caller.may_create(original.integration_id.clone().map(Value::String).as_ref())?;
+    caller.may_write(original.app().as_ref())?;
     let mut fields = Fields::default();
     let body = if request.body().is_empty() {
         Map::new()
@@ -134,9 +134,11 @@ pub(crate) async fn update(
     let name_missing = mode == UpdateMode::Replace && !body.contains_key("name");
     let current = existing(store, key).await?;
     let differences = current.differences(body, mode)?;
-    // What a caller may not do is said before what is wrong with how he does it.
+    // What a caller may not do is said before what is wrong with how he does it. Whose the resource is, the
+    // authorizer may not have known.
+    caller.may_write(current.app().as_ref())?;
     caller.may_change(&differences.keys().cloned().collect::<Vec<_>>())?;
-    caller.may_create(differences.get("integrationId"))?;
+    caller.may_write(differences.get("integrationId"))?;
     let changes = Resource::changes(differences, name_missing)?;
     if changes.is_empty() {
         return Ok(ok(&json!(current)));
@@ -148,7 +150,13 @@ pub(crate) async fn update(
     Ok(ok(&json!(updated)))
 }
 
-pub(crate) async fn delete(store: &impl ResourceStore, key: &Key) -> Result<Response<Body>> {
+pub(crate) async fn delete(
+    store: &impl ResourceStore,
+    caller: &Caller,
+    key: &Key,
+) -> Result<Response<Body>> {
+    // It stays whose it was made.
+    caller.may_write(existing(store, key).await?.app().as_ref())?;
     if !store.delete(key).await? {
         return Err(ApiError::ResourceNotFound);
     }

@@ -91,6 +91,11 @@ pub(crate) enum UpdateMode {
 }
 
 impl Resource {
+    /// The Integration App that it belongs to, as a body names it.
+    pub(crate) fn app(&self) -> Option<Value> {
+        self.integration_id.clone().map(Value::String)
+    }
+
     pub(crate) fn create(
         id: String,
         kind: ResourceType,

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::config::Tables;
-use crate::domain::ports::{GetAccount, GetToken};
+use crate::domain::ports::{GetAccount, GetToken, RecordUse};
 use crate::store::Store;
 use crate::testing::{acme, token};
 
@@ -221,6 +221,25 @@ async fn a_throttled_transaction_is_unavailable() {
         let (written, asked) = write(vec![cancelled(&["None", code])]).await;
         assert!(matches!(written, Err(PortError::Unavailable(_))), "{code}");
         assert_eq!(asked, 1);
+    }
+}
+
+/// A burst of first uses exhausts a large secret's partition, and one of them is recorded.
+#[tokio::test]
+async fn a_use_that_is_not_the_only_one_is_to_be_looked_at_again_at_once() {
+    for code in [
+        "TransactionConflict",
+        "ThrottlingError",
+        "ProvisionedThroughputExceeded",
+        "ConditionalCheckFailed",
+    ] {
+        let (service, config) = Service::answering([cancelled(&[code, "None", "None"])]).await;
+        let used = super::uses::first_use();
+        assert!(
+            is_conflict(store(&config).record_use(&used).await),
+            "{code}"
+        );
+        assert_eq!(service.requests().len(), 1);
     }
 }
 

@@ -78,6 +78,19 @@ async fn pending(engine: &Engine, stored: &StoredToken, ip: IpAddr, at: Timestam
     }
 }
 
+/// The first use of [`stored_token`].
+pub(super) fn first_use() -> Use {
+    let stored = stored_token();
+    let secret = SecretRecord::of(&stored.token, stored.secret_hash);
+    let ip = address(1);
+    Use {
+        seen: secret.seen.after_use(ip, now()).unwrap(),
+        secret,
+        last_use: LastUse { at: now(), ip },
+        audit: record(Action::Access, &stored.token),
+    }
+}
+
 /// Records uses at the same time.
 async fn record_all(engine: &Engine, uses: Vec<Use>) -> Vec<Result<(), PortError>> {
     let mut calls = JoinSet::new();
@@ -164,8 +177,14 @@ async fn addresses_of_both_families_are_told_apart() {
     granted(&engine, address(1), now()).await;
     granted(&engine, ip, now()).await;
     granted(&engine, ip, now()).await;
+    // As a server of both families sees the first one.
+    let mapped = "::ffff:192.0.2.1".parse().unwrap();
+    granted(&engine, mapped, now()).await;
     assert_eq!(uses(&engine, &stored).await, 2);
     assert_eq!(last_use(&engine, &stored).await.unwrap().ip, ip);
+    granted(&engine, mapped, tomorrow()).await;
+    let ip = last_use(&engine, &stored).await.unwrap().ip;
+    assert_eq!(ip, address(1));
 }
 
 #[tokio::test]

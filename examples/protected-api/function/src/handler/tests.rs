@@ -801,6 +801,25 @@ async fn integration_app_data_can_not_be_created_where_it_is_denied() {
 }
 
 #[tokio::test]
+async fn integration_app_data_can_not_be_changed_or_deleted_where_it_is_denied() {
+    let deny = json!([{ "type": "denyIntegrationAppData" }]);
+    let calls = ["update-export", "replace-export", "delete-export"];
+    let of_app = json!({ "collection": "exports", "id": "app-orders" });
+    let store = platform();
+    for name in calls {
+        let call = with_obligations(event(name), &deny);
+        let call = with_path(call, of_app.clone());
+        refused(&store, &call, 403, "integration_app_data").await;
+    }
+    let read = with_path(event("get-export"), of_app);
+    assert_eq!(send(&store, &read).await.body["name"], "app-orders of acme");
+    for name in calls {
+        let answer = send(&store, &with_obligations(event(name), &deny)).await;
+        assert!(answer.status < 300, "{name}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
 async fn an_obligation_that_is_not_understood_refuses_every_call() {
     refused(
         &platform(),

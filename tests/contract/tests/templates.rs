@@ -1,0 +1,45 @@
+//! What the templates must agree on with the code, and what no deployment to the local cloud would show.
+
+use latchkey::store::OPERATION_TIMEOUT;
+
+fn read(path: &str) -> String {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    std::fs::read_to_string(format!("{root}{path}")).unwrap()
+}
+
+#[test]
+fn every_function_outlives_a_service_that_does_not_answer() {
+    let template = read("infra/template.yaml");
+    let timeouts = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Timeout: "));
+    let timeouts: Vec<u64> = timeouts.map(|seconds| seconds.parse().unwrap()).collect();
+    assert!(!timeouts.is_empty());
+    for seconds in timeouts {
+        // With what goes before and after it.
+        assert!(seconds >= 2 * OPERATION_TIMEOUT.as_secs(), "{seconds} s");
+    }
+}
+
+/// Else the permission to read an export would be one to delete it, or one from another address.
+#[test]
+fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
+    let http = read("examples/protected-api/template.yaml");
+    let cached =
+        |what: &str| format!("        - !If [CachesDecisions, {what}, !Ref AWS::NoValue]\n");
+    let key: String = [
+        "      IdentitySource:\n        - $request.header.Authorization\n".into(),
+        cached("$context.httpMethod"),
+        cached("$context.path"),
+        cached("$context.identity.sourceIp"),
+    ]
+    .concat();
+    assert!(http.contains(&key));
+    let rest = read("examples/protected-api/rest-api.yaml");
+    let key = "      IdentitySource: !If
+        - CachesDecisions
+        - method.request.header.Authorization,context.httpMethod,context.path,context.identity.sourceIp
+        - method.request.header.Authorization
+";
+    assert!(rest.contains(key));
+}
