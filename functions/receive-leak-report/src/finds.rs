@@ -12,6 +12,7 @@ use latchkey::domain::ports::{
 };
 use latchkey::domain::secret::SecretHash;
 use latchkey::mail::Notifier;
+use tokio::time::timeout;
 
 /// How many secrets are dealt with at the same time.
 const CONCURRENCY: usize = 16;
@@ -21,6 +22,10 @@ const CONCURRENT_FINDS: usize = 4;
 
 /// For how long after the request's arrival mails are begun. GitHub waits for half a minute.
 const MAILING: Duration = Duration::from_secs(10);
+
+/// When mails that were begun are waited for no longer. A claim to one that may be on its way runs out by
+/// itself.
+const WAITING: Duration = Duration::from_secs(20);
 
 /// What became of a report.
 #[derive(Debug, Default)]
@@ -113,12 +118,16 @@ pub(crate) async fn mail_all(
 ) {
     let until = begin.saturating_add(MAILING).unwrap_or(Timestamp::MAX);
     let mails = stream::iter(records).for_each_concurrent(CONCURRENCY, |record| async move {
-        if system.now() >= until {
-            return;
-        }
-        if let Err(error) = notifier.notify(store, system, record).await {
-            tracing::warn!(%error, audit.id = %record.id, "a mail is left to the stream");
+        match notifier.notify(store, system, record, until).await {
+            Ok(()) => tracing::info!(audit.id = %record.id, "mailed"),
+            Err(error) => {
+                tracing::warn!(%error, audit.id = %record.id, "a mail is left to the stream");
+            }
         }
     });
-    mails.await;
+    let end = begin.saturating_add(WAITING).unwrap_or(Timestamp::MAX);
+    let left = Duration::try_from(end.duration_since(system.now())).unwrap_or_default();
+    if timeout(left, mails).await.is_err() {
+        tracing::warn!("the mails that were begun are left to the stream");
+    }
 }

@@ -673,7 +673,7 @@ async fn owner_and_administrators_are_mailed_before_the_answer_and_once() {
     let record = leaks(&engine).await.remove(0);
     let stream = notifier(&post);
     stream
-        .notify(&engine.store, &system, &record)
+        .notify(&engine.store, &system, &record, Timestamp::MAX)
         .await
         .unwrap();
     assert_eq!(post.take(), []);
@@ -692,7 +692,7 @@ async fn a_mail_that_fails_is_left_to_the_stream() {
     let record = leaks(&engine).await.remove(0);
     let stream = notifier(&post);
     stream
-        .notify(&engine.store, &system, &record)
+        .notify(&engine.store, &system, &record, Timestamp::MAX)
         .await
         .unwrap();
     assert_eq!(post.recipients(), [OWNER]);

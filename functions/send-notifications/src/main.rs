@@ -4,6 +4,7 @@ use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::config::{Tables, require};
 use latchkey::mail::{Console, Mailer, Notifier};
+use latchkey::schedule::until;
 use latchkey::store::{Store, aws_config};
 use latchkey::system::System;
 use latchkey::telemetry;
@@ -17,7 +18,10 @@ async fn main() -> Result<(), Error> {
     let store = &Store::new(&aws, tables);
     let notifier = &Notifier::new(Mailer::new(&aws, from), console);
     run(service_fn(|event: LambdaEvent<Event>| async move {
-        Ok::<_, Error>(send_notifications::handle(store, notifier, &System, event.payload).await)
+        let until = until(event.context.deadline);
+        let answer =
+            send_notifications::handle(store, notifier, &System, until, event.payload).await;
+        Ok::<_, Error>(answer)
     }))
     .await
 }

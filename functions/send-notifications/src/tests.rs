@@ -1,8 +1,12 @@
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::SignedDuration;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::id::{AccountId, UserId};
-use latchkey::domain::ports::{Claim, InsertToken, NewToken, ProjectPlatform, RecordView};
+use latchkey::domain::ports::{
+    Claim, Handover, InsertToken, NewToken, ProjectPlatform, RecordView,
+};
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
@@ -43,8 +47,15 @@ async fn deliver(engine: &Engine, post: &Post, records: &[Value]) -> Vec<String>
 
 async fn deliver_at(engine: &Engine, post: &Post, records: &[Value], second: i64) -> Vec<String> {
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
-    let clock = FixedClock(now() + jiff::SignedDuration::from_secs(second));
-    let response = handle(&engine.store, &notifier(post), &clock, event).await;
+    let clock = FixedClock(now() + SignedDuration::from_secs(second));
+    let response = handle(
+        &engine.store,
+        &notifier(post),
+        &clock,
+        Timestamp::MAX,
+        event,
+    )
+    .await;
     let failures = response.batch_item_failures.into_iter();
     failures
         .map(|failure| failure.item_identifier.unwrap())
@@ -148,6 +159,59 @@ async fn a_recipient_who_fails_holds_up_the_later_records_and_not_the_other_reci
 }
 
 #[tokio::test]
+async fn an_address_that_never_takes_mail_holds_nobody_up() {
+    let (engine, _) = with_records(2).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    post.answer(OWNER, Ok(Handover::NoAddress("no domain".into())));
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.recipients(), [ADMIN, ADMIN]);
+    post.recover();
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.take(), []);
+}
+
+#[tokio::test]
+async fn a_mail_that_may_be_on_its_way_is_not_sent_again_soon() {
+    let (engine, _) = with_records(1).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    post.answer(OWNER, Ok(Handover::Unanswered("timed out".into())));
+    assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
+    post.recover();
+    assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
+    assert_eq!(post.recipients(), [ADMIN]);
+    let overdue = deliver_at(&engine, &post, &records, 10 * 60).await;
+    assert!(overdue.is_empty());
+    assert_eq!(post.recipients(), [OWNER]);
+}
+
+/// A clock that goes on by a second at every look.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        now() + SignedDuration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_too_long_goes_on_from_there() {
+    let (engine, _) = with_records(3).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let event = serde_json::from_value(json!({"Records": records})).unwrap();
+    let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(8));
+    let response = handle(&engine.store, &notifier(&post), &clock, until, event).await;
+    // A mail takes three looks: whether there is time, and when it is claimed and confirmed.
+    assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER]);
+    let failures = response.batch_item_failures.into_iter();
+    let failed: Vec<_> = failures
+        .filter_map(|failure| failure.item_identifier)
+        .collect();
+    assert_eq!(failed, ["seq-1"]);
+    assert!(deliver(&engine, &post, &records[1..]).await.is_empty());
+    assert_eq!(post.recipients(), [ADMIN, OWNER, ADMIN]);
+}
+
+#[tokio::test]
 async fn a_record_that_does_not_parse_is_reported_and_not_dropped() {
     let (engine, _) = with_records(3).await;
     let post = Post::default();
@@ -203,7 +267,7 @@ async fn what_is_not_new_is_nothing_to_mail_about() {
 #[tokio::test]
 async fn the_last_mails_about_a_deleted_account_still_reach_its_people() {
     let (engine, _) = with_records(1).await;
-    let time = now() + jiff::SignedDuration::from_secs(1);
+    let time = now() + SignedDuration::from_secs(1);
     let deleted = engine.store.delete_account(&acme().id, time).await;
     assert!(deleted.unwrap());
     let post = Post::default();
@@ -287,7 +351,14 @@ async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
         let records = log(&engine).await;
         let event = serde_json::from_value(json!({"Records": records})).unwrap();
         let clock = FixedClock(now());
-        let response = handle(&Forgetful(&engine), &notifier(&post), &clock, event).await;
+        let response = handle(
+            &Forgetful(&engine),
+            &notifier(&post),
+            &clock,
+            Timestamp::MAX,
+            event,
+        )
+        .await;
         assert_eq!(response.batch_item_failures.len(), 1);
         post.recover();
         post.take();

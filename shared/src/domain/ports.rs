@@ -35,7 +35,7 @@ pub trait Entropy: Sync {
 pub struct EntropyError;
 
 /// Why a table or the key service didn't do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     /// Somebody else changed the same thing at the same time; nothing was written.
     #[error("changed by another request at the same time")]
@@ -412,10 +412,21 @@ pub struct Mail {
     pub html: String,
 }
 
+/// What became of a mail that was handed to the mail service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handover {
+    /// The service took it.
+    Taken,
+    /// The service takes no mail to this address, now or later, for this reason.
+    NoAddress(String),
+    /// No answer came: the service may have taken it.
+    Unanswered(String),
+}
+
 /// Sends mail.
 pub trait SendMail: Sync {
-    /// Hands a mail to the mail service.
-    fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<()>> + Send;
+    /// Hands a mail to the mail service. After an error the service hasn't taken it.
+    fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<Handover>> + Send;
 }
 
 /// Whether a notification has to be sent.

@@ -3,16 +3,20 @@
 mod notify;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use askama::Template;
 use aws_config::SdkConfig;
-use aws_sdk_sesv2::Client;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sesv2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_sdk_sesv2::{Client, Config};
 
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Action, AuditRecord, Change, Source};
-use crate::domain::ports::{Mail, PortError, SendMail};
-use crate::store::port_error;
+use crate::domain::ports::{Handover, Mail, PortError, SendMail};
+use crate::store::{OPERATION_TIMEOUT, port_error};
 
 pub use notify::Notifier;
 
@@ -231,15 +235,25 @@ pub struct Mailer {
 impl Mailer {
     /// A mailer with the given sender's address.
     pub fn new(config: &SdkConfig, from: String) -> Self {
+        // SES may have taken the mail of an attempt that ends without an answer, and knows no key by which
+        // it would know it again: the SDK makes one attempt, and whoever has the record makes others.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let config = Config::from(config).to_builder();
+        let config = config
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled());
         Self {
-            client: Client::new(config),
+            client: Client::from_conf(config.build()),
             from,
         }
     }
 }
 
 impl SendMail for Mailer {
-    async fn send_mail(&self, mail: &Mail) -> Result<(), PortError> {
+    async fn send_mail(&self, mail: &Mail) -> Result<Handover, PortError> {
         let content = |text: &str| {
             Content::builder()
                 .charset("UTF-8")
@@ -255,20 +269,39 @@ impl SendMail for Mailer {
             .subject(content(&mail.subject)?)
             .body(body)
             .build();
-        self.client
+        let sent = self
+            .client
             .send_email()
             .from_email_address(&self.from)
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
-            .await
-            .map(drop)
-            .map_err(port_error)
+            .await;
+        match sent {
+            Ok(_) => Ok(Handover::Taken),
+            Err(
+                error @ (SdkError::TimeoutError(_)
+                | SdkError::DispatchFailure(_)
+                | SdkError::ResponseError(_)),
+            ) => Ok(Handover::Unanswered(DisplayErrorContext(error).to_string())),
+            // All else in the request is ours.
+            Err(error) if error.code() == Some("BadRequestException") => {
+                Ok(Handover::NoAddress(DisplayErrorContext(error).to_string()))
+            }
+            Err(error) => Err(port_error(error)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_config::{BehaviorVersion, Region};
+    use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
     use crate::testing;
 
@@ -336,6 +369,68 @@ mod tests {
         let mail = mail(Action::View, "<script>\r\nBcc: all@example.com");
         assert!(!mail.html.contains("<script>"));
         assert!(!mail.subject.contains(['\r', '\n']));
+    }
+
+    /// Sends a mail through an SES that answers so, or doesn't; also says how often it was asked.
+    async fn send(answer: Option<(u16, &str)>) -> (Result<Handover, PortError>, usize) {
+        let answer = answer.map(|(status, code)| {
+            format!(
+                "HTTP/1.1 {status} Prepared\r\nx-amzn-errortype: {code}\r\ncontent-type: \
+                 application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
+            )
+        });
+        let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = service.local_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = service.accept().await {
+                // The whole of a request of one segment.
+                let mut request = vec![0; 65_536];
+                stream.read(&mut request).await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                if let Some(answer) = &answer {
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                }
+            }
+        });
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .endpoint_url(format!("http://{address}"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .retry_config(RetryConfig::standard())
+            .build();
+        let mailer = Mailer::new(&config, "tokens@example.com".into());
+        let sent = mailer.send_mail(&mail(Action::View, "T")).await;
+        (sent, asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn what_ses_answers_tells_what_became_of_a_mail() {
+        let of = |status, code| async move { send(Some((status, code))).await.0 };
+        assert_eq!(of(200, "").await, Ok(Handover::Taken));
+        // “Domain contains illegal character”, for example.
+        let refused = of(400, "BadRequestException").await;
+        assert!(matches!(refused, Ok(Handover::NoAddress(_))), "{refused:?}");
+        // What SES says while the sender isn't confirmed: it may take the mail later.
+        for code in [
+            "MessageRejected",
+            "AccountSuspendedException",
+            "SendingPausedException",
+        ] {
+            let refused = of(400, code).await;
+            assert!(matches!(refused, Err(PortError::Broken(_))), "{refused:?}");
+        }
+        let busy = of(429, "TooManyRequestsException").await;
+        assert!(matches!(busy, Err(PortError::Unavailable(_))), "{busy:?}");
+    }
+
+    #[tokio::test]
+    async fn a_mail_without_an_answer_is_not_sent_again_at_once() {
+        let (sent, asked) = send(None).await;
+        assert!(matches!(sent, Ok(Handover::Unanswered(_))), "{sent:?}");
+        assert_eq!(asked, 1);
     }
 
     #[test]

@@ -1,7 +1,11 @@
+use jiff::Timestamp;
+
 use super::{Console, compose};
 use crate::domain::account::Member;
 use crate::domain::audit::AuditRecord;
-use crate::domain::ports::{Claim, ClaimMail, Clock, GetRecipients, Mail, PortError, SendMail};
+use crate::domain::ports::{
+    Claim, ClaimMail, Clock, GetRecipients, Handover, Mail, PortError, SendMail,
+};
 
 /// Mails audit records to those who are responsible, each record to each of them once.
 #[derive(Debug, Clone)]
@@ -17,6 +21,8 @@ impl<M: SendMail> Notifier<M> {
     }
 
     /// Mails a record to the account's owner and administrators, except to whom it was mailed before.
+    /// It begins no mail after `until`. An address that the mail service will never take is given up,
+    /// and logged as an error: it must not hold up the mails to others.
     ///
     /// # Errors
     /// When the mail to somebody couldn't be sent, or is being sent by somebody else. Another call
@@ -26,6 +32,7 @@ impl<M: SendMail> Notifier<M> {
         store: &(impl GetRecipients + ClaimMail),
         clock: &impl Clock,
         record: &AuditRecord,
+        until: Timestamp,
     ) -> Result<(), PortError> {
         let Some(account) = store.get_recipients(&record.account_id).await? else {
             tracing::warn!(account.id = %record.account_id, "an account without people");
@@ -34,6 +41,9 @@ impl<M: SendMail> Notifier<M> {
         // One address that fails doesn't keep the others waiting: all are tried before the retry.
         let mut failed = None;
         for member in account.notified() {
+            if clock.now() >= until {
+                return Err(PortError::Unavailable("the time is up".into()));
+            }
             let mail = compose(record, &account, member, &self.console)?;
             if let Err(error) = self.send_once(store, clock, record, member, mail).await {
                 failed = Some(error);
@@ -56,13 +66,21 @@ impl<M: SendMail> Notifier<M> {
             Claim::Held => return Err(PortError::Unavailable(format!("{id} is being sent"))),
             Claim::Granted => {}
         }
-        if let Err(error) = self.mailer.send_mail(&mail).await {
-            // If this fails too, the claim runs out by itself.
-            let released = store.release_mail(id, &member.id).await;
-            if let Err(error) = released {
-                tracing::warn!(%error, "could not give a claim back");
+        match self.mailer.send_mail(&mail).await {
+            Ok(Handover::Taken) => {}
+            Ok(Handover::NoAddress(reason)) => {
+                let (account, user) = (&record.account_id, &member.id);
+                tracing::error!(account.id = %account, user.id = %user, audit.id = id, reason, "no address for mails");
             }
-            return Err(error);
+            // It may be on its way. The claim runs out by itself, and then it is sent again.
+            Ok(Handover::Unanswered(reason)) => return Err(PortError::Unavailable(reason)),
+            Err(error) => {
+                let released = store.release_mail(id, &member.id).await;
+                if let Err(error) = released {
+                    tracing::warn!(%error, "could not give a claim back");
+                }
+                return Err(error);
+            }
         }
         store.confirm_mail(id, &member.id, clock.now()).await
     }

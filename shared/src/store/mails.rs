@@ -12,7 +12,7 @@ use crate::domain::ports::{Claim, ClaimMail, PortError};
 /// How long a sender may take before its claim counts as abandoned: longer than the function's timeout.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long a marker is kept: longer than the on-failure queue keeps a batch.
+/// How long a marker is kept: longer than a batch that was given up.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
 fn marker(audit: &str, recipient: &UserId) -> super::Item {

@@ -1,13 +1,15 @@
 use std::sync::{Arc, Mutex};
 
-use crate::domain::ports::{Mail, PortError, SendMail};
+use crate::domain::ports::{Handover, Mail, PortError, SendMail};
 
 /// A mail service that keeps what it sent and refuses some addresses. Its clones are one and the same.
 #[derive(Debug, Clone, Default)]
 pub struct Post {
     sent: Arc<Mutex<Vec<Mail>>>,
-    refuses: Arc<Mutex<Option<&'static str>>>,
+    refuses: Arc<Mutex<Option<(&'static str, Answer)>>>,
 }
+
+type Answer = Result<Handover, PortError>;
 
 impl Post {
     /// One that refuses an address.
@@ -17,9 +19,14 @@ impl Post {
         post
     }
 
-    /// From now on it refuses this address, and no other.
+    /// From now on it refuses this address for a while, and no other.
     pub fn refuse(&self, address: &'static str) {
-        *self.refuses.lock().unwrap() = Some(address);
+        self.answer(address, Err(PortError::Unavailable("throttled".into())));
+    }
+
+    /// From now on it sends nothing to this address and answers that instead.
+    pub fn answer(&self, address: &'static str, answer: Answer) {
+        *self.refuses.lock().unwrap() = Some((address, answer));
     }
 
     /// From now on it refuses none.
@@ -39,11 +46,13 @@ impl Post {
 }
 
 impl SendMail for Post {
-    async fn send_mail(&self, mail: &Mail) -> Result<(), PortError> {
-        if *self.refuses.lock().unwrap() == Some(mail.to.as_str()) {
-            return Err(PortError::Unavailable("throttled".into()));
+    async fn send_mail(&self, mail: &Mail) -> Answer {
+        if let Some((address, answer)) = &*self.refuses.lock().unwrap()
+            && *address == mail.to
+        {
+            return answer.clone();
         }
         self.sent.lock().unwrap().push(mail.clone());
-        Ok(())
+        Ok(Handover::Taken)
     }
 }
