@@ -12,7 +12,7 @@ use latchkey::domain::ports::{
 };
 use latchkey::domain::secret::SecretHash;
 use latchkey::mail::Notifier;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How many secrets are dealt with at the same time.
 const CONCURRENCY: usize = 16;
@@ -20,7 +20,17 @@ const CONCURRENCY: usize = 16;
 /// How many further finds of each of them, at the same time.
 const CONCURRENT_FINDS: usize = 4;
 
-/// For how long after the request's arrival mails are begun. GitHub waits for half a minute.
+/// For how long after the request's arrival finds are begun. GitHub waits for half a minute.
+const REPORTING: Duration = Duration::from_secs(15);
+
+/// The pauses before further attempts at a find: nobody says that GitHub reports it again.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(800),
+];
+
+/// For how long after the request's arrival mails are begun.
 const MAILING: Duration = Duration::from_secs(10);
 
 /// When mails that were begun are waited for no longer. A claim to one that may be on its way runs out by
@@ -59,20 +69,23 @@ impl Report {
     }
 }
 
-/// Reports all finds. Those of one secret belong together: they change the same token.
+/// Reports all finds of a request that arrived at `begin`. Those of one secret belong together: they change
+/// the same token.
 pub(crate) async fn report_all(
     store: &(impl GetSecret + GetToken + RecordLeak),
     system: &(impl Clock + Entropy),
     finds: impl Iterator<Item = Find>,
     origin: &Origin,
+    begin: Timestamp,
 ) -> Report {
+    let until = begin.saturating_add(REPORTING).unwrap_or(Timestamp::MAX);
     let mut secrets = BTreeMap::<SecretHash, Vec<Find>>::new();
     for find in finds {
         secrets.entry(find.secret).or_default().push(find);
     }
     let mut results = stream::iter(secrets)
         .map(|(secret, finds)| async move {
-            let results = report_secret(store, system, finds, origin).await;
+            let results = report_secret(store, system, finds, origin, until).await;
             (secret, results)
         })
         .buffer_unordered(CONCURRENCY);
@@ -91,20 +104,44 @@ async fn report_secret(
     system: &(impl Clock + Entropy),
     finds: Vec<Find>,
     origin: &Origin,
+    until: Timestamp,
 ) -> Vec<Result<Reported, PortError>> {
     let mut finds = finds.into_iter();
     let Some(first) = finds.next() else {
         return vec![];
     };
-    let first = report(store, system, &first, origin).await;
+    let first = report_one(store, system, &first, origin, until).await;
     if matches!(first, Err(_) | Ok(Reported::Unknown)) {
         return vec![first];
     }
     // The first one has revoked the token, and the others are only to be remembered.
     let further = stream::iter(finds)
-        .map(|find| async move { report(store, system, &find, origin).await })
+        .map(|find| async move { report_one(store, system, &find, origin, until).await })
         .buffer_unordered(CONCURRENT_FINDS);
     stream::iter([first]).chain(further).collect().await
+}
+
+/// Reports a find, several times if need be; after `until` it begins no attempt.
+async fn report_one(
+    store: &(impl GetSecret + GetToken + RecordLeak),
+    system: &(impl Clock + Entropy),
+    find: &Find,
+    origin: &Origin,
+    until: Timestamp,
+) -> Result<Reported, PortError> {
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        if system.now() >= until {
+            return Err(PortError::Unavailable("the time is up".into()));
+        }
+        match (report(store, system, find, origin).await, pauses.next()) {
+            (Err(PortError::Unavailable(error)), Some(pause)) => {
+                tracing::warn!(error, "a find is tried again");
+                sleep(pause).await;
+            }
+            (reported, _) => return reported,
+        }
+    }
 }
 
 /// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's

@@ -12,10 +12,13 @@ use aws_smithy_types::byte_stream::ByteStream;
 use latchkey::config::{ConfigError, require};
 use tokio::time::timeout;
 
-use crate::keys::{FetchKeys, PublicKey, current_keys};
+use crate::keys::FetchKeys;
 
-/// How long the whole request may take: GitHub waits for the answer to its own.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request may take: GitHub waits for the answer to its own.
+const TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// How often it is tried.
+const ATTEMPTS: usize = 2;
 
 /// The largest list that is read, in bytes. GitHub's has two keys, half a kilobyte.
 const MAX_LIST: usize = 64 * 1024;
@@ -38,7 +41,7 @@ impl GitHub {
 
     /// The endpoint at that address.
     pub fn new(url: String) -> Self {
-        // No timeouts here: one for the whole request covers them.
+        // No timeouts here: that of the whole request covers them.
         let settings = HttpConnectorSettings::builder().build();
         Self {
             url,
@@ -75,9 +78,15 @@ impl GitHub {
 }
 
 impl FetchKeys for GitHub {
-    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
-        let list = timeout(TIMEOUT, self.get());
-        let list = list.await.map_err(|_| "no answer in time")??;
-        current_keys(&list).map_err(|error| error.to_string())
+    async fn fetch_keys(&self) -> Result<String, String> {
+        let mut failure = String::new();
+        for _ in 0..ATTEMPTS {
+            match timeout(TIMEOUT, self.get()).await {
+                Ok(Ok(list)) => return String::from_utf8(list).map_err(|error| error.to_string()),
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = "no answer in time".into(),
+            }
+        }
+        Err(failure)
     }
 }

@@ -9,7 +9,7 @@ mod signature;
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Source};
 use latchkey::domain::ports::{
-    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, RecordLeak, SendMail,
+    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, KeepKeys, RecordLeak, SendMail,
 };
 use latchkey::domain::secret::PlainSecret;
 use latchkey::http::sender::Sender;
@@ -22,21 +22,15 @@ use protocol::Match;
 use signature::check_signature;
 
 pub use github::GitHub;
-pub use keys::{FetchKeys, Keys, PublicKey, current_keys};
+pub use keys::{FetchKeys, Keys};
 
-/// The largest report, in bytes. GitHub sends what it found together, which may be a lot.
-const MAX_REPORT: usize = 1024 * 1024;
-
-/// The most finds of a report.
-const MAX_FINDS: usize = 1_000;
-
-/// Answers one request.
+/// Answers one request. A report may be as large as the gateway lets through: the largest leak is the worst.
 ///
 /// # Errors
 /// What the caller is answered instead. If a part of a report fails, the rest of it is dealt with
 /// nevertheless; reported again, that part is known.
 pub async fn handle(
-    store: &(impl GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    store: &(impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
     keys: &Keys<impl FetchKeys>,
     notifier: &Notifier<impl SendMail>,
     system: &(impl Clock + Entropy),
@@ -44,19 +38,13 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let begin = system.now();
     let body: &[u8] = request.body();
-    if body.len() > MAX_REPORT {
-        return Err(ApiError::ReportTooLarge);
-    }
-    check_signature(keys, system, &request).await?;
+    check_signature(store, keys, system, &request).await?;
     let matches: Vec<Match> = serde_json::from_slice(body).map_err(malformed)?;
-    if matches.len() > MAX_FINDS {
-        return Err(ApiError::ReportTooLarge);
-    }
     let origin = Sender::of(&request)?.origin(Source::LeakReport, Actor::github());
     // What isn't well-formed costs no I/O.
     let digest = Sha256::digest(body).into();
     let finds = matches.iter().filter_map(|found| found.find(digest));
-    let reported = report_all(store, system, finds, &origin).await;
+    let reported = report_all(store, system, finds, &origin, begin).await;
     mail_all(store, notifier, system, &reported.records, begin).await;
     tracing::info!(
         finds = matches.len(),

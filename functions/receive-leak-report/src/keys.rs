@@ -1,11 +1,10 @@
 //! The scanner's public keys, as GitHub publishes them, and what they have signed.
 
-use std::sync::Arc;
-
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
+use latchkey::domain::ports::KeepKeys;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -21,7 +20,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
+pub(crate) struct PublicKey {
     id: String,
     /// The X.509 `SubjectPublicKeyInfo`.
     der: Vec<u8>,
@@ -54,7 +53,7 @@ struct ListedKey {
 ///
 /// # Errors
 /// When it isn't such a list.
-pub fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
+fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
     let list: KeyList = serde_json::from_slice(list)?;
     let keys = list.public_keys.into_iter().filter(|key| key.is_current);
     let keys = keys.filter_map(|key| {
@@ -69,15 +68,15 @@ pub fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
 
 /// Asks for the keys.
 pub trait FetchKeys: Sync {
-    /// The keys that are current. The error is a text for the log.
-    fn fetch_keys(&self) -> impl Future<Output = Result<Vec<PublicKey>, String>> + Send;
+    /// GitHub's list. The error is a text for the log.
+    fn fetch_keys(&self) -> impl Future<Output = Result<String, String>> + Send;
 }
 
 /// The keys can't be had at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unavailable;
 
-/// The keys, remembered for as long as the process lives.
+/// The keys, remembered for as long as the process lives, and kept in the table for all the others.
 #[derive(Debug)]
 pub struct Keys<F> {
     source: F,
@@ -86,7 +85,7 @@ pub struct Keys<F> {
 
 #[derive(Debug, Default)]
 struct List {
-    keys: Arc<[PublicKey]>,
+    keys: Vec<PublicKey>,
     fetched: Option<Timestamp>,
     asked: Option<Timestamp>,
 }
@@ -97,10 +96,17 @@ impl List {
         let key = self.keys.iter().find(|key| key.id == id)?;
         (age < max_age).then(|| key.clone())
     }
+
+    /// Takes a list over; says so if it isn't one.
+    fn take(&mut self, list: &str, fetched: Timestamp) -> Result<(), serde_json::Error> {
+        self.keys = current_keys(list.as_bytes())?;
+        self.fetched = Some(fetched);
+        Ok(())
+    }
 }
 
 impl<F: FetchKeys> Keys<F> {
-    /// No keys yet; they come from the source when they are needed.
+    /// No keys yet; they come from the table or from the source when they are needed.
     pub fn new(source: F) -> Self {
         Self {
             source,
@@ -112,6 +118,7 @@ impl<F: FetchKeys> Keys<F> {
     /// new: the list is asked for again, though not more than once a minute.
     pub(crate) async fn find(
         &self,
+        store: &impl KeepKeys,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<PublicKey>, Unavailable> {
@@ -119,24 +126,46 @@ impl<F: FetchKeys> Keys<F> {
         if let Some(key) = list.find(id, FRESH, now) {
             return Ok(Some(key));
         }
-        let may_ask = list
-            .asked
-            .is_none_or(|asked| now.duration_since(asked) >= PAUSE);
-        if may_ask {
-            list.asked = Some(now);
-            match self.source.fetch_keys().await {
-                Ok(keys) => {
-                    list.keys = keys.into();
-                    list.fetched = Some(now);
-                }
-                Err(error) => tracing::warn!(error, "could not get the scanner's keys"),
-            }
+        let refreshed = self.refresh(store, &mut list, id, now).await;
+        if let Err(error) = &refreshed {
+            tracing::warn!(error, "could not get the scanner's keys");
         }
         match list.find(id, USABLE, now) {
             // What was answered last is the whole truth, unless the last request got no answer.
-            None if list.asked != list.fetched => Err(Unavailable),
+            None if refreshed.is_err() || list.asked != list.fetched => Err(Unavailable),
             found => Ok(found),
         }
+    }
+
+    /// Brings the list up to date, from the table or from the source.
+    async fn refresh(
+        &self,
+        store: &impl KeepKeys,
+        list: &mut List,
+        id: &str,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let since = now.checked_sub(PAUSE).unwrap_or(Timestamp::MIN);
+        let kept = store.kept_keys().await.map_err(|error| error.to_string())?;
+        list.asked = kept.asked;
+        if let Some((kept, fetched)) = kept.fetched {
+            list.take(&kept, fetched)
+                .map_err(|error| error.to_string())?;
+        }
+        if list.find(id, FRESH, now).is_some() || list.asked.is_some_and(|asked| asked > since) {
+            return Ok(());
+        }
+        // From here on nothing is known of the keys that aren't in the list, until an answer comes.
+        list.asked = Some(now);
+        let noted = store.note_asking(now, since).await;
+        if !noted.map_err(|error| error.to_string())? {
+            return Err("somebody else is asking for them".into());
+        }
+        let fetched = self.source.fetch_keys().await?;
+        list.take(&fetched, now)
+            .map_err(|error| error.to_string())?;
+        let kept = store.keep_keys(&fetched, now).await;
+        kept.map_err(|error| error.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
-use latchkey::domain::ports::Clock;
+use latchkey::domain::ports::{Clock, KeepKeys};
 use latchkey::http::ApiError;
 
 use crate::{FetchKeys, Keys};
@@ -14,6 +14,7 @@ const MAX_HEADER: usize = 256;
 /// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no
 /// look at the keys.
 pub(crate) async fn check_signature(
+    store: &impl KeepKeys,
     keys: &Keys<impl FetchKeys>,
     clock: &impl Clock,
     request: &Request,
@@ -28,7 +29,10 @@ pub(crate) async fn check_signature(
         return Err(ApiError::InvalidSignature);
     };
     let unavailable = |_| ApiError::Unavailable("the scanner's keys can't be had".into());
-    let key = keys.find(id, clock.now()).await.map_err(unavailable)?;
+    let key = keys
+        .find(store, id, clock.now())
+        .await
+        .map_err(unavailable)?;
     match key {
         Some(key) if key.has_signed(request.body(), &signature) => Ok(()),
         _ => Err(ApiError::InvalidSignature),

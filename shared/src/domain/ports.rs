@@ -200,6 +200,33 @@ pub trait ChangeToken: Sync {
     fn change_token(&self, change: &TokenChange) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// A scanner's public keys, as all instances of the function know them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptKeys {
+    /// The list, in the scanner's form, and when it was fetched.
+    pub fetched: Option<(String, Timestamp)>,
+    /// When it was last asked for, with whatever success.
+    pub asked: Option<Timestamp>,
+}
+
+/// Keeps a scanner's public keys for all instances of the function, so that the scanner is asked once for
+/// all of them, and that what it said still counts when it can't be asked.
+pub trait KeepKeys: Sync {
+    /// What is kept.
+    fn kept_keys(&self) -> impl Future<Output = Result<KeptKeys>> + Send;
+
+    /// Notes that the list is asked for now. `false`, and nothing is noted, if it was asked for after
+    /// `since`.
+    fn note_asking(
+        &self,
+        now: Timestamp,
+        since: Timestamp,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Keeps a list, unless one is kept that was fetched later.
+    fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// Remembers where secrets were found in public, so that a report that comes again changes nothing.
 pub trait RecordLeak: Sync {
     /// Whether the find is remembered.

@@ -91,6 +91,8 @@ pub struct Revocation {
     pub by: Actor,
     /// Why, in the words of whoever did it.
     pub reason: Option<String>,
+    /// Whether a scanner reported the secret as leaked. The reason doesn't tell: anybody may give that one.
+    pub leak_reported: bool,
 }
 
 /// The last recorded use of a token.
@@ -239,6 +241,7 @@ impl Token {
             at,
             by: by.clone(),
             reason,
+            leak_reported: false,
         });
         Some(Self {
             revocation,
@@ -249,15 +252,20 @@ impl Token {
     /// The token after its secret was found in public: revoked, with [`LEAKED`] for a reason. `None` if
     /// it is so already. Who revoked it before, and when, stays.
     pub fn leak(&self, by: Actor, at: Timestamp) -> Option<Self> {
-        let Some(revocation) = &self.revocation else {
-            return self.revoke(by, at, Some(LEAKED.into()));
+        let revocation = match &self.revocation {
+            Some(revocation) if revocation.leak_reported => return None,
+            Some(revocation) => revocation.clone(),
+            None => Revocation {
+                at,
+                by: by.clone(),
+                reason: None,
+                leak_reported: false,
+            },
         };
-        if revocation.reason.as_deref() == Some(LEAKED) {
-            return None;
-        }
         let revocation = Some(Revocation {
             reason: Some(LEAKED.into()),
-            ..revocation.clone()
+            leak_reported: true,
+            ..revocation
         });
         Some(Self {
             revocation,
@@ -407,7 +415,8 @@ mod tests {
             Some(Revocation {
                 at,
                 by: testing::owner_actor(),
-                reason: Some("lost".into())
+                reason: Some("lost".into()),
+                leak_reported: false,
             })
         );
         assert_eq!(revoked.updated_at, at);
@@ -433,14 +442,18 @@ mod tests {
         assert_eq!(revocation.by, Actor::system());
         assert_eq!(leaked.leak(Actor::system(), at), None);
         let owner = testing::owner_actor();
-        let revoked = token
-            .revoke(owner.clone(), at, Some("lost".into()))
-            .unwrap();
-        let leaked = revoked.leak(Actor::system(), at).unwrap();
-        assert_eq!(leaked.version, revoked.version + 1);
-        let revocation = leaked.revocation.unwrap();
-        assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
-        assert_eq!(revocation.by, owner);
+        // Also if whoever revoked it gave that reason.
+        for reason in ["lost", LEAKED] {
+            let revoked = token
+                .revoke(owner.clone(), at, Some(reason.into()))
+                .unwrap();
+            let leaked = revoked.leak(Actor::system(), at).unwrap();
+            assert_eq!(leaked.version, revoked.version + 1);
+            assert_eq!(leaked.leak(Actor::system(), at), None);
+            let revocation = leaked.revocation.unwrap();
+            assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
+            assert_eq!(revocation.by, owner);
+        }
     }
 
     fn new_secret() -> NewSecret {

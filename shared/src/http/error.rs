@@ -28,8 +28,6 @@ pub enum ApiError {
     InvalidRequest(String),
     /// A report doesn't have the scanner's signature.
     InvalidSignature,
-    /// A report has more finds than are taken at once.
-    ReportTooLarge,
     /// The caller's role doesn't administer tokens.
     RoleRequired,
     /// The caller may not see secrets.
@@ -102,7 +100,7 @@ impl ApiError {
             Self::AccountNotFound | Self::TokenNotFound => 404,
             Self::Conflict | Self::TokenActive => 409,
             Self::VersionMismatch => 412,
-            Self::BodyTooLarge | Self::ReportTooLarge => 413,
+            Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Validation(_) | Self::IdempotencyKeyReused => 422,
             Self::Internal(_) => 500,
@@ -121,7 +119,6 @@ impl ApiError {
             Self::InvalidClient => "invalid_client",
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidSignature => "invalid_signature",
-            Self::ReportTooLarge => "report_too_large",
             Self::RoleRequired => "role_required",
             Self::DeveloperModeRequired => "developer_mode_required",
             Self::ApiManagementLicenseRequired => "api_management_license_required",
@@ -151,7 +148,6 @@ impl ApiError {
             | Self::InvalidClient
             | Self::InvalidRequest(_)
             | Self::InvalidSignature
-            | Self::ReportTooLarge
             | Self::RoleRequired
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired
@@ -181,7 +177,6 @@ impl ApiError {
                 "the client id and secret are not those of an account token with full access"
             }
             Self::InvalidSignature => "the report is not signed with a current key of the scanner",
-            Self::ReportTooLarge => "the report has more than 1000 finds or is larger than 1 MiB",
             Self::RoleRequired => "only owners and administrators of the account may do this",
             Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
             Self::ApiManagementLicenseRequired => {
@@ -229,7 +224,7 @@ impl ApiError {
     /// What a 401 says about how to do better (RFC 6750, RFC 7617).
     fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer"),
+            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
             Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
             _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
         }
@@ -244,6 +239,15 @@ impl ApiError {
                 | Self::InvalidClient
                 | Self::InvalidRequest(_)
         )
+    }
+
+    /// What the body is declared as. Errors of OAuth's own endpoints are JSON (RFC 6749, 5.2), and there
+    /// are clients that read nothing else.
+    pub(super) fn media_type(&self) -> &'static str {
+        match self {
+            Self::InvalidClient | Self::InvalidRequest(_) => "application/json",
+            _ => "application/problem+json",
+        }
     }
 
     /// The text for the log, of errors that are ours.
@@ -277,7 +281,7 @@ impl ApiError {
         };
         let mut response = Response::builder()
             .status(self.status())
-            .header(CONTENT_TYPE, "application/problem+json")
+            .header(CONTENT_TYPE, self.media_type())
             .header(CACHE_CONTROL, "no-store");
         if self.retryable() {
             response = response.header(RETRY_AFTER, "1");
@@ -321,7 +325,6 @@ mod tests {
             ApiError::InvalidClient,
             ApiError::InvalidRequest("the parameter `token` is missing".into()),
             ApiError::InvalidSignature,
-            ApiError::ReportTooLarge,
             ApiError::RoleRequired,
             ApiError::DeveloperModeRequired,
             ApiError::ApiManagementLicenseRequired,
@@ -347,7 +350,6 @@ mod tests {
                 | ApiError::InvalidClient
                 | ApiError::InvalidRequest(_)
                 | ApiError::InvalidSignature
-                | ApiError::ReportTooLarge
                 | ApiError::RoleRequired
                 | ApiError::DeveloperModeRequired
                 | ApiError::ApiManagementLicenseRequired

@@ -387,7 +387,7 @@ mod tests {
             while let Ok((mut stream, _)) = service.accept().await {
                 // The whole of a request of one segment.
                 let mut request = vec![0; 65_536];
-                stream.read(&mut request).await.unwrap();
+                assert_ne!(stream.read(&mut request).await.unwrap(), 0);
                 counted.fetch_add(1, Ordering::Relaxed);
                 if let Some(answer) = &answer {
                     stream.write_all(answer.as_bytes()).await.unwrap();

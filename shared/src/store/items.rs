@@ -92,11 +92,12 @@ pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
 }
 
 /// A token's optional attributes: an update has to remove those that it doesn't set.
-pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 7] = [
+pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 8] = [
     "purgeAt",
     "revokedAt",
     "revokedBy",
     "revocationReason",
+    "leakReported",
     "retired",
     "expiresAt",
     "activeShard",
@@ -159,6 +160,8 @@ pub(super) struct TokenItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    leak_reported: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_ip: Option<IpAddr>,
@@ -182,6 +185,7 @@ impl From<&StoredToken> for TokenItem {
         let status = token.status();
         let last_activity = token.last_activity().as_second();
         let active_shard = (status == Status::Active).then(|| shard_key(shard_of(&token.id)));
+        let leak_reported = token.revocation.as_ref().map(|it| it.leak_reported);
         let (revoked_at, revoked_by, revocation_reason) = match token.revocation {
             Some(revocation) => (Some(revocation.at), Some(revocation.by), revocation.reason),
             None => (None, None, None),
@@ -209,6 +213,7 @@ impl From<&StoredToken> for TokenItem {
             revoked_at,
             revoked_by,
             revocation_reason,
+            leak_reported: leak_reported.filter(|reported| *reported),
             last_used_at: token.last_use.map(|used| used.at),
             last_used_ip: token.last_use.map(|used| used.ip),
             secret_hash: stored.secret_hash,
@@ -228,6 +233,7 @@ impl From<TokenItem> for StoredToken {
                 at,
                 by,
                 reason: item.revocation_reason,
+                leak_reported: item.leak_reported.unwrap_or_default(),
             }),
             _ => None,
         };

@@ -38,7 +38,10 @@ impl Answer {
         };
         assert_eq!(answer.header("cache-control"), "no-store");
         if answer.status >= 400 {
-            assert_eq!(answer.header("content-type"), "application/problem+json");
+            let oauth = matches!(answer.outcome().1, "invalid_client" | "invalid_request");
+            let json = if oauth { "json" } else { "problem+json" };
+            let media_type = answer.header("content-type").to_owned();
+            assert_eq!(media_type, format!("application/{json}"));
             assert_eq!(answer.json["status"], answer.status);
         }
         answer

@@ -128,9 +128,11 @@ impl Description {
     pub fn outcomes(&self) -> BTreeSet<Seen> {
         let mut outcomes = BTreeSet::new();
         for (operation, status, response) in responses(&self.document) {
-            let problem = &response["content"]["application/problem+json"]["schema"];
-            let codes = problem["allOf"][1]["properties"]["code"]["enum"].as_array();
-            for code in codes.into_iter().flatten() {
+            let content = response["content"].as_object().into_iter().flatten();
+            let codes = content.filter_map(|(_, content)| {
+                content["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array()
+            });
+            for code in codes.flatten() {
                 let code = code.as_str().map(str::to_owned);
                 outcomes.insert((operation.clone(), status, code));
             }

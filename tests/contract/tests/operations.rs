@@ -21,7 +21,7 @@ use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, Vault};
 use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
-use receive_leak_report::{FetchKeys, Keys, PublicKey, current_keys};
+use receive_leak_report::{FetchKeys, Keys};
 use serde_json::{Value, json};
 
 /// Reads a sample event.
@@ -255,11 +255,11 @@ async fn questions(functions: &mut Functions) {
 }
 
 /// The scanner, with a key that nobody has to be asked for.
-struct Published(Vec<u8>);
+struct Published(String);
 
 impl FetchKeys for Published {
-    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
-        current_keys(&self.0).map_err(|error| error.to_string())
+    async fn fetch_keys(&self) -> Result<String, String> {
+        Ok(self.0.clone())
     }
 }
 
@@ -309,15 +309,18 @@ async fn secrets(functions: &mut Functions) {
         STANDARD.encode(der.as_ref())
     );
     let list = json!({"public_keys": [{"key_identifier": "one", "key": key, "is_current": true}]});
-    let keys = Keys::new(Published(list.to_string().into_bytes()));
+    let keys = Keys::new(Published(list.to_string()));
     let found = json!([{"token": secrets[3], "type": "latchkey", "url": "https://github.com/a", "source": "content"}]);
-    let body = found.to_string();
-    let signature = pair.sign(&SystemRandom::new(), body.as_bytes()).unwrap();
-    let report = event!("receive-leak-report/found")
-        .raw_body(&body)
-        .header("github-public-key-identifier", "one")
-        .header("github-public-key-signature", &STANDARD.encode(signature));
-    for when in ["per secret with two recipients", "… reported again"] {
+    for (when, body) in [
+        ("no find, and GitHub's keys to fetch", "[]".to_owned()),
+        ("per secret with two recipients", found.to_string()),
+        ("… reported again", found.to_string()),
+    ] {
+        let signature = pair.sign(&SystemRandom::new(), body.as_bytes()).unwrap();
+        let report = event!("receive-leak-report/found")
+            .raw_body(&body)
+            .header("github-public-key-identifier", "one")
+            .header("github-public-key-signature", &STANDARD.encode(signature));
         let (notifier, request) = (&functions.notifier, report.request());
         let answer = receive_leak_report::handle(&store, &keys, notifier, &system, request).await;
         functions.answered("receive-leak-report", when, &Answer::of(answer), 200);

@@ -1,7 +1,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use latchkey::testing::now;
+use latchkey::domain::ports::{KeptKeys, PortError};
+use latchkey::testing::{Engine as Tables, now};
 
 use super::*;
 
@@ -14,14 +15,17 @@ const DOCUMENTED_MESSAGE: &str = r#"[{"token":"some_token","type":"some_type","u
 const DOCUMENTED_SIGNATURE: &str = "MEUCIQDKZokqnCjrRtw0tni+2Ltvl/uiMJ1EGumEsp1BsNr32AIgQY1YXD2nlj+XNfGK4rBfkMJ1JDOQcYXxa2sY8FNkrKc=";
 
 fn list(keys: &[(&str, &str, bool)]) -> Vec<PublicKey> {
+    current_keys(published(keys).as_bytes()).unwrap()
+}
+
+fn published(keys: &[(&str, &str, bool)]) -> String {
     let keys: Vec<_> = keys
         .iter()
         .map(|(id, key, current)| {
             serde_json::json!({"key_identifier": id, "key": key, "is_current": current})
         })
         .collect();
-    let list = serde_json::json!({"public_keys": keys}).to_string();
-    current_keys(list.as_bytes()).unwrap()
+    serde_json::json!({"public_keys": keys}).to_string()
 }
 
 #[test]
@@ -60,14 +64,14 @@ fn only_current_keys_that_can_be_read_count() {
 /// A source that answers with what the test wants, and counts how often it is asked.
 #[derive(Default)]
 struct Source {
-    answer: Mutex<Option<Vec<PublicKey>>>,
+    answer: Mutex<Option<String>>,
     asked: AtomicUsize,
 }
 
 impl Source {
     fn has(&self, ids: &[&str]) {
         let keys: Vec<_> = ids.iter().map(|id| (*id, DOCUMENTED_KEY, true)).collect();
-        *self.answer.lock().unwrap() = Some(list(&keys));
+        *self.answer.lock().unwrap() = Some(published(&keys));
     }
 
     fn fails(&self) {
@@ -76,18 +80,36 @@ impl Source {
 }
 
 impl FetchKeys for &Source {
-    async fn fetch_keys(&self) -> Result<Vec<PublicKey>, String> {
+    async fn fetch_keys(&self) -> Result<String, String> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answer.lock().unwrap().clone();
         answer.ok_or_else(|| "out of order".into())
     }
 }
 
+/// What an instance of the function knows, on a table that others may share.
+struct Instance<'a> {
+    keys: Keys<&'a Source>,
+    engine: &'a Tables,
+}
+
+impl<'a> Instance<'a> {
+    fn new(source: &'a Source, engine: &'a Tables) -> Self {
+        let keys = Keys::new(source);
+        Self { keys, engine }
+    }
+}
+
 /// Whether a key is found so many seconds after the start, and how often the source was asked by then.
-async fn find(keys: &Keys<&Source>, id: &str, seconds: i64) -> (Result<bool, Unavailable>, usize) {
+async fn find(
+    instance: &Instance<'_>,
+    id: &str,
+    seconds: i64,
+) -> (Result<bool, Unavailable>, usize) {
     let at = now() + SignedDuration::from_secs(seconds);
-    let found = keys.find(id, at).await.map(|key| key.is_some());
-    (found, keys.source.asked.load(Ordering::SeqCst))
+    let found = instance.keys.find(&instance.engine.store, id, at).await;
+    let asked = instance.keys.source.asked.load(Ordering::SeqCst);
+    (found.map(|key| key.is_some()), asked)
 }
 
 const HOUR: i64 = 3_600;
@@ -96,7 +118,8 @@ const HOUR: i64 = 3_600;
 async fn keys_are_fetched_once_an_hour() {
     let source = Source::default();
     source.has(&["a", "b"]);
-    let keys = Keys::new(&source);
+    let engine = Tables::start().await;
+    let keys = Instance::new(&source, &engine);
     assert_eq!(find(&keys, "a", 0).await, (Ok(true), 1));
     assert_eq!(find(&keys, "b", 1).await, (Ok(true), 1));
     assert_eq!(find(&keys, "a", HOUR - 1).await, (Ok(true), 1));
@@ -107,7 +130,8 @@ async fn keys_are_fetched_once_an_hour() {
 async fn an_unknown_key_may_be_new_but_is_looked_for_once_a_minute_at_most() {
     let source = Source::default();
     source.has(&["a"]);
-    let keys = Keys::new(&source);
+    let engine = Tables::start().await;
+    let keys = Instance::new(&source, &engine);
     assert_eq!(find(&keys, "a", 0).await, (Ok(true), 1));
     for second in 1..60 {
         assert_eq!(
@@ -125,7 +149,8 @@ async fn an_unknown_key_may_be_new_but_is_looked_for_once_a_minute_at_most() {
 #[tokio::test]
 async fn while_the_source_fails_the_known_keys_count_for_a_day_and_nothing_is_said_of_others() {
     let source = Source::default();
-    let keys = Keys::new(&source);
+    let engine = Tables::start().await;
+    let keys = Instance::new(&source, &engine);
     assert_eq!(find(&keys, "a", 0).await, (Err(Unavailable), 1));
     assert_eq!(find(&keys, "a", 59).await, (Err(Unavailable), 1));
     source.has(&["a"]);
@@ -139,4 +164,71 @@ async fn while_the_source_fails_the_known_keys_count_for_a_day_and_nothing_is_sa
         find(&keys, "a", 60 + 24 * HOUR + 60).await,
         (Err(Unavailable), 6)
     );
+}
+
+#[tokio::test]
+async fn all_instances_ask_as_one_and_know_what_one_was_told() {
+    let (source, engine) = (Source::default(), Tables::start().await);
+    source.has(&["a"]);
+    let instance = || Instance::new(&source, &engine);
+    assert_eq!(find(&instance(), "a", 0).await, (Ok(true), 1));
+    // A new one finds the list in the table, and doesn't ask for what isn't in it.
+    assert_eq!(find(&instance(), "a", 1).await, (Ok(true), 1));
+    assert_eq!(find(&instance(), "forged", 59).await, (Ok(false), 1));
+    source.has(&["b"]);
+    assert_eq!(find(&instance(), "b", 60).await, (Ok(true), 2));
+    // It still counts when the source is out of order.
+    source.fails();
+    assert_eq!(find(&instance(), "b", 60 + HOUR).await, (Ok(true), 3));
+    assert_eq!(
+        find(&instance(), "c", 61 + HOUR).await,
+        (Err(Unavailable), 3)
+    );
+}
+
+#[tokio::test]
+async fn of_two_instances_that_need_a_new_list_one_asks() {
+    let (source, engine) = (Source::default(), Tables::start().await);
+    source.has(&["a"]);
+    let (one, other) = (
+        Instance::new(&source, &engine),
+        Instance::new(&source, &engine),
+    );
+    let (one, other) = tokio::join!(find(&one, "a", 0), find(&other, "a", 0));
+    // The other one may have come too early for the answer, and then says nothing of the key.
+    assert!([one.0, other.0].contains(&Ok(true)));
+    assert!(![one.0, other.0].contains(&Ok(false)));
+    assert_eq!(source.asked.load(Ordering::SeqCst), 1);
+}
+
+/// A table that can't be reached.
+struct Nowhere;
+
+impl Nowhere {
+    fn error<T>() -> Result<T, PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+impl KeepKeys for Nowhere {
+    async fn kept_keys(&self) -> Result<KeptKeys, PortError> {
+        Self::error()
+    }
+
+    async fn note_asking(&self, _: Timestamp, _: Timestamp) -> Result<bool, PortError> {
+        Self::error()
+    }
+
+    async fn keep_keys(&self, _: &str, _: Timestamp) -> Result<(), PortError> {
+        Self::error()
+    }
+}
+
+#[tokio::test]
+async fn without_the_table_nothing_is_said_of_a_key() {
+    let source = Source::default();
+    source.has(&["a"]);
+    let keys = Keys::new(&source);
+    assert_eq!(keys.find(&Nowhere, "a", now()).await, Err(Unavailable));
+    assert_eq!(source.asked.load(Ordering::SeqCst), 0);
 }

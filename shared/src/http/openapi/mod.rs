@@ -375,15 +375,23 @@ fn page(list: &str, item: &Schema) -> Value {
 
 /// A response of errors that share their status, and perhaps with what the gateway answers.
 fn refusal(errors: &[ApiError], by_gateway: Option<Value>) -> Value {
-    let codes: Vec<_> = errors.iter().map(ApiError::code).collect();
     let text: Vec<_> = errors
         .iter()
         .map(|error| format!("`{}`: {}.", error.code(), error.meaning()))
         .collect();
-    let code = json!({"properties": {"code": {"enum": codes}}});
-    let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, code]});
+    let mut codes = BTreeMap::<_, Vec<_>>::new();
+    for error in errors {
+        codes
+            .entry(error.media_type())
+            .or_default()
+            .push(error.code());
+    }
     let mut content = Map::new();
-    content.insert("application/problem+json".into(), json!({"schema": schema}));
+    for (media_type, codes) in codes {
+        let code = json!({"properties": {"code": {"enum": codes}}});
+        let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, code]});
+        content.insert(media_type.into(), json!({"schema": schema}));
+    }
     if let Some(message) = by_gateway {
         content.insert("application/json".into(), message);
     }

@@ -1,6 +1,7 @@
 //! A change reaches the token and every one of its secrets, together with its audit record.
 
 use super::*;
+use crate::domain::audit::Actor;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::domain::token::{RetiredSecret, Status};
@@ -158,8 +159,12 @@ async fn a_new_secret_that_is_taken_lets_nothing_be_written() {
 #[tokio::test]
 async fn a_reactivation_leaves_nothing_of_the_revocation() {
     let (engine, before) = engine_with_token().await;
-    let gone = apply(&engine, &before, revoked(&before)).await;
-    let attributes = ["revokedAt", "revokedBy", "revocationReason"];
+    let leaked = StoredToken {
+        token: before.token.leak(Actor::github(), later(1)).unwrap(),
+        ..before.clone()
+    };
+    let gone = apply(&engine, &before, leaked).await;
+    let attributes = ["revokedAt", "revokedBy", "revocationReason", "leakReported"];
     let item = raw_token(&engine, &before.token).await.unwrap();
     assert!(attributes.iter().all(|name| item.contains_key(*name)));
     let back = apply(&engine, &gone, reactivated(&gone)).await;
