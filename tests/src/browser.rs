@@ -528,6 +528,28 @@ impl Browser {
         self.run(script, &[json!(text)]).await
     }
 
+    /// Shows everything as it is under the pointer, or no more.
+    pub async fn hover(&self, on: bool) {
+        // As specific as what it stands for, and true of every element.
+        let script = "
+            const [from, to] = arguments[0] ? [':hover', ':nth-child(n)'] : [':nth-child(n)', ':hover'];
+            let changed = 0;
+            const visit = (rules) => {
+                for (const rule of rules) {
+                    if (rule.selectorText?.includes(from)) {
+                        rule.selectorText = rule.selectorText.replaceAll(from, to);
+                        changed += 1;
+                    }
+                    visit(rule.cssRules ?? []);
+                }
+            };
+            for (const sheet of document.styleSheets) visit(sheet.cssRules);
+            return changed;
+        ";
+        let changed = self.run(script, &[json!(on)]).await;
+        assert!(changed.as_u64() > Some(5), "{changed} rules");
+    }
+
     /// What the accessibility checker finds wrong with what is shown.
     ///
     /// # Panics

@@ -1039,9 +1039,14 @@ mod in_the_browser {
             browser.picture(&format!("{view}-{look}")).await;
             fits(browser, view, width).await;
             let found = browser.accessibility().await;
+            // As if the pointer were everywhere: a finding depends on no place where it happens to be.
+            browser.hover(true).await;
+            let hovered = browser.accessibility().await;
+            browser.hover(false).await;
             findings.extend(
                 found
                     .into_iter()
+                    .chain(hovered)
                     .map(|finding| format!("{view}, {look}: {finding}")),
             );
         }
