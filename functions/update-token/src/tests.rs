@@ -550,21 +550,14 @@ async fn a_body_that_is_no_json_object_edits_nothing() {
 async fn a_token_that_the_account_has_not_is_not_found() {
     let engine = Engine::with_accounts().await;
     let events = engine.out_of_reach(&rename(), false).await;
-    let before = engine.dump().await;
-    for event in events {
-        let answer = call(&engine, &event).await;
-        assert_eq!(answer.outcome(), (404, "token_not_found"));
-    }
-    assert_eq!(engine.dump().await, before);
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses(events, answer).await;
 }
 
 #[tokio::test]
 async fn nobody_but_owner_and_administrator_edits() {
     let engine = engine_with(aged()).await;
-    let before = engine.dump().await;
-    for (event, outcome) in rename().by_the_unauthorized() {
-        assert_eq!(call(&engine, &event).await.outcome(), outcome, "{event:?}");
-    }
-    assert_eq!(engine.dump().await, before);
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses(rename().by_the_unauthorized(), answer).await;
     assert_eq!(call(&engine, &rename().by("admin-1")).await.status, 200);
 }

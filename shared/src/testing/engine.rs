@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Event, now, origin, owner_actor, token, token_at};
+use super::{Answer, Event, now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
 use crate::domain::audit::{Action, AuditRecord};
@@ -233,10 +233,28 @@ impl Engine {
         change.after
     }
 
+    /// Hands over events, each of which has to be answered with its status and code and to change nothing.
+    pub async fn refuses(
+        &self,
+        refusals: impl IntoIterator<Item = (Event, (u16, &str))>,
+        answer: impl AsyncFn(Event) -> Answer,
+    ) {
+        let before = self.dump().await;
+        for (event, outcome) in refusals {
+            let what = format!("{event:?}");
+            assert_eq!(answer(event).await.outcome(), outcome, "{what}");
+        }
+        assert_eq!(self.dump().await, before);
+    }
+
     /// Events that name a token which the account `acme` hasn't, made of one that names [`token`]: that is
-    /// another account's, the second is nobody's, and the third is purged. `revoked` is for operations
-    /// that take revoked tokens.
-    pub async fn out_of_reach(&self, event: &Event, revoked: bool) -> [Event; 3] {
+    /// another account's, the second is nobody's, and the third is purged. With the status and code that
+    /// each of them must get. `revoked` is for operations that take revoked tokens.
+    pub async fn out_of_reach(
+        &self,
+        event: &Event,
+        revoked: bool,
+    ) -> [(Event, (u16, &'static str)); 3] {
         let foreign = Token {
             account_id: globex().id,
             ..token()
@@ -252,7 +270,7 @@ impl Engine {
             self.revoke(purged).await;
         }
         let of = |id: &str| event.clone().token(id);
-        [event.clone(), of("tok_1"), of(id.as_str())]
+        [event.clone(), of("tok_1"), of(id.as_str())].map(|event| (event, (404, "token_not_found")))
     }
 
     /// Takes a token's item away, as its time to live does.
