@@ -172,7 +172,7 @@ def build(*targets):
     Not `cargo lambda build`: it always passes --target, so nothing it compiles is shared with `cargo test`.
     """
     with step("Building the functions"):
-        if subprocess.run(["cargo", "build", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
+        if subprocess.run(["cargo", "build", "--locked", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
             fail("the functions could not be built.")
         built = target_directory() / "debug"
         LAMBDA_DIR.mkdir(parents=True, exist_ok=True)
@@ -296,7 +296,7 @@ class Cloud:
 
     def purge(self):
         for path in self.directory.iterdir():
-            if path in (TOOLS, TEST, BENCH):
+            if path in (TOOLS, TEST, BENCH, BENCH.with_suffix(".json")):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -553,7 +553,7 @@ def test(arguments):
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
-        command = ["cargo", "test", *packages, "--no-fail-fast", *arguments]
+        command = ["cargo", "test", "--locked", *packages, "--no-fail-fast", *arguments]
         environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description), **(with_browser or {})}
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
@@ -574,13 +574,14 @@ def bench(arguments):
         programs["engine"] = executables("bench", "-p", "bench-engine")["engine"]
         for name, program in executables("bench", "-p", "latchkey-bench").items():
             programs[name.replace("-", "_")] = program
-        programs["authorize"] = executables("build", "--release", "-p", "authorize")["authorize"]
+        # This one as it is deployed: with the features that the functions together have.
+        programs["authorize"] = executables("build", "--release", "--bin", "authorize")["authorize"]
     if wants("cold-start"):
         with step("Building authorize with the other choice of entropy"):
             environment = {**os.environ, "AWS_LC_SYS_NO_JITTER_ENTROPY": OTHER_ENTROPY}
             # A directory of its own, or each build would throw the other's away.
             other = ["--target-dir", str(target_directory() / "other-entropy")]
-            built = executables("build", "--release", "-p", "authorize", *other, environment=environment)
+            built = executables("build", "--release", "--bin", "authorize", *other, environment=environment)
             programs["authorize_other_entropy"] = built["authorize"]
     if wants("cold-start", "memory"):
         install_tools("bench-python")
@@ -592,7 +593,7 @@ def bench(arguments):
         with step("Building authorize for arm64"):
             command = [
                 tool("cargo-lambda", "cargo-lambda"), "lambda", "build", "--release", "--arm64", "--locked",
-                "-p", "authorize", "--output-format", "zip", "--lambda-dir", str(BENCH / "lambda"),
+                "--bin", "authorize", "--output-format", "zip", "--lambda-dir", str(BENCH / "lambda"),
             ]  # fmt: skip
             # It finds its Zig beside itself.
             path = os.pathsep.join((str(TOOLS / "cargo-lambda" / "bin"), os.environ["PATH"]))

@@ -473,6 +473,11 @@ impl Browser {
         let metrics = json!({"width": width, "height": if width < 600 { 800 } else { 900 }, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics)
             .await;
+        self.scheme(dark).await;
+    }
+
+    /// Sets whether people prefer it dark, and leaves open what a change of the width closes.
+    pub async fn scheme(&self, dark: bool) {
         let scheme = json!({"features": [
             {"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }},
             // Nothing is half way when it is looked at.

@@ -1068,8 +1068,22 @@ mod in_the_browser {
 
     /// An open menu closes when the window changes, so it is looked at as it is.
     async fn check_open_menu(browser: &Browser) -> Vec<String> {
-        browser.picture("menu-wide").await;
-        let found = browser.accessibility().await;
+        let mut found = Vec::new();
+        for (dark, look) in [(true, "wide-dark"), (false, "wide")] {
+            browser.scheme(dark).await;
+            browser.picture(&format!("menu-{look}")).await;
+            found.extend(browser.accessibility().await);
+            browser.hover(true).await;
+            found.extend(browser.accessibility().await);
+            // The checker passes over what is disabled, of which the reason is there to be read.
+            let plain = "
+                const disabled = [...document.querySelectorAll('.menu:popover-open [aria-disabled=true]')];
+                return disabled.length > 0
+                    && disabled.every((item) => getComputedStyle(item).backgroundColor === 'rgba(0, 0, 0, 0)');
+            ";
+            assert_eq!(browser.run(plain, &[]).await, true, "{look}");
+            browser.hover(false).await;
+        }
         browser.press("\u{e00c}").await;
         found
             .into_iter()

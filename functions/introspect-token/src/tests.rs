@@ -3,12 +3,10 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchkey::domain::audit::{Action, Actor, AuditRecord, Change};
-use latchkey::domain::ports::InsertToken;
-use latchkey::domain::ports::NewToken;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, RetiredSecret, StoredToken, Token};
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, globex, now, origin, plain,
+    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, globex, now, plain,
     system_at, token_at,
 };
 use serde_json::{Value, json};
@@ -56,20 +54,7 @@ async fn add(engine: &Engine, token: Token, of: u8) -> StoredToken {
             ..token
         },
     };
-    insert(engine, stored).await
-}
-
-async fn insert(engine: &Engine, stored: StoredToken) -> StoredToken {
-    let (token, at) = (&stored.token, stored.token.created_at);
-    let system = latchkey::system::System;
-    let audit = AuditRecord::new(Action::Create, token, vec![], origin(), at, &system);
-    let new = NewToken {
-        audit: audit.unwrap(),
-        stored: stored.clone(),
-        idempotency: None,
-    };
-    engine.store.insert_token(&new).await.unwrap();
-    stored
+    engine.insert(stored).await
 }
 
 fn earlier() -> Timestamp {
@@ -370,7 +355,7 @@ async fn a_replaced_secret_is_active_until_its_grace_period_ends() {
         }),
         token: token_at(earlier()),
     };
-    insert(&engine, stored).await;
+    engine.insert(stored).await;
     let question = ask(&text(6));
     let answer = call(&engine, &question).await;
     assert_eq!(answer.json["exp"], json!(end.as_second()));

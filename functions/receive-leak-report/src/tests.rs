@@ -11,9 +11,7 @@ use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::id::{AccountId, TokenId, UserId};
 use latchkey::domain::leak::FindId;
-use latchkey::domain::ports::{
-    ChangeToken, Claim, InsertToken, KeptKeys, NewToken, PortError, TokenChange,
-};
+use latchkey::domain::ports::{ChangeToken, Claim, KeptKeys, PortError, TokenChange};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretRecord;
@@ -158,16 +156,7 @@ async fn add(engine: &Engine, of: u8, change: impl FnOnce(&mut StoredToken)) -> 
         retired: None,
     };
     change(&mut stored);
-    let (token, at) = (&stored.token, stored.token.created_at);
-    let system = latchkey::system::System;
-    let audit = AuditRecord::new(Action::Create, token, vec![], origin(), at, &system);
-    let new = NewToken {
-        audit: audit.unwrap(),
-        stored: stored.clone(),
-        idempotency: None,
-    };
-    engine.store.insert_token(&new).await.unwrap();
-    stored
+    engine.insert(stored).await
 }
 
 async fn one() -> (Engine, Scanner, StoredToken) {

@@ -61,8 +61,7 @@ async fn warn(
         // Nothing changes; the record says when the token ends.
         let end = Some(purge_at.to_string());
         let changes = vec![Change::new("purgeAt", end.clone(), end)];
-        let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)
-            .map_err(|error| PortError::Broken(error.to_string()))?;
+        let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)?;
         let reminder = Reminder {
             reminded: Reminded { purge_at, days },
             audit,

@@ -1,9 +1,8 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use latchkey::domain::audit::{AuditRecord, Change};
+use latchkey::domain::audit::Change;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::ports::{InsertToken, NewToken};
 use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretRecord;
 use latchkey::testing::{
@@ -59,15 +58,7 @@ async fn with(change: impl FnOnce(&mut Token)) -> (Engine, StoredToken) {
             valid_until: now() + Duration::from_mins(1),
         }),
     };
-    let (token, at) = (&stored.token, stored.token.created_at);
-    let system = latchkey::system::System;
-    let audit = AuditRecord::new(Action::Create, token, vec![], origin(), at, &system);
-    let new = NewToken {
-        audit: audit.unwrap(),
-        stored: stored.clone(),
-        idempotency: None,
-    };
-    engine.store.insert_token(&new).await.unwrap();
+    let stored = engine.insert(stored).await;
     (engine, stored)
 }
 

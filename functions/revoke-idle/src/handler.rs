@@ -69,8 +69,7 @@ async fn revoke(
             return Ok(false);
         };
         let origin = event.origin();
-        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)
-            .map_err(|error| PortError::Broken(error.to_string()))?;
+        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)?;
         match store.change_idle(&change, since).await {
             Ok(()) => return Ok(true),
             // It was used or changed just now: look again.

@@ -109,8 +109,7 @@ async fn revoke(
             user_agent: None,
             request_id: event_id.into(),
         };
-        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)
-            .map_err(|error| PortError::Broken(error.to_string()))?;
+        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)?;
         match store.change_token(&change).await {
             Err(PortError::Conflict) => {}
             done => return done,

@@ -135,8 +135,8 @@ pub async fn report(
             store.remember_find(&id, now).await?;
             return Ok(Reported::Known);
         };
-        let mut change = TokenChange::new(before, token, Action::Leak, origin.clone(), now, system)
-            .map_err(|error| PortError::Broken(error.to_string()))?;
+        let mut change =
+            TokenChange::new(before, token, Action::Leak, origin.clone(), now, system)?;
         change.audit.changes.extend(find.changes());
         match store.record_leak(&id, &change).await {
             Ok(()) => return Ok(Reported::Revoked(Box::new(change.audit))),

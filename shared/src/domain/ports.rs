@@ -48,6 +48,12 @@ pub enum PortError {
     Broken(String),
 }
 
+impl From<EntropyError> for PortError {
+    fn from(error: EntropyError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
 type Result<T, E = PortError> = std::result::Result<T, E>;
 
 /// Reads an account's profile.

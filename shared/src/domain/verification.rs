@@ -446,8 +446,7 @@ fn first_use(
     system: &(impl Clock + Entropy),
     now: Timestamp,
 ) -> Result<Use, PortError> {
-    let id = super::id::AuditId::generate(now, system)
-        .map_err(|error| PortError::Broken(error.to_string()))?;
+    let id = super::id::AuditId::generate(now, system)?;
     let changes = if seen.addresses.len() < MAX_SEEN_ADDRESSES {
         vec![]
     } else {

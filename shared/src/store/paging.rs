@@ -1,6 +1,10 @@
 //! Reads pages of lists whose filters only we can apply.
 
-use super::Item;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+
+use super::items::account_key;
+use super::{Item, Store, text};
+use crate::domain::id::AccountId;
 use crate::domain::paging::Page;
 use crate::domain::ports::PortError;
 
@@ -10,6 +14,27 @@ const MAX_READ: usize = 1_000;
 
 /// How many items a filtered list reads at a time at the least: most of them won't be shown.
 const SEARCH_READ: usize = 100;
+
+impl Store {
+    /// A query for up to `limit` of an account's items behind a position, of those whose sort keys begin so.
+    pub(super) fn query_account(
+        &self,
+        account: &AccountId,
+        prefix: &str,
+        start: Option<Item>,
+        limit: usize,
+    ) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.tables.tokens)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", text(account_key(account)))
+            .expression_attribute_values(":prefix", text(prefix))
+            .set_exclusive_start_key(start)
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+    }
+}
 
 /// Reads on from `after` until `limit` items are kept, nothing is left, or the page has cost enough.
 /// `read` answers up to so many items behind a position, and where to go on if there may be more.

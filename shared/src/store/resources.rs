@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 
 use super::items::{account_key, resource_key, resource_of_key, resource_prefix};
 use super::paging::{collect, position};
-use super::{Store, built, key, parse, port_error, text};
+use super::{Store, built, key, parse, port_error};
 use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, ResourceFilter, ResourceQuery};
 use crate::domain::ports::{GetResources, ListResources, PortError};
@@ -91,17 +91,9 @@ impl Store {
     ) -> Result<(Vec<Resource>, Option<ResourceRef>), PortError> {
         let start = after.map(|name| key(account_key(account), resource_key(&name)));
         let output = self
-            .client
-            .query()
-            .table_name(&self.tables.tokens)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(account_key(account)))
-            .expression_attribute_values(":prefix", text(resource_prefix(kind)))
+            .query_account(account, &resource_prefix(kind), start, limit)
             // The markers of deleted resources.
             .filter_expression("attribute_not_exists(deletedAt)")
-            .set_exclusive_start_key(start)
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(port_error)?;

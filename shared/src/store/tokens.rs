@@ -1,5 +1,7 @@
 //! Tokens with their secrets: every change is one transaction with its audit record.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +14,7 @@ use super::items::{
     secret_key, to_item, token_key,
 };
 use super::paging::{collect, position};
-use super::{Item, Store, built, key, parse, port_error, text};
+use super::{Item, Store, built, key, parse, port_error};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
@@ -26,6 +28,17 @@ use crate::domain::verification::SecretRecord;
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// A token's key, and the condition that it is as it was read, with its names and values.
+fn as_read(token: &Token) -> (Item, &'static str, HashMap<String, String>, Item) {
+    let version = AttributeValue::N(token.version.to_string());
+    (
+        key(account_key(&token.account_id), token_key(&token.id)),
+        "#version = :version",
+        HashMap::from([("#version".into(), "version".into())]),
+        HashMap::from([(":version".into(), version)]),
+    )
+}
 
 impl GetToken for Store {
     async fn get_token(
@@ -96,15 +109,13 @@ impl DeleteToken for Store {
         audit: &AuditRecord,
     ) -> Result<(), PortError> {
         let token = &deleted.token;
+        let (key, condition, names, values) = as_read(token);
         let delete = Delete::builder()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(
-                account_key(&token.account_id),
-                token_key(&token.id),
-            )))
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", AttributeValue::N(token.version.to_string()));
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
         let delete = built(delete.build())?;
         let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
         for hash in deleted.secret_hashes() {
@@ -122,15 +133,13 @@ impl RecordView for Store {
         audit: &AuditRecord,
     ) -> Result<(), PortError> {
         let token = &viewed.token;
+        let (key, condition, names, values) = as_read(token);
         let check = ConditionCheck::builder()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(
-                account_key(&token.account_id),
-                token_key(&token.id),
-            )))
-            .condition_expression("#version = :version")
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":version", AttributeValue::N(token.version.to_string()));
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
         let check = built(check.build())?;
         self.transact(vec![
             TransactWriteItem::builder().condition_check(check).build(),
@@ -235,16 +244,8 @@ impl Store {
     ) -> Result<(Vec<Token>, Option<TokenId>), PortError> {
         let start = after.map(|id| key(account_key(account), token_key(&id)));
         let output = self
-            .client
-            .query()
-            .table_name(&self.tables.tokens)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(account_key(account)))
-            .expression_attribute_values(":prefix", text(TOKEN_PREFIX))
-            .set_exclusive_start_key(start)
+            .query_account(account, TOKEN_PREFIX, start, limit)
             .scan_index_forward(false)
-            .consistent_read(true)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(port_error)?;

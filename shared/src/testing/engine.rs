@@ -209,6 +209,11 @@ impl Engine {
                 ..token
             },
         };
+        self.insert(stored).await
+    }
+
+    /// Puts a token into the tables as its creation does, with these secrets.
+    pub async fn insert(&self, stored: StoredToken) -> StoredToken {
         let (token, at) = (&stored.token, stored.token.created_at);
         let new = NewToken {
             audit: AuditRecord::new(Action::Create, token, vec![], origin(), at, &System).unwrap(),

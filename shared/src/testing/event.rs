@@ -39,6 +39,22 @@ impl Event {
         self
     }
 
+    /// The same request for other versions of the token than this one, with the status and code that each
+    /// of them must get.
+    pub fn for_other_versions(&self, version: u64) -> [(Self, (u16, &'static str)); 4] {
+        let other = if version == 1 { 2 } else { 1 };
+        [
+            format!("\"{other}\""),
+            version.to_string(),
+            format!("W/\"{version}\""),
+            String::new(),
+        ]
+        .map(|tag| {
+            let event = self.clone().header("if-match", &tag);
+            (event, (412, "version_mismatch"))
+        })
+    }
+
     /// The same request by everybody who has no business in the account, with the status and code
     /// that each of them must get.
     pub fn by_the_unauthorized(&self) -> [(Self, (u16, &'static str)); 9] {

@@ -51,7 +51,9 @@ impl Row {
 
     /// Whether it is more than it is to be.
     pub fn misses(&self) -> bool {
-        self.target.is_some_and(|target| self.value > target)
+        // What is no number isn't at most the target.
+        self.target
+            .is_some_and(|target| self.value.is_nan() || self.value > target)
     }
 }
 
@@ -104,6 +106,11 @@ mod tests {
         assert!(!row.clone().at_most(1.1).misses());
         assert!(row.clone().at_most(1.05).misses());
         assert!(!row.misses());
+        assert!(
+            Row::new("verify", "p50", f64::NAN, "x")
+                .at_most(1.0)
+                .misses()
+        );
         let table = table(&[row.at_most(1.05)]);
         let last = table.lines().last().unwrap();
         assert_eq!(

@@ -148,7 +148,7 @@ async fn verifications(functions: &mut Functions) {
     // The sample's secret is another token's.
     let unknown = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
     assert!(!functions.authorize(unknown, get.0, get.1).await);
-    functions.row("authorize", "unknown, revoked or expired secret");
+    functions.row("authorize", "unknown secret");
     let info = |secret: &str| {
         let event = event!("token-info/info");
         event.header("authorization", &format!("Bearer {secret}"))
@@ -237,12 +237,7 @@ async fn questions(functions: &mut Functions) {
     functions.answered("list-tokens", "per page without filters", &answer, 200);
     let audit = event!("list-audit/account").request();
     let answer = Answer::of(list_audit::handle(&store, audit).await);
-    functions.answered(
-        "list-audit",
-        "per page of an account or token",
-        &answer,
-        200,
-    );
+    functions.answered("list-audit", "per page of an account", &answer, 200);
     let mine = event!("get-account/mine").request();
     let answer = Answer::of(get_account::handle(&store, mine).await);
     functions.answered("get-account", "the caller's; one read each", &answer, 200);

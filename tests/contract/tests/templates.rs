@@ -1,4 +1,7 @@
-//! What the templates must agree on with the code, and what no deployment to the local cloud would show.
+//! What the templates and the workspace must agree on with the code, and what no deployment to the local
+//! cloud would show.
+
+use std::process::Command;
 
 use latchkey::store::OPERATION_TIMEOUT;
 
@@ -42,4 +45,36 @@ fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
         - method.request.header.Authorization
 ";
     assert!(rest.contains(key));
+}
+
+/// Else there would be clocks and keys of tests in what `make deploy` deploys.
+#[test]
+fn nothing_for_tests_is_deployed() {
+    let tree = |packages: &[&str]| {
+        let tree = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--locked",
+                "--offline",
+                "-e",
+                "normal,features",
+                "-i",
+                "latchkey",
+            ])
+            .args(packages)
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .output()
+            .unwrap();
+        assert!(
+            tree.status.success(),
+            "{}",
+            String::from_utf8_lossy(&tree.stderr)
+        );
+        String::from_utf8(tree.stdout).unwrap()
+    };
+    let testing = "latchkey feature \"testing\"";
+    assert!(tree(&["--workspace"]).contains(testing));
+    let deployed = tree(&[]);
+    assert!(deployed.contains("authorize v"));
+    assert!(!deployed.contains(testing));
 }
