@@ -1,8 +1,9 @@
 //! `GET /v1/accounts/{accountId}/resources`
 
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
 use latchkey::http::serve;
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]

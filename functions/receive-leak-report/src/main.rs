@@ -1,9 +1,10 @@
 //! `POST /v1/leaks/github`
 
+use latchkey::aws::aws_config;
 use latchkey::config::{Tables, require};
 use latchkey::http::serve;
 use latchkey::mail::{Console, Mailer, Notifier};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 use receive_leak_report::{GitHub, Keys};

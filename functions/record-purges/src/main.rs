@@ -2,8 +2,9 @@
 
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]

@@ -1,8 +1,9 @@
 //! `POST /v1/accounts/{accountId}/tokens/{tokenId}/regenerate`
 
+use latchkey::aws::aws_config;
 use latchkey::config::{Tables, require};
 use latchkey::http::{caller::ConsoleClient, serve};
-use latchkey::store::{Store, Vault, aws_config};
+use latchkey::store::{Store, Vault};
 use latchkey::system::System;
 use latchkey::telemetry;
 

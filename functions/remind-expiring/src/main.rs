@@ -1,9 +1,10 @@
 //! A daily schedule → warnings of tokens that will end soon.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::aws::aws_config;
 use latchkey::config::{Tables, warnings};
 use latchkey::schedule::{ScheduledEvent, until};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 

@@ -1,9 +1,10 @@
 //! A daily schedule → the end of tokens that nobody uses.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::aws::aws_config;
 use latchkey::config::{Tables, idle_time};
 use latchkey::schedule::{ScheduledEvent, until};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 

@@ -2,10 +2,11 @@
 
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::aws::aws_config;
 use latchkey::config::{Tables, require};
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::schedule::until;
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 

@@ -1,8 +1,9 @@
 //! `GET /v1/tokenInfo`
 
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
 use latchkey::http::serve;
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 

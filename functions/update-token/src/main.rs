@@ -1,8 +1,9 @@
 //! `PATCH /v1/accounts/{accountId}/tokens/{tokenId}`
 
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
 use latchkey::http::{caller::ConsoleClient, serve};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
 

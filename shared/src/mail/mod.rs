@@ -13,10 +13,10 @@ use aws_sdk_sesv2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use aws_sdk_sesv2::{Client, Config};
 
+use crate::aws::{OPERATION_TIMEOUT, port_error};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Action, AuditRecord, Change, Source};
 use crate::domain::ports::{Handover, Mail, PortError, SendMail};
-use crate::store::{OPERATION_TIMEOUT, port_error};
 
 pub use notify::Notifier;
 

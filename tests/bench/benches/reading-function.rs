@@ -4,8 +4,8 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use latchkey::aws::aws_config;
 use latchkey::config::require;
-use latchkey::store::aws_config;
 use serde_json::{Value, json};
 
 #[tokio::main(flavor = "current_thread")]

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use jiff::Timestamp;
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
 use latchkey::domain::account::{Account, Member, Plan, Role};
 use latchkey::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
@@ -20,7 +21,7 @@ use latchkey::domain::ports::{Clock, InsertToken, NewToken, ProjectPlatform};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, Draft, Kind, StoredToken, Token};
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use serde::Deserialize;
 

@@ -8,9 +8,10 @@ use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
+use latchkey::aws::aws_config;
 use latchkey::config::Tables;
 use latchkey::domain::secret::PlainSecret;
-use latchkey::store::{Store, aws_config};
+use latchkey::store::Store;
 use latchkey::system::System;
 use rustix::time::{ClockId, clock_gettime};
 

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use latchkey::store::OPERATION_TIMEOUT;
+use latchkey::aws::OPERATION_TIMEOUT;
 
 fn read(path: &str) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
