@@ -104,6 +104,14 @@ impl Answer {
             .unwrap_or_default()
     }
 
+    /// Whether an error is declared as what it is: a problem, or JSON if OAuth has it so.
+    pub fn is_declared(&self) -> bool {
+        let code = self.code();
+        let oauth = matches!(code.as_str(), "invalid_client" | "invalid_request");
+        let json = if oauth { "json" } else { "problem+json" };
+        self.header("content-type") == format!("application/{json}")
+    }
+
     /// The stable code of a problem, empty if it has none.
     pub fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()

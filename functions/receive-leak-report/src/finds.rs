@@ -1,4 +1,4 @@
-//! The finds of a report: all tokens are revoked first, then their people are told.
+//! The finds of a report: what they revoke.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -7,12 +7,9 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::domain::audit::{AuditRecord, Origin};
 use latchkey::domain::leak::{Find, Reported, report};
-use latchkey::domain::ports::{
-    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, PortError, RecordLeak, SendMail,
-};
+use latchkey::domain::ports::{Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak};
 use latchkey::domain::secret::SecretHash;
-use latchkey::mail::Notifier;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 /// How many secrets are dealt with at the same time.
 const CONCURRENCY: usize = 16;
@@ -29,13 +26,6 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(200),
     Duration::from_millis(800),
 ];
-
-/// For how long after the request's arrival mails are begun.
-const MAILING: Duration = Duration::from_secs(10);
-
-/// When mails that were begun are waited for no longer. A claim to one that may be on its way runs out by
-/// itself.
-const WAITING: Duration = Duration::from_secs(20);
 
 /// What became of a report.
 #[derive(Debug, Default)]
@@ -141,30 +131,5 @@ async fn report_one(
             }
             (reported, _) => return reported,
         }
-    }
-}
-
-/// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's
-/// stream. What fails or comes too late is left to the stream, which has the same records.
-pub(crate) async fn mail_all(
-    store: &(impl GetRecipients + ClaimMail),
-    notifier: &Notifier<impl SendMail>,
-    system: &impl Clock,
-    records: &[AuditRecord],
-    begin: Timestamp,
-) {
-    let until = begin.saturating_add(MAILING).unwrap_or(Timestamp::MAX);
-    let mails = stream::iter(records).for_each_concurrent(CONCURRENCY, |record| async move {
-        match notifier.notify(store, system, record, until).await {
-            Ok(()) => tracing::info!(audit.id = %record.id, "mailed"),
-            Err(error) => {
-                tracing::warn!(%error, audit.id = %record.id, "a mail is left to the stream");
-            }
-        }
-    });
-    let end = begin.saturating_add(WAITING).unwrap_or(Timestamp::MAX);
-    let left = Duration::try_from(end.duration_since(system.now())).unwrap_or_default();
-    if timeout(left, mails).await.is_err() {
-        tracing::warn!("the mails that were begun are left to the stream");
     }
 }

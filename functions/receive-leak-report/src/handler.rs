@@ -3,6 +3,7 @@
 mod finds;
 mod github;
 mod keys;
+mod mails;
 mod protocol;
 mod signature;
 
@@ -17,7 +18,8 @@ use latchkey::http::{ApiError, response};
 use latchkey::mail::Notifier;
 use sha2::{Digest, Sha256};
 
-use finds::{mail_all, report_all};
+use finds::report_all;
+use mails::mail_all;
 use protocol::Match;
 use signature::check_signature;
 

@@ -295,15 +295,10 @@ impl SendMail for Mailer {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use aws_config::{BehaviorVersion, Region};
-    use aws_sdk_sesv2::config::{Credentials, SharedCredentialsProvider};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use serde_json::json;
 
     use super::*;
-    use crate::testing;
+    use crate::testing::{self, Service};
 
     fn mail(action: Action, name: &str) -> Mail {
         let token = crate::domain::token::Token {
@@ -371,39 +366,15 @@ mod tests {
         assert!(!mail.subject.contains(['\r', '\n']));
     }
 
-    /// Sends a mail through an SES that answers so, or doesn't; also says how often it was asked.
+    /// Sends a mail through an SES that answers so, or closes the connection; also says how often it was
+    /// asked.
     async fn send(answer: Option<(u16, &str)>) -> (Result<Handover, PortError>, usize) {
-        let answer = answer.map(|(status, code)| {
-            format!(
-                "HTTP/1.1 {status} Prepared\r\nx-amzn-errortype: {code}\r\ncontent-type: \
-                 application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
-            )
-        });
-        let service = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = service.local_addr().unwrap();
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&asked);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = service.accept().await {
-                // The whole of a request of one segment.
-                let mut request = vec![0; 65_536];
-                assert_ne!(stream.read(&mut request).await.unwrap(), 0);
-                counted.fetch_add(1, Ordering::Relaxed);
-                if let Some(answer) = &answer {
-                    stream.write_all(answer.as_bytes()).await.unwrap();
-                }
-            }
-        });
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static("us-east-1"))
-            .endpoint_url(format!("http://{address}"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-            .retry_config(RetryConfig::standard())
-            .build();
-        let mailer = Mailer::new(&config, "tokens@example.com".into());
+        let answer = answer.map(|(status, code)| (status, json!({"code": code})));
+        let (service, config) = Service::answering(answer).await;
+        let config = config.into_builder().retry_config(RetryConfig::standard());
+        let mailer = Mailer::new(&config.build(), "tokens@example.com".into());
         let sent = mailer.send_mail(&mail(Action::View, "T")).await;
-        (sent, asked.load(Ordering::Relaxed))
+        (sent, service.requests().len())
     }
 
     #[tokio::test]

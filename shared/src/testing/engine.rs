@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
@@ -60,10 +62,13 @@ impl Engine {
         let database = Database::memory_with_clock(std::sync::Arc::new(clock.clone())).unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let credentials = Credentials::for_tests();
+        // A thousand calls at once on a busy machine take longer to connect than the SDK waits by itself.
+        let patient = TimeoutConfig::builder().connect_timeout(Duration::from_mins(2));
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(endpoint)
+            .timeout_config(patient.build())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
             .build();

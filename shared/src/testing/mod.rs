@@ -11,11 +11,15 @@ mod answer;
 mod engine;
 mod event;
 mod post;
+#[cfg(test)]
+mod service;
 
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::Event;
 pub use post::Post;
+#[cfg(test)]
+pub(crate) use service::{Service, service_config};
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use super::errors::Service;
 use super::*;
 use crate::domain::ports::{DecryptSecret, EncryptSecret};
 use crate::domain::token::Ciphertext;
 use crate::store::Vault;
+use crate::testing::Service;
 use crate::testing::{plain_secret, token};
 
 #[expect(clippy::disallowed_methods, reason = "a test looks at what it made")]
