@@ -602,19 +602,19 @@ impl Browser {
         let mut asked = BTreeSet::new();
         for entry in self.driver.get_log("performance").await.expect("a log") {
             let event: Value = serde_json::from_str(&entry.message).unwrap_or_default();
-            let message = &event["message"];
-            if message["method"] == "Network.requestWillBeSent" {
-                let url = message["params"]["request"]["url"].as_str();
-                let url = url.unwrap_or_default();
-                assert!(!url.contains("lka_") && !url.contains("lki_"), "{url}");
+            let params = &event["message"]["params"];
+            let url = match event["message"]["method"].as_str() {
+                Some("Network.requestWillBeSent") => params["request"]["url"].as_str(),
+                Some("Network.webSocketCreated") => params["url"].as_str(),
+                _ => None,
+            };
+            let Some(url) = url else { continue };
+            assert!(!url.contains("lka_") && !url.contains("lki_"), "{url}");
+            if uses_the_network(url) {
                 asked.insert(origin(url));
             }
         }
-        // What is part of the browser, or of the page itself, is asked of nobody.
-        let local = ["data:", "blob:", "chrome:"];
-        asked.retain(|origin| {
-            !ours.contains(origin) && !local.iter().any(|scheme| origin.starts_with(scheme))
-        });
+        asked.retain(|origin| !ours.contains(origin));
         assert!(asked.is_empty(), "asked strangers: {asked:?}");
     }
 
@@ -637,6 +637,14 @@ impl Browser {
     }
 }
 
+/// Whether asking for the address reaches somebody. All other schemes are answered by the browser or the page
+/// itself, and browsers come up with new ones.
+fn uses_the_network(url: &str) -> bool {
+    ["http:", "https:", "ws:", "wss:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+}
+
 /// An address's scheme, host and port.
 fn origin(url: &str) -> String {
     let end = url
@@ -644,4 +652,25 @@ fn origin(url: &str) -> String {
         .nth(2)
         .map_or(url.len(), |(at, _)| at);
     url.split_at(end).0.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_schemes_of_the_network_reach_a_stranger() {
+        for url in ["http://a", "https://a/b", "ws://a", "wss://a"] {
+            assert!(uses_the_network(url), "{url}");
+        }
+        for url in [
+            "data:,x",
+            "blob:http://a/b",
+            "chrome://newtab",
+            "chrome-untrusted://new-tab-page",
+            "about:blank",
+        ] {
+            assert!(!uses_the_network(url), "{url}");
+        }
+    }
 }
