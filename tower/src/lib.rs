@@ -22,11 +22,11 @@
 //! use axum::extract::ConnectInfo;
 //! use axum::routing::get;
 //! use axum::{Extension, Router};
-//! use latchkey::domain::ports::{GetResources, GetSecret, RecordUse};
+//! use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
 //! use latchkey::system::System;
 //! use latchkey_tower::{Grant, LatchkeyLayer};
 //!
-//! fn app(store: impl GetSecret + GetResources + RecordUse + Send + 'static) -> Router {
+//! fn app(store: impl RecallSecret + GetResources + RecordUse + Send + 'static) -> Router {
 //!     // The caller's address: of the connection here, and behind a proxy whatever that one vouches for.
 //!     let layer = LatchkeyLayer::new(store, System, |parts| {
 //!         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;

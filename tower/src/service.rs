@@ -12,12 +12,13 @@ use http::header::{AUTHORIZATION, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response};
 use jiff::SignedDuration;
+use latchkey::app::verify::{Client, Outcome, verify};
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, PortError, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{Client, Outcome, Presentation, verify};
+use latchkey::domain::verification::Presentation;
 use latchkey::http::bearer::bearer;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -149,7 +150,7 @@ impl<S, P, C, A, B, R> Service<Request<B>> for LatchkeyService<S, P, C, A>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
-    P: GetSecret + GetResources + RecordUse + Send + 'static,
+    P: RecallSecret + GetResources + RecordUse + Send + 'static,
     C: Clock + Entropy + Send + 'static,
     A: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
     B: Send + 'static,
@@ -190,7 +191,7 @@ struct Verifier<P, C, A> {
 
 impl<P, C, A> Verifier<P, C, A>
 where
-    P: GetSecret + GetResources + RecordUse,
+    P: RecallSecret + GetResources + RecordUse,
     C: Clock + Entropy,
     A: Fn(&Parts) -> Option<IpAddr>,
 {

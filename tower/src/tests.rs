@@ -16,8 +16,8 @@ use latchkey::domain::audit::Action;
 use latchkey::domain::id::AccountId;
 use latchkey::domain::policy::Obligation;
 use latchkey::domain::ports::{
-    ChangeToken, Clock, EncryptSecret, GetResources, GetSecret, InsertToken, NewToken, PortError,
-    RecordUse, TokenChange, Use,
+    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, NewToken, PortError,
+    RecallSecret, RecordUse, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::{ResourceLists, Scope};
@@ -60,7 +60,7 @@ struct Counting {
     fails: Arc<AtomicBool>,
 }
 
-impl GetSecret for Counting {
+impl RecallSecret for Counting {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         if self.fails.load(Ordering::Relaxed) {
@@ -511,7 +511,7 @@ async fn unknown_secrets_are_not_kept_and_work_as_soon_as_they_exist() {
 #[derive(Clone)]
 struct Everything(SecretRecord);
 
-impl GetSecret for Everything {
+impl RecallSecret for Everything {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         Ok(Some(SecretRecord {
             hash: *hash,
@@ -573,7 +573,7 @@ struct Slow {
     takes: Arc<Mutex<SignedDuration>>,
 }
 
-impl GetSecret for Slow {
+impl RecallSecret for Slow {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         let found = self.store.get_secret(hash).await;
         self.clock.advance(*self.takes.lock().unwrap());

@@ -3,8 +3,9 @@
 mod event;
 
 use lambda_runtime::Error;
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
-use latchkey::domain::verification::{Outcome, Refusal, verify};
+use latchkey::app::verify::{Outcome, verify};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
+use latchkey::domain::verification::Refusal;
 
 pub use event::{Answer, Event};
 
@@ -16,7 +17,7 @@ const UNAUTHORIZED: &str = "Unauthorized";
 /// # Errors
 /// `Unauthorized`, which a REST API turns into a 401; anything else when the decision couldn't be made.
 pub async fn handle(
-    store: &(impl GetSecret + GetResources + RecordUse),
+    store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     event: Event,
 ) -> Result<Answer, Error> {

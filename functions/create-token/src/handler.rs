@@ -61,7 +61,7 @@ pub async fn handle(
         token,
         secret_hash,
         ciphertext,
-        retired: None,
+        previous_hash: None,
     };
     let new = NewToken {
         stored,

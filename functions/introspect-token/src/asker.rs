@@ -7,10 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, RecordUse};
+use latchkey::app::verify::authenticate;
+use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{SecretRecord, authenticate};
+use latchkey::domain::verification::SecretRecord;
 use latchkey::http::ApiError;
 use latchkey::http::bearer::{bearer, credentials};
 use latchkey::http::form::Form;
@@ -63,7 +64,7 @@ impl<'a> Credentials<'a> {
     /// What the caller is answered instead.
     pub(crate) async fn verify(
         &self,
-        store: &(impl GetSecret + RecordUse),
+        store: &(impl RecallSecret + RecordUse),
         system: &(impl Clock + Entropy),
         sender: &Sender,
     ) -> Result<SecretRecord, ApiError> {

@@ -64,7 +64,7 @@ impl<'a> From<&'a SecretRecord> for ActiveBody<'a> {
             scope: scope(&secret.scope),
             client_id: &secret.token_id,
             token_type: "Bearer",
-            exp: secret.end().map(Timestamp::as_second),
+            exp: secret.last_instant().map(Timestamp::as_second),
             iat: secret.token_id.created_at().as_second(),
             sub: &secret.account_id,
             jti: &secret.token_id,

@@ -6,8 +6,8 @@ mod body;
 use std::net::IpAddr;
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, RecordUse};
-use latchkey::domain::verification::{Introspection, introspect};
+use latchkey::app::verify::{Introspection, introspect};
+use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
 use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
@@ -22,7 +22,7 @@ use body::{ActiveBody, InactiveBody, IntrospectionBody};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetSecret + RecordUse),
+    store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {

@@ -26,7 +26,7 @@ pub async fn handle(
     let before = before.ok_or(ApiError::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     Fields::of_optional(&request)?.finish()?;
-    let Some(token) = before.token.reactivate(caller.actor(), now) else {
+    let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
         return response::token(&before.token);
     };
@@ -52,7 +52,11 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .refuses([ApiError::ApiManagementLicenseRequired])
+    .refuses([
+        ApiError::ApiManagementLicenseRequired,
+        ApiError::SecretCompromised,
+        ApiError::AccountDeleted,
+    ])
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(
             user_agent: None,
             request_id: record.event_id,
         },
+        asserted_ip: None,
         token_id: token.id,
         token_name: token.name,
         token_hint: token.hint,

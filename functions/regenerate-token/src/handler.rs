@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::audit::{Action, AuditRecord, Change, changes};
 use latchkey::domain::ports::{
     ChangeToken, Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetToken, PortError,
     TokenChange,
@@ -40,10 +40,6 @@ pub async fn handle(
     let before = before.ok_or(ApiError::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     let grace = read_grace(&request, before.token.status())?;
-    if !caller.account.licenses(before.token.auto_purge) {
-        return Err(ApiError::ApiManagementLicenseRequired);
-    }
-
     let plain = PlainSecret::generate(before.token.kind, system)?;
     let account = &before.token.account_id;
     let ciphertext = vault.encrypt_secret(account, &id, &plain).await?;
@@ -54,7 +50,7 @@ pub async fn handle(
     };
     let after = before.regenerate(new, grace, caller.actor(), now);
     let origin = caller.origin(console);
-    let changes = changes(&before, &after);
+    let changes = recorded(&before, &after);
     let audit = AuditRecord::new(
         Action::Regenerate,
         &after.token,
@@ -67,6 +63,7 @@ pub async fn handle(
     let change = TokenChange {
         before,
         after,
+        compromised: None,
         audit,
         idempotency,
     };
@@ -84,14 +81,11 @@ pub async fn handle(
 }
 
 /// The secrets can't be shown; their hints and the old one's end can.
-fn changes(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
+fn recorded(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
     let hint = |stored: &StoredToken| Some(stored.token.hint.clone());
-    let mut changes = vec![Change::new("hint", hint(before), hint(after))];
-    if let Some(retired) = &after.retired {
-        let end = Some(retired.valid_until.to_string());
-        changes.push(Change::new("previousSecretValidUntil", None, end));
-    }
-    changes
+    let mut recorded = vec![Change::new("hint", hint(before), hint(after))];
+    recorded.extend(changes(Some(&before.token), &after.token));
+    recorded
 }
 
 fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiError> {
@@ -122,7 +116,6 @@ pub fn operation() -> Operation {
         .describe("How long the old secret still works.")])
     .repeatable()
     .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
-    .refuses([ApiError::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

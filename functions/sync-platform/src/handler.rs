@@ -3,23 +3,20 @@
 mod event;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use latchkey::app::revoke::revoke;
 use latchkey::domain::audit::{Action, Actor, Origin, Source};
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
 use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform, TokenChange,
+    ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
 };
 use latchkey::domain::resource::ResourceRef;
-use latchkey::domain::token::Status;
 
 use event::Detail;
 pub use event::Event;
 
 /// How many tokens of a deleted account are revoked at the same time.
 const CONCURRENCY: usize = 16;
-
-/// How often a revocation is tried again when the token changes under it.
-const ATTEMPTS: usize = 5;
 
 /// Projects one event.
 ///
@@ -51,20 +48,17 @@ pub async fn handle(
     }
 }
 
-/// Revokes every active token of an account. Nobody can make one meanwhile: an active token is only
-/// ever written together with a check that its account isn't deleted.
+/// Ends every token of an account, those too that are revoked already: if the platform uses the account's id
+/// again, nobody of the new account may reactivate them. Nobody can make an active one meanwhile: an active
+/// token is only ever written together with a check that its account isn't deleted.
 async fn revoke_all(
     store: &(impl ListTokens + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
     account: &AccountId,
     event_id: &str,
 ) -> Result<(), PortError> {
-    let filter = TokenFilter {
-        status: Some(Status::Active),
-        ..TokenFilter::default()
-    };
     let mut query = TokenQuery {
-        filter,
+        filter: TokenFilter::default(),
         limit: MAX_LIMIT,
         after: None,
     };
@@ -73,7 +67,7 @@ async fn revoke_all(
         let page = store.list_tokens(account, &query, system.now()).await?;
         count += page.items.len();
         stream::iter(page.items)
-            .map(|token| async move { revoke(store, system, account, &token.id, event_id).await })
+            .map(|token| async move { end(store, system, account, &token.id, event_id).await })
             .buffer_unordered(CONCURRENCY)
             .try_collect::<()>()
             .await?;
@@ -86,38 +80,36 @@ async fn revoke_all(
     Ok(())
 }
 
-async fn revoke(
+async fn end(
     store: &(impl GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
     account: &AccountId,
     id: &TokenId,
     event_id: &str,
 ) -> Result<(), PortError> {
-    for _ in 0..ATTEMPTS {
-        let now = system.now();
-        let Some(before) = store.get_token(account, id, now).await? else {
-            return Ok(());
-        };
-        let reason = Some("the account was deleted".into());
-        let Some(token) = before.token.revoke(Actor::system(), now, reason) else {
-            return Ok(());
-        };
-        let origin = Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: event_id.into(),
-        };
-        let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)?;
-        match store.change_token(&change).await {
-            Err(PortError::Conflict) => {}
-            done => return done,
-        }
+    let origin = Origin {
+        source: Source::System,
+        actor: Actor::system(),
+        ip: None,
+        user_agent: None,
+        request_id: event_id.into(),
+    };
+    let token = (account, id);
+    let ended = revoke(
+        store,
+        system,
+        token,
+        &origin,
+        Action::Revoke,
+        |before, now| Ok::<_, PortError>(before.token.end_with_account(Actor::system(), now)),
+    );
+    match ended.await {
+        // Its next delivery goes on.
+        Err(PortError::Conflict) => Err(PortError::Unavailable(format!(
+            "{id} changes again and again"
+        ))),
+        done => done.map(drop),
     }
-    Err(PortError::Unavailable(format!(
-        "{id} changes again and again"
-    )))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use ipnet::IpNet;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
+use latchkey::app::verify::{Outcome, verify};
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{Outcome, SecretRecord, verify};
+use latchkey::domain::verification::SecretRecord;
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
@@ -56,7 +57,7 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetSecret + GetResources + RecordUse),
+    store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {

@@ -13,6 +13,7 @@ use super::resource::ResourceType;
 use super::scope::Scope;
 use super::secret::redact;
 use super::token::Token;
+use super::verification::is_refusal_mailed;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,13 +39,17 @@ pub enum Action {
     Purge,
     /// Its purge time is near.
     Remind,
-    /// Its secret was reported as leaked.
+    /// A secret of it was reported as leaked.
     Leak,
+    /// Its replaced secret was ended before its grace period was over.
+    Retire,
+    /// A secret of it was tried that isn't good, or isn't good from there: once per secret, reason and day.
+    Refused,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Create,
         Self::Update,
         Self::View,
@@ -56,6 +61,8 @@ impl Action {
         Self::Purge,
         Self::Remind,
         Self::Leak,
+        Self::Retire,
+        Self::Refused,
     ];
 
     /// The name used in JSON.
@@ -72,6 +79,8 @@ impl Action {
             Self::Purge => "purge",
             Self::Remind => "remind",
             Self::Leak => "leak",
+            Self::Retire => "retire",
+            Self::Refused => "refused",
         }
     }
 
@@ -178,6 +187,9 @@ impl Change {
     }
 }
 
+/// What a refusal's record calls the number of days on which there was one.
+pub const DAYS_REFUSED: &str = "daysRefused";
+
 /// How much of a client's name a record keeps, in characters.
 const MAX_USER_AGENT: usize = 256;
 
@@ -214,6 +226,8 @@ pub struct AuditRecord {
     pub action: Action,
     /// Where from, who, through what.
     pub origin: Origin,
+    /// The bearer's address, as whoever asked about its token asserts it.
+    pub asserted_ip: Option<IpAddr>,
     /// Which token.
     pub token_id: TokenId,
     /// Its name at that time.
@@ -243,11 +257,24 @@ impl AuditRecord {
             time: now,
             action,
             origin,
+            asserted_ip: None,
             token_id: token.id.clone(),
             token_name: token.name.clone(),
             token_hint: token.hint.clone(),
             changes,
         })
+    }
+}
+
+impl AuditRecord {
+    /// Whether people are mailed about it: always, but for refusals that go on for days.
+    pub fn is_mailed(&self) -> bool {
+        let days = self
+            .changes
+            .iter()
+            .find(|change| change.field == DAYS_REFUSED);
+        let days = days.and_then(|days| days.new.as_ref()?.parse().ok());
+        self.action != Action::Refused || days.is_none_or(is_refusal_mailed)
     }
 }
 
@@ -301,6 +328,16 @@ fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
         .as_ref()
         .and_then(|revocation| revocation.reason.clone());
     fields.push(("revocationReason", reason));
+    let time = |time: Timestamp| Some(time.to_string());
+    fields.push((
+        "compromisedAt",
+        token.compromised.and_then(|it| time(it.at)),
+    ));
+    let previous = token.previous_secret.as_ref();
+    let hint = previous.and_then(|previous| text(&previous.hint));
+    fields.push(("previousSecret.hint", hint));
+    let end = previous.and_then(|previous| time(previous.valid_until));
+    fields.push(("previousSecret.validUntil", end));
     fields
 }
 

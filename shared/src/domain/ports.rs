@@ -6,13 +6,12 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::audit::{Action, AuditRecord, Origin, changes};
 use super::id::{AccountId, TokenId, UserId};
-use super::leak::FindId;
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
-use super::token::{Ciphertext, LastUse, StoredToken, Token};
+use super::token::{Ciphertext, Ended, LastUse, StoredToken, Token};
 use super::upkeep::{Ending, Position, Reminded};
-use super::verification::{SecretRecord, Seen};
+use super::verification::{SecretRecord, Seen, Sighting, UsedFrom};
 
 /// The time.
 pub trait Clock: Sync {
@@ -83,7 +82,7 @@ pub trait ListMemberships: Sync {
 
 /// Reads one token.
 pub trait GetToken: Sync {
-    /// The token, or `None` if there is none or it is purged at `now`.
+    /// The token with its last use, or `None` if there is none or it is purged at `now`.
     fn get_token(
         &self,
         account: &AccountId,
@@ -169,6 +168,8 @@ pub struct TokenChange {
     pub before: StoredToken,
     /// The token as it is to be.
     pub after: StoredToken,
+    /// The secret of it that is compromised from now on. Any other that it has no more has ended.
+    pub compromised: Option<SecretHash>,
     /// The record of the change.
     pub audit: AuditRecord,
     /// Makes a repeat of the request recognisable.
@@ -193,6 +194,7 @@ impl TokenChange {
         Ok(Self {
             after: before.with(token, now),
             before,
+            compromised: None,
             audit,
             idempotency: None,
         })
@@ -233,25 +235,32 @@ pub trait KeepKeys: Sync {
     fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Remembers where secrets were found in public, so that a report that comes again changes nothing.
-pub trait RecordLeak: Sync {
-    /// Whether the find is remembered.
-    fn is_known(&self, find: &FindId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+/// A compromise of a secret.
+#[derive(Debug)]
+pub enum Compromise {
+    /// Of one of a token's secrets: the change that it brings about.
+    OfToken(Box<TokenChange>),
+    /// Of one that has ended already, as it was read: when and by what it is compromised, and the record of
+    /// that.
+    OfTombstone(Box<SecretRecord>, Ended, Box<AuditRecord>),
+}
 
-    /// Remembers a find that changes nothing.
-    fn remember_find(
-        &self,
-        find: &FindId,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<()>> + Send;
+impl Compromise {
+    /// The record of it.
+    pub fn into_audit(self) -> AuditRecord {
+        match self {
+            Self::OfToken(change) => change.audit,
+            Self::OfTombstone(_, _, audit) => *audit,
+        }
+    }
+}
 
-    /// Writes a token, every secret and the audit record, and remembers the find, or nothing.
-    /// [`PortError::Conflict`] if the token is no more as it was read, or the find is remembered by now.
-    fn record_leak(
-        &self,
-        find: &FindId,
-        change: &TokenChange,
-    ) -> impl Future<Output = Result<()>> + Send;
+/// Marks secrets as compromised, for ever.
+pub trait CompromiseSecret: Sync {
+    /// Writes secret, token and audit record, or nothing. [`PortError::Conflict`] if secret or token are no
+    /// more as they were read.
+    fn compromise_secret(&self, compromise: &Compromise)
+    -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Deletes tokens.
@@ -312,13 +321,16 @@ pub trait EndIdle: Sync {
         position: Option<Position>,
     ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
 
-    /// Writes a change as [`ChangeToken`] does, provided that nothing has happened to the token after
-    /// `since`, be it only that it was used.
+    /// Writes a change as [`ChangeToken`] does, provided that none of its secrets was used after `since`.
     fn change_idle(
         &self,
         change: &TokenChange,
         since: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes on a token that it was used lately, so that it isn't among the idle ones until that is long
+    /// ago. Nothing is noted if the token has changed meanwhile.
+    fn note_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Records what happened without anybody's request.
@@ -356,24 +368,46 @@ pub trait GetSecret: Sync {
     ) -> impl Future<Output = Result<Option<SecretRecord>>> + Send;
 }
 
-/// A use of a secret that is worth a record.
+/// What is known of the uses of a secret.
+#[derive(Debug)]
+pub enum Recall {
+    /// The use that was asked about is on record.
+    OnRecord,
+    /// What is on record.
+    Read(Seen),
+}
+
+/// Finds what a verification needs, and what is on record of the secret's uses.
+pub trait RecallSecret: Sync {
+    /// The record of a secret and what is known of its uses, by one strongly consistent read.
+    fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<(SecretRecord, Recall)>>> + Send;
+
+    /// What is on record of a secret's uses.
+    fn get_seen(&self, hash: &SecretHash) -> impl Future<Output = Result<Seen>> + Send;
+}
+
+/// A use or a refusal of a secret that is worth a record.
 #[derive(Debug)]
 pub struct Use {
-    /// The secret as it was read.
-    pub secret: SecretRecord,
-    /// What it remembers from now on.
-    pub seen: Seen,
-    /// The token's last use.
-    pub last_use: LastUse,
-    /// The record of the use.
+    /// The secret.
+    pub secret: SecretHash,
+    /// What it adds to what is on record.
+    pub sighting: Sighting,
+    /// The secret's last use, if it is one.
+    pub last_use: Option<LastUse>,
+    /// The record of it.
     pub audit: AuditRecord,
 }
 
-/// Records uses.
+/// Records uses and refusals.
 pub trait RecordUse: Sync {
-    /// Writes what is remembered, the token's last use and the audit record, or nothing.
-    /// [`PortError::Conflict`] if the secret is no more as it was read, or others are at it at the same
-    /// time: it is to be read again.
+    /// Writes what is remembered and the audit record, or nothing. [`PortError::Conflict`] if that is on
+    /// record by now, or others are at it at the same time: it is to be read again.
     fn record_use(&self, used: &Use) -> impl Future<Output = Result<()>> + Send;
 }
 

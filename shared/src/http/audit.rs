@@ -25,6 +25,8 @@ pub struct AuditBody<'a> {
     changes: &'a [Change],
     /// The caller's address.
     ip: Option<IpAddr>,
+    /// The address of the token's bearer, as the API asserts it that asked about the token.
+    asserted_ip: Option<IpAddr>,
     /// What the caller's client calls itself.
     user_agent: Option<&'a str>,
     /// The request, for finding it in the logs.
@@ -58,6 +60,7 @@ impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
             },
             changes: &record.changes,
             ip: record.origin.ip,
+            asserted_ip: record.asserted_ip,
             user_agent: record.origin.user_agent.as_deref(),
             request_id: &record.origin.request_id,
         }

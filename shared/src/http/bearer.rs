@@ -5,8 +5,9 @@ use lambda_http::http::header::AUTHORIZATION;
 
 use super::ApiError;
 use super::sender::Sender;
+use crate::app::verify::Client;
 use crate::domain::policy::Owner;
-use crate::domain::verification::{Client, Presentation};
+use crate::domain::verification::Presentation;
 
 /// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
 /// show the secret.

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ports::{EntropyError, PortError};
+use crate::domain::token::NotReactivable;
 use crate::domain::validation::FieldError;
 
 /// An error with its public answer. What is only for the log is in `internal`; the type
@@ -40,6 +41,12 @@ pub enum ApiError {
     TokenNotFound,
     /// The token has to be revoked before it can be deleted.
     TokenActive,
+    /// The token's current secret is compromised.
+    SecretCompromised,
+    /// The token ended with its account.
+    AccountDeleted,
+    /// There is no replaced secret that still works.
+    NoPreviousSecret,
     /// Another request changed the same thing at the same time.
     Conflict,
     /// The token isn't at the version of `If-Match`.
@@ -98,7 +105,11 @@ impl ApiError {
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired => 403,
             Self::AccountNotFound | Self::TokenNotFound => 404,
-            Self::Conflict | Self::TokenActive => 409,
+            Self::Conflict
+            | Self::TokenActive
+            | Self::SecretCompromised
+            | Self::AccountDeleted
+            | Self::NoPreviousSecret => 409,
             Self::VersionMismatch => 412,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -125,6 +136,9 @@ impl ApiError {
             Self::AccountNotFound => "account_not_found",
             Self::TokenNotFound => "token_not_found",
             Self::TokenActive => "token_active",
+            Self::SecretCompromised => "secret_compromised",
+            Self::AccountDeleted => "account_deleted",
+            Self::NoPreviousSecret => "no_previous_secret",
             Self::Conflict => "conflict",
             Self::VersionMismatch => "version_mismatch",
             Self::BodyTooLarge => "body_too_large",
@@ -154,6 +168,9 @@ impl ApiError {
             | Self::AccountNotFound
             | Self::TokenNotFound
             | Self::TokenActive
+            | Self::SecretCompromised
+            | Self::AccountDeleted
+            | Self::NoPreviousSecret
             | Self::VersionMismatch
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
@@ -185,6 +202,13 @@ impl ApiError {
             Self::AccountNotFound => "there is no such account",
             Self::TokenNotFound => "there is no such token",
             Self::TokenActive => "to delete this token, revoke it first",
+            Self::SecretCompromised => {
+                "the token's secret is compromised; generate a new secret, then reactivate the token"
+            }
+            Self::AccountDeleted => {
+                "the token ended when its account was deleted; create a new token"
+            }
+            Self::NoPreviousSecret => "the token has no replaced secret that still works",
             Self::Conflict => "another request changed the same token at the same time; try again",
             Self::VersionMismatch => "the token has changed since it was read; read it again",
             Self::BodyTooLarge => "the body is larger than 64 KiB",
@@ -304,6 +328,15 @@ impl From<PortError> for ApiError {
     }
 }
 
+impl From<NotReactivable> for ApiError {
+    fn from(error: NotReactivable) -> Self {
+        match error {
+            NotReactivable::SecretCompromised => Self::SecretCompromised,
+            NotReactivable::AccountDeleted => Self::AccountDeleted,
+        }
+    }
+}
+
 impl From<EntropyError> for ApiError {
     fn from(error: EntropyError) -> Self {
         Self::Internal(error.to_string())
@@ -331,6 +364,9 @@ mod tests {
             ApiError::AccountNotFound,
             ApiError::TokenNotFound,
             ApiError::TokenActive,
+            ApiError::SecretCompromised,
+            ApiError::AccountDeleted,
+            ApiError::NoPreviousSecret,
             ApiError::Conflict,
             ApiError::VersionMismatch,
             ApiError::BodyTooLarge,
@@ -356,6 +392,9 @@ mod tests {
                 | ApiError::AccountNotFound
                 | ApiError::TokenNotFound
                 | ApiError::TokenActive
+                | ApiError::SecretCompromised
+                | ApiError::AccountDeleted
+                | ApiError::NoPreviousSecret
                 | ApiError::Conflict
                 | ApiError::VersionMismatch
                 | ApiError::BodyTooLarge

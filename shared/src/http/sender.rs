@@ -7,8 +7,8 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{ApiError, request_id};
+use crate::app::verify::Client;
 use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
-use crate::domain::verification::Client;
 
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

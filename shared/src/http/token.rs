@@ -51,10 +51,28 @@ pub struct TokenBody<'a> {
     revoked_at: Option<Timestamp>,
     revoked_by: Option<&'a Actor>,
     revocation_reason: Option<&'a str>,
+    /// When its current secret was found in public or given up by its holder. It needs a new one before it
+    /// can be reactivated.
+    #[schemars(with = "Option<DateTime>")]
+    compromised_at: Option<Timestamp>,
+    /// The replaced secret, while it still works.
+    previous_secret: Option<PreviousSecretBody<'a>>,
     /// Its first use of a day from an address; later ones that day do not count.
     #[schemars(with = "Option<DateTime>")]
     last_used_at: Option<Timestamp>,
     last_used_ip: Option<IpAddr>,
+}
+
+/// A replaced secret that still works.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "PreviousSecret")]
+struct PreviousSecretBody<'a> {
+    /// Its last four characters; empty if they weren't kept.
+    hint: &'a str,
+    /// The instant from which it is refused.
+    #[schemars(with = "DateTime")]
+    valid_until: Timestamp,
 }
 
 impl<'a> From<&'a Token> for TokenBody<'a> {
@@ -81,6 +99,14 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
             revoked_at: revocation.map(|revocation| revocation.at),
             revoked_by: revocation.map(|revocation| &revocation.by),
             revocation_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
+            compromised_at: token.compromised.map(|ended| ended.at),
+            previous_secret: token
+                .previous_secret
+                .as_ref()
+                .map(|previous| PreviousSecretBody {
+                    hint: &previous.hint,
+                    valid_until: previous.valid_until,
+                }),
             last_used_at: token.last_use.map(|used| used.at),
             last_used_ip: token.last_use.map(|used| used.ip),
         }

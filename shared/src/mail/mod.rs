@@ -163,6 +163,8 @@ fn subject(record: &AuditRecord, account: &Account) -> String {
         Action::Purge => "purged",
         Action::Remind => "about to be purged",
         Action::Leak => "reported as leaked",
+        Action::Retire => "rid of its old secret",
+        Action::Refused => "refused",
     };
     let subject = format!(
         "[{}] API token “{}” was {what}",
@@ -193,7 +195,13 @@ fn sentence(action: Action) -> &'static str {
         }
         Action::Purge => "An API token has reached its purge time and is gone.",
         Action::Remind => "An API token will reach its purge time soon. From then on it is gone.",
-        Action::Leak => "The secret of an API token was reported as leaked. The token is revoked.",
+        Action::Leak => {
+            "A secret of an API token was reported as leaked. It never works again. If it was the current one, the token is revoked."
+        }
+        Action::Retire => {
+            "The replaced secret of an API token was ended before its grace period was over."
+        }
+        Action::Refused => "A secret of an API token was tried and refused.",
     }
 }
 
@@ -212,7 +220,10 @@ fn advice(action: Action) -> Option<&'static str> {
             "Whatever still uses it fails from then on. Choose its lifetime anew, or put a new token in \
              its place, before that.",
         ),
-        Action::Revoke | Action::Delete | Action::Purge => None,
+        Action::Refused => Some(
+            "Something still uses this secret. If that isn't one of your own jobs, find out where it got it.",
+        ),
+        Action::Revoke | Action::Delete | Action::Purge | Action::Retire => None,
     }
 }
 

@@ -34,6 +34,9 @@ impl<M: SendMail> Notifier<M> {
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
+        if !record.is_mailed() {
+            return Ok(());
+        }
         let Some(account) = store.get_recipients(&record.account_id).await? else {
             tracing::warn!(account.id = %record.account_id, "an account without people");
             return Ok(());

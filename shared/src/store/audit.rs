@@ -2,9 +2,10 @@
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use futures_util::future::try_join;
 use jiff::Timestamp;
 
-use super::items::{AuditItem, account_key, audit_token_key, to_item};
+use super::items::{AuditItem, account_key, audit_token_key, to_item, use_key};
 use super::paging::{collect, position};
 use super::{Item, Store, built, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
@@ -94,36 +95,78 @@ impl Store {
             // Nothing is in a range that ends before it starts; DynamoDB refuses to be asked.
             return Ok((Vec::new(), None));
         }
-        let request = self
+        let range = (low.as_str(), high.as_str());
+        let limit = limit.saturating_add(1);
+        let (mut records, position) = match &query.token_id {
+            // The index has both kinds of record. It is eventually consistent, by its nature; the account's
+            // log isn't.
+            Some(token) => {
+                let key = ("tokenKey", audit_token_key(account, token));
+                self.query_audit(key, Some("byToken"), range, limit).await?
+            }
+            None => {
+                let changes = ("pk", account_key(account));
+                let uses = ("pk", use_key(account));
+                let (changes, uses) = try_join(
+                    self.query_audit(changes, None, range, limit),
+                    self.query_audit(uses, None, range, limit),
+                )
+                .await?;
+                merged(changes, uses)
+            }
+        };
+        records.retain(|record| before.as_ref() != Some(&record.id));
+        Ok((records, position))
+    }
+
+    /// Up to `limit` records of one key, newest first, and where to go on.
+    async fn query_audit(
+        &self,
+        (name, value): (&str, String),
+        index: Option<&str>,
+        (low, high): (&str, &str),
+        limit: usize,
+    ) -> Result<Part, PortError> {
+        let output = self
             .client
             .query()
             .table_name(&self.tables.audit)
+            .set_index_name(index.map(Into::into))
+            .key_condition_expression("#key = :key AND sk BETWEEN :low AND :high")
+            .expression_attribute_names("#key", name)
+            .expression_attribute_values(":key", text(value))
             .expression_attribute_values(":low", text(low))
             .expression_attribute_values(":high", text(high))
+            .consistent_read(index.is_none())
             .scan_index_forward(false)
-            .limit(i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX));
-        let request = match &query.token_id {
-            // The index is eventually consistent, by its nature; the account's log isn't.
-            Some(token) => request
-                .index_name("byToken")
-                .key_condition_expression("tokenKey = :pk AND sk BETWEEN :low AND :high")
-                .expression_attribute_values(":pk", text(audit_token_key(account, token))),
-            None => request
-                .key_condition_expression("pk = :pk AND sk BETWEEN :low AND :high")
-                .expression_attribute_values(":pk", text(account_key(account)))
-                .consistent_read(true),
-        };
-        let output = request.send().await.map_err(port_error)?;
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(port_error)?;
         let position = position(output.last_evaluated_key, |sort_key| sort_key.parse().ok())?;
-        let mut records = output
+        let records = output
             .items
             .unwrap_or_default()
             .into_iter()
             .map(|item| parse::<AuditItem>(item).map(AuditRecord::from))
             .collect::<Result<Vec<_>, _>>()?;
-        records.retain(|record| before.as_ref() != Some(&record.id));
         Ok((records, position))
     }
+}
+
+/// Some records, newest first, and where to go on.
+type Part = (Vec<AuditRecord>, Option<AuditId>);
+
+/// Two parts of a log as one. What lies beyond a part's end is left to the next read, since the other part
+/// may have more before it.
+fn merged((mut records, one): Part, (others, other): Part) -> Part {
+    let position = one.max(other);
+    records.extend(others);
+    records.sort_by(|a, b| b.id.cmp(&a.id));
+    if let Some(position) = &position {
+        records.retain(|record| record.id >= *position);
+    }
+    (records, position)
 }
 
 /// The record of a stream's image of the audit table.

@@ -6,6 +6,7 @@ mod expression;
 mod items;
 mod leaks;
 mod mails;
+mod memory;
 mod paging;
 mod platform;
 mod resources;
@@ -40,6 +41,7 @@ type Item = HashMap<String, AttributeValue>;
 pub struct Store {
     client: Client,
     tables: Tables,
+    memory: memory::Memory,
 }
 
 impl Store {
@@ -50,6 +52,7 @@ impl Store {
         Self {
             client: Client::from_conf(config),
             tables,
+            memory: memory::Memory::default(),
         }
     }
 

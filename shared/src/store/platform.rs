@@ -8,7 +8,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::items::{PROFILE, account_key, expiry, resource_key, to_item, user_key};
+use super::items::{
+    PROFILE, account_key, expiry, profile_key, resource_key, resources_key, to_item, user_key,
+};
 use super::{Item, Store, key, parse, port_error, text};
 use crate::domain::account::{Account, Member};
 use crate::domain::id::{AccountId, UserId};
@@ -36,7 +38,7 @@ fn ids(members: &[Member]) -> BTreeSet<UserId> {
 impl ProjectPlatform for Store {
     async fn put_account(&self, account: &Account, event_time: Timestamp) -> Result<(), PortError> {
         let mut profile = to_item(account)?;
-        profile.extend(key(account_key(&account.id), PROFILE));
+        profile.extend(key(profile_key(&account.id), PROFILE));
         let Some(old) = self.put_newer(profile, event_time).await? else {
             return Ok(());
         };
@@ -67,7 +69,7 @@ impl ProjectPlatform for Store {
             .client
             .update_item()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(account_key(account), PROFILE)))
+            .set_key(Some(key(profile_key(account), PROFILE)))
             .update_expression("SET deletedAt = :at, eventTime = :time, expiresAt = :end")
             .condition_expression("attribute_not_exists(eventTime) OR eventTime <= :time")
             .expression_attribute_values(":at", text(event_time.to_string()))
@@ -96,7 +98,7 @@ impl ProjectPlatform for Store {
         let mut item = to_item(resource)?;
         item.retain(|_, value| !value.is_null());
         item.extend(key(
-            account_key(&resource.account_id),
+            resources_key(&resource.account_id),
             resource_key(&resource.reference()),
         ));
         self.put_newer(item, event_time).await.map(drop)
@@ -108,7 +110,7 @@ impl ProjectPlatform for Store {
         name: &ResourceRef,
         event_time: Timestamp,
     ) -> Result<(), PortError> {
-        let mut marker = key(account_key(account), resource_key(name));
+        let mut marker = key(resources_key(account), resource_key(name));
         marker.insert("deletedAt".into(), text(event_time.to_string()));
         let end = event_time
             .checked_add(MARKER_LIFETIME)

@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::expression::set_all;
 use super::items::{
-    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SECRET, SEEN_ATTRIBUTES,
-    SecretItem, TOKEN_PREFIX, TokenItem, USE_ATTRIBUTES, account_key, expiry, idempotency_key,
-    secret_key, to_item, token_key,
+    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SecretItem, TOKEN_PREFIX,
+    TokenItem, account_key, expiry, idempotency_key, profile_key, to_item, token_key,
 };
 use super::paging::{collect, position};
-use super::{Item, Store, built, key, parse, port_error};
+use super::{Item, Store, built, key, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
@@ -22,9 +21,8 @@ use crate::domain::ports::{
     ChangeToken, DeleteToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens,
     NewToken, PortError, RecordView, TokenChange,
 };
-use crate::domain::secret::SecretHash;
-use crate::domain::token::{Status, StoredToken, Token};
-use crate::domain::verification::SecretRecord;
+use crate::domain::token::{Ended, Status, StoredToken, Token};
+use crate::domain::verification::{SecretRecord, SecretState};
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -53,7 +51,10 @@ impl GetToken for Store {
         let stored = item
             .map(|item| parse::<TokenItem>(item).map(StoredToken::from))
             .transpose()?;
-        Ok(stored.filter(|stored| !stored.token.is_purged(now)))
+        let Some(stored) = stored.filter(|stored| !stored.token.is_purged(now)) else {
+            return Ok(None);
+        };
+        Ok(self.with_last_uses(vec![stored]).await?.pop())
     }
 }
 
@@ -64,15 +65,20 @@ impl ListTokens for Store {
         query: &TokenQuery,
         now: Timestamp,
     ) -> Result<Page<Token, TokenId>, PortError> {
-        collect(
+        let page = collect(
             query.limit,
             query.filter != TokenFilter::default(),
             query.after.clone(),
             |after, limit| self.read_tokens(account, after, limit),
-            |token| token.id.clone(),
-            |token| !token.is_purged(now) && query.filter.matches(token),
+            |stored| stored.token.id.clone(),
+            |stored| !stored.token.is_purged(now) && query.filter.matches(&stored.token),
         )
-        .await
+        .await?;
+        let items = self.with_last_uses(page.items).await?;
+        Ok(Page {
+            items: items.into_iter().map(|stored| stored.token).collect(),
+            next: page.next,
+        })
     }
 }
 
@@ -84,7 +90,7 @@ impl InsertToken for Store {
             self.put(token)?,
         ];
         for secret in SecretRecord::all_of(&new.stored) {
-            writes.push(self.put(to_item(&SecretItem::from(secret))?)?);
+            writes.push(self.put(to_item(&SecretItem::of(secret))?)?);
         }
         if let Some(record) = &new.idempotency {
             let now = new.audit.time;
@@ -97,7 +103,7 @@ impl InsertToken for Store {
 
 impl ChangeToken for Store {
     async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
-        let writes = self.change_writes(change, None)?;
+        let writes = self.change_writes(change)?;
         self.transact(writes).await
     }
 }
@@ -118,8 +124,12 @@ impl DeleteToken for Store {
             .set_expression_attribute_values(Some(values));
         let delete = built(delete.build())?;
         let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
-        for hash in deleted.secret_hashes() {
-            writes.push(self.delete_secret(hash)?);
+        let ended = Ended {
+            at: audit.time,
+            by: audit.action,
+        };
+        for secret in SecretRecord::all_of(deleted) {
+            writes.push(self.bury_secret(secret, SecretState::Ended, ended)?);
         }
         writes.push(self.put_audit(audit)?);
         self.transact(writes).await
@@ -181,12 +191,11 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
-    /// The writes of a change: token, every secret, idempotency record, audit record. With `idle_since`
-    /// they only happen if nothing has happened to the token after that.
+    /// The writes of a change: token, every secret, idempotency record, audit record. A secret that the token
+    /// has no more stays as a tombstone.
     pub(super) fn change_writes(
         &self,
         change: &TokenChange,
-        idle_since: Option<Timestamp>,
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let after = &change.after;
         let mut writes = Vec::new();
@@ -195,37 +204,47 @@ impl Store {
             writes.push(self.account_exists(&after.token.account_id)?);
         }
         let item = to_item(&TokenItem::from(after))?;
-        let mut update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
+        let update = set_all(item, &OPTIONAL_TOKEN_ATTRIBUTES)
             .condition_expression("#version = :version_read")
             .expression_attribute_values(
                 ":version_read",
                 AttributeValue::N(change.before.token.version.to_string()),
             );
-        if let Some(since) = idle_since {
-            // A use doesn't count as a version.
-            update = update
-                .condition_expression("#version = :version_read AND #lastActivity <= :idle_since")
-                .expression_attribute_values(
-                    ":idle_since",
-                    AttributeValue::N(since.as_second().to_string()),
-                );
-        }
         writes.push(self.update(update)?);
         let before: Vec<_> = change.before.secret_hashes().collect();
         let kept: Vec<_> = after.secret_hashes().collect();
         for secret in SecretRecord::all_of(after) {
-            let known = before.contains(&secret.hash);
-            let item = to_item(&SecretItem::from(secret))?;
+            let (known, is_compromised) = (
+                before.contains(&secret.hash),
+                change.compromised == Some(secret.hash),
+            );
+            let was_compromised = change.before.token.compromised.is_some();
+            let item = to_item(&SecretItem::of(secret))?;
             writes.push(if known {
-                let update = set_all(item, &SEEN_ATTRIBUTES, &OPTIONAL_SECRET_ATTRIBUTES)
-                    .condition_expression("attribute_exists(pk)");
-                self.update(update)?
+                let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+                self.update(if is_compromised || was_compromised {
+                    update.condition_expression("attribute_exists(pk)")
+                } else {
+                    not_compromised(update)
+                })?
             } else {
                 self.put(item)?
             });
         }
-        for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
-            writes.push(self.delete_secret(hash)?);
+        for secret in SecretRecord::all_of(&change.before) {
+            if kept.contains(&secret.hash) {
+                continue;
+            }
+            let state = if change.compromised == Some(secret.hash) {
+                SecretState::Compromised
+            } else {
+                SecretState::Ended
+            };
+            let ended = Ended {
+                at: change.audit.time,
+                by: change.audit.action,
+            };
+            writes.push(self.bury_secret(secret, state, ended)?);
         }
         if let Some(record) = &change.idempotency {
             let now = change.audit.time;
@@ -241,10 +260,10 @@ impl Store {
         account: &AccountId,
         after: Option<TokenId>,
         limit: usize,
-    ) -> Result<(Vec<Token>, Option<TokenId>), PortError> {
+    ) -> Result<(Vec<StoredToken>, Option<TokenId>), PortError> {
         let start = after.map(|id| key(account_key(account), token_key(&id)));
         let output = self
-            .query_account(account, TOKEN_PREFIX, start, limit)
+            .query_partition(account_key(account), TOKEN_PREFIX, start, limit)
             .scan_index_forward(false)
             .send()
             .await
@@ -256,7 +275,7 @@ impl Store {
             .items
             .unwrap_or_default()
             .into_iter()
-            .map(|item| parse::<TokenItem>(item).map(|item| StoredToken::from(item).token))
+            .map(|item| parse::<TokenItem>(item).map(StoredToken::from))
             .collect::<Result<_, _>>()?;
         Ok((tokens, position))
     }
@@ -264,7 +283,7 @@ impl Store {
     fn account_exists(&self, account: &AccountId) -> Result<TransactWriteItem, PortError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(account_key(account), PROFILE)))
+            .set_key(Some(key(profile_key(account), PROFILE)))
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(deletedAt)");
         Ok(TransactWriteItem::builder()
             .condition_check(built(check.build())?)
@@ -281,16 +300,30 @@ impl Store {
             .build())
     }
 
-    fn delete_secret(&self, hash: SecretHash) -> Result<TransactWriteItem, PortError> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key(secret_key(hash), SECRET)));
-        Ok(TransactWriteItem::builder()
-            .delete(built(delete.build())?)
-            .build())
+    /// The write that makes a tombstone of a secret that its token has no more. Nothing changes the state of
+    /// one that is compromised.
+    fn bury_secret(
+        &self,
+        secret: SecretRecord,
+        state: SecretState,
+        ended: Ended,
+    ) -> Result<TransactWriteItem, PortError> {
+        let was_compromised = secret.state == SecretState::Compromised;
+        let buried = if was_compromised {
+            secret
+        } else {
+            secret.end(state, ended)
+        };
+        let item = to_item(&SecretItem::tombstone(buried, ended.at))?;
+        let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+        self.update(if was_compromised {
+            update.condition_expression("attribute_exists(pk)")
+        } else {
+            not_compromised(update)
+        })
     }
 
-    fn update(&self, update: UpdateBuilder) -> Result<TransactWriteItem, PortError> {
+    pub(super) fn update(&self, update: UpdateBuilder) -> Result<TransactWriteItem, PortError> {
         let update = built(update.table_name(&self.tables.tokens).build())?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
@@ -331,6 +364,17 @@ impl Store {
             .put(built(put.build())?)
             .build())
     }
+}
+
+/// Lets an update through only if the secret is there and isn't compromised.
+fn not_compromised(update: UpdateBuilder) -> UpdateBuilder {
+    // The first version stored no state.
+    update
+        .condition_expression(
+            "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :compromised)",
+        )
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":compromised", text(SecretState::Compromised.as_str()))
 }
 
 /// The token of a stream's image of the table; `None` for items of other kinds.

@@ -208,7 +208,7 @@ impl Engine {
         let stored = StoredToken {
             secret_hash: plain.hash(),
             ciphertext: sealed.await.unwrap(),
-            retired: None,
+            previous_hash: None,
             token: Token {
                 hint: plain.hint(),
                 ..token
@@ -236,6 +236,7 @@ impl Engine {
         let change = TokenChange {
             after: before.with(token, now()),
             before,
+            compromised: None,
             audit: audit.unwrap(),
             idempotency: None,
         };

@@ -123,6 +123,8 @@ pub fn token() -> Token {
         updated_at: now(),
         updated_by: owner_actor(),
         revocation: None,
+        compromised: None,
+        previous_secret: None,
         last_use: None,
     }
 }
@@ -158,7 +160,7 @@ pub fn stored_token() -> StoredToken {
         },
         secret_hash: secret.hash(),
         ciphertext: Ciphertext(b"sealed".to_vec()),
-        retired: None,
+        previous_hash: None,
     }
 }
 

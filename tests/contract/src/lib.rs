@@ -14,9 +14,9 @@ pub use readme::ReadmeSection;
 pub use wire::{Counts, Wire};
 
 use latchkey::domain::ports::{
-    ChangeToken, Clock, DeleteToken, Entropy, GetAccount, GetIdempotency, GetResources, GetSecret,
-    GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens, RecordUse,
-    RecordView,
+    ChangeToken, Clock, CompromiseSecret, DeleteToken, Entropy, GetAccount, GetIdempotency,
+    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
+    ListTokens, RecallSecret, RecordUse, RecordView,
 };
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
@@ -25,6 +25,7 @@ use latchkey::testing::{Answer, FakeVault};
 /// What all operations together need of a store.
 pub trait Ports:
     ChangeToken
+    + CompromiseSecret
     + DeleteToken
     + GetAccount
     + GetIdempotency
@@ -36,6 +37,7 @@ pub trait Ports:
     + ListMemberships
     + ListResources
     + ListTokens
+    + RecallSecret
     + RecordUse
     + RecordView
 {
@@ -43,6 +45,7 @@ pub trait Ports:
 
 impl<T> Ports for T where
     T: ChangeToken
+        + CompromiseSecret
         + DeleteToken
         + GetAccount
         + GetIdempotency
@@ -54,6 +57,7 @@ impl<T> Ports for T where
         + ListMemberships
         + ListResources
         + ListTokens
+        + RecallSecret
         + RecordUse
         + RecordView
 {
@@ -70,6 +74,7 @@ pub fn operations() -> Vec<Operation> {
         list_tokens::operation(),
         reactivate_token::operation(),
         regenerate_token::operation(),
+        retire_secret::operation(),
         reveal_token::operation(),
         revoke_by_secret::operation(),
         revoke_token::operation(),
@@ -104,6 +109,7 @@ pub async fn answer(
         "regenerate-token" => {
             regenerate_token::handle(store, vault, system, &console, request).await
         }
+        "retire-secret" => retire_secret::handle(store, system, &console, request).await,
         "reveal-token" => reveal_token::handle(store, vault, system, &console, request).await,
         "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, &console, request).await,

@@ -1,0 +1,213 @@
+use std::time::Duration;
+
+use latchkey::domain::audit::{Change, Source};
+use latchkey::domain::ports::GetSecret;
+use latchkey::domain::token::{Status, StoredToken, Token};
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, now, owner_actor, system_at, token,
+    token_at,
+};
+use serde_json::{Value, json};
+
+use super::*;
+
+async fn call(engine: &Engine, event: &Event) -> Answer {
+    call_on(engine, &system_at(now()), event).await
+}
+
+async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event) -> Answer {
+    let console = ConsoleClient::new("console");
+    Answer::of(handle(&engine.store, system, &console, event.request()).await)
+}
+
+fn revoke() -> Event {
+    Event::sample(include_str!(
+        "../../../events/revoke-token/with-reason.json"
+    ))
+}
+
+/// The status of a token and of the item that verifications of its secret read.
+async fn statuses(engine: &Engine, stored: &StoredToken) -> (Status, Status) {
+    let (account, id) = (&stored.token.account_id, &stored.token.id);
+    let token = engine.stored(account, id).await.unwrap().token;
+    let secret = engine.store.get_secret(&stored.secret_hash).await.unwrap();
+    (token.status(), secret.unwrap().status)
+}
+
+const ACTIVE: (Status, Status) = (Status::Active, Status::Active);
+const REVOKED: (Status, Status) = (Status::Revoked, Status::Revoked);
+
+#[tokio::test]
+async fn token_and_secret_are_revoked_together() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    assert_eq!(statuses(&engine, &stored).await, ACTIVE);
+    let answer = call(&engine, &revoke()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(statuses(&engine, &stored).await, REVOKED);
+    assert_eq!(answer.header("etag"), "\"2\"");
+    let owner = json!(owner_actor());
+    for (field, value) in [
+        ("id", json!(stored.token.id)),
+        ("status", json!("revoked")),
+        ("version", json!(2)),
+        ("revokedAt", json!(now())),
+        ("revokedBy", owner.clone()),
+        ("revocationReason", json!("The warehouse moved")),
+        ("updatedAt", json!(now())),
+        ("updatedBy", owner),
+    ] {
+        assert_eq!(answer.json[field], value, "{field}");
+    }
+    // The secret is kept: a reactivated token still has it.
+    let kept = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+    assert_eq!(kept.secret_hash, stored.secret_hash);
+    assert_eq!(kept.ciphertext, stored.ciphertext);
+}
+
+#[tokio::test]
+async fn the_revocation_is_on_record_with_what_changed() {
+    let engine = Engine::with_accounts().await;
+    let earlier = now() - Duration::from_mins(1);
+    let old = Token {
+        created_at: earlier,
+        updated_at: earlier,
+        ..token()
+    };
+    engine.add(old).await;
+    call(&engine, &revoke().claim("client_id", "console")).await;
+    let log = engine.audit(&acme().id).await;
+    assert_eq!(log.len(), 2);
+    let record = &log[0];
+    assert_eq!(record.action, Action::Revoke);
+    assert_eq!(record.time, now());
+    assert_eq!(record.token_id, token().id);
+    assert_eq!(record.origin.source, Source::Ui);
+    assert_eq!(record.origin.actor, owner_actor());
+    assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+    assert_eq!(record.origin.request_id, "JKJaXmPLvHcESHA=");
+    assert_eq!(
+        record.changes,
+        [
+            Change::new("status", Some("active".into()), Some("revoked".into())),
+            Change::new("revocationReason", None, Some("The warehouse moved".into())),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_reason_is_optional() {
+    let engine = Engine::with_accounts().await;
+    for event in [
+        revoke().without_body(),
+        revoke().without_body().without_header("content-type"),
+        revoke().raw_body(""),
+        revoke().body(&json!({})),
+        revoke().body(&json!({"reason": null})),
+        revoke().body(&json!({"reason": ""})),
+    ] {
+        let stored = engine.add(token_at(now())).await;
+        let answer = call(&engine, &event.token(stored.token.id.as_str())).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.json["revocationReason"], Value::Null);
+        assert_eq!(statuses(&engine, &stored).await, REVOKED);
+    }
+}
+
+#[tokio::test]
+async fn revoking_again_changes_and_records_nothing() {
+    let engine = Engine::with_accounts().await;
+    engine.add(token()).await;
+    let first = call(&engine, &revoke()).await;
+    let before = engine.dump().await;
+    let other = revoke().by("admin-1").body(&json!({"reason": "other"}));
+    let second = call(&engine, &other).await;
+    assert_eq!(second.status, 200);
+    assert_eq!(second.json, first.json);
+    assert_eq!(second.header("etag"), "\"2\"");
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn revocations_at_the_same_time_are_one() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    let event = revoke();
+    let (one, other) = tokio::join!(call(&engine, &event), call(&engine, &event));
+    // Whoever comes second is told so: by a conflict that may be retried, or by the answer itself.
+    assert_eq!(one.status.min(other.status), 200);
+    assert!(matches!(one.status.max(other.status), 200 | 409));
+    assert_eq!(statuses(&engine, &stored).await, REVOKED);
+    assert_eq!(engine.audit(&acme().id).await.len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_revoked_without_its_audit_record() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    let broken = (FixedClock(now()), NoEntropy);
+    let answer = call_on(&engine, &broken, &revoke()).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    assert_eq!(statuses(&engine, &stored).await, ACTIVE);
+    engine.break_audit().await;
+    let before = engine.dump().await;
+    let answer = call(&engine, &revoke()).await;
+    assert_eq!(answer.outcome(), (500, "internal_error"));
+    assert_eq!(statuses(&engine, &stored).await, ACTIVE);
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn if_match_names_the_version_to_be_revoked() {
+    let engine = Engine::with_accounts().await;
+    engine.add(token()).await;
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses(revoke().for_other_versions(1), answer).await;
+    let answer = call(&engine, &revoke().header("if-match", "\"1\"")).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_understood_revokes_nothing() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    for (body, failure) in [
+        (json!({"reason": "x".repeat(1_025)}), ("reason", "too_long")),
+        (json!({"reason": 1}), ("reason", "wrong_type")),
+        (json!({"reason": "\u{0}"}), ("reason", "invalid_characters")),
+        (json!({"why": "x"}), ("why", "unknown_field")),
+    ] {
+        let answer = call(&engine, &revoke().body(&body)).await;
+        assert_eq!(answer.failures(), [failure]);
+        assert_eq!(answer.outcome(), (422, "validation_failed"));
+    }
+    for (event, outcome) in [
+        (revoke().raw_body("[]"), (400, "malformed_json")),
+        (
+            revoke().header("content-type", "text/plain"),
+            (415, "unsupported_media_type"),
+        ),
+    ] {
+        assert_eq!(call(&engine, &event).await.outcome(), outcome);
+    }
+    assert_eq!(statuses(&engine, &stored).await, ACTIVE);
+    let longest = revoke().body(&json!({"reason": "ä".repeat(1_024)}));
+    assert_eq!(call(&engine, &longest).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_the_account_has_not_is_not_found() {
+    let engine = Engine::with_accounts().await;
+    let events = engine.out_of_reach(&revoke(), false).await;
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses(events, answer).await;
+}
+
+#[tokio::test]
+async fn nobody_but_owner_and_administrator_revokes() {
+    let engine = Engine::with_accounts().await;
+    engine.add(token()).await;
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses(revoke().by_the_unauthorized(), answer).await;
+    assert_eq!(call(&engine, &revoke().by("admin-1")).await.status, 200);
+}
