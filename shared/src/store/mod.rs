@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod budgets;
 mod expression;
 mod items;
 mod leaks;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::port_error;
 use crate::config::Tables;
+use crate::domain::budget::Budgets;
 use crate::domain::ports::PortError;
 
 pub use audit::audit_record;
@@ -42,6 +44,8 @@ pub struct Store {
     client: Client,
     tables: Tables,
     memory: memory::Memory,
+    /// What the functions may count up to; none in those that count nothing.
+    budgets: Option<Budgets>,
 }
 
 impl Store {
@@ -53,6 +57,7 @@ impl Store {
             client: Client::from_conf(config),
             tables,
             memory: memory::Memory::default(),
+            budgets: None,
         }
     }
 

@@ -16,7 +16,7 @@ pub use wire::{Counts, Wire};
 use latchkey::domain::ports::{
     ChangeToken, Clock, CompromiseSecret, DeleteToken, Entropy, GetAccount, GetIdempotency,
     GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
-    ListTokens, RecallSecret, RecordUse, RecordView,
+    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
 };
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
@@ -40,6 +40,7 @@ pub trait Ports:
     + RecallSecret
     + RecordUse
     + RecordView
+    + SpendBudget
 {
 }
 
@@ -60,6 +61,7 @@ impl<T> Ports for T where
         + RecallSecret
         + RecordUse
         + RecordView
+        + SpendBudget
 {
 }
 
