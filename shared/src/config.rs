@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::domain::upkeep::Warnings;
+use crate::telemetry::log_start_failure;
 
 /// A variable that is missing or can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +11,15 @@ use crate::domain::upkeep::Warnings;
 pub struct ConfigError {
     name: &'static str,
     problem: &'static str,
+}
+
+impl ConfigError {
+    /// Logs it too: it ends the function's start.
+    fn new(name: &'static str, problem: &'static str) -> Self {
+        let error = Self { name, problem };
+        log_start_failure(&error);
+        error
+    }
 }
 
 /// Reads a variable that must be there.
@@ -20,11 +30,15 @@ pub fn require(name: &'static str) -> Result<String, ConfigError> {
     check(name, std::env::var(name).ok())
 }
 
+/// Reads a variable that may be missing or empty.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn check(name: &'static str, value: Option<String>) -> Result<String, ConfigError> {
-    value.filter(|value| !value.is_empty()).ok_or(ConfigError {
-        name,
-        problem: "is missing or empty",
-    })
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| ConfigError::new(name, "is missing or empty"))
 }
 
 /// The tables of the service.
@@ -57,9 +71,11 @@ fn retention(days: &str) -> Result<SignedDuration, ConfigError> {
         .ok()
         .filter(|days| (400..=36_500_i64).contains(days))
         .map(|days| SignedDuration::from_hours(24 * days))
-        .ok_or(ConfigError {
-            name: "AUDIT_RETENTION_DAYS",
-            problem: "is not a number of days from 400 to 36500",
+        .ok_or_else(|| {
+            ConfigError::new(
+                "AUDIT_RETENTION_DAYS",
+                "is not a number of days from 400 to 36500",
+            )
         })
 }
 
@@ -72,9 +88,11 @@ pub fn warnings() -> Result<Warnings, ConfigError> {
 }
 
 fn parse_warnings(days: &str) -> Result<Warnings, ConfigError> {
-    Warnings::parse(days).ok_or(ConfigError {
-        name: "REMIND_DAYS",
-        problem: "is not a list of days from 1 to 15, such as 7,3,1",
+    Warnings::parse(days).ok_or_else(|| {
+        ConfigError::new(
+            "REMIND_DAYS",
+            "is not a list of days from 1 to 15, such as 7,3,1",
+        )
     })
 }
 
@@ -91,10 +109,7 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         .ok()
         .filter(|days| (0..=36_500_i64).contains(days))
         .map(|days| (days > 0).then(|| SignedDuration::from_hours(24 * days)))
-        .ok_or(ConfigError {
-            name: "IDLE_DAYS",
-            problem: "is not a number of days from 0 to 36500",
-        })
+        .ok_or_else(|| ConfigError::new("IDLE_DAYS", "is not a number of days from 0 to 36500"))
 }
 
 #[cfg(test)]
