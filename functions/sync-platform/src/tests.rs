@@ -7,10 +7,10 @@ use latchkey::domain::event_time::EventTime;
 use latchkey::domain::id::UserId;
 use latchkey::domain::paging::Page;
 use latchkey::domain::ports::{
-    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken,
+    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
 };
 use latchkey::domain::resource::Resource;
-use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::token::{Status, StoredToken, Token};
 use latchkey::testing::{
     Engine, acme, audit, globex, now, stored_token, system_at, token, token_at,
 };
