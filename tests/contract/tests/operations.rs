@@ -15,6 +15,7 @@ use contract::{ReadmeSection, Wire};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::ports::PortError;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
