@@ -248,23 +248,6 @@ async fn a_record_that_does_not_parse_is_reported_and_not_dropped() {
 }
 
 #[tokio::test]
-async fn what_is_not_new_is_nothing_to_mail_about() {
-    let (engine, _) = with_records(1).await;
-    let post = Post::default();
-    for name in ["MODIFY", "REMOVE"] {
-        let mut record = log(&engine).await.remove(0);
-        record["eventName"] = json!(name);
-        if name == "REMOVE" {
-            let stream = record["dynamodb"].as_object_mut().unwrap();
-            stream.remove("NewImage");
-        }
-        assert!(deliver(&engine, &post, &[record]).await.is_empty());
-    }
-    assert!(deliver(&engine, &post, &[]).await.is_empty());
-    assert_eq!(post.take(), []);
-}
-
-#[tokio::test]
 async fn the_last_mails_about_a_deleted_account_still_reach_its_people() {
     let (engine, _) = with_records(1).await;
     let time = now() + SignedDuration::from_secs(1);
