@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::domain::budget::Budgets;
 use crate::domain::upkeep::Warnings;
+use crate::telemetry::log_start_failure;
 
 /// A variable that is missing or can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +12,15 @@ use crate::domain::upkeep::Warnings;
 pub struct ConfigError {
     name: &'static str,
     problem: &'static str,
+}
+
+impl ConfigError {
+    /// Logs it too: it ends the function's start.
+    fn new(name: &'static str, problem: &'static str) -> Self {
+        let error = Self { name, problem };
+        log_start_failure(&error);
+        error
+    }
 }
 
 /// Reads a variable that must be there.
@@ -21,11 +31,15 @@ pub fn require(name: &'static str) -> Result<String, ConfigError> {
     check(name, std::env::var(name).ok())
 }
 
+/// Reads a variable that may be missing or empty.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn check(name: &'static str, value: Option<String>) -> Result<String, ConfigError> {
-    value.filter(|value| !value.is_empty()).ok_or(ConfigError {
-        name,
-        problem: "is missing or empty",
-    })
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| ConfigError::new(name, "is missing or empty"))
 }
 
 /// The tables of the service.
@@ -58,9 +72,11 @@ fn retention(days: &str) -> Result<SignedDuration, ConfigError> {
         .ok()
         .filter(|days| (400..=36_500_i64).contains(days))
         .map(|days| SignedDuration::from_hours(24 * days))
-        .ok_or(ConfigError {
-            name: "AUDIT_RETENTION_DAYS",
-            problem: "is not a number of days from 400 to 36500",
+        .ok_or_else(|| {
+            ConfigError::new(
+                "AUDIT_RETENTION_DAYS",
+                "is not a number of days from 400 to 36500",
+            )
         })
 }
 
@@ -73,9 +89,11 @@ pub fn warnings() -> Result<Warnings, ConfigError> {
 }
 
 fn parse_warnings(days: &str) -> Result<Warnings, ConfigError> {
-    Warnings::parse(days).ok_or(ConfigError {
-        name: "REMIND_DAYS",
-        problem: "is not a list of days from 1 to 15, such as 7,3,1",
+    Warnings::parse(days).ok_or_else(|| {
+        ConfigError::new(
+            "REMIND_DAYS",
+            "is not a list of days from 1 to 15, such as 7,3,1",
+        )
     })
 }
 
@@ -92,10 +110,7 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         .ok()
         .filter(|days| (0..=36_500_i64).contains(days))
         .map(|days| (days > 0).then(|| SignedDuration::from_hours(24 * days)))
-        .ok_or(ConfigError {
-            name: "IDLE_DAYS",
-            problem: "is not a number of days from 0 to 36500",
-        })
+        .ok_or_else(|| ConfigError::new("IDLE_DAYS", "is not a number of days from 0 to 36500"))
 }
 
 /// `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS`, `MAILS_PER_HOUR`: the budgets of every account.

@@ -1,12 +1,19 @@
-//! Logs: one JSON object a line, which CloudWatch understands.
+//! Logs: one JSON object a line, with the time and the level that Lambda wants to find there.
 
+use std::any::Any;
+use std::fmt::Display;
+use std::panic;
+
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of
-/// `AWS_LAMBDA_LOG_LEVEL` (set by Lambda's logging configuration; `INFO` without it).
+/// `AWS_LAMBDA_LOG_LEVEL` (set by Lambda's logging configuration; `INFO` without it). A panic is logged
+/// like any other error.
 ///
 /// The level applies to our own code only. The SDK and its HTTP stack stay at warnings whatever is
 /// configured: at their finer levels they log requests, and requests to KMS hold secrets.
@@ -15,21 +22,141 @@ pub fn init(function: &'static str) {
         .ok()
         .and_then(|level| level.parse::<LevelFilter>().ok())
         .unwrap_or(LevelFilter::INFO);
+    // Fails only if logging has started already, as it has when tests share a process.
+    let _ = subscriber(function, level, std::io::stdout).try_init();
+    panic::set_hook(Box::new(|panicked| {
+        log_panic(panicked.payload(), panicked.location());
+    }));
+}
+
+/// What makes lines of a function's events and spans.
+pub(crate) fn subscriber<W>(
+    function: &'static str,
+    level: LevelFilter,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("latchkey", level)
         .with_target(function, level);
+    // Lambda filters by level. A line without `timestamp`, or with one that isn't RFC 3339, it takes for
+    // INFO whatever the line says, and a plain text too: at a higher level all errors would be dropped.
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_ansi(false)
-        // CloudWatch stamps every line itself.
-        .without_time();
-    // Fails only if logging has started already, as it has when tests share a process.
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(filter)
-        .try_init();
+        .with_writer(writer);
+    tracing_subscriber::registry().with(lines).with(filter)
+}
+
+/// Logs why a function can't start. What `main` returns goes to the log as plain text, which Lambda drops
+/// at the level WARN.
+pub fn log_start_failure(error: &impl Display) {
+    tracing::error!(%error, "could not start");
+}
+
+fn log_panic(payload: &(dyn Any + Send), location: Option<&panic::Location<'_>>) {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let location = location.map(tracing::field::display);
+    tracing::error!(location, error = text.unwrap_or("no text"), "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::Value;
+    use tracing::{Level, event, info_span};
+
+    use super::*;
+    use crate::domain::ports::PortError;
+    use crate::http::ApiError;
+    use crate::testing::Logs;
+
+    /// Whether Lambda keeps a line at that level, as its documentation has it.
+    fn is_kept(line: &Value, least: Level) -> bool {
+        let time = line["timestamp"].as_str();
+        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+        let level = line["level"].as_str().filter(|_| time.is_some());
+        level.unwrap_or("INFO").parse::<Level>().unwrap() <= least
+    }
+
+    /// Every kind of line there is.
+    fn log_everything() {
+        let _span = info_span!("request", request.id = "r").entered();
+        // Our own, from the shared crate and from a function's.
+        tracing::info!("ours");
+        tracing::warn!(error = %PortError::Conflict, "ours");
+        tracing::error!(error = ?PortError::Conflict, number = 1, "ours\nin lines");
+        event!(target: "authorize", Level::INFO, "ours");
+        event!(target: "authorize::event", Level::WARN, "ours");
+        event!(target: "authorize", Level::ERROR, "ours");
+        // An answer of 5xx, a start that fails, and a panic.
+        drop(ApiError::Internal("a defect".into()).respond("r"));
+        crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
+        let text: Box<dyn Any + Send> = Box::new("a defect");
+        log_panic(&*text, Some(panic::Location::caller()));
+        log_panic(&*(Box::new(7) as Box<dyn Any + Send>), None);
+        // Those of others: without a message, without fields, in a span.
+        event!(target: "lambda_runtime::layers::panic", Level::ERROR, error = ?"e", "user handler panicked");
+        event!(target: "aws_smithy_runtime::client", Level::WARN, retries = 3);
+        event!(target: "hyper", Level::ERROR, "theirs");
+        info_span!(target: "lambda_runtime", "Lambda runtime invoke").in_scope(|| {
+            event!(target: "lambda_runtime", Level::ERROR, message = "theirs");
+        });
+        // Never shown.
+        event!(target: "aws_smithy_runtime::client", Level::INFO, "theirs");
+        event!(target: "aws_sdk_kms", Level::DEBUG, "theirs");
+        event!(target: "authorize_not", Level::INFO, "theirs");
+    }
+
+    #[test]
+    fn lambda_keeps_every_line_of_a_level_and_none_of_a_lower_one() {
+        for (level, filter) in [
+            (Level::INFO, LevelFilter::INFO),
+            (Level::WARN, LevelFilter::WARN),
+            (Level::ERROR, LevelFilter::ERROR),
+        ] {
+            // The function may know of a lower level than Lambda filters by: then Lambda's counts.
+            let logs = Logs::of("authorize", LevelFilter::TRACE);
+            log_everything();
+            let all = logs.take();
+            drop(logs);
+            let logs = Logs::of("authorize", filter);
+            log_everything();
+            let lines = logs.take();
+            assert!(lines.iter().all(|line| is_kept(line, level)), "{lines:?}");
+            let meant =
+                |line: &&Value| line["level"].as_str().unwrap().parse::<Level>().unwrap() <= level;
+            assert_eq!(lines.len(), all.iter().filter(meant).count());
+            let errors = lines.iter().filter(|line| line["level"] == "ERROR");
+            assert_eq!(errors.count(), 9);
+            assert!(all.iter().filter(meant).all(|line| is_kept(line, level)));
+        }
+    }
+
+    #[test]
+    fn a_line_says_when_what_where_and_in_which_request() {
+        let logs = Logs::of("authorize", LevelFilter::INFO);
+        info_span!("request", request.id = "r").in_scope(|| tracing::error!(number = 1, "text"));
+        let mut line = logs.take().remove(0);
+        let time = line["timestamp"].take();
+        assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "timestamp": null,
+                "level": "ERROR",
+                "message": "text",
+                "number": 1,
+                "target": "latchkey::telemetry::tests",
+                "span": {"request.id": "r", "name": "request"},
+            })
+        );
+    }
 }

@@ -149,10 +149,11 @@ impl Account {
         .await;
     }
 
-    /// A request to a route of the account; `path` is what follows the account's id.
+    /// A request to a route of the account, as the page sends it; `path` is what follows the account's id.
     pub fn request(&self, method: Method, person: &Person, path: &str) -> RequestBuilder {
         let path = format!("/v1/accounts/{}{path}", self.id);
-        self.stack.api(method, &path).bearer_auth(&person.access)
+        let request = self.stack.api(method, &path).bearer_auth(&person.access);
+        request.header("sec-fetch-site", "same-origin")
     }
 
     /// A `GET` of a route of the account.

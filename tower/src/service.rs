@@ -217,8 +217,10 @@ where
         };
         let header = |name: HeaderName| parts.headers.get(name)?.to_str().ok();
         let request_id = header(HeaderName::from_static("x-request-id")).unwrap_or_default();
+        let user_agent = parts.headers.get(USER_AGENT);
+        let user_agent = user_agent.map(|name| String::from_utf8_lossy(name.as_bytes()));
         let client = Client {
-            user_agent: header(USER_AGENT),
+            user_agent: user_agent.as_deref(),
             // Headers that are text are ASCII.
             request_id: request_id.get(..MAX_REQUEST_ID).unwrap_or(request_id),
         };

@@ -1,7 +1,7 @@
 //! How the page signs people in: with the OpenID provider's code flow, in the browser.
 
 use lambda_http::http::Uri;
-use latchkey::config::{ConfigError, require};
+use latchkey::config::{ConfigError, optional, require};
 use serde::Serialize;
 
 /// What the page has to know of the OpenID provider. Nothing of it is secret.
@@ -19,7 +19,8 @@ pub struct Config {
     pub revocation_endpoint: Option<String>,
     /// `END_SESSION_ENDPOINT`: where the browser is sent to sign out, if the provider has such a place.
     pub end_session_endpoint: Option<String>,
-    /// `SIGN_IN_SCOPES`: the scopes to ask for, separated by spaces.
+    /// The scopes to ask for, separated by spaces as OAuth has them; in `SIGN_IN_SCOPES` by commas or
+    /// spaces.
     pub scopes: String,
 }
 
@@ -33,9 +34,9 @@ impl Config {
             client_id: require("CONSOLE_CLIENT_ID")?,
             authorization_endpoint: require("AUTHORIZATION_ENDPOINT")?,
             token_endpoint: require("TOKEN_ENDPOINT")?,
-            revocation_endpoint: require("REVOCATION_ENDPOINT").ok(),
-            end_session_endpoint: require("END_SESSION_ENDPOINT").ok(),
-            scopes: require("SIGN_IN_SCOPES")?,
+            revocation_endpoint: optional("REVOCATION_ENDPOINT"),
+            end_session_endpoint: optional("END_SESSION_ENDPOINT"),
+            scopes: scopes(&require("SIGN_IN_SCOPES")?),
         })
     }
 
@@ -67,6 +68,12 @@ fn origin(name: &'static str, url: &str) -> Result<String, InvalidEndpoint> {
     }
 }
 
+/// Scopes as OAuth separates them. What deploys cuts a parameter at a space, so that commas stand there.
+fn scopes(given: &str) -> String {
+    let scopes = given.split([',', ' ']).filter(|scope| !scope.is_empty());
+    scopes.collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a policy can name the host and port as they are: other characters would end the source, or
 /// be credentials.
 fn is_host(authority: &str) -> bool {
@@ -90,3 +97,20 @@ impl std::fmt::Display for InvalidEndpoint {
 }
 
 impl std::error::Error for InvalidEndpoint {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_may_be_given_with_commas_or_spaces() {
+        for given in [
+            "openid,email,https://api.example/tokens",
+            "openid email https://api.example/tokens",
+            " openid, email,,https://api.example/tokens ",
+        ] {
+            assert_eq!(scopes(given), "openid email https://api.example/tokens");
+        }
+        assert_eq!(scopes("openid"), "openid");
+    }
+}

@@ -211,9 +211,50 @@ async fn the_creation_is_on_record_with_who_where_and_what() {
 }
 
 #[tokio::test]
+async fn the_pages_client_outside_the_page_has_the_source_api() {
+    let as_client = || custom_scope().claim("client_id", "console");
+    let host = || as_client().header("host", "tokens.example");
+    for (event, source) in [
+        (as_client(), Source::Api),
+        (
+            as_client().header("sec-fetch-site", "cross-site"),
+            Source::Api,
+        ),
+        (host().header("origin", "https://evil.example"), Source::Api),
+        (
+            host().header("origin", "https://tokens.example"),
+            Source::Ui,
+        ),
+        (
+            custom_scope().header("sec-fetch-site", "same-origin"),
+            Source::Api,
+        ),
+    ] {
+        let engine = Engine::with_accounts().await;
+        call(&engine, &event).await;
+        assert_eq!(engine.audit(&acme().id).await[0].origin.source, source);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_calls_itself_is_kept_whatever_bytes_it_has() {
+    let engine = Engine::with_accounts().await;
+    call(
+        &engine,
+        &custom_scope().header("user-agent", "caf\u{e9}/1.0 \u{1f980}"),
+    )
+    .await;
+    let record = engine.audit(&acme().id).await.remove(0);
+    assert_eq!(
+        record.origin.user_agent.as_deref(),
+        Some("caf\u{e9}/1.0 \u{1f980}")
+    );
+}
+
+#[tokio::test]
 async fn what_comes_through_the_console_has_the_source_ui() {
     let engine = Engine::with_accounts().await;
-    call(&engine, &custom_scope().claim("client_id", "console")).await;
+    call(&engine, &custom_scope().through_page()).await;
     assert_eq!(engine.audit(&acme().id).await[0].origin.source, Source::Ui);
 }
 

@@ -46,7 +46,7 @@ async fn an_active_token_is_revoked_before_it_is_deleted() {
 async fn a_deleted_token_is_gone_and_its_records_stay() {
     let (engine, revoked) = with_revoked().await;
     let other = engine.add(token_at(now())).await;
-    let answer = call(&engine, &delete().claim("client_id", "console")).await;
+    let answer = call(&engine, &delete().through_page()).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     let id = &revoked.token.id;
     assert_eq!(engine.stored(&acme().id, id).await, None);

@@ -92,7 +92,7 @@ async fn the_reactivation_is_on_record_with_what_changed() {
         before.with(revoked.unwrap(), now())
     })
     .await;
-    call(&engine, &reactivate().claim("client_id", "console")).await;
+    call(&engine, &reactivate().through_page()).await;
     let log = engine.audit(&acme().id).await;
     let record = log
         .iter()

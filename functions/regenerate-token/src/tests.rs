@@ -407,7 +407,7 @@ async fn the_record_has_the_hints_and_the_old_secrets_end_only() {
         ..token()
     };
     let old = engine.add(aged).await.token.hint;
-    call(&engine, &with_grace().claim("client_id", "console")).await;
+    call(&engine, &with_grace().through_page()).await;
     let new = stored(&engine).await.token.hint;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 2);

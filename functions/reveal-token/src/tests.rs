@@ -80,7 +80,7 @@ async fn every_viewing_has_a_record_of_its_own_and_changes_nothing() {
     let engine = Engine::with_accounts().await;
     let stored = engine.add(token()).await;
     call(&engine, &reveal()).await;
-    call(&engine, &reveal().claim("client_id", "console")).await;
+    call(&engine, &reveal().through_page()).await;
     let log = engine.audit(&acme().id).await;
     let sources: Vec<_> = log.iter().map(|record| record.origin.source).collect();
     assert_eq!(sources.len(), 3);

@@ -75,7 +75,7 @@ async fn the_revocation_is_on_record_with_what_changed() {
         ..token()
     };
     engine.add(old).await;
-    call(&engine, &revoke().claim("client_id", "console")).await;
+    call(&engine, &revoke().through_page()).await;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 2);
     let record = &log[0];

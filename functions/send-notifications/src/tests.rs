@@ -250,23 +250,6 @@ async fn a_record_that_does_not_parse_is_reported_and_not_dropped() {
 }
 
 #[tokio::test]
-async fn what_is_not_new_is_nothing_to_mail_about() {
-    let (engine, _) = with_records(1).await;
-    let post = Post::default();
-    for name in ["MODIFY", "REMOVE"] {
-        let mut record = log(&engine).await.remove(0);
-        record["eventName"] = json!(name);
-        if name == "REMOVE" {
-            let stream = record["dynamodb"].as_object_mut().unwrap();
-            stream.remove("NewImage");
-        }
-        assert!(deliver(&engine, &post, &[record]).await.is_empty());
-    }
-    assert!(deliver(&engine, &post, &[]).await.is_empty());
-    assert_eq!(post.take(), []);
-}
-
-#[tokio::test]
 async fn the_last_mails_about_a_deleted_account_still_reach_its_people() {
     let (engine, _) = with_records(1).await;
     let time = now() + SignedDuration::from_secs(1);
@@ -324,6 +307,12 @@ impl GetRecipients for Forgetful<'_> {
         id: &AccountId,
     ) -> Result<Option<latchkey::domain::account::Account>, PortError> {
         self.0.store.get_recipients(id).await
+    }
+}
+
+impl RecordAudit for Forgetful<'_> {
+    async fn record_audit(&self, audit: &AuditRecord) -> Result<(), PortError> {
+        self.0.store.record_audit(audit).await
     }
 }
 
@@ -535,4 +524,52 @@ async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
     marked.await.unwrap();
     assert!(deliver(&engine, &post, &records).await.is_empty());
     assert_eq!(post.recipients(), [ADMIN, ADMIN]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_changed_or_removed_is_kept_and_told_of_once() {
+    let (engine, _) = with_records(1).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let image = records[0]["dynamodb"]["NewImage"].clone();
+    let mut other = image.clone();
+    other["user"]["M"]["name"]["S"] = json!("Somebody Else");
+    for (number, name, new) in [(1, "MODIFY", Some(other)), (2, "REMOVE", None)] {
+        let mut record = record(number, &image);
+        record["eventName"] = json!(name);
+        record["eventID"] = json!(name);
+        record["dynamodb"]["OldImage"] = image.clone();
+        record["dynamodb"]["NewImage"] = new.unwrap_or(json!({}));
+        for _ in 0..2 {
+            let delivered = deliver(&engine, &post, &[record.clone()]).await;
+            assert!(delivered.is_empty());
+        }
+    }
+    let mut told = engine.audit(&acme().id).await;
+    told.retain(|record| record.action == Action::Tamper);
+    assert_eq!(told.len(), 2);
+    for record in &told {
+        let user = record.changes.iter().find(|change| change.field == "user");
+        let old = user.unwrap().old.as_deref();
+        assert!(old.unwrap().contains("Olive Owner"));
+    }
+    let told = log(&engine).await.split_off(1);
+    deliver(&engine, &post, &told).await;
+    assert_eq!(post.take().len(), 4);
+}
+
+#[tokio::test]
+async fn the_end_of_a_records_retention_is_no_tampering() {
+    let (engine, _) = with_records(1).await;
+    let mut record = log(&engine).await.remove(0);
+    record["eventName"] = json!("REMOVE");
+    record["dynamodb"]["OldImage"] = record["dynamodb"]["NewImage"].take();
+    record["dynamodb"]["NewImage"] = json!({});
+    record["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
+    let before = engine.dump().await;
+    assert!(
+        deliver(&engine, &Post::default(), &[record])
+            .await
+            .is_empty()
+    );
+    assert_eq!(engine.dump().await, before);
 }

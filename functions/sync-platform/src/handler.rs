@@ -1,49 +1,81 @@
 //! Projects the platform's accounts, members and resources into our table.
 
+mod dead_letters;
 mod event;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use latchkey::app::revoke::revoke;
 use latchkey::domain::audit::{Action, Actor, Origin, Source};
+use latchkey::domain::event_time::EventTime;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
 use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
 };
 use latchkey::domain::resource::ResourceRef;
+use serde::Deserialize;
+use serde_json::Value;
 
-use event::Detail;
-pub use event::Event;
+pub use dead_letters::{DeadLetters, SetAside};
+use event::{Detail, Event};
 
 /// How many tokens of a deleted account are revoked at the same time.
 const CONCURRENCY: usize = 16;
 
-/// Projects one event.
+/// Projects one event. What no attempt could project is set aside at once, with an error in the log: an
+/// event that doesn't parse, and one from so far ahead that it would keep out whatever comes until then.
 ///
 /// # Errors
-/// When it couldn't be written; the event is delivered again then.
+/// When it could neither be written nor set aside; the event is delivered again then.
 pub async fn handle(
     store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
+    dead_letters: &impl SetAside,
     system: &(impl Clock + Entropy),
-    event: Event,
+    message: Value,
 ) -> Result<(), PortError> {
+    let id = message
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let kind = message
+        .get("detail-type")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let Ok(event) = Event::deserialize(&message) else {
+        // What is wrong with it is in the message: its values, people's addresses among them, stay out of the log.
+        tracing::error!(
+            event.id = id,
+            event.r#type = kind,
+            "set an event aside that does not parse"
+        );
+        return dead_letters.set_aside(message.to_string()).await;
+    };
+    let Some(time) = EventTime::heard(event.time, system.now()) else {
+        let account = event.detail.account();
+        tracing::error!(
+            event.id = id,
+            event.r#type = kind,
+            event.time = %event.time,
+            account.id = %account,
+            "set an event aside that is dated ahead of now",
+        );
+        return dead_letters.set_aside(message.to_string()).await;
+    };
     match event.detail {
-        Detail::AccountUpserted(account) => store.put_account(&account, event.time).await,
+        Detail::AccountUpserted(account) => store.put_account(&account, time).await,
         Detail::AccountDeleted(account) => {
-            if store.delete_account(&account.id, event.time).await? {
+            if store.delete_account(&account.id, time).await? {
                 revoke_all(store, system, &account.id, &event.id).await?;
             }
             Ok(())
         }
-        Detail::ResourceUpserted(resource) => store.put_resource(&resource, event.time).await,
+        Detail::ResourceUpserted(resource) => store.put_resource(&resource, time).await,
         Detail::ResourceDeleted(gone) => {
             let name = ResourceRef {
                 kind: gone.kind,
                 id: gone.id,
             };
-            store
-                .delete_resource(&gone.account_id, &name, event.time)
-                .await
+            store.delete_resource(&gone.account_id, &name, time).await
         }
     }
 }

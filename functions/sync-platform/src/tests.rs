@@ -3,13 +3,14 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Member, Role};
 use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::event_time::EventTime;
 use latchkey::domain::id::UserId;
 use latchkey::domain::paging::Page;
 use latchkey::domain::ports::{
-    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken,
+    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
 };
 use latchkey::domain::resource::Resource;
-use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::token::{Status, StoredToken, Token};
 use latchkey::testing::{
     Engine, acme, audit, globex, now, stored_token, system_at, token, token_at,
 };
@@ -69,11 +70,47 @@ impl Bus {
         &self,
         store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
     ) -> Result<(), PortError> {
-        handle(store, &system_at(now()), self.parse().unwrap()).await
+        let queue = Queue::default();
+        let done = handle(store, &queue, &system_at(now()), self.0.clone()).await;
+        assert!(queue.take().is_empty(), "{self:?}");
+        done
     }
 
     async fn reach(&self, engine: &Engine) {
         self.on(&engine.store).await.unwrap();
+    }
+
+    /// Nothing can be done with it, at that moment.
+    async fn is_set_aside(&self, engine: &Engine, at: Timestamp) {
+        let (queue, before) = (Queue::default(), engine.dump().await);
+        let done = handle(&engine.store, &queue, &system_at(at), self.0.clone()).await;
+        done.unwrap();
+        assert_eq!(queue.take(), [self.0.clone()]);
+        assert_eq!(engine.dump().await, before, "{self:?}");
+    }
+}
+
+/// A queue in memory, or one that takes nothing.
+#[derive(Default)]
+struct Queue {
+    messages: Mutex<Vec<Value>>,
+    fails: bool,
+}
+
+impl Queue {
+    fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut self.messages.lock().unwrap())
+    }
+}
+
+impl SetAside for Queue {
+    async fn set_aside(&self, message: String) -> Result<(), PortError> {
+        if self.fails {
+            return Err(PortError::Unavailable("throttled".into()));
+        }
+        let message = serde_json::from_str(&message).unwrap();
+        self.messages.lock().unwrap().push(message);
+        Ok(())
     }
 }
 
@@ -394,19 +431,27 @@ impl<'a> Meanwhile<'a> {
 }
 
 impl ProjectPlatform for Meanwhile<'_> {
-    async fn put_account(&self, account: &Account, time: Timestamp) -> Result<(), PortError> {
+    async fn put_account(
+        &self,
+        account: &Account,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         self.engine.store.put_account(account, time).await
     }
 
     async fn delete_account(
         &self,
         account: &AccountId,
-        time: Timestamp,
+        time: impl Into<EventTime> + Send,
     ) -> Result<bool, PortError> {
         self.engine.store.delete_account(account, time).await
     }
 
-    async fn put_resource(&self, resource: &Resource, time: Timestamp) -> Result<(), PortError> {
+    async fn put_resource(
+        &self,
+        resource: &Resource,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         self.engine.store.put_resource(resource, time).await
     }
 
@@ -414,7 +459,7 @@ impl ProjectPlatform for Meanwhile<'_> {
         &self,
         account: &AccountId,
         name: &ResourceRef,
-        time: Timestamp,
+        time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
         let store = &self.engine.store;
         store.delete_resource(account, name, time).await
@@ -524,4 +569,73 @@ async fn a_token_that_is_removed_meanwhile_needs_no_revocation() {
     Bus::account_deleted().on(&store).await.unwrap();
     assert_eq!(engine.count_tokens(&acme().id).await, 0);
     assert_eq!(revocations(&engine).await, []);
+}
+
+/// Five minutes, and the smallest bit that the table can tell.
+const AHEAD: i64 = 5 * 60;
+
+#[tokio::test]
+async fn an_event_from_the_future_is_set_aside_and_changes_nothing() {
+    let engine = with_tokens(1).await;
+    for sample in SAMPLES {
+        let event = Bus(serde_json::from_str(sample).unwrap());
+        event
+            .clone()
+            .at(AHEAD + 1)
+            .is_set_aside(&engine, now())
+            .await;
+        let mut decades = event.clone();
+        decades.0["time"] = json!("2099-01-01T00:00:00Z");
+        decades.is_set_aside(&engine, now()).await;
+        // A clock that is a little ahead is believed.
+        event.at(AHEAD).reach(&engine).await;
+    }
+    assert_eq!(active(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_parse_is_set_aside_without_attempts_that_must_fail() {
+    let engine = with_tokens(1).await;
+    let odd = [
+        Bus::account_upserted().detail("plan", json!("free")),
+        Bus::account_deleted().detail("id", json!("a#b")),
+        Bus(json!({})),
+        Bus(json!("text")),
+        Bus(Value::Null),
+    ];
+    for event in odd {
+        event.is_set_aside(&engine, now()).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_can_not_be_set_aside_comes_again() {
+    let engine = Engine::start().await;
+    let queue = Queue {
+        fails: true,
+        ..Queue::default()
+    };
+    for event in [Bus::account_deleted().at(AHEAD + 1), Bus(json!({}))] {
+        let failed = handle(&engine.store, &queue, &system_at(now()), event.0).await;
+        assert!(matches!(failed, Err(PortError::Unavailable(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_frozen_by_an_event_from_the_future_thaws() {
+    let engine = with_tokens(2).await;
+    let frozen = "2099-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
+    engine.store.put_account(&acme(), frozen).await.unwrap();
+    let left = json!([
+        {"id": "admin-1", "email": "ada@acme.example", "name": "Ada", "role": "owner"}
+    ]);
+    let removal = Bus::account_upserted().at(1).detail("members", left);
+    removal.reach(&engine).await;
+    assert_eq!(account(&engine).await.unwrap().members.len(), 1);
+    assert_eq!(memberships(&engine, "owner-1").await, []);
+
+    engine.store.put_account(&acme(), frozen).await.unwrap();
+    Bus::account_deleted().at(2).reach(&engine).await;
+    assert_eq!(account(&engine).await, None);
+    assert_eq!(active(&engine).await, 0);
 }

@@ -458,7 +458,7 @@ async fn the_record_has_each_field_with_its_old_and_new_value() {
         "scope": {"connections": ["con_shop"], "imports": []},
         "allowedCidrs": ["10.0.0.0/8"],
     });
-    call(&engine, &patch(body).claim("client_id", "console")).await;
+    call(&engine, &patch(body).through_page()).await;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 2);
     let record = &log[0];

@@ -45,11 +45,13 @@ pub enum Action {
     Retire,
     /// A secret of it was tried that isn't good, or isn't good from there: once per secret, reason and day.
     Refused,
+    /// A record of it was changed in the audit log, or removed before its time.
+    Tamper,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Update,
         Self::View,
@@ -63,6 +65,7 @@ impl Action {
         Self::Leak,
         Self::Retire,
         Self::Refused,
+        Self::Tamper,
     ];
 
     /// The name used in JSON.
@@ -81,6 +84,7 @@ impl Action {
             Self::Leak => "leak",
             Self::Retire => "retire",
             Self::Refused => "refused",
+            Self::Tamper => "tamper",
         }
     }
 

@@ -18,7 +18,7 @@ const GRACE: SignedDuration = SignedDuration::from_mins(5);
 /// to somebody who shouldn't know it. It can't be buried under others.
 pub fn never_waits(record: &AuditRecord) -> bool {
     match record.action {
-        Action::View | Action::Leak => true,
+        Action::View | Action::Leak | Action::Tamper => true,
         // Whoever holds the secret ended it, and not a person of the account.
         Action::Revoke => record.origin.actor.id == record.token_id.as_str(),
         Action::Create

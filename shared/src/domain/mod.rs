@@ -6,6 +6,7 @@ pub mod account;
 pub mod audit;
 pub mod auto_purge;
 pub mod budget;
+pub mod event_time;
 pub mod id;
 pub mod leak;
 pub mod mailing;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::account::Account;
 use super::audit::{Action, AuditRecord, Origin, changes};
 use super::budget::{Budget, Spending};
+use super::event_time::EventTime;
 use super::id::{AccountId, TokenId, UserId};
 use super::mailing::{Digest, HeldMail, Undeliverable};
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
@@ -459,27 +460,28 @@ pub trait DecryptSecret: Sync {
 }
 
 /// Projects the platform's accounts, members and resources. Every state is versioned by its event's
-/// time: an older event never overwrites a newer state.
+/// time: an older event never overwrites a newer state, and is dropped with a warning in the log. A state
+/// from a future that isn't believed counts as older.
 pub trait ProjectPlatform: Sync {
     /// Stores an account and the memberships of its members.
     fn put_account(
         &self,
         account: &Account,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Marks an account as deleted: from then on no route knows it. Answers whether the event was news.
     fn delete_account(
         &self,
         account: &AccountId,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Stores a resource.
     fn put_resource(
         &self,
         resource: &Resource,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets a resource.
@@ -487,7 +489,7 @@ pub trait ProjectPlatform: Sync {
         &self,
         account: &AccountId,
         name: &ResourceRef,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 }
 

@@ -111,8 +111,9 @@ fn what(action: Action) -> &'static str {
         Action::Purge => "purged",
         Action::Remind => "about to be purged",
         Action::Leak => "reported as leaked",
-        Action::Retire => "rid of its old secret",
+        Action::Retire => "rid of its replaced secret",
         Action::Refused => "refused",
+        Action::Tamper => "changed in its audit log",
     }
 }
 

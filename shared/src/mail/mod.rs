@@ -175,6 +175,7 @@ fn subject(record: &AuditRecord, account: &Account) -> String {
         Action::Leak => "reported as leaked",
         Action::Retire => "rid of its old secret",
         Action::Refused => "refused",
+        Action::Tamper => "tampered with in the audit log",
     };
     let subject = format!(
         "[{}] API token “{}” was {what}",
@@ -212,6 +213,9 @@ fn sentence(action: Action) -> &'static str {
             "The replaced secret of an API token was ended before its grace period was over."
         }
         Action::Refused => "A secret of an API token was tried and refused.",
+        Action::Tamper => {
+            "A record of an API token was changed in the audit log, or removed from it."
+        }
     }
 }
 
@@ -232,6 +236,9 @@ fn advice(action: Action) -> Option<&'static str> {
         ),
         Action::Refused => Some(
             "Something still uses this secret. If that isn't one of your own jobs, find out where it got it.",
+        ),
+        Action::Tamper => Some(
+            "Nothing in the service does that. Ask whoever operates it who can write to its tables.",
         ),
         Action::Revoke | Action::Delete | Action::Purge | Action::Retire => None,
     }

@@ -1,5 +1,7 @@
 //! The audit log. Records are only ever put.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures_util::future::try_join;
@@ -8,10 +10,11 @@ use jiff::Timestamp;
 use super::items::{AuditItem, account_key, audit_token_key, to_item, use_key};
 use super::paging::{collect, position};
 use super::{Item, Store, built, parse, port_error, text};
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
 use crate::domain::ports::{ListAudit, PortError, RecordAudit};
+use crate::domain::secret::redact;
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -177,4 +180,34 @@ pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError>
     serde_dynamo::from_item::<_, AuditItem>(image)
         .map(AuditRecord::from)
         .map_err(|error| PortError::Broken(format!("an audit record doesn't parse: {error}")))
+}
+
+/// The attributes in which two images of an audit record differ, with their values as text.
+///
+/// # Errors
+/// When an image can't be shown as JSON, which is a defect.
+pub fn audit_differences(
+    old: &serde_dynamo::Item,
+    new: &serde_dynamo::Item,
+) -> Result<Vec<Change>, PortError> {
+    let names: BTreeSet<_> = old.inner().keys().chain(new.inner().keys()).collect();
+    let mut changes = Vec::new();
+    for name in names {
+        let (old, new) = (old.inner().get(name), new.inner().get(name));
+        if old != new {
+            let (old, new) = (old.map(shown).transpose()?, new.map(shown).transpose()?);
+            changes.push(Change::new(name, old, new));
+        }
+    }
+    Ok(changes)
+}
+
+fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
+    let text = match value {
+        serde_dynamo::AttributeValue::S(text) => text.clone(),
+        other => serde_json::to_string(other)
+            .map_err(|error| PortError::Broken(format!("an attribute is no JSON: {error}")))?,
+    };
+    // Whoever writes to the table may have put anything there.
+    Ok(redact(&text).to_string())
 }

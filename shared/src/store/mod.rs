@@ -34,7 +34,7 @@ use crate::config::Tables;
 use crate::domain::budget::Budgets;
 use crate::domain::ports::PortError;
 
-pub use audit::audit_record;
+pub use audit::{audit_differences, audit_record};
 pub use tokens::token_of_image;
 pub use vault::Vault;
 

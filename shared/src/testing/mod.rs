@@ -10,6 +10,7 @@
 mod answer;
 mod engine;
 mod event;
+mod logs;
 mod post;
 #[cfg(test)]
 mod service;
@@ -17,6 +18,7 @@ mod service;
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::Event;
+pub use logs::Logs;
 pub use post::Post;
 #[cfg(test)]
 pub(crate) use service::{Service, service_config};

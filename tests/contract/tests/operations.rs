@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
+use latchkey::domain::ports::PortError;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
@@ -113,9 +114,17 @@ impl Functions {
     }
 
     async fn sync(&self, event: Value) {
-        let event = serde_json::from_value(event).unwrap();
-        let done = sync_platform::handle(&self.store, &system_at(now()), event).await;
+        let done = sync_platform::handle(&self.store, &Nowhere, &system_at(now()), event).await;
         done.unwrap();
+    }
+}
+
+/// For events with which all is well.
+struct Nowhere;
+
+impl sync_platform::SetAside for Nowhere {
+    async fn set_aside(&self, message: String) -> Result<(), PortError> {
+        panic!("set aside: {message}");
     }
 }
 
