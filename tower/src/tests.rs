@@ -16,14 +16,14 @@ use latchkey::domain::audit::Action;
 use latchkey::domain::id::AccountId;
 use latchkey::domain::policy::Obligation;
 use latchkey::domain::ports::{
-    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, NewToken, PortError,
+    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, NewToken, PortError, Recall,
     RecallSecret, RecordUse, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::{PlainSecret, SecretHash};
-use latchkey::domain::token::{Kind, Patch, RetiredSecret, StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::token::{Kind, Patch, PreviousSecret, StoredToken, Token};
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::testing::{Engine, FakeVault, acme, audit, now, origin, owner_actor, token_at};
@@ -61,12 +61,21 @@ struct Counting {
 }
 
 impl RecallSecret for Counting {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         if self.fails.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable("throttled, in detail".into()));
         }
-        self.store.get_secret(hash).await
+        self.store.recall_secret(hash, from, now).await
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.store.get_seen(hash).await
     }
 }
 
@@ -153,7 +162,7 @@ impl Bench {
         let stored = StoredToken {
             secret_hash: secret.hash(),
             ciphertext: ciphertext.await.unwrap(),
-            retired: None,
+            previous_hash: None,
             token,
         };
         let new = NewToken {
@@ -391,11 +400,13 @@ async fn a_token_and_a_grace_period_end_at_their_instant_inside_the_bound() {
     let retired = PlainSecret::generate(Kind::Account, &System).unwrap();
     let mut after = stored.clone();
     after.token.version += 1;
-    after.retired = Some(RetiredSecret {
-        hash: retired.hash(),
+    after.previous_hash = Some(retired.hash());
+    after.token.previous_secret = Some(PreviousSecret {
+        hint: retired.hint(),
         valid_until: now() + ten,
     });
     let change = TokenChange {
+        compromised: None,
         audit: audit(Action::Regenerate, &stored.token, now(), rand()),
         before: stored,
         after,
@@ -471,7 +482,7 @@ async fn nobody_is_refused_on_the_caches_word() {
     bench.clock.advance(SignedDuration::from_secs(3600));
     assert_eq!(bench.get(&secret).await, 401);
     let token = revoked.token.reactivate(owner_actor(), now()).unwrap();
-    bench.change(revoked, token).await;
+    bench.change(revoked, token.unwrap()).await;
     assert_eq!(bench.get(&secret).await, 200);
 }
 
@@ -512,11 +523,22 @@ async fn unknown_secrets_are_not_kept_and_work_as_soon_as_they_exist() {
 struct Everything(SecretRecord);
 
 impl RecallSecret for Everything {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
-        Ok(Some(SecretRecord {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        _: UsedFrom,
+        _: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        let record = SecretRecord {
             hash: *hash,
             ..self.0.clone()
-        }))
+        };
+        // A use that is not on record is not kept.
+        Ok(Some((record, Recall::OnRecord)))
+    }
+
+    async fn get_seen(&self, _: &SecretHash) -> Result<Seen, PortError> {
+        Ok(Seen::default())
     }
 }
 
@@ -540,9 +562,6 @@ impl RecordUse for Everything {
 async fn however_many_secrets_come_the_number_kept_is_limited() {
     let mut record = latchkey::testing::secret_record();
     record.scope = Scope::Full;
-    // A use that is on record, or it would be forgotten for being recorded.
-    let ip = IpAddr::from([192, 0, 2, 1]);
-    record.seen = record.seen.after_use(ip, now()).unwrap();
     let clock = Hand(Arc::new(Mutex::new(now())));
     let layer: LatchkeyLayer<_, _, fn(&Parts) -> Option<IpAddr>> = LatchkeyLayer::with_cache(
         Everything(record),
@@ -574,10 +593,19 @@ struct Slow {
 }
 
 impl RecallSecret for Slow {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
-        let found = self.store.get_secret(hash).await;
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        let found = self.store.recall_secret(hash, from, now).await;
         self.clock.advance(*self.takes.lock().unwrap());
         found
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.store.get_seen(hash).await
     }
 }
 

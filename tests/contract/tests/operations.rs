@@ -202,6 +202,10 @@ async fn creations(functions: &mut Functions) {
     let answer = functions.regenerate(keyed).await;
     let when = "with `Idempotency-Key`, ending a secret in its grace period";
     functions.answered("regenerate-token", when, &answer, 200);
+    let retire = event!("retire-secret/retire").token(&id).request();
+    let (store, console) = (&functions.store, &functions.console);
+    let answer = retire_secret::handle(store, &system_at(now()), console, retire).await;
+    functions.answered("retire-secret", "", &Answer::of(answer), 200);
 }
 
 async fn changes(functions: &mut Functions) {
