@@ -125,9 +125,9 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
             "status": "active",
             "hint": plain.hint(),
             "version": 1,
-            "createdAt": "2026-11-23T10:00:00Z",
+            "createdAt": "2026-11-23T10:00:00.000Z",
             "createdBy": owner,
-            "updatedAt": "2026-11-23T10:00:00Z",
+            "updatedAt": "2026-11-23T10:00:00.000Z",
             "updatedBy": owner,
             "revokedAt": null,
             "revokedBy": null,
@@ -437,8 +437,8 @@ async fn kind_and_lifetime_are_of_those_offered() {
     );
     let expected = [
         Value::Null,
-        json!("2026-11-23T11:00:00Z"),
-        json!("2026-11-23T14:00:00Z"),
+        json!("2026-11-23T11:00:00.000Z"),
+        json!("2026-11-23T14:00:00.000Z"),
         json!("2026-11-24T10:00:00Z"),
         json!("2026-11-27T10:00:00Z"),
         json!("2026-12-03T10:00:00Z"),

@@ -13,7 +13,7 @@ use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::http::ApiError;
-use latchkey::http::bearer::{bearer, credentials};
+use latchkey::http::bearer::{bearer, credentials, trimmed};
 use latchkey::http::form::Form;
 use latchkey::http::sender::Sender;
 use percent_encoding::percent_decode_str;
@@ -36,7 +36,7 @@ impl<'a> Credentials<'a> {
     /// [`ApiError::InvalidClient`] without any, [`ApiError::InvalidRequest`] with more than one.
     pub(crate) fn of(request: &'a Request, form: &'a Form<'_>) -> Result<Self, ApiError> {
         let header = request.headers().get(AUTHORIZATION);
-        match (header, form.optional("client_secret")?) {
+        match (header, form.optional_secret("client_secret")) {
             (Some(_), Some(_)) => Err(ApiError::InvalidRequest(
                 "authenticate in the header or in the form, not in both".into(),
             )),
@@ -48,7 +48,7 @@ impl<'a> Credentials<'a> {
                 basic(header).ok_or(ApiError::InvalidClient)
             }
             (None, Some(secret)) => {
-                let id = form.optional("client_id")?;
+                let id = form.optional("client_id");
                 Ok(Self::Client {
                     id: id.ok_or(ApiError::InvalidClient)?.into(),
                     secret: secret.into(),
@@ -101,13 +101,8 @@ fn basic(header: &str) -> Option<Credentials<'static>> {
     let text = String::from_utf8(text).ok()?;
     let (id, secret) = text.split_once(':')?;
     let decode = |text| {
-        Some(
-            percent_decode_str(text)
-                .decode_utf8()
-                .ok()?
-                .into_owned()
-                .into(),
-        )
+        let text = percent_decode_str(text).decode_utf8().ok()?;
+        Some(trimmed(&text).to_owned().into())
     };
     Some(Credentials::Client {
         id: decode(id)?,

@@ -29,7 +29,7 @@ pub async fn handle(
     let form = Form::of(&request)?;
     let sender = Sender::of(&request)?;
     let credentials = Credentials::of(&request, &form)?;
-    let token = form.required("token")?;
+    let token = form.required_secret("token")?;
     let bearer_ip = client_ip(&form)?;
     let asker = credentials.verify(store, system, &sender).await?;
     let introspection = Introspection {
@@ -74,7 +74,7 @@ pub fn operation() -> Operation {
 /// Where the bearer is, if the API tells: RFC 7662 (2.1) leaves this parameter's name to us.
 fn client_ip(form: &Form<'_>) -> Result<Option<IpAddr>, ApiError> {
     let invalid = |_| ApiError::InvalidRequest("`client_ip` is not an IP address".into());
-    let ip = form.optional("client_ip")?;
+    let ip = form.optional("client_ip");
     ip.map(|ip| ip.parse().map_err(invalid)).transpose()
 }
 

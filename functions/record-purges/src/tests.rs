@@ -110,7 +110,7 @@ async fn a_removal_by_the_time_to_live_is_on_record_as_the_tokens_purge() {
     assert_eq!(record.origin.ip, None);
     assert_eq!(record.origin.user_agent, None);
     assert_eq!(record.origin.request_id, "5a0d5f0c4c0f4d8e9b1c2f7a6d3e8b90");
-    let end = Some("2026-11-23T11:00:00Z".to_owned());
+    let end = Some("2026-11-23T11:00:00.000Z".to_owned());
     assert_eq!(record.changes, [Change::new("purgeAt", end, None)]);
     // It sorts by the purge, behind the creation.
     assert_eq!(engine.audit(&acme().id).await[0], *record);

@@ -415,7 +415,7 @@ async fn the_record_has_the_hints_and_the_old_secrets_end_only() {
     assert_eq!(log[0].time, now());
     assert_eq!(log[0].token_hint, new);
     assert_eq!(log[0].origin.actor, owner_actor());
-    let end = "2026-11-23T11:00:00Z".to_owned();
+    let end = "2026-11-23T11:00:00.000Z".to_owned();
     assert_eq!(
         log[0].changes,
         [

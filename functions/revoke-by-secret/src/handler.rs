@@ -13,7 +13,8 @@ use latchkey::http::openapi::schema::{self, required};
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
 
-/// Answers one request: the same 200 for whatever is no secret, or no good one any more.
+/// Answers one request: the same 200 for whatever is no secret, or no good one any more; never for a text
+/// that holds a secret which goes on working.
 ///
 /// # Errors
 /// What the caller is answered instead. Success is only said after the write.
@@ -24,9 +25,18 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let form = Form::of(&request)?;
     // `token_type_hint` doesn't matter: there is one type.
-    if let Ok(secret) = PlainSecret::parse(form.required("token")?) {
-        let holder = Holder(Sender::of(&request)?);
-        compromise(store, system, &secret.hash(), &holder).await?;
+    let text = form.required_secret("token")?;
+    match PlainSecret::parse(text) {
+        Ok(secret) => {
+            let holder = Holder(Sender::of(&request)?);
+            compromise(store, system, &secret.hash(), &holder).await?;
+        }
+        // Whoever hears 200 believes that the secret in there works no more.
+        Err(_) if PlainSecret::is_within(text) => {
+            let text = "`token` holds a secret and more; send the secret alone";
+            return Err(ApiError::InvalidRequest(text.into()));
+        }
+        Err(_) => {}
     }
     response::empty(200)
 }
@@ -34,7 +44,9 @@ pub async fn handle(
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
     let text = "RFC 7009. Holding the secret is all that it takes. It never works again. If it is the current \
-                secret of its token, the token is revoked too; the end of a replaced one leaves the token alone.";
+                secret of its token, the token is revoked too; the end of a replaced one leaves the token alone. \
+                White space around the secret and a `Bearer` before it don't matter; a secret with anything else \
+                around it is a 400.";
     Operation::new(
         "revoke-by-secret",
         "POST",

@@ -124,6 +124,64 @@ async fn who_holds_a_secret_may_revoke_it_from_anywhere() {
 }
 
 #[tokio::test]
+async fn a_secret_is_revoked_in_every_spelling_in_which_it_works() {
+    for spelled in [
+        " {}",
+        "{} ",
+        "{}\n",
+        "\t{}\r\n",
+        "Bearer {}",
+        "bearer {}",
+        "BEARER  {} ",
+        "\u{a0}{}",
+        "\u{feff}{}\u{200b}",
+    ] {
+        let (engine, stored) = engine().await;
+        let spelled = spelled.replace("{}", &text(1));
+        let token = form_urlencoded::byte_serialize(spelled.as_bytes());
+        done(&call(&engine, &revoke_text(&token.collect::<String>())).await);
+        let expected = [Status::Revoked; 3];
+        assert_eq!(statuses(&engine, &stored).await, expected, "{spelled:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_a_secret_with_something_else_never_hears_that_it_is_revoked() {
+    let (engine, stored) = engine().await;
+    for spelled in [
+        "Authorization: Bearer {}",
+        "Basic {}",
+        "\"{}\"",
+        "{},",
+        "{}%20",
+        "Bearer%20{}",
+        "{}{}",
+        "token={}",
+        "x{}",
+        "{}x",
+        "Bearer Bearer {}",
+        "TOKEN_{}",
+    ] {
+        let spelled = spelled.replace("{}", &text(1));
+        let token = form_urlencoded::byte_serialize(spelled.as_bytes());
+        let answer = call(&engine, &revoke_text(&token.collect::<String>())).await;
+        assert_eq!(answer.outcome(), (400, "invalid_request"), "{spelled}");
+        assert!(!answer.text.contains(&text(1)));
+    }
+    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+}
+
+#[tokio::test]
+async fn a_form_in_another_charset_is_not_read() {
+    let (engine, stored) = engine().await;
+    let form = "application/x-www-form-urlencoded; charset=utf-16";
+    let event = revoke_text(&text(1)).header("content-type", form);
+    let answer = call(&engine, &event).await;
+    assert_eq!(answer.outcome(), (415, "unsupported_media_type"));
+    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+}
+
+#[tokio::test]
 async fn what_is_no_good_secret_is_answered_the_same_and_changes_nothing() {
     let (engine, _) = engine().await;
     let before = engine.dump().await;

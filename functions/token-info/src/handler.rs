@@ -1,7 +1,6 @@
 //! Tells the holder of a token who it is, what it may do and when it ends.
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use latchkey::app::verify::{Outcome, verify};
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
@@ -29,11 +28,9 @@ struct TokenInfoBody<'a> {
     #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
     /// When the token is gone; `null` for never.
-    #[schemars(with = "Option<DateTime>")]
-    purge_at: Option<Timestamp>,
+    purge_at: Option<DateTime>,
     /// When this secret of it ends, because it was replaced; `null` for the current one.
-    #[schemars(with = "Option<DateTime>")]
-    secret_valid_until: Option<Timestamp>,
+    secret_valid_until: Option<DateTime>,
 }
 
 impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
@@ -46,8 +43,8 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
             integration_id: secret.integration_id.as_ref(),
             scope: &secret.scope,
             allowed_cidrs: &secret.allowed_cidrs,
-            purge_at: secret.purge_at,
-            secret_valid_until: secret.valid_until,
+            purge_at: secret.purge_at.map(DateTime),
+            secret_valid_until: secret.valid_until.map(DateTime),
         }
     }
 }

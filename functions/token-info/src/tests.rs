@@ -103,7 +103,7 @@ async fn the_holder_learns_who_the_token_is_what_it_may_do_and_when_it_ends() {
                 "apis": [],
             },
             "allowedCidrs": ["192.0.2.0/24"],
-            "purgeAt": "2026-11-23T11:00:00Z",
+            "purgeAt": "2026-11-23T11:00:00.000Z",
             "secretValidUntil": null,
         })
     );
@@ -171,15 +171,23 @@ async fn who_presents_no_good_secret_is_refused() {
         with("Bearer lki_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y"),
         with("Bearer nonsense"),
         with("Bearer "),
+        with(&format!("Bearer {SECRET}x")),
+        with(&format!("Bearer {SECRET} {SECRET}")),
+    ] {
+        refused(&call(&engine, &event).await);
+    }
+    // Who presents nothing, or in a way that isn't understood, hears of no error (RFC 6750, 3.1).
+    for event in [
         with("Bearer"),
         with(""),
         with(SECRET),
         with(&format!("Basic {SECRET}")),
-        with(&format!("Bearer {SECRET}x")),
-        with(&format!("Bearer {SECRET} {SECRET}")),
         sample().without_header("authorization"),
     ] {
-        refused(&call(&engine, &event).await);
+        let answer = call(&engine, &event).await;
+        assert_eq!(answer.outcome(), (401, "token_required"));
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert!(answer.json["error"].is_null());
     }
     assert_eq!(engine.dump().await, before);
     let lower_case = with(&format!("bearer {SECRET}"));
@@ -231,9 +239,7 @@ async fn every_refusal_reads_the_same() {
     let unknown = call(&engine, &sample()).await;
     engine.revoke(stored(&engine).await).await;
     let revoked = call(&engine, &info()).await;
-    let none = call(&engine, &sample().without_header("authorization")).await;
     assert_eq!(unknown.text, revoked.text);
-    assert_eq!(unknown.text, none.text);
 }
 
 #[tokio::test]
@@ -262,7 +268,7 @@ async fn a_replaced_secret_learns_when_it_ends() {
     engine.store.change_token(&change).await.unwrap();
     let answer = call(&engine, &info()).await;
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.json["secretValidUntil"], "2026-11-23T11:00:00Z");
+    assert_eq!(answer.json["secretValidUntil"], "2026-11-23T11:00:00.000Z");
     let end = now() + Duration::from_hours(1);
     refused(&call_on(&engine, &system_at(end), &info()).await);
 }

@@ -343,7 +343,7 @@ async fn an_integration_app_token_never_lives_forever() {
     refused_for(app_token(), &[(body, failures)]).await;
     let body = json!({"autoPurge": "1h"});
     let purge_at = edited(app_token(), body, "purgeAt").await;
-    assert_eq!(purge_at, "2026-11-23T11:00:00Z");
+    assert_eq!(purge_at, "2026-11-23T11:00:00.000Z");
 }
 
 #[tokio::test]
@@ -370,9 +370,9 @@ async fn the_licence_counts_only_for_a_lifetime_that_is_chosen_now() {
 #[tokio::test]
 async fn a_lifetime_that_is_given_counts_from_now() {
     for (choice, purge_at) in [
-        ("1h", json!("2026-11-23T11:00:00Z")),
+        ("1h", json!("2026-11-23T11:00:00.000Z")),
         // The one that it has, chosen anew.
-        ("4h", json!("2026-11-23T14:00:00Z")),
+        ("4h", json!("2026-11-23T14:00:00.000Z")),
         ("never", Value::Null),
     ] {
         let engine = engine_with(aged()).await;
@@ -413,7 +413,7 @@ async fn an_edit_that_changes_nothing_writes_nothing() {
         let answer = call(&engine, &patch(body.clone())).await;
         assert_eq!(answer.status, 200, "{body}");
         assert_eq!(answer.header("etag"), "\"1\"");
-        assert_eq!(answer.json["updatedAt"], "2026-11-23T09:00:00Z");
+        assert_eq!(answer.json["updatedAt"], "2026-11-23T09:00:00.000Z");
     }
     assert_eq!(engine.dump().await, before);
 }
@@ -476,7 +476,11 @@ async fn the_record_has_each_field_with_its_old_and_new_value() {
             change("name", "Warehouse sync", "n"),
             change("description", "Kept in the warehouse's vault", ""),
             change("autoPurge", "4h", "1h"),
-            change("purgeAt", "2026-11-23T13:00:00Z", "2026-11-23T11:00:00Z"),
+            change(
+                "purgeAt",
+                "2026-11-23T13:00:00.000Z",
+                "2026-11-23T11:00:00.000Z"
+            ),
             change("scope.connections", "", "con_shop"),
             change("scope.imports", "imp_stock", ""),
             change("allowedCidrs", "192.0.2.0/24", "10.0.0.0/8"),

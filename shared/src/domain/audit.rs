@@ -12,6 +12,7 @@ use super::ports::{Entropy, EntropyError};
 use super::resource::ResourceType;
 use super::scope::Scope;
 use super::secret::redact;
+use super::time::rfc3339;
 use super::token::Token;
 use super::verification::is_refusal_mailed;
 
@@ -311,7 +312,7 @@ fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
         ),
         ("description", text(&token.description)),
         ("autoPurge", text(token.auto_purge.as_str())),
-        ("purgeAt", token.purge_at.map(|time| time.to_string())),
+        ("purgeAt", token.purge_at.map(rfc3339)),
         ("scope", text(token.scope.type_name())),
     ];
     for kind in ResourceType::ALL {

@@ -118,6 +118,18 @@ impl PlainSecret {
         Ok(Self(text.into()))
     }
 
+    /// Whether a text holds a secret, whatever stands around it.
+    pub fn is_within(text: &str) -> bool {
+        [Kind::Account, Kind::IntegrationApp]
+            .into_iter()
+            .any(|kind| {
+                text.match_indices(prefix(kind)).any(|(start, _)| {
+                    let secret = text.get(start..start + SECRET_LENGTH);
+                    secret.is_some_and(|secret| Self::parse(secret).is_ok())
+                })
+            })
+    }
+
     /// The key under which the secret is found.
     #[expect(
         clippy::disallowed_methods,

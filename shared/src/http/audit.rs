@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,8 +15,7 @@ use crate::domain::id::{AuditId, TokenId};
 #[schemars(rename = "AuditRecord")]
 pub struct AuditBody<'a> {
     id: &'a AuditId,
-    #[schemars(with = "DateTime")]
-    time: Timestamp,
+    time: DateTime,
     action: Action,
     source: Source,
     user: &'a Actor,
@@ -49,7 +47,7 @@ impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
     fn from(record: &'a AuditRecord) -> Self {
         Self {
             id: &record.id,
-            time: record.time,
+            time: DateTime(record.time),
             action: record.action,
             source: record.origin.source,
             user: &record.origin.actor,

@@ -6,19 +6,28 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use lambda_http::Request;
-use lambda_http::http::header::{CONTENT_TYPE, IF_MATCH};
+use lambda_http::http::header::IF_MATCH;
 use serde_json::{Map, Value};
 
-use super::ApiError;
+use super::json;
+use super::{ApiError, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
+
 use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
+use crate::domain::secret::redact;
 use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, Token};
 use crate::domain::validation::FieldError;
 
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// How much of a stranger's name for something is told back, in characters.
+const MAX_SHOWN: usize = 64;
+
+/// What a JSON body may be declared as.
+const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
 
 /// Checks a request's `If-Match` against a token's version.
 ///
@@ -59,21 +68,15 @@ impl Fields {
         if body.len() > MAX_BODY {
             return Err(ApiError::BodyTooLarge);
         }
-        let declared = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if !declared.is_some_and(is_json) {
+        let declared = media::declared(request)?;
+        if !declared.is_some_and(|media_type| JSON.contains(&media_type.as_str())) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(object)) => Ok(Self::new(object, String::new())),
-            Ok(_) => Err(ApiError::MalformedJson(
+        match json::parse(body)? {
+            Value::Object(object) => Ok(Self::new(object, String::new())),
+            _ => Err(ApiError::MalformedJson(
                 "the body is not a JSON object".into(),
             )),
-            Err(error) => Err(ApiError::MalformedJson(format!(
-                "the body is not JSON: {error}"
-            ))),
         }
     }
 
@@ -136,10 +139,7 @@ impl Fields {
 
     /// Takes a whole number of a range.
     pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Option<i64> {
-        let number = self
-            .take(field)?
-            .as_i64()
-            .filter(|number| range.contains(number));
+        let number = whole(&self.take(field)?).filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
             let message = format!("must be a whole number from {least} to {most}");
@@ -382,17 +382,23 @@ impl Fields {
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/json" | "application/merge-patch+json"
-    )
+/// A whole number, however it is written: to JSON, `1`, `1.0` and `10e-1` are the same.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is whole and within these bounds is exact in both types"
+)]
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let from_fraction =
+        |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().and_then(from_fraction))
+}
+
+/// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
+pub(super) fn shown(name: &str) -> String {
+    redact(name).chars().take(MAX_SHOWN).collect()
 }
 
 /// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,

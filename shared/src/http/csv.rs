@@ -7,6 +7,7 @@ use super::ApiError;
 use super::page::MAX_BYTES;
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::AuditId;
+use crate::domain::time::rfc3339;
 
 const HEADER: [&str; 13] = [
     "Time",
@@ -54,7 +55,7 @@ pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditI
 fn rows(record: &AuditRecord) -> String {
     let mut rows = String::new();
     let (time, ip) = (
-        record.time.to_string(),
+        rfc3339(record.time),
         record.origin.ip.map(|ip| ip.to_string()),
     );
     let mut row = |field: &str, old: &str, new: &str| {

@@ -15,10 +15,14 @@ use crate::domain::validation::FieldError;
 pub enum ApiError {
     /// The body isn't JSON, or not an object. The text says where.
     MalformedJson(String),
+    /// A member of an object is given more than once. The text is its name.
+    DuplicateKey(String),
     /// The cursor isn't one that this list gave out.
     InvalidCursor,
     /// The caller's token isn't an access token of the identity provider.
     AccessTokenRequired,
+    /// There is no token of ours.
+    TokenRequired,
     /// The presented token of ours isn't good.
     InvalidToken,
     /// The presented token of ours is good, but doesn't have full access to its account.
@@ -53,7 +57,7 @@ pub enum ApiError {
     VersionMismatch,
     /// The body is larger than allowed.
     BodyTooLarge,
-    /// The body's content type isn't JSON.
+    /// The body isn't of a type that is understood, or not in UTF-8.
     UnsupportedMediaType,
     /// The request isn't valid; every failure is in the list.
     Validation(Vec<FieldError>),
@@ -97,9 +101,13 @@ impl ApiError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::MalformedJson(_) | Self::InvalidCursor | Self::InvalidRequest(_) => 400,
+            Self::MalformedJson(_)
+            | Self::DuplicateKey(_)
+            | Self::InvalidCursor
+            | Self::InvalidRequest(_) => 400,
             // Also if a token isn't good enough: RFC 7662, 2.3.
             Self::AccessTokenRequired
+            | Self::TokenRequired
             | Self::InvalidToken
             | Self::InsufficientScope
             | Self::InvalidClient => 401,
@@ -127,8 +135,10 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MalformedJson(_) => "malformed_json",
+            Self::DuplicateKey(_) => "duplicate_key",
             Self::InvalidCursor => "invalid_cursor",
             Self::AccessTokenRequired => "access_token_required",
+            Self::TokenRequired => "token_required",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidClient => "invalid_client",
@@ -160,8 +170,10 @@ impl ApiError {
         match self {
             Self::Conflict | Self::Unavailable(_) | Self::BudgetExceeded(Some(_)) => true,
             Self::MalformedJson(_)
+            | Self::DuplicateKey(_)
             | Self::InvalidCursor
             | Self::AccessTokenRequired
+            | Self::TokenRequired
             | Self::InvalidToken
             | Self::InsufficientScope
             | Self::InvalidClient
@@ -202,11 +214,14 @@ impl ApiError {
     /// What to tell people.
     fn detail(&self) -> &str {
         match self {
-            Self::MalformedJson(text) | Self::InvalidRequest(text) => text,
+            Self::MalformedJson(text) | Self::DuplicateKey(text) | Self::InvalidRequest(text) => {
+                text
+            }
             Self::InvalidCursor => {
                 "the cursor is not one that this list with these filters gave out; start without one"
             }
             Self::AccessTokenRequired => "sign in and send the access token, not the id token",
+            Self::TokenRequired => "send a token as `Authorization: Bearer <token>`",
             Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
             Self::InsufficientScope => "this takes an account token with full access",
             Self::InvalidClient => {
@@ -231,7 +246,7 @@ impl ApiError {
             Self::Conflict => "another request changed the same token at the same time; try again",
             Self::VersionMismatch => "the token has changed since it was read; read it again",
             Self::BodyTooLarge => "the body is larger than 64 KiB",
-            Self::UnsupportedMediaType => "send the body as application/json",
+            Self::UnsupportedMediaType => "send the body as a type that this takes, in UTF-8",
             Self::Validation(_) => "the request is not valid; see `errors`",
             Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
             Self::BudgetExceeded(Some(_)) => {
@@ -249,6 +264,7 @@ impl ApiError {
     pub(super) fn meaning(&self) -> &str {
         match self {
             Self::MalformedJson(_) => "the body is not a JSON object",
+            Self::DuplicateKey(_) => "an object in the body has a member more than once",
             Self::InvalidRequest(_) => "the form is not as it should be",
             Self::BudgetExceeded(_) => {
                 "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may"
@@ -278,6 +294,8 @@ impl ApiError {
     fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
+            // Who sends no credentials hears no error (RFC 6750, 3.1).
+            Self::TokenRequired => Some("Bearer"),
             Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
             _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
         }
@@ -380,8 +398,10 @@ mod tests {
     fn every_error() -> Vec<ApiError> {
         let all = vec![
             ApiError::MalformedJson("expected `,` at line 1 column 9".into()),
+            ApiError::DuplicateKey("`scope` is given more than once".into()),
             ApiError::InvalidCursor,
             ApiError::AccessTokenRequired,
+            ApiError::TokenRequired,
             ApiError::InvalidToken,
             ApiError::InsufficientScope,
             ApiError::InvalidClient,
@@ -410,8 +430,10 @@ mod tests {
         for error in &all {
             match error {
                 ApiError::MalformedJson(_)
+                | ApiError::DuplicateKey(_)
                 | ApiError::InvalidCursor
                 | ApiError::AccessTokenRequired
+                | ApiError::TokenRequired
                 | ApiError::InvalidToken
                 | ApiError::InsufficientScope
                 | ApiError::InvalidClient
@@ -458,6 +480,19 @@ mod tests {
             })
             .collect();
         insta::assert_json_snapshot!(bodies);
+    }
+
+    #[test]
+    fn a_challenge_names_an_error_only_to_who_sent_credentials() {
+        let challenge = |error: ApiError| {
+            let response = error.respond("req-1");
+            let value = response.headers().get(WWW_AUTHENTICATE);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(challenge(ApiError::TokenRequired).unwrap(), "Bearer");
+        let refused = challenge(ApiError::InvalidToken).unwrap();
+        assert_eq!(refused, "Bearer error=\"invalid_token\"");
+        assert_eq!(challenge(ApiError::RoleRequired), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub mod cursor;
 pub mod error;
 pub mod form;
 pub mod idempotency;
+mod json;
+pub mod media;
 pub mod openapi;
 pub mod page;
 pub mod query;

@@ -88,7 +88,10 @@ impl Query {
     /// The page size, for a list with limits of its own.
     pub fn limit_up_to(&mut self, default: usize, max: usize) -> usize {
         self.value("limit", &format!("a number from 1 to {max}"), |text| {
-            text.parse().ok().filter(|limit| (1..=max).contains(limit))
+            let limit: usize = text.parse().ok()?;
+            // `+1` and `01` are no numbers in JSON, and so none here.
+            let plain = limit.to_string() == text;
+            (plain && (1..=max).contains(&limit)).then_some(limit)
         })
         .unwrap_or(default)
     }

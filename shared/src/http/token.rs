@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -30,8 +29,7 @@ pub struct TokenBody<'a> {
     /// The chosen lifetime.
     auto_purge: AutoPurge,
     /// When the token is gone; `null` for never.
-    #[schemars(with = "Option<DateTime>")]
-    purge_at: Option<Timestamp>,
+    purge_at: Option<DateTime>,
     scope: &'a Scope,
     /// From where it may be used; empty for everywhere.
     #[schemars(with = "Vec<Cidr>")]
@@ -41,25 +39,20 @@ pub struct TokenBody<'a> {
     hint: &'a str,
     /// Counts the changes; the `ETag`.
     version: u64,
-    #[schemars(with = "DateTime")]
-    created_at: Timestamp,
+    created_at: DateTime,
     created_by: &'a Actor,
-    #[schemars(with = "DateTime")]
-    updated_at: Timestamp,
+    updated_at: DateTime,
     updated_by: &'a Actor,
-    #[schemars(with = "Option<DateTime>")]
-    revoked_at: Option<Timestamp>,
+    revoked_at: Option<DateTime>,
     revoked_by: Option<&'a Actor>,
     revocation_reason: Option<&'a str>,
     /// When its current secret was found in public or given up by its holder. It needs a new one before it
     /// can be reactivated.
-    #[schemars(with = "Option<DateTime>")]
-    compromised_at: Option<Timestamp>,
+    compromised_at: Option<DateTime>,
     /// The replaced secret, while it still works.
     previous_secret: Option<PreviousSecretBody<'a>>,
     /// Its first use of a day from an address; later ones that day do not count.
-    #[schemars(with = "Option<DateTime>")]
-    last_used_at: Option<Timestamp>,
+    last_used_at: Option<DateTime>,
     last_used_ip: Option<IpAddr>,
 }
 
@@ -71,8 +64,7 @@ struct PreviousSecretBody<'a> {
     /// Its last four characters; empty if they weren't kept.
     hint: &'a str,
     /// The instant from which it is refused.
-    #[schemars(with = "DateTime")]
-    valid_until: Timestamp,
+    valid_until: DateTime,
 }
 
 impl<'a> From<&'a Token> for TokenBody<'a> {
@@ -86,28 +78,28 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
             name: &token.name,
             description: &token.description,
             auto_purge: token.auto_purge,
-            purge_at: token.purge_at,
+            purge_at: token.purge_at.map(DateTime),
             scope: &token.scope,
             allowed_cidrs: &token.allowed_cidrs,
             status: token.status(),
             hint: &token.hint,
             version: token.version,
-            created_at: token.created_at,
+            created_at: DateTime(token.created_at),
             created_by: &token.created_by,
-            updated_at: token.updated_at,
+            updated_at: DateTime(token.updated_at),
             updated_by: &token.updated_by,
-            revoked_at: revocation.map(|revocation| revocation.at),
+            revoked_at: revocation.map(|revocation| DateTime(revocation.at)),
             revoked_by: revocation.map(|revocation| &revocation.by),
             revocation_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
-            compromised_at: token.compromised.map(|ended| ended.at),
+            compromised_at: token.compromised.map(|ended| DateTime(ended.at)),
             previous_secret: token
                 .previous_secret
                 .as_ref()
                 .map(|previous| PreviousSecretBody {
                     hint: &previous.hint,
-                    valid_until: previous.valid_until,
+                    valid_until: DateTime(previous.valid_until),
                 }),
-            last_used_at: token.last_use.map(|used| used.at),
+            last_used_at: token.last_use.map(|used| DateTime(used.at)),
             last_used_ip: token.last_use.map(|used| used.ip),
         }
     }

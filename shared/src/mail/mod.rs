@@ -20,6 +20,7 @@ use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Action, AuditRecord, Change, Source};
 use crate::domain::id::AccountId;
 use crate::domain::ports::{Handover, Mail, PortError, SendMail};
+use crate::domain::time::rfc3339;
 
 pub use notify::Notifier;
 
@@ -142,7 +143,7 @@ pub fn compose(
         token_id: record.token_id.as_str(),
         hint: &record.token_hint,
         who,
-        when: record.time.to_string(),
+        when: rfc3339(record.time),
         ip: record.origin.ip.map(|ip| ip.to_string()),
         client: record.origin.user_agent.as_deref(),
         source: source(record.origin.source),

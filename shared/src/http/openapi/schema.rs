@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::domain::auto_purge::AutoPurge;
@@ -10,6 +12,7 @@ use crate::domain::id::PLATFORM_ID;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::resource::ResourceType;
 use crate::domain::scope::MAX_SCOPE_IDS;
+use crate::domain::time::rfc3339;
 use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_GRACE_SECONDS, MAX_NAME, MAX_REASON};
 
 /// A field of a request's body.
@@ -169,9 +172,15 @@ pub(super) fn gateway_message() -> Value {
     })
 }
 
-/// The schema of a moment, for fields of types that know no schemas.
+/// A moment in an answer: the one way in which the API writes times.
 #[derive(Debug, Clone, Copy)]
-pub enum DateTime {}
+pub struct DateTime(pub Timestamp);
+
+impl Serialize for DateTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(self.0))
+    }
+}
 
 impl JsonSchema for DateTime {
     fn schema_name() -> Cow<'static, str> {
