@@ -113,7 +113,7 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
             "name": "Warehouse sync",
             "description": "Kept in the warehouse's vault",
             "autoPurge": "30d",
-            "purgeAt": "2026-12-23T10:00:00Z",
+            "purgeAt": "2026-12-23T10:00:00.000Z",
             "scope": {
                 "type": "custom",
                 "connections": [],
@@ -200,7 +200,7 @@ async fn the_creation_is_on_record_with_who_where_and_what() {
             ("kind", "account"),
             ("description", "Kept in the warehouse's vault"),
             ("autoPurge", "30d"),
-            ("purgeAt", "2026-12-23T10:00:00Z"),
+            ("purgeAt", "2026-12-23T10:00:00.000Z"),
             ("scope", "custom"),
             ("scope.exports", "exp_orders"),
             ("scope.imports", "imp_stock"),
@@ -439,10 +439,10 @@ async fn kind_and_lifetime_are_of_those_offered() {
         Value::Null,
         json!("2026-11-23T11:00:00.000Z"),
         json!("2026-11-23T14:00:00.000Z"),
-        json!("2026-11-24T10:00:00Z"),
-        json!("2026-11-27T10:00:00Z"),
-        json!("2026-12-03T10:00:00Z"),
-        json!("2026-12-23T10:00:00Z"),
+        json!("2026-11-24T10:00:00.000Z"),
+        json!("2026-11-27T10:00:00.000Z"),
+        json!("2026-12-03T10:00:00.000Z"),
+        json!("2026-12-23T10:00:00.000Z"),
     ];
     assert_eq!(purges.await, expected);
 }

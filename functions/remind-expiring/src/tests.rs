@@ -83,7 +83,7 @@ async fn a_warning_says_which_token_ends_when_and_that_it_was_the_system() {
     assert_eq!(record.origin.source, Source::System);
     assert_eq!(record.origin.actor, Actor::system());
     assert_eq!(record.origin.request_id, event().id);
-    let end = Some("2026-12-23T10:00:00Z".to_owned());
+    let end = Some("2026-12-23T10:00:00.000Z".to_owned());
     let changes = [Change::new("purgeAt", end.clone(), end)];
     assert_eq!(record.changes, changes);
     // The token itself is as it was.
