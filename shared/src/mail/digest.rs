@@ -85,7 +85,7 @@ pub(super) fn compose(
 fn row(held: &HeldMail) -> Row<'_> {
     let name = one_line(&held.who.name);
     Row {
-        when: held.time.to_string(),
+        when: rfc3339(held.time),
         what: what(held.action),
         token: one_line(&held.token_name),
         token_id: held.token_id.as_str(),
