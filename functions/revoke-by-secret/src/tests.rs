@@ -193,12 +193,7 @@ async fn a_form_in_another_charset_is_not_read() {
 async fn what_is_no_good_secret_is_answered_the_same_and_changes_nothing() {
     let (engine, _) = engine().await;
     let before = engine.dump().await;
-    for token in [
-        text(9),
-        "nonsense".into(),
-        wrongly_summed(),
-        "%FF".into(),
-    ] {
+    for token in [text(9), "nonsense".into(), wrongly_summed(), "%FF".into()] {
         done(&call(&engine, &revoke_text(&token)).await);
     }
     // The grace period of the replaced secret is over.

@@ -329,17 +329,14 @@ impl ApiError {
         }
     }
 
-    /// The response, after logging what the caller doesn't get to see.
-    pub fn respond(&self, request_id: &str) -> Response<Body> {
-        if let Some(internal) = self.internal() {
-            tracing::error!(code = self.code(), error = internal, "request failed");
-        }
+    /// What the body says.
+    fn problem<'a>(&'a self, request_id: &'a str) -> Problem<'a> {
         let errors: &[FieldError] = if let Self::Validation(errors) = self {
             errors
         } else {
             &[]
         };
-        let problem = Problem {
+        Problem {
             kind: "about:blank",
             title: self.title(),
             status: self.status(),
@@ -349,7 +346,30 @@ impl ApiError {
             error_description: self.is_oauth().then(|| self.detail()),
             errors,
             request_id,
+        }
+    }
+
+    /// A body as it may look, for the API's description.
+    pub(super) fn example(&self) -> serde_json::Value {
+        let failures = vec![FieldError::new("name", "required", "is required")];
+        let error = match self {
+            Self::Validation(_) => &Self::Validation(failures),
+            Self::MalformedJson(_) => &Self::MalformedJson("the body is not a JSON object".into()),
+            Self::DuplicateKey(_) => &Self::DuplicateKey("`scope` is given more than once".into()),
+            Self::InvalidRequest(_) => {
+                &Self::InvalidRequest("the parameter `token` is missing".into())
+            }
+            other => other,
         };
+        serde_json::to_value(error.problem("JKJaXmPLvHcESHA=")).unwrap_or_default()
+    }
+
+    /// The response, after logging what the caller doesn't get to see.
+    pub fn respond(&self, request_id: &str) -> Response<Body> {
+        if let Some(internal) = self.internal() {
+            tracing::error!(code = self.code(), error = internal, "request failed");
+        }
+        let problem = self.problem(request_id);
         let mut response = Response::builder()
             .status(self.status())
             .header(CONTENT_TYPE, self.media_type())

@@ -8,6 +8,7 @@ use crate::domain::audit::Action;
 use crate::domain::budget::Window;
 use crate::domain::mailing::{Digest, HeldMail};
 use crate::domain::ports::{Mail, PortError};
+use crate::domain::time::rfc3339;
 
 /// The most that one mail lists: far below what SES takes, and more than an hour has as a rule.
 const MAX_LISTED: usize = 5_000;

@@ -309,6 +309,16 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                 .expect(&call.form("token_type_hint=access"), (400, code))
                 .await;
         }
+        "token_required" => {
+            let call = call.header("authorization", "");
+            world.expect(&call, (401, code)).await;
+        }
+        "duplicate_key" => {
+            let text = "{\"a\": {\"name\": 1, \"name\": 2}}";
+            let call = call.text(text).header("content-type", "application/json");
+            let answer = world.expect(&call, (400, code)).await;
+            assert!(answer.text.contains("`name`"), "{}", answer.text);
+        }
         "insufficient_scope" => {
             let narrow = world.active("acme", AutoPurge::Never).await;
             let token = format!("/v1/accounts/acme/tokens/{}", narrow.token.id);
@@ -330,8 +340,22 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         }
         "token_not_found" => token_not_found(world, operation, call).await,
         "unsupported_media_type" => {
-            let call = call.text("{}").header("content-type", "text/plain");
-            world.expect(&call, (415, code)).await;
+            let form = "application/x-www-form-urlencoded";
+            let takes_forms = !world.description.body(operation, form).is_null();
+            let taken = if takes_forms {
+                form
+            } else {
+                "application/json"
+            };
+            let call = call.text("{}");
+            let other = call
+                .clone()
+                .header("content-type", &format!("{taken}; charset=latin1"));
+            world.expect(&other, (415, code)).await;
+            if !takes_forms {
+                let other = call.header("content-type", "text/plain");
+                world.expect(&other, (415, code)).await;
+            }
         }
         "validation_failed" => {
             let unknown = json!({"unknown": true});
@@ -531,8 +555,7 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
     let mut described = 0;
     for operation in operations() {
         let operation = operation.name();
-        let body = &world.description.operation(operation)["requestBody"];
-        let schema = &body["content"]["application/json"]["schema"];
+        let schema = world.description.body(operation, "application/json");
         if schema.is_null() {
             continue;
         }
@@ -571,6 +594,129 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
         valid.len(),
         "an operation with a body is missing"
     );
+}
+
+/// Every schema that stands somewhere in a value, with where.
+fn schemas<'a>(value: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(members) => {
+            found.push((path.to_owned(), value));
+            for (name, member) in members {
+                if !matches!(name.as_str(), "example" | "examples" | "mapping") {
+                    schemas(member, &format!("{path}/{name}"), found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                schemas(item, &format!("{path}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_description_is_one_that_programs_make_clients_of() {
+    let document = Description::of_the_code();
+    let mut found = Vec::new();
+    schemas(&document, "#", &mut found);
+    for (path, schema) in &found {
+        assert!(
+            schema["const"].is_null(),
+            "{path} is a constant: say `enum`"
+        );
+        if let Some(words) = schema["enum"].as_array() {
+            assert!(
+                schema["type"].is_string() || schema["type"].is_array(),
+                "{path}"
+            );
+            let unique: BTreeSet<_> = words.iter().map(ToString::to_string).collect();
+            assert_eq!(unique.len(), words.len(), "{path}");
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            assert!(target.is_some(), "{path}: {reference} leads nowhere");
+        }
+    }
+    let tags: BTreeSet<_> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| &tag["name"])
+        .map(ToString::to_string)
+        .collect();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let name = &operation["operationId"];
+            for text in ["summary", "description"] {
+                assert!(
+                    operation[text]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty()),
+                    "{name}"
+                );
+            }
+            for tag in operation["tags"].as_array().unwrap() {
+                assert!(tags.contains(&tag.to_string()), "{name}: {tag}");
+            }
+            for content in operation["requestBody"]["content"]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                assert!(
+                    content.1["schema"]["$ref"].is_string(),
+                    "{name} has a body without a name"
+                );
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let is_error = status.as_str() >= "400";
+                assert_eq!(response["$ref"].is_string(), is_error, "{name} {status}");
+                for content in response["content"].as_object().into_iter().flatten() {
+                    let named = content.1["schema"]["$ref"].is_string() || content.0 == "text/csv";
+                    assert!(named, "{name} {status} has a body without a name");
+                }
+            }
+        }
+    }
+    for server in document["servers"].as_array().unwrap() {
+        assert!(server["url"].is_string() && server["description"].is_string());
+    }
+}
+
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let description = Description::new(Description::of_the_code());
+    let document = description.document();
+    let mut found = Vec::new();
+    schemas(document, "#", &mut found);
+    let mut held = 0;
+    for (path, value) in &found {
+        let schema = &value["schema"];
+        let of_content = std::iter::once(&value["example"])
+            .filter(|example| !example.is_null() && schema.is_object());
+        let named = value["examples"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, example)| &example["value"]);
+        let of_schema = value["examples"].as_array().into_iter().flatten();
+        let examples = of_content
+            .chain(named)
+            .map(|example| (schema, example))
+            .chain(of_schema.map(|example| (*value, example)));
+        for (schema, example) in examples {
+            held += 1;
+            let errors: Vec<_> = description
+                .validator(schema)
+                .iter_errors(example)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{path}: {errors:?}\n{example:#}");
+        }
+    }
+    assert!(held > 50, "only {held} examples");
 }
 
 #[tokio::test]

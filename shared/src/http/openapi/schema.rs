@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::components::reference;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::PLATFORM_ID;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
@@ -24,6 +25,15 @@ pub struct Property {
 }
 
 impl Property {
+    /// Taking `null` for nothing, if it may be left out.
+    #[must_use]
+    pub(super) fn or_null(mut self) -> Self {
+        if !self.required {
+            self.schema = nullable(self.schema);
+        }
+        self
+    }
+
     /// With that text for people.
     #[must_use]
     pub fn describe(mut self, text: &str) -> Self {
@@ -82,7 +92,10 @@ pub fn one_of<const N: usize>(words: [&'static str; N]) -> Value {
 
 /// A schema that also allows `null`.
 #[must_use]
-pub fn nullable(schema: Value) -> Value {
+pub fn nullable(mut schema: Value) -> Value {
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.push(Value::Null);
+    }
     let kind = json!([schema.get("type"), "null"]);
     with(schema, "type", kind)
 }
@@ -130,21 +143,68 @@ pub fn cidrs() -> Value {
 
 /// A scope: full access, or lists.
 pub fn scope() -> Value {
-    let full = object([required("type", json!({"const": "full"}))]);
-    let list = json!({"type": "array", "items": platform_id()});
-    let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
-    let custom = [required("type", json!({"const": "custom"}))];
-    let custom = object(custom.into_iter().chain(lists));
-    json!({
-        "type": "object",
-        "description": format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one."),
-        "oneOf": [full, custom],
-    })
+    reference("ScopeRequest")
+}
+
+/// The schemas of scopes, in requests and in answers, by name.
+pub(super) fn scopes() -> [(&'static str, Value); 5] {
+    let kind = |name| required("type", json!({"type": "string", "enum": [name]}));
+    let list = json!({"type": "array", "uniqueItems": true, "items": platform_id()});
+    let lists = |field: fn(&'static str, Value) -> Property, list: Value| {
+        ResourceType::ALL.map(|kind| field(kind.collection(), list.clone()))
+    };
+    let full = object([kind("full")]);
+    let custom = object(
+        [kind("custom")]
+            .into_iter()
+            .chain(lists(required, list.clone())),
+    );
+    // A list may name a resource twice; it counts once.
+    let list = nullable(json!({"type": "array", "items": platform_id()}));
+    let wanted = object([kind("custom")].into_iter().chain(lists(optional, list)));
+    let either = |text: String, custom: &str| {
+        json!({
+            "description": text,
+            "oneOf": [reference("FullScope"), reference(custom)],
+            "discriminator": {"propertyName": "type", "mapping": {
+                "full": "#/components/schemas/FullScope",
+                "custom": format!("#/components/schemas/{custom}"),
+            }},
+        })
+    };
+    let text = format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one.");
+    [
+        (
+            "FullScope",
+            with(
+                full,
+                "description",
+                "Everything that the token's kind allows.",
+            ),
+        ),
+        (
+            "CustomScope",
+            with(custom, "description", "Only what is listed."),
+        ),
+        (
+            "CustomScopeRequest",
+            with(
+                wanted,
+                "description",
+                "Only what is listed; at least one id.",
+            ),
+        ),
+        (
+            "Scope",
+            either("What a token may reach.".into(), "CustomScope"),
+        ),
+        ("ScopeRequest", either(text, "CustomScopeRequest")),
+    ]
 }
 
 /// A merge patch of a scope.
 pub fn patched_scope() -> Value {
-    let list = json!({"type": "array", "items": platform_id()});
+    let list = nullable(json!({"type": "array", "items": platform_id()}));
     let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
     let kind = optional("type", one_of(["full", "custom"]));
     let scope = object([kind].into_iter().chain(lists));
