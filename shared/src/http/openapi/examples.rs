@@ -34,7 +34,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
 
 const ID: &str = "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-/// Of a secret's form, but for the sum at its end: no scanner and no reader takes it for one.
+/// Not of a secret's form: no scanner and no reader takes it for one.
 const SECRET: &str = "lka_…";
 
 fn person() -> Value {
@@ -86,6 +86,7 @@ fn record() -> Value {
         "resource": {"type": "apiToken", "id": ID, "name": "Warehouse sync"},
         "changes": [{"field": "name", "old": "Warehouse", "new": "Warehouse sync"}],
         "ip": "192.0.2.1",
+        "assertedIp": null,
         "userAgent": "curl/8.5.0",
         "requestId": "JKJaXmPLvHcESHA=",
     })
