@@ -4,7 +4,6 @@ use lambda_http::{Body, Request, Response};
 use latchkey::app::revoke::{Revoked, revoke};
 use latchkey::domain::audit::Action;
 use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken};
-use latchkey::domain::token::MAX_REASON;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
@@ -48,7 +47,7 @@ pub async fn handle(
 
 fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
     let mut fields = Fields::of_optional(request)?;
-    let reason = fields.text("reason", 0..=MAX_REASON);
+    let reason = fields.reason();
     fields.finish()?;
     Ok(reason.filter(|reason| !reason.is_empty()))
 }

@@ -13,6 +13,7 @@ use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
 };
 use latchkey::domain::resource::ResourceRef;
+use latchkey::domain::text::redact;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,7 +49,7 @@ pub async fn handle(
             event.r#type = kind,
             "set an event aside that does not parse"
         );
-        return dead_letters.set_aside(message.to_string()).await;
+        return dead_letters.set_aside(redact(&message.to_string())).await;
     };
     let Some(time) = EventTime::heard(event.time, system.now()) else {
         let account = event.detail.account();
@@ -59,17 +60,17 @@ pub async fn handle(
             account.id = %account,
             "set an event aside that is dated ahead of now",
         );
-        return dead_letters.set_aside(message.to_string()).await;
+        return dead_letters.set_aside(redact(&message.to_string())).await;
     };
     match event.detail {
-        Detail::AccountUpserted(account) => store.put_account(&account, time).await,
+        Detail::AccountUpserted(account) => store.put_account(&account.mended(), time).await,
         Detail::AccountDeleted(account) => {
             if store.delete_account(&account.id, time).await? {
                 revoke_all(store, system, &account.id, &event.id).await?;
             }
             Ok(())
         }
-        Detail::ResourceUpserted(resource) => store.put_resource(&resource, time).await,
+        Detail::ResourceUpserted(resource) => store.put_resource(&resource.mended(), time).await,
         Detail::ResourceDeleted(gone) => {
             let name = ResourceRef {
                 kind: gone.kind,

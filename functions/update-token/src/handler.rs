@@ -67,6 +67,8 @@ async fn read_patch(
             fields.fail(field, "required", "can't be removed");
         }
     }
+    fields.drop_same("name", &token.name);
+    fields.drop_same("description", &token.description);
     let patch = Patch {
         name: fields.name(),
         description: fields.description().or(no_description),

@@ -12,7 +12,8 @@ use crate::domain::policy::{Obligation, Owner};
 use crate::domain::ports::{
     Clock, Entropy, GetResources, PortError, Recall, RecallSecret, RecordUse, Use,
 };
-use crate::domain::secret::{PlainSecret, redact};
+use crate::domain::secret::PlainSecret;
+use crate::domain::text::recorded;
 use crate::domain::token::LastUse;
 use crate::domain::verification::{
     Decision, MAX_SEEN_ADDRESSES, Presentation, Refusal, SecretRecord, Sighting, UsedFrom, decide,
@@ -41,6 +42,9 @@ pub struct Client<'a> {
     /// The request, for finding it in the logs.
     pub request_id: &'a str,
 }
+
+/// How much of a request's id a record keeps, in characters: behind the tower layer, strangers choose it.
+const MAX_REQUEST_ID: usize = 256;
 
 /// How often a use is tried again that collides with another one of the same secret.
 const ATTEMPTS: usize = 8;
@@ -292,7 +296,7 @@ async fn record_refusal(
         token.id = %secret.token_id,
         ip = %bearer.ip,
         asserted_ip = bearer.asserted.map(tracing::field::display),
-        request_id = redact(bearer.client.request_id),
+        request_id = recorded(bearer.client.request_id, MAX_REQUEST_ID),
         refusal = refusal.as_str(),
         "a known secret was refused"
     );
@@ -352,7 +356,7 @@ fn record(
             actor: Actor::token(&secret.token_id, &secret.token_name),
             ip: Some(bearer.ip.to_canonical()),
             user_agent: bearer.client.user_agent.map(kept_user_agent),
-            request_id: redact(bearer.client.request_id),
+            request_id: recorded(bearer.client.request_id, MAX_REQUEST_ID),
         },
         asserted_ip: bearer.asserted.map(|ip| ip.to_canonical()),
         token_id: secret.token_id.clone(),

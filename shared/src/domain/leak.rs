@@ -1,7 +1,8 @@
 //! Secrets that a scanner found in public.
 
 use super::audit::Change;
-use super::secret::{SecretHash, redact};
+use super::secret::SecretHash;
+use super::text::recorded;
 
 /// How much of a find's URL an audit record keeps, in characters.
 pub const MAX_URL: usize = 2_048;
@@ -32,12 +33,7 @@ impl Find {
         ]
         .into_iter()
         .filter(|(_, text, _)| !text.is_empty())
-        .map(|(field, text, most)| {
-            // In this order: without its control characters a text may have a secret that it had not before.
-            let text: String = text.chars().filter(|c| !c.is_control()).collect();
-            let text = redact(&text).chars().take(most).collect();
-            Change::new(field, None, Some(text))
-        })
+        .map(|(field, text, most)| Change::new(field, None, Some(recorded(text, most))))
         .collect()
     }
 }
@@ -62,7 +58,7 @@ mod tests {
         let changes = find(&url, &"c".repeat(100)).changes();
         let of = |index: usize| changes[index].new.clone().unwrap();
         assert!(
-            of(0).starts_with("https://example.com/lka_[redacted]éé"),
+            of(0).starts_with(r"https://example.com/lka_[redacted]\r\néé"),
             "{}",
             of(0)
         );

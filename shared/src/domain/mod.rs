@@ -16,6 +16,7 @@ pub mod ports;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod text;
 pub mod time;
 pub mod token;
 pub mod upkeep;

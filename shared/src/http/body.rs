@@ -14,10 +14,9 @@ use super::{ApiError, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
-
 use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
-use crate::domain::secret::redact;
-use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, Token};
+use crate::domain::text::{InvalidText, Text, contains_secret, recorded};
+use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, MAX_REASON, Token};
 use crate::domain::validation::FieldError;
 
 /// The largest body, in bytes.
@@ -148,47 +147,37 @@ impl Fields {
         number
     }
 
-    /// Takes a text of a length, in characters.
-    pub fn text(&mut self, field: &str, length: RangeInclusive<usize>) -> Option<String> {
-        match self.take(field)? {
-            Value::String(text) => self.check_text(field, text, length),
-            _ => {
-                self.fail(field, "wrong_type", "must be a string");
+    /// Takes a text of a kind, of at most so many characters.
+    fn text(&mut self, field: &str, kind: Text, most: usize) -> Option<String> {
+        let Value::String(text) = self.take(field)? else {
+            self.fail(field, "wrong_type", "must be a string");
+            return None;
+        };
+        let path = format!("{}{field}", self.path);
+        match kind.check(&text, most) {
+            Ok(text) => Some(text),
+            Err(invalid) => {
+                self.errors.push(invalid.of(&path));
                 None
             }
         }
     }
 
-    fn check_text(
-        &mut self,
-        field: &str,
-        text: String,
-        length: RangeInclusive<usize>,
-    ) -> Option<String> {
-        let characters = text.chars().count();
-        if characters > *length.end() {
-            let most = length.end();
-            self.fail(
-                field,
-                "too_long",
-                format!("has {characters} characters, {most} at most"),
-            );
-            None
-        } else if *length.start() > 0 && text.trim().is_empty() {
-            self.fail(field, "required", "must not be empty");
-            None
-        } else if text
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
-            self.fail(
-                field,
-                "invalid_characters",
-                "must not contain control characters",
-            );
-            None
-        } else {
-            Some(text)
+    /// Adds a failure if a value holds a secret, and answers whether it does.
+    fn fail_secret(&mut self, field: &str, value: &Value) -> bool {
+        let found = value.as_str().is_some_and(contains_secret);
+        if found {
+            let path = format!("{}{field}", self.path);
+            self.errors.push(InvalidText::ContainsSecret.of(&path));
+        }
+        found
+    }
+
+    /// Drops a field whose text is what it is already. Such a text may be older than the rules for texts, and
+    /// must not stand in the way of a change of something else.
+    pub fn drop_same(&mut self, field: &str, current: &str) {
+        if self.object.get(field).and_then(Value::as_str) == Some(current) {
+            self.object.remove(field);
         }
     }
 
@@ -200,6 +189,9 @@ impl Fields {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(field)?;
+        if self.fail_secret(field, &value) {
+            return None;
+        }
         let choice = value.as_str().and_then(parse);
         if choice.is_none() {
             self.fail(field, "invalid_value", format!("must be {expected}"));
@@ -224,17 +216,17 @@ impl Fields {
 
     /// Takes a token's name.
     pub fn name(&mut self) -> Option<String> {
-        let name = self.text("name", 1..=MAX_NAME)?;
-        if name.contains(['\n', '\r', '\t']) {
-            self.fail("name", "invalid_characters", "must be a single line");
-            return None;
-        }
-        Some(name)
+        self.text("name", Text::Name, MAX_NAME)
     }
 
     /// Takes a token's description.
     pub fn description(&mut self) -> Option<String> {
-        self.text("description", 0..=MAX_DESCRIPTION)
+        self.text("description", Text::Paragraphs, MAX_DESCRIPTION)
+    }
+
+    /// Takes the reason for a revocation.
+    pub fn reason(&mut self) -> Option<String> {
+        self.text("reason", Text::Paragraphs, MAX_REASON)
     }
 
     /// Takes a lifetime.
@@ -348,6 +340,9 @@ impl Fields {
         };
         let mut ids = BTreeSet::new();
         for (index, value) in values.iter().enumerate() {
+            if self.fail_secret(&format!("{field}.{index}"), value) {
+                continue;
+            }
             match value.as_str().and_then(|id| id.parse().ok()) {
                 Some(id) => {
                     ids.insert(id);
@@ -364,7 +359,7 @@ impl Fields {
             .into_iter()
             .map(|(field, _)| field)
         {
-            self.fail(&field, "unknown_field", "is not a field here");
+            self.fail(&shown(&field), "unknown_field", "is not a field here");
         }
     }
 
@@ -398,7 +393,7 @@ fn whole(value: &Value) -> Option<i64> {
 
 /// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
 pub(super) fn shown(name: &str) -> String {
-    redact(name).chars().take(MAX_SHOWN).collect()
+    recorded(name, MAX_SHOWN)
 }
 
 /// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,

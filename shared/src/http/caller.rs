@@ -140,13 +140,9 @@ impl Caller {
         })
     }
 
-    /// The caller as audit records name him.
+    /// The caller as audit records name them.
     pub fn actor(&self) -> Actor {
-        Actor {
-            id: self.member.id.to_string(),
-            email: Some(self.member.email.clone()),
-            name: self.member.name.clone(),
-        }
+        Actor::member(&self.member)
     }
 
     /// Where the request came from, for its audit record.

@@ -7,16 +7,19 @@ use super::ApiError;
 use super::page::MAX_BYTES;
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::AuditId;
+use crate::domain::text::lines;
 use crate::domain::time::rfc3339;
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 15] = [
     "Time",
     "Source",
     "User",
     "E-mail",
+    "User ID",
+    "User type",
     "Resource",
     "Name",
-    "ID",
+    "Token ID",
     "Action",
     "Field",
     "Old value",
@@ -66,6 +69,8 @@ fn rows(record: &AuditRecord) -> String {
                 record.origin.source.as_str(),
                 &record.origin.actor.name,
                 record.origin.actor.email.as_deref().unwrap_or_default(),
+                &record.origin.actor.id,
+                record.origin.actor.kind.as_str(),
                 "apiToken",
                 &record.token_name,
                 record.token_id.as_str(),
@@ -97,14 +102,39 @@ fn push_row(csv: &mut String, cells: &[&str]) {
             csv.push(',');
         }
         csv.push('"');
-        // Names and user agents come from strangers: a spreadsheet must not run them as formulas.
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            csv.push('\'');
-        }
-        csv.push_str(&cell.replace('"', "\"\""));
+        csv.push_str(&disarmed(&lines(cell)).replace('"', "\"\""));
         csv.push('"');
     }
     csv.push_str("\r\n");
+}
+
+/// A cell that no spreadsheet runs as a formula: names and user agents come from strangers.
+///
+/// An apostrophe goes before whatever could begin one: at the cell's start, and behind what a program could take
+/// for the start of another (where the semicolon separates cells, quotation marks don't hold a comma's together).
+/// Spaces and quotation marks before the formula hide nothing, nor do full-width signs.
+fn disarmed(cell: &str) -> String {
+    const ENDS: [char; 5] = ['\n', '\r', '\t', ';', ','];
+    let mut disarmed = String::with_capacity(cell.len());
+    let mut rest = cell;
+    loop {
+        let start = rest.trim_start_matches(|c: char| {
+            c.is_whitespace() && !ENDS.contains(&c) || "\"'`“”‘’".contains(c)
+        });
+        if start.starts_with([
+            '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}',
+        ]) || rest.starts_with(['\t', '\r'])
+        {
+            disarmed.push('\'');
+        }
+        let Some(end) = rest.find(ENDS) else {
+            disarmed.push_str(rest);
+            return disarmed;
+        };
+        let (cell, next) = rest.split_at(end + 1);
+        disarmed.push_str(cell);
+        rest = next;
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +167,54 @@ mod tests {
         let mut record = testing::audit(Action::View, &testing::token(), testing::now(), 1);
         record.token_name = "=HYPERLINK(\"http://evil.example\")".into();
         assert!(csv(&[record]).contains("\"'=HYPERLINK(\"\"http://evil.example\"\")\""));
+        for (cell, shown) in [
+            ("=1", "'=1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\t=1", "'\t'=1"),
+            ("\r=1", "'\r'=1"),
+            ("  =1", "'  =1"),
+            ("\"=1", "'\"=1"),
+            ("\"\" =1", "'\"\" =1"),
+            ("'=1", "''=1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\u{ff20}SUM(1)", "'\u{ff20}SUM(1)"),
+            ("a\n=1", "a\n'=1"),
+            ("a;=1", "a;'=1"),
+            ("a, =1", "a,' =1"),
+            ("a\n\n=1", "a\n\n'=1"),
+        ] {
+            assert_eq!(disarmed(cell), shown);
+        }
+        for cell in [
+            "",
+            "a",
+            "a = b",
+            "a-b",
+            "a\nb",
+            "x@y.example",
+            "10.0.0.0/8, 2001:db8::/32",
+        ] {
+            assert_eq!(disarmed(cell), cell);
+        }
+    }
+
+    #[test]
+    fn a_row_says_who_acted_beyond_names() {
+        let token = testing::token();
+        let mut record = testing::audit(Action::Access, &token, testing::now(), 1);
+        record.origin.actor = crate::domain::audit::Actor::token(&token.id, "Olive Owner");
+        record.token_name = "Olive\u{202e}\u{2028}\u{1b}[2J Owner".into();
+        let csv = csv(&[record]);
+        let row = csv.lines().nth(1).unwrap();
+        let who = format!("\"Olive Owner\",\"\",\"{}\",\"token\"", token.id);
+        assert!(row.contains(&who), "{row}");
+        assert!(
+            row.contains("Olive[U+202E][U+2028][U+001B][2J Owner"),
+            "{row}"
+        );
     }
 
     #[test]

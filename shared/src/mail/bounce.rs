@@ -2,7 +2,8 @@
 
 use askama::Template;
 
-use super::digest::one_line;
+use super::MAX_SUBJECT_NAME;
+use super::value::{Shown, Who};
 use crate::domain::account::{Account, Member};
 use crate::domain::mailing::Undeliverable;
 use crate::domain::ports::{Mail, PortError};
@@ -16,10 +17,9 @@ struct Text<'a>(&'a View);
 struct Html<'a>(&'a View);
 
 struct View {
-    recipient: String,
-    account: String,
-    name: String,
-    address: String,
+    recipient: Shown,
+    account: Shown,
+    who: Who,
     reason: &'static str,
 }
 
@@ -36,10 +36,9 @@ pub(super) fn compose(
     let broken =
         |error: askama::Error| PortError::Broken(format!("a mail doesn't render: {error}"));
     let view = View {
-        recipient: one_line(&recipient.name),
-        account: one_line(&account.name),
-        name: one_line(&concerned.name),
-        address: one_line(&concerned.email),
+        recipient: Shown::of(&recipient.name),
+        account: Shown::of(&account.name),
+        who: Who::member(concerned),
         reason: match why {
             Undeliverable::Bounced => {
                 "The mail server of this address says that there is no such address."
@@ -52,7 +51,7 @@ pub(super) fn compose(
         to: recipient.email.clone(),
         subject: format!(
             "[{}] A colleague gets no mails about API tokens any more",
-            view.account
+            Shown::cut(&account.name, MAX_SUBJECT_NAME).text()
         ),
         text: Text(&view).render().map_err(broken)?,
         html: Html(&view).render().map_err(broken)?,

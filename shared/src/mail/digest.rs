@@ -2,9 +2,10 @@
 
 use askama::Template;
 
-use super::Console;
+use super::value::{Shown, Who};
+use super::words::predicate_of;
+use super::{Console, MAX_SUBJECT_NAME};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::Action;
 use crate::domain::budget::Window;
 use crate::domain::mailing::{Digest, HeldMail};
 use crate::domain::ports::{Mail, PortError};
@@ -22,8 +23,8 @@ struct Text<'a>(&'a View<'a>);
 struct Html<'a>(&'a View<'a>);
 
 struct View<'a> {
-    recipient: String,
-    account: String,
+    recipient: Shown,
+    account: Shown,
     from: String,
     to: String,
     count: usize,
@@ -35,10 +36,10 @@ struct View<'a> {
 struct Row<'a> {
     when: String,
     what: &'static str,
-    token: String,
+    token: Shown,
     token_id: &'a str,
-    hint: &'a str,
-    who: String,
+    hint: Shown,
+    who: Who,
     ip: Option<String>,
 }
 
@@ -59,10 +60,10 @@ pub(super) fn compose(
     let mut mails = Vec::with_capacity(parts.len());
     for (number, part) in (1..).zip(&parts) {
         let view = View {
-            recipient: one_line(&recipient.name),
-            account: one_line(&account.name),
-            from: digest.hour.to_string(),
-            to: Window::of(digest.hour).end.to_string(),
+            recipient: Shown::of(&recipient.name),
+            account: Shown::of(&account.name),
+            from: rfc3339(digest.hour),
+            to: rfc3339(Window::of(digest.hour).end),
             count: held.len(),
             part: (parts.len() > 1).then_some((number, parts.len())),
             rows: part.iter().map(row).collect(),
@@ -73,7 +74,7 @@ pub(super) fn compose(
             to: recipient.email.clone(),
             subject: format!(
                 "[{}] {} more events of API tokens",
-                view.account,
+                Shown::cut(&account.name, MAX_SUBJECT_NAME).text(),
                 held.len()
             ),
             text: Text(&view).render().map_err(broken)?,
@@ -84,55 +85,21 @@ pub(super) fn compose(
 }
 
 fn row(held: &HeldMail) -> Row<'_> {
-    let name = one_line(&held.who.name);
     Row {
         when: rfc3339(held.time),
-        what: what(held.action),
-        token: one_line(&held.token_name),
+        what: predicate_of(held.action),
+        token: Shown::of(&held.token_name),
         token_id: held.token_id.as_str(),
-        hint: &held.token_hint,
-        who: match &held.who.email {
-            Some(email) => format!("{name} <{}>", one_line(email)),
-            None => name,
-        },
+        hint: Shown::of(&held.token_hint),
+        who: Who::of(&held.who),
         ip: held.ip.map(|ip| ip.to_string()),
     }
-}
-
-fn what(action: Action) -> &'static str {
-    match action {
-        Action::Create => "created",
-        Action::Update => "changed",
-        Action::View => "shown in plain text",
-        Action::Revoke => "revoked",
-        Action::Reactivate => "reactivated",
-        Action::Regenerate => "given a new secret",
-        Action::Delete => "deleted",
-        Action::Access => "used",
-        Action::Purge => "purged",
-        Action::Remind => "about to be purged",
-        Action::Leak => "reported as leaked",
-        Action::Retire => "rid of its replaced secret",
-        Action::Refused => "refused",
-        Action::Tamper => "changed in its audit log",
-    }
-}
-
-/// A text that adds no line, and turns no other around.
-pub(super) fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            c if c.is_control() => ' ',
-            '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' => ' ',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
-            c => c,
-        })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::audit::Action;
     use crate::testing::{acme, audit, now, token};
 
     fn held(count: u8, name: &str) -> Vec<HeldMail> {

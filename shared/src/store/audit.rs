@@ -14,7 +14,7 @@ use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
 use crate::domain::ports::{ListAudit, PortError, RecordAudit};
-use crate::domain::secret::redact;
+use crate::domain::text::redact;
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -209,5 +209,5 @@ fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
             .map_err(|error| PortError::Broken(format!("an attribute is no JSON: {error}")))?,
     };
     // Whoever writes to the table may have put anything there.
-    Ok(redact(&text).to_string())
+    Ok(redact(&text))
 }

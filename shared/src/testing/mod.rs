@@ -28,7 +28,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use crate::domain::audit::{Action, Actor, ActorType, AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::TokenId;
 use crate::domain::ports::{Clock, Entropy, EntropyError};
@@ -98,6 +98,7 @@ pub fn system_at(time: Timestamp) -> (FixedClock, System) {
 pub fn owner_actor() -> Actor {
     Actor {
         id: "owner-1".into(),
+        kind: ActorType::Member,
         email: Some("owner@acme.example".into()),
         name: "Olive Owner".into(),
     }
