@@ -5,8 +5,8 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::{DecryptSecret, GetSecret};
 use latchkey::domain::token::Status;
 use latchkey::testing::{
-    Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor,
-    system_at,
+    Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
+    plain_secret, system_at,
 };
 use serde_json::{Value, json};
 
@@ -376,9 +376,22 @@ async fn fields_that_only_the_service_sets_are_unknown() {
 async fn a_name_is_one_line_of_1_to_128_characters() {
     let body = |name: Value| account_token(json!({"name": name}));
     let long = [json!("x".repeat(129)), json!("x".repeat(10_000))];
-    let odd = ["two\nlines", "a\tb", "a\0b", "a\u{1b}[31mb", "a\u{85}b"];
+    let odd = [
+        "two\nlines",
+        "a\tb",
+        "a\0b",
+        "a\u{1b}[31mb",
+        "a\u{85}b",
+        "a\u{2028}b",
+        "a\u{202e}b",
+        "a\u{200b}b",
+        "a\u{e000}b",
+    ];
     for (code, names) in [
-        ("required", &[json!(""), json!(" \t\n ")][..]),
+        (
+            "required",
+            &[json!(""), json!(" \t\n "), json!("\u{3164}\u{200b}")][..],
+        ),
         ("too_long", &long),
         ("invalid_characters", &odd.map(Value::from)),
         ("wrong_type", &[json!(5), json!(["n"])]),
@@ -393,6 +406,62 @@ async fn a_name_is_one_line_of_1_to_128_characters() {
 }
 
 #[tokio::test]
+async fn texts_are_kept_in_one_form() {
+    let body = |name: &str| account_token(json!({"name": name, "description": name}));
+    let kept = accepted([body("Cafe\u{301}")], "name").await;
+    assert_eq!(kept, ["Caf\u{e9}"]);
+    let body = account_token(json!({"description": "a\r\nb\rc"}));
+    assert_eq!(accepted([body], "description").await, ["a\nb\nc"]);
+}
+
+#[tokio::test]
+async fn no_text_may_hold_a_secret() {
+    let secret = plain(&plain_secret());
+    let poison = format!("TOKEN_{secret}_prod");
+    let (name, description) = (
+        account_token(json!({"name": poison})),
+        account_token(json!({"description": format!("see\n{poison}")})),
+    );
+    let scope = json!({"type": "custom", "exports": ["exp_orders", secret]});
+    for (body, failure) in [
+        (name, "name"),
+        (description, "description"),
+        (account_token(json!({"kind": poison})), "kind"),
+        (account_token(json!({"autoPurge": poison})), "autoPurge"),
+        (
+            account_token(json!({"integrationId": secret})),
+            "integrationId",
+        ),
+        (account_token(json!({"scope": scope})), "scope.exports.1"),
+    ] {
+        let engine = Engine::with_accounts().await;
+        let answer = call(&engine, &custom_scope().body(&body)).await;
+        assert_eq!(
+            answer.failures(),
+            [(failure, "contains_secret")],
+            "{}",
+            answer.text
+        );
+        assert!(!answer.text.contains(&secret[4..]), "{}", answer.text);
+    }
+    // Nor may what nobody reads tell it back.
+    let engine = Engine::with_accounts().await;
+    let mut body = account_token(json!({}));
+    body[secret.as_str()] = json!(1);
+    let answer = call(&engine, &custom_scope().body(&body)).await;
+    assert_eq!(answer.status, 422);
+    assert!(!answer.text.contains(&secret[4..]), "{}", answer.text);
+    let event = custom_scope().header("idempotency-key", &secret);
+    let answer = call(&engine, &event).await;
+    assert_eq!(
+        answer.failures(),
+        [("Idempotency-Key", "contains_secret")],
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
 async fn a_description_has_up_to_1024_characters_and_may_have_lines() {
     let body = |text: Value| account_token(json!({"description": text}));
     refused_for(&[
@@ -404,10 +473,18 @@ async fn a_description_has_up_to_1024_characters_and_may_have_lines() {
             body(json!("\u{7}")),
             &[("description", "invalid_characters")],
         ),
+        (
+            body(json!("a\tb")),
+            &[("description", "invalid_characters")],
+        ),
+        (
+            body(json!("a\u{2028}b\u{202e}c")),
+            &[("description", "invalid_characters")],
+        ),
         (body(json!({})), &[("description", "wrong_type")]),
     ])
     .await;
-    let texts = [json!(""), json!("ä".repeat(1_024)), json!("a\r\n\tb")];
+    let texts = [json!(""), json!("ä".repeat(1_024)), json!("a\n\n b")];
     assert_eq!(
         accepted(texts.clone().map(body), "description").await,
         texts

@@ -325,22 +325,26 @@ async fn a_log_is_downloaded_as_csv() {
     assert_eq!(answer.header("content-disposition"), disposition);
     let id = &stored.token.id;
     let rows: Vec<_> = answer.text.split_terminator("\r\n").collect();
-    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent""#;
+    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent","User ID","User type""#;
     let start = r#""ui","Olive Owner","owner@acme.example","apiToken","Warehouse sync""#;
     let end = r#""192.0.2.1","tests""#;
-    let row = |time: &str, rest: &str| format!(r#""{time}",{start},"{id}",{rest},{end}"#);
+    let row = |time: &str, by: &str, rest: &str| {
+        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member""#)
+    };
     assert_eq!(
         rows,
         [
             header,
-            &row("2026-11-23T10:02:00.000Z", r#""view","","","""#),
+            &row("2026-11-23T10:02:00.000Z", "admin-1", r#""view","","","""#),
             // A spreadsheet must not run a name as a formula.
             &row(
                 "2026-11-23T10:01:00.000Z",
+                "owner-1",
                 r#""update","name","old","'=new()""#
             ),
             &row(
                 "2026-11-23T10:01:00.000Z",
+                "owner-1",
                 r#""update","description","","a ""b"", c""#
             ),
         ]

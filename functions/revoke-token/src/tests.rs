@@ -4,8 +4,8 @@ use latchkey::domain::audit::{Change, Source};
 use latchkey::domain::ports::GetSecret;
 use latchkey::domain::token::{Status, StoredToken, Token};
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, NoEntropy, acme, now, owner_actor, system_at, token,
-    token_at,
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, now, owner_actor, plain, plain_secret,
+    system_at, token, token_at,
 };
 use serde_json::{Value, json};
 
@@ -175,6 +175,14 @@ async fn a_body_that_is_not_understood_revokes_nothing() {
         (json!({"reason": "x".repeat(1_025)}), ("reason", "too_long")),
         (json!({"reason": 1}), ("reason", "wrong_type")),
         (json!({"reason": "\u{0}"}), ("reason", "invalid_characters")),
+        (
+            json!({"reason": "a\u{2029}b"}),
+            ("reason", "invalid_characters"),
+        ),
+        (
+            json!({"reason": plain(&plain_secret())}),
+            ("reason", "contains_secret"),
+        ),
         (json!({"why": "x"}), ("why", "unknown_field")),
     ] {
         let answer = call(&engine, &revoke().body(&body)).await;

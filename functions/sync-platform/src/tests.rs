@@ -12,7 +12,7 @@ use latchkey::domain::ports::{
 use latchkey::domain::resource::Resource;
 use latchkey::domain::token::{Status, StoredToken, Token};
 use latchkey::testing::{
-    Engine, acme, audit, globex, now, stored_token, system_at, token, token_at,
+    Engine, acme, audit, globex, now, plain, plain_secret, stored_token, system_at, token, token_at,
 };
 use serde_json::{Value, json};
 
@@ -208,6 +208,26 @@ async fn a_resource_becomes_known_and_unknown_again() {
     assert_eq!(resource(&engine).await.unwrap().integration_id, None);
     Bus::resource_deleted().reach(&engine).await;
     assert_eq!(resource(&engine).await, None);
+}
+
+#[tokio::test]
+async fn the_platforms_names_are_mended_and_never_refused() {
+    let engine = Engine::start().await;
+    let secret = plain(&plain_secret());
+    let name = format!("Cafe\u{301}\n\u{202e}{secret}");
+    let kept = "Caf\u{e9} ⏎ [U+202E]lka_[redacted]";
+    let member = json!([
+        {"id": "admin-1", "email": "ada@acme.example", "name": name, "role": "owner"}
+    ]);
+    let event = Bus::account_upserted().detail("name", json!(name));
+    event.detail("members", member).reach(&engine).await;
+    let event = Bus::resource_upserted().detail("name", json!(name));
+    event.reach(&engine).await;
+    let account = account(&engine).await.unwrap();
+    assert_eq!(account.name, kept);
+    assert_eq!(account.members[0].name, kept);
+    assert_eq!(account.members[0].email, "ada@acme.example");
+    assert_eq!(resource(&engine).await.unwrap().name, kept);
 }
 
 #[tokio::test]
