@@ -16,6 +16,8 @@ account = task["account"]
 
 def client(token):
     configuration = latchkey.Configuration(host=task["url"], access_token=token)
+    # Its own format of times has offsets without a colon, which RFC 3339 doesn't know.
+    configuration.datetime_format = "%Y-%m-%dT%H:%M:%S.%fZ"
     return latchkey.ApiClient(configuration)
 
 

@@ -50,7 +50,7 @@ await run(async (task) => {
     problems: [said(active.error), said(missing.error)],
     gateway: said(refused.error),
     info: info.name,
-    introspected: sure(introspected.data).active,
+    introspected: sure(introspected.data, introspected.error).active,
     actions: audit.records.map((record) => record.action),
   };
 });
