@@ -142,8 +142,8 @@ impl Account {
             .await;
         self.stack.publish("ResourceUpserted", resource).await;
         eventually("the resource's projection", async || {
-            let sk = format!("RESOURCE#{kind}#{id}");
-            let item = self.stack.item(&format!("ACCOUNT#{}", self.id), &sk).await;
+            let sk = format!("{kind}#{id}");
+            let item = self.stack.item(&format!("RESOURCE#{}", self.id), &sk).await;
             (!item.is_null()).then_some(())
         })
         .await;

@@ -24,6 +24,7 @@ pub(crate) struct ActiveBody<'a> {
     token_type: &'static str,
     /// The second in which this secret ends; left out for never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
     exp: Option<i64>,
     /// The second in which the token was created.
     iat: i64,

@@ -86,9 +86,11 @@ pub(super) struct Problem<'a> {
     detail: &'a str,
     /// The code once more, where OAuth's clients look for it (RFC 6749, 5.2).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     error: Option<&'static str>,
     /// The detail once more, for the same.
     #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     error_description: Option<&'a str>,
     /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]

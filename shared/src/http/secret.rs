@@ -18,6 +18,7 @@ pub struct IssuedBody<'a> {
     token: TokenBody<'a>,
     /// The secret. It isn't there if the request is a repeat: `reveal` can show it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     secret: Option<&'a str>,
 }
 
