@@ -1,15 +1,19 @@
 //! Every operation of the API behind one door, within the test's process: a request goes to the handler
 //! that its route leads to, on a real DynamoDB engine.
 
+mod access;
 mod call;
 mod description;
 mod gate;
+mod policies;
 mod readme;
 mod wire;
 
+pub use access::Touched;
 pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
+pub use policies::{Statement, is_like, policies};
 pub use readme::ReadmeSection;
 pub use wire::{Counts, Wire};
 

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::access::{Touched, touched};
+
 /// Passes requests to DynamoDB on to an engine, and answers those to KMS and SES itself. It ends with the
 /// runtime that it was made on.
 pub struct Wire {
@@ -31,6 +33,8 @@ pub struct Counts {
     pub mails: usize,
     /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one.
     pub half_read_units: usize,
+    /// What each request to DynamoDB touches.
+    pub touched: Vec<Touched>,
 }
 
 impl fmt::Display for Counts {
@@ -126,7 +130,11 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
         counts.mails += 1;
         return Some(json!({"MessageId": "1"}));
     }
-    match operation(head) {
+    let named = operation(head);
+    if header(head, "x-amz-target").is_some_and(|target| target.starts_with("DynamoDB")) {
+        counts.touched.push(touched(named, request));
+    }
+    match named {
         operation if READS.contains(&operation) => counts.reads += 1,
         "PutItem" | "UpdateItem" | "DeleteItem" => counts.writes += 1,
         "TransactWriteItems" => {

@@ -2,7 +2,7 @@
 //!
 //! `LATCHKEY_UPDATE_README=1` writes the table anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::{ReadmeSection, Wire};
+use contract::{ReadmeSection, Statement, Touched, Wire, is_like, policies};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
@@ -42,6 +42,7 @@ struct Functions {
     notifier: Notifier<Mailer>,
     console: ConsoleClient,
     rows: Vec<String>,
+    touched: BTreeMap<String, Vec<Touched>>,
 }
 
 impl Functions {
@@ -59,12 +60,15 @@ impl Functions {
             engine,
             wire,
             rows: vec![],
+            touched: BTreeMap::new(),
         }
     }
 
     /// Writes down what went over the wire.
     fn row(&mut self, function: &str, when: &str) {
-        let counts = self.wire.take();
+        let mut counts = self.wire.take();
+        let touched = self.touched.entry(function.to_owned()).or_default();
+        touched.append(&mut counts.touched);
         self.rows
             .push(format!("| {function} | {when} | {counts} |\n"));
     }
@@ -490,8 +494,9 @@ async fn platform(functions: &mut Functions) {
     );
 }
 
-async fn table() -> String {
-    let mut rows = Vec::new();
+/// The table of the README, and what each function's requests touch.
+async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
+    let (mut rows, mut touched) = (Vec::new(), BTreeMap::<String, Vec<Touched>>::new());
     for part in [
         "verifications",
         "creations",
@@ -522,17 +527,126 @@ async fn table() -> String {
             }
         }
         rows.extend(functions.rows);
+        for (function, requests) in functions.touched {
+            touched.entry(function).or_default().extend(requests);
+        }
     }
-    format!(
+    let table = format!(
         "| function | when | reads | transactions | single writes | KMS | mails |\n\
          |---|---|---|---|---|---|---|\n{}",
         rows.concat()
-    )
+    );
+    (table, touched)
 }
 
 #[tokio::test]
 async fn the_readme_says_what_each_function_reads_and_writes() {
-    ReadmeSection::named("operations").must_be(&table().await);
+    ReadmeSection::named("operations").must_be(&table().await.0);
+}
+
+/// The local cloud doesn't know `dynamodb:LeadingKeys`, so that the conditions are tried here. IAM may see the
+/// keys of a transaction item by item, or all those of an action together: both must be allowed.
+#[tokio::test]
+async fn every_request_is_allowed_by_its_functions_policy_however_iam_sees_its_keys() {
+    let policies = policies();
+    let nothing = Vec::new();
+    for (function, requests) in table().await.1 {
+        let statements = policies.get(&function).unwrap_or(&nothing);
+        for ((resource, action), keys) in requests.iter().flatten() {
+            let allowed = |keys: &[String]| {
+                let mut statements = statements.iter();
+                statements.any(|statement| statement.allows(resource, action, keys))
+            };
+            assert!(
+                allowed(keys),
+                "{function}: {action} of {keys:?} in {resource}"
+            );
+            for key in keys {
+                let one = std::slice::from_ref(key);
+                assert!(allowed(one), "{function}: {action} of {key} in {resource}");
+            }
+        }
+    }
+}
+
+/// The neighbouring partitions and actions: whatever no request of a function needs is denied to it.
+#[tokio::test]
+async fn no_policy_allows_an_action_on_a_kind_of_partition_that_its_function_does_not_touch() {
+    let touched = table().await.1;
+    let mut unused = Vec::new();
+    for (function, statements) in policies() {
+        let requests = touched.get(&function).map_or(&[][..], Vec::as_slice);
+        for (resource, action, pattern) in statements.iter().flat_map(Statement::grants) {
+            let wanted = (resource.clone(), action.clone());
+            let mut keys = requests
+                .iter()
+                .filter_map(|request| request.get(&wanted))
+                .flatten();
+            if !keys.any(|key| is_like(key, &pattern)) {
+                unused.push(format!("{function}: {action} of {pattern} in {resource}"));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "{unused:#?}");
+}
+
+#[test]
+fn every_table_of_a_policy_is_limited_to_kinds_of_partition_that_must_be_known() {
+    for (function, statements) in policies() {
+        let mut actions = BTreeSet::new();
+        for statement in statements {
+            let mut own = BTreeSet::new();
+            for (resource, action, pattern) in statement.grants() {
+                // An index over the active tokens of all accounts has partitions of its own.
+                let is_sharded = resource.ends_with("/byEnd") || resource.ends_with("/byActivity");
+                assert!(
+                    pattern != "*" || is_sharded,
+                    "{function}: {action} in {resource}"
+                );
+                // Where no key is supplied, `ForAllValues` alone would allow everything.
+                let without = statement.allows(&resource, &action, &[]);
+                assert!(!without || is_sharded, "{function}: {action} in {resource}");
+                own.insert((resource, action));
+            }
+            // One statement has all kinds of an action, or a transaction may match none.
+            assert!(actions.is_disjoint(&own), "{function}: {own:?}");
+            actions.append(&mut own);
+        }
+    }
+}
+
+#[test]
+fn what_merely_verifies_writes_only_what_it_remembers_and_its_records() {
+    let all = policies();
+    for function in ["authorize", "introspect-token", "token-info"] {
+        for (resource, action, pattern) in all[function].iter().flat_map(Statement::grants) {
+            let reads = matches!(action.as_str(), "GetItem" | "BatchGetItem");
+            let writes = [
+                (
+                    "Tokens".to_owned(),
+                    "UpdateItem".to_owned(),
+                    "SEEN#*".to_owned(),
+                ),
+                ("Audit".to_owned(), "PutItem".to_owned(), "USE#*".to_owned()),
+            ];
+            let granted = (resource, action, pattern);
+            assert!(
+                reads || writes.contains(&granted),
+                "{function}: {granted:?}"
+            );
+        }
+    }
+    for (function, statements) in &all {
+        for (_, action, pattern) in statements.iter().flat_map(Statement::grants) {
+            let platform = ["PROFILE#*", "RESOURCE#*"].contains(&pattern.as_str());
+            let reads = ["GetItem", "BatchGetItem", "Query", "ConditionCheckItem"];
+            let reads = reads.contains(&action.as_str());
+            assert!(
+                reads || !platform || function == "sync-platform",
+                "{function}: {action}"
+            );
+        }
+    }
 }
 
 #[test]
