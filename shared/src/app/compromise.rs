@@ -1,7 +1,7 @@
 //! Ends secrets that somebody else knows, for ever.
 
 use super::revoke::ATTEMPTS;
-use crate::domain::audit::{Action, AuditRecord, Change, Origin};
+use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Change, Origin};
 use crate::domain::id::AuditId;
 use crate::domain::ports::{
     Clock, Compromise, CompromiseSecret, Entropy, GetSecret, GetToken, PortError, TokenChange,
@@ -76,7 +76,7 @@ pub async fn compromise(
                     before.token.end_previous_secret(by, now)
                 };
                 let which = if is_current { "current" } else { "previous" };
-                told.push(Change::new("compromisedSecret", None, Some(which.into())));
+                told.push(Change::new(COMPROMISED, None, Some(which.into())));
                 let mut change =
                     TokenChange::new(before, token, evidence.action(), origin, now, system)?;
                 change.compromised = Some(secret.hash);
@@ -84,7 +84,7 @@ pub async fn compromise(
                 Compromise::OfToken(Box::new(change))
             }
             None => {
-                told.push(Change::new("compromisedSecret", None, Some("ended".into())));
+                told.push(Change::new(COMPROMISED, None, Some("ended".into())));
                 let audit = AuditRecord {
                     id: AuditId::generate(now, system)?,
                     account_id: secret.account_id.clone(),

@@ -190,6 +190,9 @@ impl Change {
 /// What a refusal's record calls the number of days on which there was one.
 pub const DAYS_REFUSED: &str = "daysRefused";
 
+/// The field of a compromise's record that tells which secret it was: `current`, `previous` or `ended`.
+pub const COMPROMISED: &str = "compromisedSecret";
+
 /// How much of a client's name a record keeps, in characters.
 const MAX_USER_AGENT: usize = 256;
 

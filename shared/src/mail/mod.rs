@@ -15,7 +15,7 @@ use aws_sdk_sesv2::{Client, Config};
 
 use crate::aws::{OPERATION_TIMEOUT, port_error};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Action, AuditRecord, Change, Source};
+use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Change, Source};
 use crate::domain::ports::{Handover, Mail, PortError, SendMail};
 
 pub use notify::Notifier;
@@ -127,7 +127,11 @@ pub fn compose(
     let view = View {
         recipient: &recipient.name,
         account: &account.name,
-        sentence: sentence(record.action),
+        sentence: if spares_token(record) {
+            "A secret of an API token that was replaced or had ended was revoked by its holder. It never works again. The token itself stays as it is."
+        } else {
+            sentence(record.action)
+        },
         advice: advice(record.action),
         token: &record.token_name,
         token_id: record.token_id.as_str(),
@@ -149,12 +153,20 @@ pub fn compose(
     })
 }
 
+/// Whether a revocation by a secret's holder ended that secret alone.
+fn spares_token(record: &AuditRecord) -> bool {
+    let which = record.changes.iter().find(|it| it.field == COMPROMISED);
+    let which = which.and_then(|which| which.new.as_deref());
+    record.action == Action::Revoke && matches!(which, Some("previous" | "ended"))
+}
+
 /// One line, whatever is in the names.
 fn subject(record: &AuditRecord, account: &Account) -> String {
     let what = match record.action {
         Action::Create => "created",
         Action::Update => "changed",
         Action::View => "shown in plain text",
+        Action::Revoke if spares_token(record) => "rid of an old secret",
         Action::Revoke => "revoked",
         Action::Reactivate => "reactivated",
         Action::Regenerate => "given a new secret",
@@ -413,6 +425,31 @@ mod tests {
         let (sent, asked) = send(None).await;
         assert!(matches!(sent, Ok(Handover::Unanswered(_))), "{sent:?}");
         assert_eq!(asked, 1);
+    }
+
+    #[test]
+    fn a_revocation_of_an_old_secret_is_not_told_as_one_of_the_token() {
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let told = |action, which: Option<&str>| {
+            let mut record = testing::audit(action, &testing::token(), testing::now(), 1);
+            let which = which.map(|which| Change::new(COMPROMISED, None, Some(which.into())));
+            record.changes.extend(which);
+            let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+            (mail.subject, mail.text.contains("The token itself stays"))
+        };
+        let (revoked, spared) = told(Action::Revoke, None);
+        assert!(!spared);
+        assert_eq!(
+            told(Action::Revoke, Some("current")),
+            (revoked.clone(), false)
+        );
+        for which in ["previous", "ended"] {
+            let (subject, spared) = told(Action::Revoke, Some(which));
+            assert!(spared);
+            assert_ne!(subject, revoked);
+            assert!(!told(Action::Leak, Some(which)).1);
+        }
     }
 
     #[test]
