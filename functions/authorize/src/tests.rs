@@ -1,15 +1,16 @@
 use std::sync::Mutex;
 
-use latchkey::domain::audit::Action;
+use jiff::Timestamp;
+use latchkey::domain::audit::{Action, Actor, AuditRecord};
 use latchkey::domain::id::AccountId;
 use latchkey::domain::ports::{
-    ChangeToken, InsertToken, NewToken, PortError, ProjectPlatform, TokenChange, Use,
+    ChangeToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::secret::SecretHash;
-use latchkey::domain::token::{Kind, RetiredSecret, StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::token::{Ended, Kind, PreviousSecret, StoredToken, Token};
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::testing::{Engine, acme, audit, now, stored_token, system_at, token};
 use serde_json::{Value, json};
 
@@ -80,10 +81,18 @@ impl Call {
 
     async fn on(
         &self,
-        store: &(impl GetSecret + GetResources + RecordUse),
+        store: &(impl RecallSecret + GetResources + RecordUse),
+    ) -> Result<Value, Error> {
+        self.on_at(store, now()).await
+    }
+
+    async fn on_at(
+        &self,
+        store: &(impl RecallSecret + GetResources + RecordUse),
+        time: Timestamp,
     ) -> Result<Value, Error> {
         let event = serde_json::from_value(self.0.clone()).unwrap();
-        let answer = handle(store, &system_at(now()), event).await;
+        let answer = handle(store, &system_at(time), event).await;
         let answer = answer.map(|answer| serde_json::to_value(answer).unwrap());
         let told = match &answer {
             Ok(answer) => answer.to_string(),
@@ -139,6 +148,44 @@ async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) 
     };
     assert_eq!(answer, status);
     assert_eq!(engine.dump().await, before);
+}
+
+/// Sees to it that a call with a secret of the token is refused through both gateways, and that this is on
+/// record once, for that reason.
+async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &str) {
+    let before = refusals(engine).await.len();
+    let answer = change(Call::http()).on(&engine.store).await.unwrap();
+    assert_eq!(answer, refused());
+    let log = refusals(engine).await;
+    assert_eq!(log.len(), before + 1);
+    let first_day = |record: &&AuditRecord| told(record) == [reason, "1"];
+    let record = log.iter().find(first_day).unwrap();
+    assert_eq!(record.account_id, acme().id);
+    assert_eq!(record.token_id, token().id);
+    assert_eq!(record.time, now());
+    assert_eq!(
+        record.origin.actor,
+        Actor::token(&token().id, "Warehouse sync")
+    );
+    assert!(record.origin.ip.is_some());
+    assert_eq!(record.asserted_ip, None);
+    // The next one today isn't news.
+    refuse(engine, change, Status::Unauthorized).await;
+}
+
+/// The refusals on record.
+async fn refusals(engine: &Engine) -> Vec<AuditRecord> {
+    let mut log = engine.audit(&acme().id).await;
+    log.retain(|record| record.action == Action::Refused);
+    log
+}
+
+/// A refusal's reason, and which day with such a one it is.
+fn told(record: &AuditRecord) -> [&str; 2] {
+    ["reason", "daysRefused"].map(|field| {
+        let change = record.changes.iter().find(|change| change.field == field);
+        change.unwrap().new.as_deref().unwrap()
+    })
 }
 
 async fn seed(engine: &Engine, stored: StoredToken) -> StoredToken {
@@ -358,8 +405,10 @@ async fn an_unknown_secret_is_refused() {
 async fn a_revoked_secret_is_refused_by_the_next_request() {
     let (engine, stored) = custom().await;
     assert!(Call::http().is_allowed(&engine).await);
+    // What the sandbox remembers of its uses doesn't help it.
+    assert!(Call::http().is_allowed(&engine).await);
     engine.revoke(stored).await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "revoked").await;
 }
 
 #[tokio::test]
@@ -374,16 +423,17 @@ async fn a_replaced_secret_is_refused_by_the_next_request() {
         audit: audit(Action::Regenerate, &after.token, now(), 2),
         before,
         after,
+        compromised: None,
         idempotency: None,
     };
     engine.store.change_token(&change).await.unwrap();
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "ended").await;
 }
 
 #[tokio::test]
 async fn a_purged_secret_is_refused_though_the_table_still_has_it() {
     let (engine, _) = with(|token| token.purge_at = Some(now())).await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "expired").await;
 }
 
 #[tokio::test]
@@ -392,8 +442,9 @@ async fn a_retired_secret_works_until_its_grace_period_ends() {
     for (valid_until, works) in [(later, true), (now(), false)] {
         let engine = Engine::with_accounts().await;
         let mut stored = stored_token();
-        stored.retired = Some(RetiredSecret {
-            hash: stored.secret_hash,
+        stored.previous_hash = Some(stored.secret_hash);
+        stored.token.previous_secret = Some(PreviousSecret {
+            hint: stored.token.hint.clone(),
             valid_until,
         });
         stored.secret_hash = SecretHash::try_from("5e".repeat(32)).unwrap();
@@ -411,7 +462,7 @@ async fn an_address_outside_the_ranges_is_refused() {
         ];
     })
     .await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "address").await;
     let v6 = |call: Call| call.from("2001:db9::1");
     refuse(&engine, v6, Status::Unauthorized).await;
     for ip in ["198.51.100.255", "2001:db8::1", "::ffff:198.51.100.1"] {
@@ -429,7 +480,7 @@ async fn a_header_does_not_change_the_callers_address() {
         call.0["headers"]["X-Forwarded-For"] = json!("198.51.100.1");
         call
     };
-    refuse(&engine, pretend, Status::Unauthorized).await;
+    refuse_known(&engine, pretend, "address").await;
 }
 
 #[tokio::test]
@@ -563,10 +614,20 @@ impl<'a> Meanwhile<'a> {
     }
 }
 
-impl GetSecret for Meanwhile<'_> {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+impl RecallSecret for Meanwhile<'_> {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
         self.note("secret");
-        self.engine.store.get_secret(hash).await
+        self.engine.store.recall_secret(hash, from, now).await
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.note("seen");
+        self.engine.store.get_seen(hash).await
     }
 }
 
@@ -593,18 +654,99 @@ impl RecordUse for Meanwhile<'_> {
 }
 
 #[tokio::test]
-async fn a_revocation_between_the_read_and_the_record_refuses_the_call() {
+async fn a_revocation_between_the_read_and_the_record_counts_from_the_next_call() {
     let (engine, stored) = custom().await;
     let store = Meanwhile::new(&engine, Some(stored));
     let answer = Call::http().on(&store).await.unwrap();
-    assert_eq!(answer, refused());
-    assert_eq!(store.calls(), ["secret", "use", "secret"]);
-    assert_eq!(uses(&engine).await, 0);
-
-    let (engine, stored) = custom().await;
-    let store = Meanwhile::new(&engine, Some(stored));
+    assert_eq!(answer["isAuthorized"], true);
+    assert_eq!(store.calls(), ["secret", "use"]);
+    assert_eq!(uses(&engine).await, 1);
+    assert_eq!(Call::http().on(&store).await.unwrap(), refused());
     let error = Call::rest().on(&store).await.unwrap_err();
     assert_eq!(error.to_string(), "Unauthorized");
+}
+
+/// `now`, so many days later.
+fn day(days: i64) -> Timestamp {
+    now() + jiff::SignedDuration::from_hours(24 * days)
+}
+
+#[tokio::test]
+async fn refusals_are_recorded_once_a_day_and_reason_and_mailed_ever_less_often() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    for days in 0..31 {
+        for _ in 0..2 {
+            let answer = Call::http().on_at(&engine.store, day(days)).await;
+            assert_eq!(answer.unwrap(), refused());
+        }
+    }
+    let mut log = refusals(&engine).await;
+    log.sort_by_key(|record| record.time);
+    assert_eq!(log.len(), 31);
+    let mut mailed = Vec::new();
+    for (days, record) in (0..).zip(&log) {
+        assert_eq!(record.time, day(days));
+        assert_eq!(told(record), ["revoked", &(days + 1).to_string()]);
+        if record.is_mailed() {
+            mailed.push(days + 1);
+        }
+    }
+    assert_eq!(mailed, [1, 2, 7, 30]);
+}
+
+#[tokio::test]
+async fn each_reason_has_a_record_of_its_own() {
+    let (engine, stored) =
+        with(|token| token.allowed_cidrs = vec!["198.51.100.0/24".parse().unwrap()]).await;
+    refuse_known(&engine, |call| call, "address").await;
+    engine.revoke(stored).await;
+    refuse_known(&engine, |call| call, "revoked").await;
+    assert_eq!(refusals(&engine).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_compromised_secret_is_refused_as_one() {
+    let (engine, before) = custom().await;
+    let (at, by) = (now(), Action::Leak);
+    let leaked = before
+        .token
+        .compromise(Actor::github(), Ended { at, by }, "leaked");
+    let change = TokenChange {
+        audit: audit(Action::Leak, &leaked, now(), 2),
+        compromised: Some(before.secret_hash),
+        after: before.with(leaked, now()),
+        before,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    refuse_known(&engine, |call| call, "compromised").await;
+}
+
+#[tokio::test]
+async fn refusals_at_the_same_time_are_recorded_once() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    let call = Call::http();
+    let store = &engine.store;
+    let (one, two, three, four) = tokio::join!(
+        call.on(store),
+        call.on(store),
+        call.on(store),
+        call.on(store)
+    );
+    for answer in [one, two, three, four] {
+        assert_eq!(answer.unwrap(), refused());
+    }
+    assert_eq!(refusals(&engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    engine.break_audit().await;
+    refuse(&engine, |call| call, Status::Unauthorized).await;
 }
 
 #[tokio::test]

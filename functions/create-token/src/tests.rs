@@ -132,6 +132,8 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
             "revokedAt": null,
             "revokedBy": null,
             "revocationReason": null,
+            "compromisedAt": null,
+            "previousSecret": null,
             "lastUsedAt": null,
             "lastUsedIp": null,
         })

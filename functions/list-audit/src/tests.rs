@@ -98,6 +98,7 @@ async fn a_record_tells_what_who_when_from_where_and_the_changes() {
                 {"field": "description", "old": null, "new": "a \"b\", c"},
             ],
             "ip": "192.0.2.1",
+            "assertedIp": null,
             "userAgent": "tests",
             "requestId": "req-1",
         })
@@ -111,6 +112,46 @@ async fn records_are_listed_newest_first() {
     assert_eq!(actions(&answer), ALL);
     assert_eq!(answer.json["nextCursor"], Value::Null);
     assert_eq!(answer.header("link"), "");
+}
+
+#[tokio::test]
+async fn what_verifications_record_is_in_the_log_with_the_address_that_was_asserted() {
+    let (engine, stored) = history().await;
+    let minutes = [(10, Action::Refused), (12, Action::Access)];
+    for (minutes, action) in minutes {
+        let at = now() + Duration::from_mins(minutes);
+        let audit = AuditRecord::new(action, &stored.token, vec![], origin(), at, &System);
+        let audit = AuditRecord {
+            asserted_ip: Some([203, 0, 113, 9].into()),
+            ..audit.unwrap()
+        };
+        engine.store.record_view(&stored, &audit).await.unwrap();
+    }
+    log(&engine, &stored, 11, Action::View, origin()).await;
+    for event in [account_log(), token_log().query("")] {
+        let answer = call(&engine, &event).await;
+        let listed = ["access", "view", "refused"];
+        assert_eq!(actions(&answer)[..3], listed);
+        let record = &answer.json["records"][2];
+        assert_eq!(record["ip"], "192.0.2.1");
+        assert_eq!(record["assertedIp"], "203.0.113.9");
+    }
+    let answer = call(&engine, &account_log().query("action=refused")).await;
+    assert_eq!(actions(&answer), ["refused"]);
+    // Page by page they are the same.
+    let mut query = "limit=1".to_owned();
+    let mut paged = Vec::new();
+    loop {
+        let answer = call(&engine, &account_log().query(&query)).await;
+        paged.extend(actions(&answer).iter().map(ToString::to_string));
+        match answer.next() {
+            Some(next) => query = next.to_owned(),
+            None => break,
+        }
+    }
+    let whole = call(&engine, &account_log()).await;
+    assert_eq!(paged, actions(&whole));
+    assert_eq!(paged.len(), ALL.len() + 3);
 }
 
 #[tokio::test]

@@ -160,8 +160,8 @@ async fn a_revoked_token_is_not_warned_of_until_it_comes_back() {
     let revoked = engine.revoke(stored).await;
     run(&engine.store, 40).await.unwrap();
     assert_eq!(count(&engine).await, 0);
-    let active = revoked.token.reactivate(owner_actor(), now()).unwrap();
-    change(&engine, revoked, active, now()).await;
+    let active = revoked.token.reactivate(owner_actor(), now());
+    change(&engine, revoked, active.unwrap().unwrap(), now()).await;
     run(&engine.store, 40).await.unwrap();
     assert_eq!(count(&engine).await, 1);
 }

@@ -391,6 +391,58 @@ async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
     }
 }
 
+#[tokio::test]
+async fn refusals_that_go_on_for_days_are_mailed_ever_less_often() {
+    let (engine, stored) = with_records(1).await;
+    let post = Post::default();
+    for day in 1..=31_u8 {
+        let time = now() + SignedDuration::from_hours(24 * i64::from(day - 1));
+        let mut refused = audit(Action::Refused, &stored.token, time, day);
+        refused.changes = vec![
+            Change::new("reason", None, Some("revoked".into())),
+            Change::new("daysRefused", None, Some(day.to_string())),
+        ];
+        engine.store.record_view(&stored, &refused).await.unwrap();
+    }
+    let records = log(&engine).await;
+    assert_eq!(records.len(), 32);
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    let subject = "[Acme] API token “Warehouse sync” was refused";
+    let mut mails = post.take();
+    mails.retain(|mail| mail.subject == subject && mail.to == OWNER);
+    let days = |day: i64| (now() + SignedDuration::from_hours(24 * (day - 1))).to_string();
+    assert_eq!(mails.len(), 4);
+    for (mail, day) in mails.iter().zip([1, 2, 7, 30]) {
+        assert!(mail.text.contains(&days(day)), "{day}: {}", mail.text);
+        assert!(mail.text.contains("revoked"));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_about_the_end_of_an_old_secret_does_not_say_that_the_token_is_revoked() {
+    let (engine, stored) = with_records(1).await;
+    for (number, which) in [(1, "current"), (2, "previous"), (3, "ended")] {
+        let mut ended = audit(Action::Revoke, &stored.token, now(), number);
+        ended.changes = vec![Change::new("compromisedSecret", None, Some(which.into()))];
+        engine.store.record_view(&stored, &ended).await.unwrap();
+    }
+    let post = Post::default();
+    assert!(
+        deliver(&engine, &post, &log(&engine).await[1..])
+            .await
+            .is_empty()
+    );
+    let mails = post.take();
+    assert_eq!(mails.len(), 6);
+    for mail in mails {
+        let is_current = mail.text.contains("current");
+        assert_eq!(mail.subject.ends_with("was revoked"), is_current);
+        assert_eq!(mail.text.contains("token was revoked"), is_current);
+        let stays = "The token itself stays as it is.";
+        assert_eq!(mail.text.contains(stays), !is_current);
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test looks for the secret")]
 fn secret() -> String {
     use secrecy::ExposeSecret;

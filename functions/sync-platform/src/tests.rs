@@ -10,9 +10,9 @@ use latchkey::domain::ports::{
     GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
 };
 use latchkey::domain::resource::Resource;
-use latchkey::domain::token::{Status, StoredToken, Token};
+use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
 use latchkey::testing::{
-    Engine, acme, audit, globex, now, plain, plain_secret, stored_token, system_at, token, token_at,
+    Engine, acme, audit, globex, now, owner_actor, stored_token, system_at, token, token_at,
 };
 use serde_json::{Value, json};
 
@@ -382,15 +382,37 @@ async fn every_secret_of_a_deleted_account_is_refused() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_revoked_or_purged_need_no_record() {
+async fn purged_tokens_need_no_record() {
     let engine = with_tokens(1).await;
-    let gone = engine.add(token_at(now())).await;
-    engine.revoke(gone).await;
     let mut purged = token_at(now());
     purged.purge_at = Some(now());
     engine.add(purged).await;
     Bus::account_deleted().reach(&engine).await;
-    assert_eq!(revocations(&engine).await.len(), 2);
+    assert_eq!(revocations(&engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_before_ends_with_its_account_too_and_keeps_who_revoked_it() {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token()).await;
+    let revoked = engine.revoke(added).await;
+    let active = engine.add(token_at(now())).await;
+    Bus::account_deleted().at(1).reach(&engine).await;
+    // One record by its owner, and one each by the deletion.
+    assert_eq!(revocations(&engine).await.len(), 3);
+    let stored = engine.stored(&acme().id, &revoked.token.id).await.unwrap();
+    let (before, after) = (revoked.token.revocation, stored.token.revocation);
+    let (before, after) = (before.unwrap(), after.unwrap());
+    assert_eq!((after.by, after.at), (before.by, before.at));
+
+    // The platform uses the account's id again: nobody of the new account may bring them back.
+    Bus::account_upserted().at(2).reach(&engine).await;
+    assert_eq!(account(&engine).await, Some(acme()));
+    for id in [&revoked.token.id, &active.token.id] {
+        let token = engine.stored(&acme().id, id).await.unwrap().token;
+        let refused = token.reactivate(owner_actor(), now());
+        assert_eq!(refused, Err(NotReactivable::AccountDeleted));
+    }
 }
 
 #[tokio::test]
@@ -424,7 +446,7 @@ async fn without_an_audit_log_nothing_is_revoked_and_the_event_comes_again() {
 enum Trouble {
     /// Somebody tries to make a token whenever the tokens are listed.
     Insertion,
-    /// Somebody revokes a token right before it is revoked here.
+    /// Somebody revokes a token right before it is ended here.
     Revocation,
     /// A token is removed right before it is revoked.
     Removal,
@@ -525,7 +547,10 @@ impl ChangeToken for Meanwhile<'_> {
         let before = &change.before;
         match self.trouble {
             Trouble::Insertion => {}
-            Trouble::Revocation => drop(self.engine.revoke(before.clone()).await),
+            Trouble::Revocation if before.token.status() == Status::Active => {
+                self.engine.revoke(before.clone()).await;
+            }
+            Trouble::Revocation => {}
             Trouble::Removal => self.engine.remove(&before.token).await,
             Trouble::Throttling(most) => {
                 let mut changes = self.changes.lock().unwrap();
@@ -569,17 +594,20 @@ async fn a_deletion_that_failed_midway_is_finished_by_its_retry() {
 }
 
 #[tokio::test]
-async fn a_token_that_somebody_else_revokes_meanwhile_is_recorded_once() {
+async fn a_token_that_somebody_else_revokes_meanwhile_ends_with_its_account_nevertheless() {
     let engine = with_tokens(3).await;
     let store = Meanwhile::new(&engine, Trouble::Revocation);
     Bus::account_deleted().on(&store).await.unwrap();
     let records = revocations(&engine).await;
-    assert_eq!((active(&engine).await, records.len()), (0, 3));
-    assert!(
-        records
-            .iter()
-            .all(|record| record.origin.source == Source::Api)
-    );
+    assert_eq!((active(&engine).await, records.len()), (0, 6));
+    let by = |source| {
+        let records = records.iter();
+        records.filter(|r| r.origin.source == source).count()
+    };
+    assert_eq!((by(Source::Api), by(Source::System)), (3, 3));
+    for token in engine.tokens(&acme().id).await {
+        assert!(token.revocation.unwrap().account_deleted);
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,18 @@ async fn stored(engine: &Engine) -> StoredToken {
     engine.stored(&acme().id, &token().id).await.unwrap()
 }
 
+/// The reasons of the refusals on record.
+async fn refusals(engine: &Engine) -> Vec<String> {
+    let log = engine.audit(&acme().id).await.into_iter();
+    log.filter(|record| record.action == Action::Refused)
+        .map(|record| {
+            assert_eq!(record.token_id, token().id);
+            let reason = record.changes.into_iter().find(|c| c.field == "reason");
+            reason.unwrap().new.unwrap()
+        })
+        .collect()
+}
+
 /// [`token`] as it was a minute ago.
 fn aged() -> Token {
     let earlier = now() - Duration::from_mins(1);
@@ -198,9 +210,21 @@ async fn who_presents_no_good_secret_is_refused() {
 async fn a_revoked_token_is_refused() {
     let engine = engine_with(token()).await;
     engine.revoke(stored(&engine).await).await;
+    refused(&call(&engine, &info()).await);
+    assert_eq!(refusals(&engine).await, ["revoked"]);
+    // Again today it isn't news.
     let before = engine.dump().await;
     refused(&call(&engine, &info()).await);
     assert_eq!(engine.dump().await, before);
+    assert_eq!(stored(&engine).await.token.last_use, None);
+}
+
+#[tokio::test]
+async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
+    let engine = engine_with(token()).await;
+    engine.revoke(stored(&engine).await).await;
+    engine.break_audit().await;
+    refused(&call(&engine, &info()).await);
 }
 
 #[tokio::test]
@@ -225,9 +249,10 @@ async fn a_call_from_elsewhere_is_refused() {
         ..token()
     })
     .await;
-    let before = engine.dump().await;
     refused(&call(&engine, &info()).await);
-    // Where the caller says that he is doesn't count.
+    assert_eq!(refusals(&engine).await, ["address"]);
+    let before = engine.dump().await;
+    // Where the caller says to be doesn't count.
     let pretended = info().header("x-forwarded-for", "198.51.100.1");
     refused(&call(&engine, &pretended).await);
     assert_eq!(engine.dump().await, before);
@@ -262,6 +287,7 @@ async fn a_replaced_secret_learns_when_it_ends() {
     let change = TokenChange {
         before,
         after,
+        compromised: None,
         audit: record,
         idempotency: None,
     };

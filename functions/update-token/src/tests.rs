@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use latchkey::domain::audit::{Change, Source};
-use latchkey::domain::ports::GetSecret;
+use latchkey::domain::ports::{ChangeToken, GetSecret};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::token::StoredToken;
 use latchkey::domain::verification::SecretRecord;
@@ -382,16 +382,50 @@ async fn a_lifetime_that_is_given_counts_from_now() {
         let after = stored(&engine).await.token.purge_at;
         assert_eq!(json!(after), purge_at);
         assert_eq!(secret(&engine).await.purge_at, after);
-        // The table's time to live has moved along, for token and secret.
+        // The table's time to live has moved along, for the token: its secret stays known after it.
         if let Some(end) = after {
             engine.forget_counters().await;
             assert_eq!(engine.sweep(end - Duration::from_secs(1)), 0);
-            assert_eq!(engine.sweep(end + Duration::from_secs(1)), 2);
+            let hash = stored(&engine).await.secret_hash;
+            assert_eq!(engine.sweep(end + Duration::from_secs(1)), 1);
+            let known = engine.store.get_secret(&hash).await.unwrap();
+            assert_eq!(known.unwrap().purge_at, after);
         } else {
             engine.forget_counters().await;
             assert_eq!(engine.sweep(now() + Duration::from_hours(24 * 365)), 0);
         }
     }
+}
+
+#[tokio::test]
+async fn an_edit_holds_for_a_replaced_secret_too_which_never_outlives_the_token() {
+    let engine = engine_with(aged()).await;
+    let before = stored(&engine).await;
+    let old = before.secret_hash;
+    let plain = latchkey::testing::plain_secret();
+    let new = latchkey::domain::token::NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext: before.ciphertext.clone(),
+    };
+    let grace = jiff::SignedDuration::from_hours(3);
+    let after = before.regenerate(new, grace, owner_actor(), now());
+    let change = TokenChange {
+        audit: latchkey::testing::audit(Action::Regenerate, &after.token, now(), 7),
+        before,
+        after,
+        compromised: None,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    let body = json!({"autoPurge": "1h", "allowedCidrs": ["192.0.2.0/24"]});
+    let answer = call(&engine, &patch(body)).await;
+    let end = json!("2026-11-23T11:00:00Z");
+    assert_eq!(answer.json["purgeAt"], end);
+    assert_eq!(answer.json["previousSecret"]["validUntil"], end);
+    let record = engine.store.get_secret(&old).await.unwrap().unwrap();
+    assert_eq!(json!(record.last_instant()), end);
+    assert_eq!(record.allowed_cidrs.len(), 1);
 }
 
 #[tokio::test]

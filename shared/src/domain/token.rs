@@ -350,6 +350,10 @@ impl Token {
         if let Some(auto_purge) = patch.auto_purge {
             edited.auto_purge = auto_purge;
             edited.purge_at = auto_purge.purge_at(at);
+            // A replaced secret never outlives the token.
+            if let Some((previous, end)) = edited.previous_secret.as_mut().zip(edited.purge_at) {
+                previous.valid_until = previous.valid_until.min(end);
+            }
         }
         edited.name = patch.name.unwrap_or(edited.name);
         edited.description = patch.description.unwrap_or(edited.description);
@@ -644,6 +648,25 @@ mod tests {
         assert_eq!(first.purge_at, Some(testing::now() + hour));
         let again = choose(&first, testing::now() + hour / 2).unwrap();
         assert_eq!(again.purge_at, Some(testing::now() + hour + hour / 2));
+    }
+
+    #[test]
+    fn a_replaced_secret_does_not_outlive_a_lifetime_that_is_chosen_later() {
+        let (by, at) = (testing::owner_actor(), testing::now());
+        let edit = |grace: i64, auto_purge| {
+            let grace = SignedDuration::from_secs(grace);
+            let stored = testing::stored_token().regenerate(new_secret(), grace, by.clone(), at);
+            let patch = Patch {
+                auto_purge: Some(auto_purge),
+                ..Patch::default()
+            };
+            let token = stored.token.edit(patch, by.clone(), at).unwrap();
+            token.previous_secret.unwrap().valid_until
+        };
+        let seconds = |seconds| at + SignedDuration::from_secs(seconds);
+        assert_eq!(edit(86_400, AutoPurge::OneHour), seconds(3_600));
+        assert_eq!(edit(60, AutoPurge::OneHour), seconds(60));
+        assert_eq!(edit(86_400, AutoPurge::TenDays), seconds(86_400));
     }
 
     #[test]

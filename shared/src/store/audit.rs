@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures_util::future::try_join;
 use jiff::Timestamp;
 
-use super::items::{AuditItem, account_key, audit_token_key, to_item, use_key};
+use super::items::{AuditItem, account_key, audit_token_key, is_use, to_item, use_key};
 use super::paging::{collect, position};
 use super::{Item, Store, built, parse, port_error, text};
 use crate::domain::audit::{AuditRecord, Change};
@@ -106,6 +106,11 @@ impl Store {
             Some(token) => {
                 let key = ("tokenKey", audit_token_key(account, token));
                 self.query_audit(key, Some("byToken"), range, limit).await?
+            }
+            // No records of another action are among those of uses.
+            None if query.filter.action.is_some_and(|action| !is_use(action)) => {
+                let key = ("pk", account_key(account));
+                self.query_audit(key, None, range, limit).await?
             }
             None => {
                 let changes = ("pk", account_key(account));

@@ -54,6 +54,11 @@ pub(super) fn use_key(account: &AccountId) -> String {
     format!("USE#{account}")
 }
 
+/// Whether verifications write the records of this action.
+pub(super) fn is_use(action: Action) -> bool {
+    matches!(action, Action::Access | Action::Refused)
+}
+
 pub(super) const PROFILE: &str = "PROFILE";
 
 pub(super) const SEEN: &str = "SEEN";
@@ -603,9 +608,10 @@ impl AuditItem {
     pub(super) fn new(record: &AuditRecord, expires: Timestamp) -> Self {
         let record = record.clone();
         Self {
-            pk: match record.action {
-                Action::Access | Action::Refused => use_key(&record.account_id),
-                _ => account_key(&record.account_id),
+            pk: if is_use(record.action) {
+                use_key(&record.account_id)
+            } else {
+                account_key(&record.account_id)
             },
             token_key: audit_token_key(&record.account_id, &record.token_id),
             sk: record.id,

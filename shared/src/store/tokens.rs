@@ -316,10 +316,14 @@ impl Store {
         };
         let item = to_item(&SecretItem::tombstone(buried, ended.at))?;
         let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+        // The table may have forgotten one whose grace was over long ago: that is in nobody's way.
         self.update(if was_compromised {
-            update.condition_expression("attribute_exists(pk)")
+            update
         } else {
-            not_compromised(update)
+            unless_compromised(
+                update,
+                "(attribute_not_exists(#state) OR #state <> :compromised)",
+            )
         })
     }
 
@@ -369,10 +373,16 @@ impl Store {
 /// Lets an update through only if the secret is there and isn't compromised.
 fn not_compromised(update: UpdateBuilder) -> UpdateBuilder {
     // The first version stored no state.
+    unless_compromised(
+        update,
+        "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :compromised)",
+    )
+}
+
+/// An update with that condition on the secret's state.
+fn unless_compromised(update: UpdateBuilder, condition: &str) -> UpdateBuilder {
     update
-        .condition_expression(
-            "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :compromised)",
-        )
+        .condition_expression(condition)
         .expression_attribute_names("#state", "state")
         .expression_attribute_values(":compromised", text(SecretState::Compromised.as_str()))
 }

@@ -159,7 +159,7 @@ async fn a_late_event_does_not_revive_a_deleted_account() {
     put(&engine, &acme(), 3).await;
     assert_eq!(current(&engine).await, None);
     assert_eq!(accounts_of(&engine, "owner-1").await, [""; 0]);
-    let item = raw(&engine, "ACCOUNT#acme", "PROFILE").await.unwrap();
+    let item = raw(&engine, "PROFILE#acme", "PROFILE").await.unwrap();
     assert!(item.contains_key("expiresAt"));
 }
 
@@ -171,7 +171,7 @@ async fn a_newer_event_brings_an_account_back_for_good() {
     put(&engine, &called("again"), 3).await;
     assert_eq!(current(&engine).await.as_deref(), Some("again"));
     assert_eq!(accounts_of(&engine, "owner-1").await, ["acme"]);
-    let item = raw(&engine, "ACCOUNT#acme", "PROFILE").await.unwrap();
+    let item = raw(&engine, "PROFILE#acme", "PROFILE").await.unwrap();
     assert!(!item.contains_key("expiresAt"));
 }
 
