@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Display;
+use std::io;
 use std::panic;
 
 use tracing::Subscriber;
@@ -50,8 +51,48 @@ where
         .with_current_span(true)
         .with_span_list(false)
         .with_ansi(false)
-        .with_writer(writer);
+        .with_writer(Visible(writer));
     tracing_subscriber::registry().with(lines).with(filter)
+}
+
+/// Lines in which every character can be seen: what strangers say is logged too, and must not turn a line around
+/// or command the terminal of whoever reads it. JSON leaves all but ASCII's control characters as they are.
+struct Visible<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Visible<W> {
+    type Writer = Visible<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Visible(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Self::Writer {
+        Visible(self.0.make_writer_for(metadata))
+    }
+}
+
+impl<W: io::Write> io::Write for Visible<W> {
+    /// Takes whole lines, as they come.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut visible = String::with_capacity(line.len());
+        for c in String::from_utf8_lossy(line).chars() {
+            let is_seen = c.is_ascii() && c != '\u{7f}' || c.escape_debug().len() == 1;
+            if is_seen {
+                visible.push(c);
+            } else {
+                // In JSON, these stand in strings only.
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    visible.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        self.0.write_all(visible.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Logs why a function can't start. What `main` returns goes to the log as plain text, which Lambda drops
@@ -138,6 +179,28 @@ mod tests {
             assert_eq!(errors.count(), 9);
             assert!(all.iter().filter(meant).all(|line| is_kept(line, level)));
         }
+    }
+
+    #[test]
+    fn what_strangers_say_is_logged_visibly() {
+        let said = "é\u{202e}\u{2028}\u{9b}2J\u{1b}[2J\u{7f}\u{e0001}\n\"";
+        let mut written = Vec::new();
+        let line = serde_json::json!({"said": said}).to_string() + "\n";
+        io::Write::write_all(&mut Visible(&mut written), line.as_bytes()).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(
+            written,
+            "{\"said\":\"é\\u202e\\u2028\\u009b2J\\u001b[2J\\u007f\\udb40\\udc01\\n\\\"\"}\n"
+        );
+        let read: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["said"], said);
+        let logs = Logs::of("authorize", LevelFilter::INFO);
+        tracing::info!(said, "{said}");
+        let line = logs.take().remove(0);
+        assert_eq!(
+            (&line["said"], &line["message"]),
+            (&said.into(), &said.into())
+        );
     }
 
     #[test]

@@ -151,7 +151,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     assert_eq!(leak["source"], "leakReport");
     assert_eq!(
         leak["user"],
-        json!({"id": "github", "email": null, "name": "GitHub secret scanning"})
+        json!({"id": "github", "type": "scanner", "email": null, "name": "GitHub secret scanning"})
     );
     assert_eq!(leak["resource"]["id"], token);
     assert_eq!(

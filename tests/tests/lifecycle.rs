@@ -142,6 +142,8 @@ fn check_csv(answer: &Answer, records: &[Value]) {
                 ("New value", text(&change["new"])),
                 ("IP address", text(&record["ip"])),
                 ("User agent", text(&record["userAgent"])),
+                ("User ID", text(&record["user"]["id"])),
+                ("User type", text(&record["user"]["type"])),
             ]));
         }
     }

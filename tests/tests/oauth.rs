@@ -240,7 +240,7 @@ async fn who_holds_a_secret_revokes_its_token_and_everybody_responsible_hears_of
     assert_eq!(record["source"], "api");
     assert_eq!(
         record["user"],
-        json!({"id": token, "email": null, "name": "The caller's"})
+        json!({"id": token, "type": "token", "email": null, "name": "The caller's"})
     );
     assert_eq!(
         (&record["ip"], &record["userAgent"]),

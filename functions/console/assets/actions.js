@@ -1,7 +1,7 @@
 // What can be done to a token, from wherever it is shown.
 
 import { account, call, Failure } from "./api.js";
-import { confirm, h, icon, openDialog, time, toast, unique, working } from "./dom.js";
+import { confirm, foreign, h, icon, isolated, openDialog, time, toast, unique, who, working } from "./dom.js";
 
 export const LIFETIMES = {
   never: "Never", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "4d": "4 days", "10d": "10 days", "30d": "30 days",
@@ -34,7 +34,7 @@ export function lastUse(token) {
   return h("p", null, "It was last used ", time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}.` : ".");
 }
 
-const named = (token) => h("strong", { class: "name" }, token.name);
+const named = (token) => h("strong", { class: "name" }, foreign(token.name));
 
 /** Writes to the clipboard, and says how it went. */
 export async function copy(secret, field) {
@@ -64,7 +64,7 @@ export function secretCell(token, me) {
     const hadFocus = cell.contains(document.activeElement);
     const button = h("button", {
       type: "button", class: "quiet show", "aria-describedby": note, "aria-disabled": me.developerMode ? null : "true",
-      "aria-label": `Show token ${token.name}`, on: { click: () => working(button, show) },
+      "aria-label": `Show token ${isolated(token.name)}`, on: { click: () => working(button, show) },
     }, icon("eye"), "Show token");
     if (!me.developerMode) button.title = "Needs developer mode";
     const text = me.developerMode
@@ -85,8 +85,8 @@ export function secretCell(token, me) {
       toast(error instanceof Failure ? error.message : "The token could not be shown. Try again.", "danger");
       return;
     }
-    const field = secretField(secret, `Token ${token.name}`);
-    const copyButton = h("button", { type: "button", "aria-label": `Copy token ${token.name}`,
+    const field = secretField(secret, `Token ${isolated(token.name)}`);
+    const copyButton = h("button", { type: "button", "aria-label": `Copy token ${isolated(token.name)}`,
       on: { click: () => copy(field.value, field) } }, icon("copy"), "Copy");
     cell.replaceChildren(field, copyButton,
       h("button", { type: "button", class: "quiet icon-only", "aria-label": "Mask the token",
@@ -177,7 +177,7 @@ export async function revoke(token) {
       ({ body: after } = await call("POST", path(token, "revoke"), { body: text.trim() ? { reason: text.trim() } : {} }));
     },
   });
-  if (after) toast(`“${token.name}” is revoked.`);
+  if (after) toast(`“${isolated(token.name)}” is revoked.`);
   return after;
 }
 
@@ -189,8 +189,8 @@ export async function reactivate(token) {
     body: [
       h("p", null, "Calls with ", named(token), " work again at once, with the same secret: ",
         h("strong", null, scopeText(token)), "."),
-      token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}: “`,
-        token.revocationReason, "”") : h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}.`),
+      token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), ": “",
+        foreign(token.revocationReason), "”") : h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), "."),
       lastUse(token),
       token.purgeAt ? h("p", null, "Auto purge stays: it is gone ", time(token.purgeAt), ".") : null,
     ],
@@ -199,7 +199,7 @@ export async function reactivate(token) {
       ({ body: after } = await call("POST", path(token, "reactivate"), { body: {} }));
     },
   });
-  if (after) toast(`“${token.name}” is active again.`);
+  if (after) toast(`“${isolated(token.name)}” is active again.`);
   return after;
 }
 
@@ -249,6 +249,6 @@ export async function remove(token) {
     danger: true,
     run: () => call("DELETE", path(token)),
   });
-  if (done) toast(`“${token.name}” is deleted.`);
+  if (done) toast(`“${isolated(token.name)}” is deleted.`);
   return done;
 }

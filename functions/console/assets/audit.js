@@ -2,17 +2,18 @@
 
 import { LIFETIMES } from "./actions.js";
 import { account, call, query } from "./api.js";
-import { exact, h, icon, openDialog, problem, relative, toast, unique, working } from "./dom.js";
+import { exact, foreign, h, icon, isolated, openDialog, problem, relative, toast, unique, who, whoText, working } from "./dom.js";
 
 const ACTIONS = {
   create: "Create", update: "Edit", view: "Show token", revoke: "Revoke", reactivate: "Reactivate",
   regenerate: "Generate new token", delete: "Delete", access: "Use", purge: "Auto purge", remind: "Reminder", leak: "Leak report",
 };
-const SOURCES = { ui: "This page", api: "API", system: "System", leakReport: "Leak report" };
+// A client can claim to be the page's.
+const SOURCES = { ui: "This page, as claimed", api: "API", system: "System", leakReport: "Leak report" };
 const FIELDS = {
   name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
   kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
-  previousSecretValidUntil: "Old token valid until", scope: "Scope", "scope.connections": "Connections",
+  previousSecretValidUntil: "Old token valid until", leakUrl: "Where, as the report says", leakPlace: "Kind of place, as the report says", scope: "Scope", "scope.connections": "Connections",
   "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
 };
 
@@ -104,10 +105,10 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
   }
 
   function nameUsers(records) {
-    for (const { user: { id: userId, name } } of records) {
+    for (const { user: { id: userId, name, type } } of records) {
       if (people.has(userId)) continue;
       people.set(userId, name);
-      user.append(h("option", { value: userId }, name));
+      user.append(h("option", { value: userId }, whoText({ name, type })));
     }
   }
 
@@ -117,13 +118,15 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
     const cell = (title, content, span = 1) =>
       h("td", { role: "cell", "data-label": title, rowspan: span, "aria-rowspan": span }, h("div", null, content));
     const own = (title, content) => cell(title, content, changes.length);
-    const by = [record.user.email, record.userAgent].filter(Boolean).join(", ");
+    const by = [record.user.email, record.user.id, record.userAgent && `the client calls itself “${record.userAgent}”`,
+      record.assertedIp && `the API that asked says its caller has the address ${record.assertedIp}`]
+      .filter(Boolean).map(isolated).join(", ");
     return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
       index ? [] : [
         own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
         own("Source", SOURCES[record.source] ?? record.source),
-        own("User", h("span", { title: by }, record.user.name, record.ip ? h("span", { class: "fine" }, record.ip) : null)),
-        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, record.resource.name)),
+        own("User", h("span", { title: by }, who(record.user), record.ip ? h("span", { class: "fine" }, record.ip) : null)),
+        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, foreign(record.resource.name))),
         own("Action", ACTIONS[record.action] ?? record.action),
       ],
       cell("Field", change ? FIELDS[change.field] ?? change.field : ""),
@@ -134,7 +137,7 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
   function shown(field, value) {
     if (value == null) return "";
     const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
-    return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? value);
+    return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? foreign(value));
   }
 
   async function csv() {
@@ -158,7 +161,7 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
   }
 
   const dialog = openDialog({
-    title: tokenId ? ["Audit log", tokenName ? ` of ${tokenName}` : ""].join("") : `Audit log of ${me.name}`,
+    title: tokenId ? ["Audit log", tokenName ? ` of ${isolated(tokenName)}` : ""].join("") : `Audit log of ${isolated(me.name)}`,
     kind: "panel",
     content: () => h("div", { class: "panel-body" },
       h("p", { class: "fine" }, tokenId ? h("code", null, tokenId) : "Everything that happened to this account's tokens, deleted and purged ones included."),

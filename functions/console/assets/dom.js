@@ -17,6 +17,29 @@ export function h(tag, properties, ...children) {
   return element;
 }
 
+// ---- Texts from elsewhere ---------------------------------------------------------------------------
+
+// What can't be seen, or poses as something else. Names that are older than the rules for them may have it.
+const POSING = /[\p{Cc}\p{Zl}\p{Zp}\p{Co}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
+const visible = (text) => text.replace(POSING, (c) =>
+  (c === "\n" || c === "\t" ? c : `[U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`));
+
+/** A text that somebody else wrote, as an element: it turns nothing around that stands beside it. */
+export const foreign = (text, properties) => h("bdi", properties, visible(String(text)));
+
+/** The same for attributes, titles and messages, which have no elements. */
+export const isolated = (text) => (/^[ -~]*$/.test(text) ? text : `\u2068${visible(String(text))}\u2069`);
+
+const TYPES_OF_USERS = { token: "token", scanner: "secret scanner", system: "system" };
+
+/** Who did something, as contents: a token may be called like a person, so what isn't one says what it is. */
+export const who = ({ name, type }) =>
+  [foreign(name), TYPES_OF_USERS[type] ? h("span", { class: "badge kind" }, TYPES_OF_USERS[type]) : null];
+
+/** As `who`, for attributes. */
+export const whoText = ({ name, type }) =>
+  (TYPES_OF_USERS[type] ? `${isolated(name)} (${TYPES_OF_USERS[type]})` : isolated(name));
+
 const ICONS = {
   plus: "M8 3v10M3 8h10",
   copy: "M5.5 5.5h7v8h-7zM10.5 5.5v-3h-7v8h2",

@@ -1,7 +1,7 @@
 // The form that creates and edits a token.
 
 import { account, call, query } from "./api.js";
-import { h, icon, problem, relative, time, toast, unique, working } from "./dom.js";
+import { foreign, h, icon, isolated, problem, relative, time, toast, unique, who, working } from "./dom.js";
 import { handOver, LIFETIMES, TYPES } from "./actions.js";
 
 // The pages of resources that are read to find an account's Integration Apps; others can be typed.
@@ -97,7 +97,7 @@ function picker({ type, list, title, me, app }) {
       else chosen.delete(id);
       draw();
     } } });
-    return h("li", null, h("label", null, box, h("span", null, name), h("code", null, id)));
+    return h("li", null, h("label", null, box, h("span", null, foreign(name)), h("code", null, id)));
   }
 
   function draw() {
@@ -121,8 +121,8 @@ function picker({ type, list, title, me, app }) {
       draw();
       (chips.children[Math.min(at, chips.children.length - 1)]?.firstChild ?? input).focus();
     };
-    return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${name}`, title: id, on: { click: remove } },
-      h("span", { class: "clip" }, name), icon("close")));
+    return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${isolated(name)}`, title: id, on: { click: remove } },
+      h("span", { class: "clip" }, foreign(name)), icon("close")));
   }
 
   return {
@@ -417,7 +417,7 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     baseline = entries();
     fill(Object.fromEntries(mine.map((key) => [key, typed[key]])));
     problems.replaceChildren(h("div", { class: "notice warning", role: "alert" }, icon("warning"), h("p", null,
-      h("strong", null, `${body.updatedBy.name} changed this token in the meantime`),
+      h("strong", null, who(body.updatedBy), " changed this token in the meantime"),
       list.length ? ` (${list.join(", ")}). ` : ". ",
       "What you did not touch shows the new values; your own entries are kept. Save again to apply them.")));
     problems.scrollIntoView({ block: "nearest" });
@@ -432,8 +432,8 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     facts.replaceChildren(
       fact("Status", h("span", { class: `badge ${token.status}` }, token.status === "revoked" ? "Revoked" : "Active")),
       ...(token.integrationId ? [fact("Integration App", token.integrationId)] : []),
-      fact("Created", time(token.createdAt), ` by ${token.createdBy.name}`),
-      fact("Last updated", time(token.updatedAt), ` by ${token.updatedBy.name}`),
+      fact("Created", time(token.createdAt), " by ", who(token.createdBy)),
+      fact("Last updated", time(token.updatedAt), " by ", who(token.updatedBy)),
       fact("Last used", ...(token.lastUsedAt ? [time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}` : ""] : ["Never"])),
       fact("Id", h("code", null, token.id)));
   }

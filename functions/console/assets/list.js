@@ -1,7 +1,7 @@
 // The list of tokens: of an account, or of one of its Integration Apps.
 
 import { account, call, query } from "./api.js";
-import { h, icon, menuButton, problem, time, toast, unique } from "./dom.js";
+import { foreign, h, icon, isolated, menuButton, problem, time, toast, unique, who, whoText } from "./dom.js";
 import { LIFETIMES, maskAll, reactivate, regenerate, remove, revoke, scopeText, secretCell } from "./actions.js";
 import { apps } from "./form.js";
 
@@ -93,10 +93,10 @@ export function listView({ app, me, go, links }) {
   const pager = h("nav", { class: "pager", "aria-label": "Pages" }, position, h("span", { class: "spring" }),
     h("label", { for: size.id }, "Per page"), size, previous, next);
 
-  const title = app ? ["API tokens of ", h("span", { class: "name" }, app)] : "API tokens";
+  const title = app ? ["API tokens of ", h("span", { class: "name" }, foreign(app))] : "API tokens";
   const heading = h("h1", { tabindex: "-1" }, title);
   const element = h("div", { class: "view" },
-    app ? h("a", { class: "back", href: links.list(me.id) }, icon("back"), `All API tokens of ${me.name}`) : null,
+    app ? h("a", { class: "back", href: links.list(me.id) }, icon("back"), "All API tokens of ", foreign(me.name)) : null,
     h("div", { class: "title" }, heading, h("span", { class: "spring" }),
       app ? null : h("a", { class: "button", href: links.accountAudit(me.id) }, icon("history"), "Audit log"),
       h("a", { class: "button primary", href: links.create(me.id, app) }, icon("plus"), "Create API token")),
@@ -106,10 +106,10 @@ export function listView({ app, me, go, links }) {
     const cell = (index, ...content) =>
       h("td", { role: "cell", "data-label": COLUMNS[index].title }, h("div", null, content));
     const revoked = token.status === "revoked";
-    const reason = token.revokedAt ? `Revoked by ${token.revokedBy.name}: ${token.revocationReason ?? "no reason given"}` : null;
+    const reason = token.revokedAt ? `Revoked by ${whoText(token.revokedBy)}: ${isolated(token.revocationReason ?? "no reason given")}` : null;
     return h("tr", { role: "row", "data-token": token.id },
-      cell(0, h("a", { class: "name", href: links.edit(me.id, token.id) }, token.name),
-        token.description ? h("p", { class: "fine clip", title: token.description }, token.description) : null,
+      cell(0, h("a", { class: "name", href: links.edit(me.id, token.id) }, foreign(token.name)),
+        token.description ? h("p", { class: "fine clip", title: isolated(token.description) }, foreign(token.description)) : null,
         token.integrationId && !app
           ? h("p", { class: "fine" }, "Integration App ", h("a", { href: links.app(me.id, token.integrationId) }, token.integrationId))
           : null),
@@ -117,9 +117,9 @@ export function listView({ app, me, go, links }) {
       cell(2, token.scope.type === "full" ? "Full access" : ["Custom", h("p", { class: "fine scope" }, scopeText(token).replace(/^Custom: /, ""))]),
       cell(3, token.purgeAt ? time(token.purgeAt) : LIFETIMES.never),
       cell(4, token.lastUsedAt ? time(token.lastUsedAt) : "Never"),
-      cell(5, time(token.updatedAt), h("p", { class: "fine clip" }, `by ${token.updatedBy.name}`)),
+      cell(5, time(token.updatedAt), h("p", { class: "fine clip" }, "by ", who(token.updatedBy))),
       cell(6, secretCell(token, me)),
-      cell(7, menuButton({ label: `Actions for ${token.name}`, items: () => actions(token) })));
+      cell(7, menuButton({ label: `Actions for ${isolated(token.name)}`, items: () => actions(token) })));
   }
 
   function actions(token) {
@@ -171,7 +171,7 @@ export function listView({ app, me, go, links }) {
     purge = setTimeout(() => {
       for (const token of page.tokens.filter((each) => Date.parse(each.purgeAt) <= Date.now())) {
         drop(token.id);
-        toast(`“${token.name}” was purged: its time has come.`);
+        toast(`“${isolated(token.name)}” was purged: its time has come.`);
       }
       schedulePurge();
     }, Math.min(Math.max(Math.min(...times) - Date.now(), 0), LONGEST));

@@ -102,7 +102,12 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
     let location = format!("/v1/accounts/acme/tokens/{id}");
     assert_eq!(answer.header("location"), location);
     let plain = PlainSecret::parse(answer.json["secret"].as_str().unwrap()).unwrap();
-    let owner = json!({"id": "owner-1", "email": "owner@acme.example", "name": "Olive Owner"});
+    let owner = json!({
+        "id": "owner-1",
+        "type": "member",
+        "email": "owner@acme.example",
+        "name": "Olive Owner",
+    });
     assert_eq!(
         answer.json["token"],
         json!({

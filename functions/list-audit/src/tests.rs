@@ -91,7 +91,7 @@ async fn a_record_tells_what_who_when_from_where_and_the_changes() {
             "time": "2026-11-23T10:01:00.000Z",
             "action": "update",
             "source": "ui",
-            "user": {"id": "owner-1", "email": "owner@acme.example", "name": "Olive Owner"},
+            "user": {"id": "owner-1", "type": "member", "email": "owner@acme.example", "name": "Olive Owner"},
             "resource": {"type": "apiToken", "id": stored.token.id, "name": "Warehouse sync"},
             "changes": [
                 {"field": "name", "old": "old", "new": "=new()"},

@@ -6,7 +6,8 @@ use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::token::StoredToken;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, owner_actor, system_at, token,
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
+    plain_secret, system_at, token,
 };
 use serde_json::{Value, json};
 
@@ -426,6 +427,29 @@ async fn an_edit_holds_for_a_replaced_secret_too_which_never_outlives_the_token(
     let record = engine.store.get_secret(&old).await.unwrap().unwrap();
     assert_eq!(json!(record.last_instant()), end);
     assert_eq!(record.allowed_cidrs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_text_that_is_older_than_the_rules_stands_in_the_way_of_nothing() {
+    let old = "a\u{202e}b\n";
+    let token = Token {
+        name: old.into(),
+        description: "a\tb".into(),
+        ..aged()
+    };
+    let engine = engine_with(token).await;
+    let body = json!({"name": old, "description": "a\tb", "allowedCidrs": ["10.0.0.0/8"]});
+    let answer = call(&engine, &patch(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json["name"], old);
+    assert_eq!(answer.json["allowedCidrs"], json!(["10.0.0.0/8"]));
+    let failures = &[("name", "invalid_characters")];
+    let changed = json!({"name": "a\u{202e}c"});
+    let answer = call(&engine, &patch(changed)).await;
+    assert_eq!(answer.failures(), failures);
+    let poison = json!({"description": format!("x{}", plain(&plain_secret()))});
+    let answer = call(&engine, &patch(poison)).await;
+    assert_eq!(answer.failures(), [("description", "contains_secret")]);
 }
 
 #[tokio::test]

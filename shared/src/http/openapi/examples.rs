@@ -38,7 +38,7 @@ const ID: &str = "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const SECRET: &str = "lka_…";
 
 fn person() -> Value {
-    json!({"id": "user-1", "email": "olive@acme.example", "name": "Olive Owner"})
+    json!({"id": "user-1", "type": "member", "email": "olive@acme.example", "name": "Olive Owner"})
 }
 
 fn token() -> Value {
