@@ -56,6 +56,10 @@ pub fn operation() -> Operation {
     .for_administrators()
     .of_a_token()
     .changes_a_token()
+    .description(
+        "Needs the member's developer mode, which keeps people from looking, not from acting: an owner or \
+         administrator without it can generate a new secret and see that one.",
+    )
     .no_body()
     .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
     .budgeted()

@@ -105,19 +105,24 @@ pub fn text() -> Value {
     json!({"type": "string"})
 }
 
+/// What a text with lines may hold.
+const LINES: &str = "As a name, but with line feeds, or empty.";
+
 /// A token's name.
 pub fn name() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+    let rule = "One visible line in Unicode's normalization form C, without control characters, line separators, \
+                private characters, and format characters that have nothing to do. No secret (`contains_secret`).";
+    json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": rule})
 }
 
 /// A token's description.
 pub fn description() -> Value {
-    json!({"type": "string", "maxLength": MAX_DESCRIPTION})
+    json!({"type": "string", "maxLength": MAX_DESCRIPTION, "description": LINES})
 }
 
 /// Why a token is revoked.
 pub fn reason() -> Value {
-    json!({"type": "string", "maxLength": MAX_REASON})
+    json!({"type": "string", "maxLength": MAX_REASON, "description": LINES})
 }
 
 /// How long a replaced secret still works.
