@@ -6,8 +6,8 @@ use latchkey::domain::ports::{GetSecret, TokenChange};
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretState;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, NoEntropy, acme, audit, now, owner_actor, plain_secret,
-    system_at, token, token_at,
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, audit, now, owner_actor, plain,
+    plain_secret, system_at, token, token_at,
 };
 use serde_json::{Value, json};
 

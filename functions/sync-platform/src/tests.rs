@@ -12,7 +12,8 @@ use latchkey::domain::ports::{
 use latchkey::domain::resource::Resource;
 use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
 use latchkey::testing::{
-    Engine, acme, audit, globex, now, owner_actor, stored_token, system_at, token, token_at,
+    Engine, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token, system_at,
+    token, token_at,
 };
 use serde_json::{Value, json};
 
