@@ -201,8 +201,10 @@ where
         let first = presented.next().ok_or(Rejection::TokenRequired)?;
         // Of two, this side and the service might not take the same one.
         let only = presented.next().is_none().then_some(first);
-        let secret = only.and_then(|value| bearer(value.to_str().ok()?));
-        let secret = secret.ok_or(Rejection::InvalidToken)?;
+        let value = only.ok_or(Rejection::InvalidToken)?;
+        // Another scheme is as if nothing was presented (RFC 6750, 3.1).
+        let secret = value.to_str().ok().and_then(bearer);
+        let secret = secret.ok_or(Rejection::TokenRequired)?;
         let Some(ip) = (self.address)(parts) else {
             tracing::error!("a request without an address: the service's layer can't find it");
             return Err(Rejection::Internal);
