@@ -3,6 +3,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use latchkey::domain::audit::{Change, Source};
 use latchkey::domain::ports::{GetSecret, TokenChange};
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretState;
 use latchkey::testing::{
@@ -53,10 +54,10 @@ async fn token_and_secret_are_revoked_together() {
         ("id", json!(stored.token.id)),
         ("status", json!("revoked")),
         ("version", json!(2)),
-        ("revokedAt", json!(now())),
+        ("revokedAt", json!(rfc3339(now()))),
         ("revokedBy", owner.clone()),
         ("revocationReason", json!("The warehouse moved")),
-        ("updatedAt", json!(now())),
+        ("updatedAt", json!(rfc3339(now()))),
         ("updatedBy", owner),
     ] {
         assert_eq!(answer.json[field], value, "{field}");

@@ -9,6 +9,7 @@ use latchkey::domain::mailing::{Digest, HeldMail, Undeliverable};
 use latchkey::domain::ports::{
     Claim, Handover, InsertToken, ListDigests, MarkAddress, NewToken, ProjectPlatform, RecordView,
 };
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
@@ -410,7 +411,7 @@ async fn refusals_that_go_on_for_days_are_mailed_ever_less_often() {
     let subject = "[Acme] API token “Warehouse sync” was refused";
     let mut mails = post.take();
     mails.retain(|mail| mail.subject == subject && mail.to == OWNER);
-    let days = |day: i64| (now() + SignedDuration::from_hours(24 * (day - 1))).to_string();
+    let days = |day: i64| rfc3339(now() + SignedDuration::from_hours(24 * (day - 1)));
     assert_eq!(mails.len(), 4);
     for (mail, day) in mails.iter().zip([1, 2, 7, 30]) {
         assert!(mail.text.contains(&days(day)), "{day}: {}", mail.text);
