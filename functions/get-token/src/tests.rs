@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use latchkey::domain::audit::{Action, Actor};
 use latchkey::domain::ports::{ChangeToken, RecordUse, TokenChange, Use};
 use latchkey::domain::secret::SecretHash;
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ended, LastUse, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{Seen, UsedFrom};
 use latchkey::testing::{
@@ -46,7 +47,7 @@ async fn a_revoked_token_tells_when_and_by_whom() {
     let answer = call(&engine, &get()).await;
     assert_eq!(answer.header("etag"), "\"2\"");
     assert_eq!(answer.json["status"], "revoked");
-    assert_eq!(answer.json["revokedAt"], now().to_string());
+    assert_eq!(answer.json["revokedAt"], rfc3339(now()));
     assert_eq!(answer.json["revokedBy"], json!(owner_actor()));
 }
 
@@ -89,7 +90,7 @@ async fn a_replaced_secret_is_told_while_it_works() {
     assert_eq!(answer.json["hint"], plain.hint());
     assert_eq!(
         answer.json["previousSecret"],
-        json!({"hint": old_hint, "validUntil": end})
+        json!({"hint": old_hint, "validUntil": rfc3339(end)})
     );
 }
 
@@ -106,7 +107,7 @@ async fn a_token_whose_secret_leaked_tells_when() {
     let (after, hash) = (before.with(leaked, now()), before.secret_hash);
     change(&engine, before, after, Action::Leak, Some(hash)).await;
     let answer = call(&engine, &get()).await;
-    assert_eq!(answer.json["compromisedAt"], now().to_string());
+    assert_eq!(answer.json["compromisedAt"], rfc3339(now()));
     assert_eq!(answer.json["status"], "revoked");
     assert_eq!(answer.json["revocationReason"], "leaked");
 }
@@ -126,7 +127,7 @@ async fn a_token_tells_the_last_use_of_any_of_its_secrets() {
     };
     engine.store.record_use(&used).await.unwrap();
     let answer = call(&engine, &get()).await;
-    assert_eq!(answer.json["lastUsedAt"], now().to_string());
+    assert_eq!(answer.json["lastUsedAt"], rfc3339(now()));
     assert_eq!(answer.json["lastUsedIp"], "192.0.2.7");
     // That is no change of the token.
     assert_eq!(answer.header("etag"), "\"1\"");

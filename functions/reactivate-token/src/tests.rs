@@ -6,6 +6,7 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
 use latchkey::domain::ports::{GetSecret, ProjectPlatform};
 use latchkey::domain::secret::SecretHash;
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{Decision, Presentation, SecretRecord, SecretState, decide};
 use latchkey::testing::{
@@ -67,7 +68,7 @@ async fn token_and_secret_are_active_again_together() {
         ("revokedAt", Value::Null),
         ("revokedBy", Value::Null),
         ("revocationReason", Value::Null),
-        ("updatedAt", json!(now())),
+        ("updatedAt", json!(rfc3339(now()))),
     ] {
         assert_eq!(answer.json[field], value, "{field}");
     }
@@ -300,7 +301,7 @@ async fn the_purge_time_stays() {
     };
     let (engine, _) = with_revoked(mortal).await;
     let answer = call(&engine, &reactivate()).await;
-    assert_eq!(answer.json["purgeAt"], json!(purge_at));
+    assert_eq!(answer.json["purgeAt"], rfc3339(purge_at));
 }
 
 #[tokio::test]

@@ -417,7 +417,7 @@ fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
         .as_ref()
         .and_then(|revocation| revocation.reason.clone());
     fields.push(("revocationReason", reason));
-    let time = |time: Timestamp| Some(time.to_string());
+    let time = |time: Timestamp| Some(rfc3339(time));
     fields.push((
         "compromisedAt",
         token.compromised.and_then(|it| time(it.at)),
