@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::budget::Budgets;
 use crate::domain::upkeep::Warnings;
 
 /// A variable that is missing or can't be understood.
@@ -97,6 +98,28 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         })
 }
 
+/// `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS`, `MAILS_PER_HOUR`: the budgets of every account.
+///
+/// # Errors
+/// When one is missing or isn't a positive number.
+pub fn budgets() -> Result<Budgets, ConfigError> {
+    let budget = |name| budget(name, &require(name)?);
+    Ok(Budgets {
+        reveals: budget("REVEALS_PER_HOUR")?,
+        changes: budget("CHANGES_PER_HOUR")?,
+        tokens: budget("MAX_TOKENS")?,
+        mails: budget("MAILS_PER_HOUR")?,
+    })
+}
+
+fn budget(name: &'static str, value: &str) -> Result<u32, ConfigError> {
+    let budget = value.parse().ok().filter(|budget| *budget > 0);
+    budget.ok_or(ConfigError {
+        name,
+        problem: "is not a positive number",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +155,14 @@ mod tests {
         assert_eq!(parse_idle_days("365"), Ok(Some(year)));
         for bad in ["-1", "36501", "1.5", ""] {
             assert!(parse_idle_days(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_budget_of_nothing_is_a_mistake() {
+        assert_eq!(budget("MAX_TOKENS", "10000"), Ok(10_000));
+        for bad in ["0", "-1", "1.5", "", "many", "4294967296"] {
+            assert!(budget("MAX_TOKENS", bad).is_err(), "{bad}");
         }
     }
 }

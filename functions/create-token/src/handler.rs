@@ -6,15 +6,17 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, changes};
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budget;
 use latchkey::domain::id::TokenId;
 use latchkey::domain::ports::{
     Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
-    NewToken, PortError,
+    NewToken, PortError, SpendBudget,
 };
 use latchkey::domain::scope;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Draft, Kind, StoredToken, Token};
 use latchkey::http::body::Fields;
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, response, secret};
@@ -26,7 +28,7 @@ pub use description::operation;
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken),
+    store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
@@ -42,6 +44,8 @@ pub async fn handle(
     if !caller.account.licenses(draft.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
+    spend(store, &caller.account, Budget::Change, now).await?;
+    spend(store, &caller.account, Budget::Token, now).await?;
 
     let id = TokenId::generate(now, system)?;
     let account = caller.account.id.clone();

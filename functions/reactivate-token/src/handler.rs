@@ -2,8 +2,12 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::Action;
-use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
+use latchkey::domain::budget::Budget;
+use latchkey::domain::ports::{
+    ChangeToken, Clock, Entropy, GetAccount, GetToken, SpendBudget, TokenChange,
+};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
@@ -14,7 +18,7 @@ use latchkey::http::{ApiError, response};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + ChangeToken),
+    store: &(impl GetAccount + GetToken + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
     request: Request,
@@ -33,6 +37,7 @@ pub async fn handle(
     if !caller.account.licenses(token.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
+    spend(store, &caller.account, Budget::Change, now).await?;
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
@@ -52,6 +57,7 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    .budgeted()
     .refuses([ApiError::ApiManagementLicenseRequired])
 }
 

@@ -3,13 +3,15 @@
 use jiff::SignedDuration;
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::budget::Budget;
 use latchkey::domain::ports::{
     ChangeToken, Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetToken, PortError,
-    TokenChange,
+    SpendBudget, TokenChange,
 };
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::openapi::Operation;
@@ -22,7 +24,7 @@ use latchkey::http::{ApiError, secret};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken),
+    store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
@@ -43,6 +45,7 @@ pub async fn handle(
     if !caller.account.licenses(before.token.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
+    spend(store, &caller.account, Budget::Change, now).await?;
 
     let plain = PlainSecret::generate(before.token.kind, system)?;
     let account = &before.token.account_id;
@@ -122,6 +125,7 @@ pub fn operation() -> Operation {
         .describe("How long the old secret still works.")])
     .repeatable()
     .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
+    .budgeted()
     .refuses([ApiError::ApiManagementLicenseRequired])
 }
 

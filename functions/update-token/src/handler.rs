@@ -4,12 +4,14 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::Action;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budget;
 use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, TokenChange,
+    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, SpendBudget, TokenChange,
 };
 use latchkey::domain::scope;
 use latchkey::domain::token::{Kind, Patch, Token};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
@@ -21,7 +23,7 @@ use latchkey::http::{ApiError, response};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + GetResources + ChangeToken),
+    store: &(impl GetAccount + GetToken + GetResources + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
     request: Request,
@@ -43,6 +45,7 @@ pub async fn handle(
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
         return response::token(&before.token);
     };
+    spend(store, account, Budget::Change, now).await?;
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
@@ -103,6 +106,7 @@ pub fn operation() -> Operation {
         optional("allowedCidrs", schema::nullable(schema::cidrs())),
     ])
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    .budgeted()
     .refuses([ApiError::ApiManagementLicenseRequired])
 }
 

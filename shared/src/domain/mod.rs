@@ -5,6 +5,7 @@
 pub mod account;
 pub mod audit;
 pub mod auto_purge;
+pub mod budget;
 pub mod id;
 pub mod leak;
 pub mod paging;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::account::Account;
 use super::audit::{Action, AuditRecord, Origin, changes};
+use super::budget::{Budget, Spending};
 use super::id::{AccountId, TokenId, UserId};
 use super::leak::FindId;
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
@@ -149,6 +150,29 @@ pub struct IdempotencyRecord {
 pub trait InsertToken: Sync {
     /// Writes token, secret, audit record and idempotency record, or nothing.
     fn insert_token(&self, new: &NewToken) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Counts what an account and its members do of what has a budget.
+pub trait SpendBudget: Sync {
+    /// Counts one more, unless the budget is spent. What is counted here stays counted, whatever becomes of
+    /// the request.
+    fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Spending>> + Send;
+}
+
+/// Gives back what was counted for nothing.
+pub trait RefundBudget: Sync {
+    /// Gives a mail back that was counted at `spent` and could not be sent.
+    fn refund_mail(
+        &self,
+        account: &AccountId,
+        member: &UserId,
+        spent: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Recognises repeated requests.

@@ -52,6 +52,9 @@ pub enum ApiError {
     Validation(Vec<FieldError>),
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// The account, or the caller in it, has done as much of this as the budget allows. With the seconds after
+    /// which there is a new one; without, if that isn't a matter of time.
+    BudgetExceeded(Option<u64>),
     /// A service that we need is busy or can't be reached. The text is for the log.
     Unavailable(String),
     /// A defect. The text is for the log.
@@ -103,6 +106,7 @@ impl ApiError {
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Validation(_) | Self::IdempotencyKeyReused => 422,
+            Self::BudgetExceeded(_) => 429,
             Self::Internal(_) => 500,
             Self::Unavailable(_) => 503,
         }
@@ -131,6 +135,7 @@ impl ApiError {
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Validation(_) => "validation_failed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::BudgetExceeded(_) => "budget_exceeded",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
         }
@@ -139,7 +144,7 @@ impl ApiError {
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Conflict | Self::Unavailable(_) => true,
+            Self::Conflict | Self::Unavailable(_) | Self::BudgetExceeded(Some(_)) => true,
             Self::MalformedJson(_)
             | Self::InvalidCursor
             | Self::AccessTokenRequired
@@ -159,7 +164,21 @@ impl ApiError {
             | Self::UnsupportedMediaType
             | Self::Validation(_)
             | Self::IdempotencyKeyReused
+            | Self::BudgetExceeded(None)
             | Self::Internal(_) => false,
+        }
+    }
+
+    /// Whether an error of this kind can say when the same request may succeed.
+    pub(super) fn may_say_when(&self) -> bool {
+        self.retryable() || matches!(self, Self::BudgetExceeded(_))
+    }
+
+    /// After how many seconds the same request may succeed.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::BudgetExceeded(seconds) => *seconds,
+            _ => self.retryable().then_some(1),
         }
     }
 
@@ -191,6 +210,12 @@ impl ApiError {
             Self::UnsupportedMediaType => "send the body as application/json",
             Self::Validation(_) => "the request is not valid; see `errors`",
             Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
+            Self::BudgetExceeded(Some(_)) => {
+                "the budget of this hour is spent; there is a new one after `Retry-After`"
+            }
+            Self::BudgetExceeded(None) => {
+                "the account has as many tokens as it may; delete some that are not needed"
+            }
             Self::Unavailable(_) => "the service is busy; try again in a moment",
             Self::Internal(_) => "something went wrong on our side",
         }
@@ -201,6 +226,9 @@ impl ApiError {
         match self {
             Self::MalformedJson(_) => "the body is not a JSON object",
             Self::InvalidRequest(_) => "the form is not as it should be",
+            Self::BudgetExceeded(_) => {
+                "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may"
+            }
             _ => self.detail(),
         }
     }
@@ -216,6 +244,7 @@ impl ApiError {
             413 => "Content Too Large",
             415 => "Unsupported Media Type",
             422 => "Unprocessable Content",
+            429 => "Too Many Requests",
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         }
@@ -283,8 +312,8 @@ impl ApiError {
             .status(self.status())
             .header(CONTENT_TYPE, self.media_type())
             .header(CACHE_CONTROL, "no-store");
-        if self.retryable() {
-            response = response.header(RETRY_AFTER, "1");
+        if let Some(seconds) = self.retry_after() {
+            response = response.header(RETRY_AFTER, seconds);
         }
         if let Some(challenge) = self.challenge() {
             response = response.header(WWW_AUTHENTICATE, challenge);
@@ -337,6 +366,8 @@ mod tests {
             ApiError::UnsupportedMediaType,
             ApiError::Validation(vec![FieldError::new("name", "required", "is required")]),
             ApiError::IdempotencyKeyReused,
+            ApiError::BudgetExceeded(Some(1_800)),
+            ApiError::BudgetExceeded(None),
             ApiError::Unavailable("table on fire".into()),
             ApiError::Internal("stack trace".into()),
         ];
@@ -362,6 +393,7 @@ mod tests {
                 | ApiError::UnsupportedMediaType
                 | ApiError::Validation(_)
                 | ApiError::IdempotencyKeyReused
+                | ApiError::BudgetExceeded(_)
                 | ApiError::Unavailable(_)
                 | ApiError::Internal(_) => {}
             }

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod bearer;
 pub mod body;
+pub mod budget;
 pub mod caller;
 pub mod csv;
 pub mod cursor;

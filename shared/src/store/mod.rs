@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod budgets;
 mod expression;
 mod items;
 mod leaks;
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::port_error;
 use crate::config::Tables;
+use crate::domain::budget::Budgets;
 use crate::domain::ports::PortError;
 
 pub use audit::audit_record;
@@ -40,6 +42,8 @@ type Item = HashMap<String, AttributeValue>;
 pub struct Store {
     client: Client,
     tables: Tables,
+    /// What the functions may count up to; none in those that count nothing.
+    budgets: Option<Budgets>,
 }
 
 impl Store {
@@ -50,6 +54,7 @@ impl Store {
         Self {
             client: Client::from_conf(config),
             tables,
+            budgets: None,
         }
     }
 

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::budget::{Budget, Spending};
 use latchkey::domain::id::{AccountId, AuditId, TokenId, UserId};
 use latchkey::domain::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use latchkey::domain::ports::{
     ChangeToken, DeleteToken, GetAccount, GetIdempotency, GetResources, GetSecret, GetToken,
     IdempotencyRecord, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
-    NewToken, PortError, RecordUse, RecordView, TokenChange, Use,
+    NewToken, PortError, RecordUse, RecordView, SpendBudget, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
@@ -52,4 +53,5 @@ behind_the_gate! {
     ListTokens: list_tokens(account: &AccountId, query: &TokenQuery, now: Timestamp) -> Page<Token, TokenId>;
     RecordUse: record_use(used: &Use) -> ();
     RecordView: record_view(stored: &StoredToken, audit: &AuditRecord) -> ();
+    SpendBudget: spend_budget(account: &AccountId, budget: &Budget, now: Timestamp) -> Spending;
 }

@@ -16,7 +16,7 @@ pub use wire::{Counts, Wire};
 use latchkey::domain::ports::{
     ChangeToken, Clock, DeleteToken, Entropy, GetAccount, GetIdempotency, GetResources, GetSecret,
     GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens, RecordUse,
-    RecordView,
+    RecordView, SpendBudget,
 };
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
@@ -38,6 +38,7 @@ pub trait Ports:
     + ListTokens
     + RecordUse
     + RecordView
+    + SpendBudget
 {
 }
 
@@ -56,6 +57,7 @@ impl<T> Ports for T where
         + ListTokens
         + RecordUse
         + RecordView
+        + SpendBudget
 {
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contract::{Call, Description, Gate, Gated, Seen, answer, operations};
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budgets;
 use latchkey::domain::ports::PortError;
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::{StoredToken, Token};
@@ -352,6 +353,22 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                     .iter()
                     .any(|(field, _)| *field == "unknown")
             );
+        }
+        "budget_exceeded" => {
+            let one = Budgets {
+                reveals: 1,
+                changes: 1,
+                ..Engine::budgets()
+            };
+            let store = world.engine.store.clone().with_budgets(one);
+            let mut outcome = (0, String::new());
+            for _ in 0..2 {
+                let call = world.success(operation).await;
+                let asked = answer(&store, &world.vault, &system_at(now()), &call).await;
+                let asked = world.check(&call, asked);
+                outcome = (asked.status, asked.outcome().1.to_owned());
+            }
+            assert_eq!(outcome, (429, code.to_owned()), "{operation}");
         }
         "version_mismatch" => {
             world

@@ -47,7 +47,7 @@ impl Functions {
         let engine = Engine::with_accounts().await;
         let wire = Wire::to(&engine.aws).await;
         Self {
-            store: Store::new(&wire.aws, Engine::tables()),
+            store: Store::new(&wire.aws, Engine::tables()).with_budgets(Engine::budgets()),
             vault: Vault::new(&wire.aws, "key".into()),
             notifier: Notifier::new(
                 Mailer::new(&wire.aws, "tokens@latchkey.example".into()),

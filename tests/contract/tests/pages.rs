@@ -79,7 +79,7 @@ impl Filled {
         }
         let wire = Wire::to(&engine.aws).await;
         Self {
-            store: Store::new(&wire.aws, Engine::tables()),
+            store: Store::new(&wire.aws, Engine::tables()).with_budgets(Engine::budgets()),
             wire,
             _engine: engine,
             token: token.to_owned(),

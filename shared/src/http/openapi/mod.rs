@@ -156,6 +156,12 @@ impl Operation {
             .refuses([ApiError::VersionMismatch, ApiError::Conflict])
     }
 
+    /// Spends a budget.
+    #[must_use]
+    pub fn budgeted(self) -> Self {
+        self.refuses([ApiError::BudgetExceeded(None)])
+    }
+
     /// Takes a header that may be left out.
     #[must_use]
     pub fn header(mut self, name: &'static str, description: &'static str) -> Self {
@@ -312,16 +318,17 @@ impl Operation {
         }
         // What the gateway answers by itself, without having asked a function.
         let gateway = json!({"schema": {"$ref": "#/components/schemas/GatewayMessage"}});
-        let signed_in = self.security.pointer("/0/signIn").is_some();
-        for (status, errors) in &self.refusals {
-            let by_gateway = (*status == 401 && signed_in).then(|| gateway.clone());
-            responses.insert(status.to_string(), refusal(errors, by_gateway));
-        }
         let throttled = json!({
             "description": "Too many requests; try again later.",
             "content": {"application/json": gateway},
         });
         responses.insert("429".into(), throttled);
+        let signed_in = self.security.pointer("/0/signIn").is_some();
+        for (status, errors) in &self.refusals {
+            let both = *status == 429 || (*status == 401 && signed_in);
+            let by_gateway = both.then(|| gateway.clone());
+            responses.insert(status.to_string(), refusal(errors, by_gateway));
+        }
         let mut operation = json!({
             "operationId": self.name,
             "summary": self.summary,
@@ -396,7 +403,7 @@ fn refusal(errors: &[ApiError], by_gateway: Option<Value>) -> Value {
         content.insert("application/json".into(), message);
     }
     let mut headers = Map::new();
-    if errors.iter().any(ApiError::retryable) {
+    if errors.iter().any(ApiError::may_say_when) {
         headers.extend([response_header("Retry-After")]);
     }
     if errors.iter().any(|error| error.status() == 401) {

@@ -26,6 +26,7 @@ impl Calls {
         let store = Store {
             client: Client::from_conf(config),
             tables: engine.store.tables.clone(),
+            budgets: engine.store.budgets,
         };
         (calls, store)
     }

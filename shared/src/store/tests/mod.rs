@@ -1,6 +1,7 @@
 //! The stores on a real engine, one file per concern.
 
 mod audit;
+mod budgets;
 mod calls;
 mod changes;
 mod errors;
