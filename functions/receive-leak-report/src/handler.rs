@@ -10,7 +10,8 @@ mod signature;
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Source};
 use latchkey::domain::ports::{
-    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, KeepKeys, RecordLeak, SendMail,
+    ClaimMail, Clock, Entropy, GetAddressMark, GetRecipients, GetSecret, GetToken, KeepKeys,
+    RecordLeak, SendMail,
 };
 use latchkey::domain::secret::PlainSecret;
 use latchkey::http::sender::Sender;
@@ -32,7 +33,9 @@ pub use keys::{FetchKeys, Keys};
 /// What the caller is answered instead. If a part of a report fails, the rest of it is dealt with
 /// nevertheless; reported again, that part is known.
 pub async fn handle(
-    store: &(impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     notifier: &Notifier<impl SendMail>,
     system: &(impl Clock + Entropy),

@@ -104,7 +104,9 @@ async fn call(engine: &Engine, scanner: &Scanner, event: &Event) -> Answer {
 }
 
 async fn call_on(
-    store: &(impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     system: &(impl Clock + Entropy),
     event: &Event,
@@ -113,7 +115,9 @@ async fn call_on(
 }
 
 async fn call_with(
-    store: &(impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     post: &Post,
     system: &(impl Clock + Entropy),
@@ -663,6 +667,12 @@ impl ClaimMail for Meanwhile<'_> {
 
     async fn release_mail(&self, audit: &str, recipient: &UserId) -> Result<(), PortError> {
         self.engine.store.release_mail(audit, recipient).await
+    }
+}
+
+impl GetAddressMark for Meanwhile<'_> {
+    async fn is_marked(&self, address: &str) -> Result<bool, PortError> {
+        self.engine.store.is_marked(address).await
     }
 }
 

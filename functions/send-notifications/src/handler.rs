@@ -1,16 +1,20 @@
-//! Mails every audit record to the account's owner and administrators.
+//! Mails every audit record to the account's owner and administrators; what is over their budgets is kept for
+//! a digest.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use jiff::Timestamp;
-use latchkey::domain::ports::{ClaimMail, Clock, GetRecipients, PortError, SendMail};
+use latchkey::domain::ports::{
+    ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, PortError, RefundBudget, SendMail,
+    SpendBudget,
+};
 use latchkey::mail::Notifier;
 use latchkey::store::audit_record;
 
 /// Sends the mails of a batch of the stream in its order, and begins none after `until`. Stops at the first
 /// failure and answers where that is: Lambda goes on from there.
 pub async fn handle(
-    store: &(impl GetRecipients + ClaimMail),
+    store: &(impl GetRecipients + ClaimMail + GetAddressMark + SpendBudget + RefundBudget + HoldMail),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,
@@ -31,7 +35,7 @@ pub async fn handle(
 }
 
 async fn notify(
-    store: &(impl GetRecipients + ClaimMail),
+    store: &(impl GetRecipients + ClaimMail + GetAddressMark + SpendBudget + RefundBudget + HoldMail),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,

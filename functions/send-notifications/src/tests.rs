@@ -3,9 +3,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::id::{AccountId, UserId};
+use latchkey::domain::mailing::{Digest, HeldMail, Undeliverable};
 use latchkey::domain::ports::{
-    Claim, Handover, InsertToken, NewToken, ProjectPlatform, RecordView,
+    Claim, Handover, InsertToken, ListDigests, MarkAddress, NewToken, ProjectPlatform, RecordView,
 };
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
@@ -198,9 +200,9 @@ async fn a_batch_that_takes_too_long_goes_on_from_there() {
     let (engine, _) = with_records(3).await;
     let (post, records) = (Post::default(), log(&engine).await);
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
-    let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(8));
+    let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(11));
     let response = handle(&engine.store, &notifier(&post), &clock, until, event).await;
-    // A mail takes three looks: whether there is time, and when it is claimed and confirmed.
+    // A mail takes four looks: whether there is time, and when it is claimed, counted and confirmed.
     assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER]);
     let failures = response.batch_item_failures.into_iter();
     let failed: Vec<_> = failures
@@ -344,6 +346,35 @@ impl ClaimMail for Forgetful<'_> {
     }
 }
 
+impl GetAddressMark for Forgetful<'_> {
+    async fn is_marked(&self, address: &str) -> Result<bool, PortError> {
+        self.0.store.is_marked(address).await
+    }
+}
+
+impl SpendBudget for Forgetful<'_> {
+    async fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Spending, PortError> {
+        self.0.store.spend_budget(account, budget, now).await
+    }
+}
+
+impl RefundBudget for Forgetful<'_> {
+    async fn refund_mail(&self, _: &AccountId, _: &UserId, _: Timestamp) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+impl HoldMail for Forgetful<'_> {
+    async fn hold_mail(&self, _: &Digest, _: &HeldMail, _: Timestamp) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
 #[tokio::test]
 async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
     for post in [Post::default(), Post::refusing(OWNER)] {
@@ -400,4 +431,108 @@ async fn every_action_is_mailed_and_no_mail_holds_a_secret() {
             assert!(!part.contains(&stored.secret_hash.to_hex()));
         }
     }
+}
+
+/// Hands records over to a store whose members have so many mails an hour.
+async fn deliver_within(
+    engine: &Engine,
+    post: &Post,
+    mails: u32,
+    second: i64,
+    records: &[Value],
+) -> Vec<String> {
+    let budgets = Budgets {
+        mails,
+        ..Engine::budgets()
+    };
+    let store = engine.store.clone().with_budgets(budgets);
+    let event = serde_json::from_value(json!({"Records": records})).unwrap();
+    let clock = FixedClock(now() + SignedDuration::from_secs(second));
+    let answer = handle(&store, &notifier(post), &clock, Timestamp::MAX, event).await;
+    let failures = answer.batch_item_failures.into_iter();
+    failures
+        .map(|failure| failure.item_identifier.unwrap())
+        .collect()
+}
+
+/// An engine with so many records of that action, beside that of a creation.
+async fn with_actions(count: u8, action: Action) -> Engine {
+    let (engine, stored) = with_records(1).await;
+    for number in 1..=count {
+        let record = audit(action, &stored.token, now(), number);
+        engine.store.record_view(&stored, &record).await.unwrap();
+    }
+    engine
+}
+
+async fn held(engine: &Engine) -> Vec<(String, usize)> {
+    let mut held = Vec::new();
+    for digest in engine.store.list_digests(now()).await.unwrap() {
+        let mails = engine.store.held_mails(&digest).await.unwrap();
+        held.push((digest.user_id.to_string(), mails.len()));
+    }
+    held
+}
+
+#[tokio::test]
+async fn what_is_over_the_budget_is_held_back_and_nothing_is_lost() {
+    let engine = with_actions(5, Action::Update).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    assert!(
+        deliver_within(&engine, &post, 2, 0, &records)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER, ADMIN]);
+    let all = [("admin-1".to_owned(), 4), ("owner-1".to_owned(), 4)];
+    assert_eq!(held(&engine).await, all);
+    // A batch that comes again neither mails nor holds back a second time, in whatever hour.
+    for second in [1, 3_600] {
+        let failed = deliver_within(&engine, &post, 2, second, &records).await;
+        assert!(failed.is_empty());
+        assert_eq!(post.take(), []);
+        assert_eq!(held(&engine).await, all);
+    }
+}
+
+#[tokio::test]
+async fn mails_that_tell_of_a_known_secret_never_wait() {
+    for action in [Action::View, Action::Leak] {
+        let engine = with_actions(4, action).await;
+        let (post, records) = (Post::default(), log(&engine).await);
+        let failed = deliver_within(&engine, &post, 1, 0, &records).await;
+        assert!(failed.is_empty());
+        assert_eq!(post.take().len(), 10, "{action:?}");
+        assert_eq!(held(&engine).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_service_that_fails_uses_up_no_budget() {
+    let engine = with_actions(1, Action::Update).await;
+    let (post, records) = (Post::refusing(OWNER), log(&engine).await);
+    for _ in 0..5 {
+        let failed = deliver_within(&engine, &post, 2, 0, &records).await;
+        assert_eq!(failed, ["seq-0"]);
+    }
+    post.recover();
+    assert!(
+        deliver_within(&engine, &post, 2, 0, &records)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [ADMIN, OWNER, OWNER, ADMIN]);
+    assert_eq!(held(&engine).await, []);
+}
+
+#[tokio::test]
+async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
+    let (engine, _) = with_records(2).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let marked = engine
+        .store
+        .mark_address("Owner@ACME.example", Undeliverable::Bounced, now());
+    marked.await.unwrap();
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    assert_eq!(post.recipients(), [ADMIN, ADMIN]);
 }

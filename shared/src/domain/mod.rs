@@ -8,6 +8,7 @@ pub mod auto_purge;
 pub mod budget;
 pub mod id;
 pub mod leak;
+pub mod mailing;
 pub mod paging;
 pub mod policy;
 pub mod ports;

@@ -8,6 +8,7 @@ use super::audit::{Action, AuditRecord, Origin, changes};
 use super::budget::{Budget, Spending};
 use super::id::{AccountId, TokenId, UserId};
 use super::leak::FindId;
+use super::mailing::{Digest, HeldMail, Undeliverable};
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
@@ -459,6 +460,8 @@ pub trait ProjectPlatform: Sync {
 /// A mail ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
+    /// The account that it is about: what becomes of the mail is told with it.
+    pub account: AccountId,
     /// The recipient's address.
     pub to: String,
     /// The subject.
@@ -521,4 +524,47 @@ pub trait ClaimMail: Sync {
         audit: &str,
         recipient: &UserId,
     ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Keeps what mails would tell that are over their recipient's budget.
+pub trait HoldMail: Sync {
+    /// Puts a record into a digest. The same record is in it once, however often it is put there.
+    fn hold_mail(
+        &self,
+        digest: &Digest,
+        held: &HeldMail,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Finds the digests that are to be sent.
+pub trait ListDigests: Sync {
+    /// Those that are to be sent, of hours up to that one.
+    fn list_digests(
+        &self,
+        last_hour: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Digest>>> + Send;
+
+    /// All that a digest tells, in the order of the records.
+    fn held_mails(&self, digest: &Digest) -> impl Future<Output = Result<Vec<HeldMail>>> + Send;
+
+    /// Takes a digest off the list.
+    fn forget_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Marks addresses to which no mail is to be sent.
+pub trait MarkAddress: Sync {
+    /// Marks an address. Answers since when it is marked: whoever marks it again gets the same answer.
+    fn mark_address(
+        &self,
+        address: &str,
+        why: Undeliverable,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Timestamp>> + Send;
+}
+
+/// Knows the addresses to which no mail is to be sent.
+pub trait GetAddressMark: Sync {
+    /// Whether an address is marked.
+    fn is_marked(&self, address: &str) -> impl Future<Output = Result<bool>> + Send;
 }

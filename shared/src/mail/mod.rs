@@ -1,5 +1,7 @@
 //! The mails about what happens to tokens.
 
+mod bounce;
+mod digest;
 mod notify;
 
 use std::borrow::Cow;
@@ -10,12 +12,13 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_sdk_sesv2::{Client, Config};
 
 use crate::aws::{OPERATION_TIMEOUT, port_error};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::{Action, AuditRecord, Change, Source};
+use crate::domain::id::AccountId;
 use crate::domain::ports::{Handover, Mail, PortError, SendMail};
 
 pub use notify::Notifier;
@@ -28,6 +31,12 @@ impl Console {
     /// The console at that address.
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
+    }
+
+    /// Where an account's audit log is shown.
+    fn log_link(&self, account: &AccountId) -> String {
+        let base = self.0.trim_end_matches('/');
+        format!("{base}/#/accounts/{account}/audit")
     }
 
     /// Where the audit log of a record's token is shown.
@@ -142,6 +151,7 @@ pub fn compose(
         link: console.audit_link(record),
     };
     Ok(Mail {
+        account: account.id.clone(),
         to: recipient.email.clone(),
         subject: subject(record, account),
         text: Text(&view).render().map_err(broken)?,
@@ -225,16 +235,21 @@ fn source(source: Source) -> &'static str {
     }
 }
 
+/// The tag by which a mail's account comes back with what SES tells of it.
+pub const ACCOUNT_TAG: &str = "account";
+
 /// Sends mail through SES.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     client: Client,
     from: String,
+    configuration_set: String,
 }
 
 impl Mailer {
-    /// A mailer with the given sender's address.
-    pub fn new(config: &SdkConfig, from: String) -> Self {
+    /// A mailer with the given sender's address, and the configuration set by which SES tells what became of
+    /// the mails.
+    pub fn new(config: &SdkConfig, from: String, configuration_set: String) -> Self {
         // SES may have taken the mail of an attempt that ends without an answer, and knows no key by which
         // it would know it again: the SDK makes one attempt, and whoever has the record makes others.
         let timeouts = TimeoutConfig::builder()
@@ -248,6 +263,7 @@ impl Mailer {
         Self {
             client: Client::from_conf(config.build()),
             from,
+            configuration_set,
         }
     }
 }
@@ -269,9 +285,17 @@ impl SendMail for Mailer {
             .subject(content(&mail.subject)?)
             .body(body)
             .build();
+        // What SES tells of a mail later, it tells with this.
+        let account = MessageTag::builder()
+            .name(ACCOUNT_TAG)
+            .value(mail.account.as_str())
+            .build()
+            .map_err(|error| PortError::Broken(format!("a tag doesn't build: {error}")))?;
         let sent = self
             .client
             .send_email()
+            .configuration_set_name(&self.configuration_set)
+            .email_tags(account)
             .from_email_address(&self.from)
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .content(EmailContent::builder().simple(message).build())
@@ -372,7 +396,7 @@ mod tests {
         let answer = answer.map(|(status, code)| (status, json!({"code": code})));
         let (service, config) = Service::answering(answer).await;
         let config = config.into_builder().retry_config(RetryConfig::standard());
-        let mailer = Mailer::new(&config.build(), "tokens@example.com".into());
+        let mailer = Mailer::new(&config.build(), "tokens@example.com".into(), "mails".into());
         let sent = mailer.send_mail(&mail(Action::View, "T")).await;
         (sent, service.requests().len())
     }

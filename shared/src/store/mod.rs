@@ -1,8 +1,10 @@
 //! The domain's ports on DynamoDB and KMS.
 
 mod accounts;
+mod addresses;
 mod audit;
 mod budgets;
+mod digests;
 mod expression;
 mod items;
 mod leaks;

@@ -15,6 +15,7 @@ use contract::{ReadmeSection, Wire};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budgets;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
@@ -50,7 +51,7 @@ impl Functions {
             store: Store::new(&wire.aws, Engine::tables()).with_budgets(Engine::budgets()),
             vault: Vault::new(&wire.aws, "key".into()),
             notifier: Notifier::new(
-                Mailer::new(&wire.aws, "tokens@latchkey.example".into()),
+                Mailer::new(&wire.aws, "tokens@latchkey.example".into(), "mails".into()),
                 Console::new("https://tokens.example"),
             ),
             console: ConsoleClient::new("console"),
@@ -162,6 +163,9 @@ async fn creations(functions: &mut Functions) {
     let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
     let custom = event!("create-token/custom-scope");
     let create = || custom.clone().body(&full);
+    let answer = functions.create(create().request()).await;
+    let when = "full access, where the account's tokens are counted anew";
+    functions.answered("create-token", when, &answer, 201);
     let answer = functions.create(create().request()).await;
     functions.answered("create-token", "full access", &answer, 201);
     let answer = functions.create(custom.request()).await;
@@ -394,6 +398,50 @@ async fn events(functions: &mut Functions) {
     }
 }
 
+/// What is over a member's budget of mails, and an address that takes none.
+async fn mails(functions: &mut Functions) {
+    let budgets = Budgets {
+        mails: 1,
+        ..Engine::budgets()
+    };
+    let store = functions.store.clone().with_budgets(budgets);
+    let updated = json_of(include_str!(
+        "../../../events/send-notifications/token-updated.json"
+    ));
+    for (number, when) in (0..).zip(["", "… over the budget of both"]) {
+        let mut event = updated.clone();
+        let id = format!("aud_01ARZ3NDEKTSV4RRFFQ69G5FA{number}");
+        event["Records"][0]["dynamodb"]["NewImage"]["sk"]["S"] = json!(id);
+        let event = serde_json::from_value(event).unwrap();
+        let (notifier, clock) = (&functions.notifier, system_at(now()));
+        let response =
+            send_notifications::handle(&store, notifier, &clock, Timestamp::MAX, event).await;
+        assert!(response.batch_item_failures.is_empty());
+        if number > 0 {
+            functions.row("send-notifications", when);
+        }
+        functions.wire.take();
+    }
+    let later = system_at(now() + Duration::from_hours(2));
+    for when in ["two digests", "none"] {
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let sent = send_digests::handle(store, notifier, &later, Timestamp::MAX).await;
+        sent.unwrap();
+        functions.row("send-digests", when);
+    }
+    let bounce = json_of(include_str!(
+        "../../../events/record-mail-feedback/bounce.json"
+    ));
+    let event = serde_json::from_value(bounce).unwrap();
+    let (store, notifier) = (&functions.store, &functions.notifier);
+    let recorded = record_mail_feedback::handle(store, notifier, &later, event).await;
+    recorded.unwrap();
+    functions.row(
+        "record-mail-feedback",
+        "an address that bounces, and one other recipient",
+    );
+}
+
 async fn platform(functions: &mut Functions) {
     let mut resource = json_of(include_str!(
         "../../../events/sync-platform/resource-upserted.json"
@@ -437,6 +485,7 @@ async fn table() -> String {
         "questions",
         "secrets",
         "events",
+        "mails",
         "upkeep",
         "platform",
     ] {
@@ -450,6 +499,7 @@ async fn table() -> String {
                 page(&mut functions);
             }
             "secrets" => secrets(&mut functions).await,
+            "mails" => mails(&mut functions).await,
             "upkeep" => upkeep(&mut functions).await,
             "events" => events(&mut functions).await,
             _ => {
