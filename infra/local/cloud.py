@@ -387,6 +387,7 @@ class Cloud:
         return {
             "AuthorizationEndpoint": f"{self.endpoint}/oauth2/authorize",
             "TokenEndpoint": f"{self.endpoint}/oauth2/token",
+            "RevocationEndpoint": f"{self.endpoint}/oauth2/revoke",
             "EndSessionEndpoint": f"{self.endpoint}/logout",
         }
 

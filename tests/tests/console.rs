@@ -128,8 +128,23 @@ mod in_the_browser {
             browser.click(Button("Close")).await;
             names(browser, &["Warehouse sync"]).await;
 
+            // The provider is asked to end the refresh token; what it is asked outlives the page here.
+            let note = "const real = window.fetch; window.fetch = (url, options) => { \
+                if (String(url).endsWith('/oauth2/revoke')) { \
+                    const form = options.body; \
+                    localStorage.setItem('asked', [options.method, form.get('token_type_hint'), \
+                        Boolean(form.get('token')), Boolean(form.get('client_id'))].join(' ')); \
+                } \
+                return real(url, options); }";
+            browser.run(note, &[]).await;
             browser.click(Button("Sign out")).await;
             browser.find(Button("Sign in")).await;
+            let asked = "localStorage.getItem('asked')";
+            assert_eq!(
+                browser.eval(asked).await,
+                "POST refresh_token true true"
+            );
+            browser.run("localStorage.clear()", &[]).await;
             assert_eq!(browser.eval(stored).await, "[{},{}]");
             browser.run("history.back()", &[]).await;
             browser.find(Button("Sign in")).await;

@@ -9,10 +9,14 @@ const PENDING = "latchkey.sign-in";
 const RESUME = "latchkey.resume";
 // Renewed this long before its end, in milliseconds.
 const MARGIN = 60_000;
+// How long sign-out waits for the provider, in milliseconds.
+const REVOCATION = 2_000;
 
 let config;
 let tokens = null;
 let renewal = null;
+// Whether the session was left: what comes late doesn't begin another.
+let left = false;
 
 /** The address that sign-in returns to: the page without what follows its path. */
 function home() {
@@ -79,6 +83,11 @@ async function redeem(grant) {
     return "The sign-in service could not be reached. Check your connection, then sign in again.";
   }
   const body = await answer.json().catch(() => ({}));
+  if (left) {
+    // Nobody is there for it any more.
+    await revoke(body.refresh_token);
+    return "You have signed out.";
+  }
   if (!answer.ok || !body.access_token) {
     tokens = null;
     return "The sign-in could not be finished, or it took too long. Sign in again.";
@@ -154,10 +163,32 @@ export async function signIn(draft) {
   location.assign(url);
 }
 
+/**
+ * Has the provider end the refresh token, with which whoever got hold of it could stay signed in. Waited for
+ * only briefly, and whatever is answered: signing out must not fail. The request outlives the page, and needs no
+ * provider that lets other origins read its answer.
+ */
+async function revoke(token) {
+  if (!token || !config.revocationEndpoint) return;
+  const revoked = fetch(config.revocationEndpoint, {
+    method: "POST",
+    body: new URLSearchParams({ client_id: config.clientId, token, token_type_hint: "refresh_token" }),
+    credentials: "omit",
+    mode: "no-cors",
+    keepalive: true,
+  }).catch(() => {});
+  await Promise.race([revoked, new Promise((done) => setTimeout(done, REVOCATION))]);
+}
+
 /** Forgets the session, here and at the provider. */
-export function signOut() {
+export async function signOut() {
+  // A renewal under way may bring another refresh token.
+  await Promise.race([renewal, new Promise((done) => setTimeout(done, REVOCATION))]);
+  left = true;
+  const refresh = tokens?.refresh;
   tokens = null;
   sessionStorage.removeItem(RESUME);
+  await revoke(refresh);
   if (!config.endSessionEndpoint) {
     location.assign(home());
     return;

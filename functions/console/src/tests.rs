@@ -10,6 +10,7 @@ fn config() -> sign_in::Config {
         client_id: "client-1".into(),
         authorization_endpoint: "https://sign-in.example/authorize".into(),
         token_endpoint: "https://tokens.sign-in.example:8443/oauth2/token".into(),
+        revocation_endpoint: Some("https://sign-in.example/oauth2/revoke".into()),
         end_session_endpoint: None,
         scopes: "openid".into(),
     }
@@ -114,6 +115,7 @@ fn the_configuration_is_what_the_page_needs_to_sign_in() {
             "clientId": "client-1",
             "authorizationEndpoint": "https://sign-in.example/authorize",
             "tokenEndpoint": "https://tokens.sign-in.example:8443/oauth2/token",
+            "revocationEndpoint": "https://sign-in.example/oauth2/revoke",
             "endSessionEndpoint": null,
             "scopes": "openid",
         })
@@ -134,7 +136,7 @@ fn every_answer_closes_what_browsers_leave_open() {
         assert_eq!(
             header(&response, "content-security-policy"),
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self' https://tokens.sign-in.example:8443; base-uri 'none'; \
+             connect-src 'self' https://tokens.sign-in.example:8443 https://sign-in.example; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
              trusted-types 'none'"
         );
@@ -211,7 +213,7 @@ fn another_configuration_has_another_tag() {
 }
 
 #[test]
-fn a_token_endpoint_that_would_open_the_policy_is_refused() {
+fn an_endpoint_that_would_open_the_policy_is_refused() {
     for bad in [
         "",
         "/oauth2/token",
@@ -227,5 +229,31 @@ fn a_token_endpoint_that_would_open_the_policy_is_refused() {
             ..config()
         };
         assert!(Site::new(&config).is_err(), "{bad}");
+        let config = sign_in::Config {
+            revocation_endpoint: Some(bad.into()),
+            ..self::config()
+        };
+        assert!(Site::new(&config).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_page_may_talk_to_the_endpoints_of_the_provider_and_each_is_named_once() {
+    let policy = |revocation: Option<&str>| {
+        let config = sign_in::Config {
+            revocation_endpoint: revocation.map(str::to_owned),
+            ..config()
+        };
+        let site = Site::new(&config).unwrap();
+        let answer = handle(&site, &page().request()).unwrap();
+        let policy = header(&answer, "content-security-policy").to_owned();
+        let connect = policy.split("connect-src ").nth(1).unwrap();
+        connect.split(';').next().unwrap().to_owned()
+    };
+    let token = "'self' https://tokens.sign-in.example:8443";
+    assert_eq!(policy(None), token);
+    let same = Some("https://tokens.sign-in.example:8443/oauth2/revoke");
+    assert_eq!(policy(same), token);
+    let other = Some("https://sign-in.example/oauth2/revoke");
+    assert_eq!(policy(other), format!("{token} https://sign-in.example"));
 }

@@ -361,6 +361,7 @@ fn page(functions: &mut Functions) {
         client_id: "client".into(),
         authorization_endpoint: "https://sign-in.example/authorize".into(),
         token_endpoint: "https://sign-in.example/token".into(),
+        revocation_endpoint: None,
         end_session_endpoint: None,
         scopes: "openid".into(),
     };
