@@ -115,8 +115,9 @@ impl<M: SendMail> Notifier<M> {
         if never_waits(record) {
             return self.notify_now(store, clock, record, until).await;
         }
+        // Boxed, as futures of futures of the SDK's are nested too deep for the compiler.
         let budget = Budgeted(store);
-        self.notify_all(store, &budget, clock, record, until).await
+        Box::pin(self.notify_all(store, &budget, clock, record, until)).await
     }
 
     /// The same for a record that never waits.
@@ -130,7 +131,7 @@ impl<M: SendMail> Notifier<M> {
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
-        self.notify_all(store, &AtOnce, clock, record, until).await
+        Box::pin(self.notify_all(store, &AtOnce, clock, record, until)).await
     }
 
     async fn notify_all(

@@ -4,6 +4,7 @@ mod audit;
 mod budgets;
 mod calls;
 mod changes;
+mod digests;
 mod errors;
 mod inserts;
 mod items;
