@@ -107,7 +107,15 @@ async fn call(engine: &Engine, scanner: &Scanner, event: &Event) -> Answer {
 }
 
 async fn call_on(
-    store: &(impl KeepKeys + GetSecret + GetToken + CompromiseSecret + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys
+         + GetSecret
+         + GetToken
+         + CompromiseSecret
+         + GetRecipients
+         + ClaimMail
+         + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     system: &(impl Clock + Entropy),
     event: &Event,
@@ -116,7 +124,15 @@ async fn call_on(
 }
 
 async fn call_with(
-    store: &(impl KeepKeys + GetSecret + GetToken + CompromiseSecret + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys
+         + GetSecret
+         + GetToken
+         + CompromiseSecret
+         + GetRecipients
+         + ClaimMail
+         + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     post: &Post,
     system: &(impl Clock + Entropy),
