@@ -7,6 +7,7 @@ use latchkey::domain::audit::{Change, Source};
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::ports::{GetSecret, PortError, TokenChange};
 use latchkey::domain::secret::SecretHash;
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretState, standing};
 use latchkey::testing::{
@@ -110,7 +111,7 @@ async fn the_replaced_secret_ends_for_good_and_the_token_stays() {
 async fn the_end_is_on_record_with_what_changed() {
     let (engine, stored, _) = replaced().await;
     let previous = stored.token.previous_secret.unwrap();
-    call(&engine, &retire().claim("client_id", "console")).await;
+    call(&engine, &retire().through_page()).await;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 3);
     let record = &log[0];
@@ -121,7 +122,7 @@ async fn the_end_is_on_record_with_what_changed() {
     assert_eq!(record.origin.actor, owner_actor());
     assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
     assert_eq!(record.origin.request_id, "JKJaXmPLvHcESHA=");
-    let end = previous.valid_until.to_string();
+    let end = rfc3339(previous.valid_until);
     assert_eq!(
         record.changes,
         [

@@ -4,6 +4,7 @@ use latchkey::domain::audit::{Action, AuditRecord};
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::mailing::Undeliverable;
 use latchkey::domain::ports::{Handover, MarkAddress, ProjectPlatform};
+use latchkey::domain::time::rfc3339;
 use latchkey::mail::Console;
 use latchkey::schedule::ScheduledEvent;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
@@ -72,7 +73,7 @@ async fn one_mail_lists_all_that_was_held_back_when_the_hour_is_over() {
             assert!(!part.contains(records[0].token_id.as_str()), "was mailed");
             for record in &records[1..] {
                 assert!(part.contains(record.token_id.as_str()));
-                assert!(part.contains(&record.time.to_string()));
+                assert!(part.contains(&rfc3339(record.time)));
             }
             assert!(part.contains("Olive Owner"));
             assert!(part.contains("https://tokens.example/#/accounts/acme/audit"));

@@ -164,19 +164,20 @@ struct Client<'a> {
 impl Client<'_> {
     async fn run(mut self) {
         for _ in 0..OPERATIONS {
-            match self.random.below(20) {
+            match self.random.below(22) {
                 0 => self.create().await,
                 1 => self.edit().await,
                 2 | 3 => self.revoke().await,
                 4 | 5 => self.reactivate().await,
                 6 => self.regenerate(0).await,
                 7 => self.regenerate(2).await,
-                8 | 9 => self.delete().await,
+                8 => self.regenerate(30).await,
+                9 => self.delete().await,
                 10 => self.list().await,
                 11 => self.reveal().await,
-                12 => self.retire().await,
-                13 => self.give_up().await,
-                14 => self.leak().await,
+                12..=14 => self.retire().await,
+                15 => self.give_up().await,
+                16 => self.leak().await,
                 _ => self.verify().await,
             }
         }

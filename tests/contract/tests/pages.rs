@@ -96,7 +96,11 @@ impl Filled {
         assert_eq!(answer.status, 200, "{}", answer.text);
         let listed = answer.json[list].as_array().map_or(0, Vec::len);
         assert_eq!(listed, items, "{call:?}");
-        self.wire.take()
+        Counts {
+            // Which keys, is up to chance.
+            touched: vec![],
+            ..self.wire.take()
+        }
     }
 
     /// Everything that is measured, with its cost.
