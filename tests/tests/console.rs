@@ -960,7 +960,7 @@ mod in_the_browser {
             .expect(200);
         status_with(&account, &secret).await;
         let mut hostile = full("<img src=x onerror=alert(1)>");
-        hostile["description"] = json!("<script>alert(2)</script>\u{202e}");
+        hostile["description"] = json!("<script>alert(2)</script>\nשלום (RTL)");
         account.create_token(hostile).await;
         in_browser(&stack, async |browser| {
             browser.open(&list(&account)).await;

@@ -224,7 +224,7 @@ async fn every_refusal_has_its_status_and_its_code() {
             "a token's info without a token",
             info(),
             401,
-            "invalid_token",
+            "token_required",
         ),
         Case::new(
             "with a person's token",

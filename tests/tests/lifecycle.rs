@@ -61,12 +61,15 @@ async fn a_token_is_created_used_shown_and_revoked_and_everybody_responsible_hea
 
     let records = account.audit("").await;
     let actions: Vec<_> = records.iter().map(|record| &record["action"]).collect();
-    assert_eq!(actions, ["create", "access", "view", "revoke"]);
+    assert_eq!(actions, ["create", "access", "view", "revoke", "refused"]);
     let who: Vec<_> = records.iter().map(|record| &record["user"]["id"]).collect();
     let (owner, administrator) = (&account.owner, &account.administrator);
-    assert_eq!(who, [&owner.id, &token, &owner.id, &administrator.id]);
+    assert_eq!(
+        who,
+        [&owner.id, &token, &owner.id, &administrator.id, &token,]
+    );
     let through: Vec<_> = records.iter().map(|record| &record["source"]).collect();
-    assert_eq!(through, ["ui", "api", "ui", "ui"]);
+    assert_eq!(through, ["ui", "api", "ui", "ui", "api"]);
     for record in &records {
         assert_eq!(record["ip"], "127.0.0.1", "{record}");
         assert_eq!(record["userAgent"], USER_AGENT, "{record}");
@@ -165,7 +168,7 @@ fn check_csv(answer: &Answer, records: &[Value]) {
 async fn check_mails(account: &Account, token: &str, records: &[Value]) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     for person in [&account.owner, &account.administrator] {
-        let mails = eventually("four mails", async || {
+        let mails = eventually("a mail of each", async || {
             let mails = account.mails_to(person).await;
             (mails.len() >= records.len()).then_some(mails)
         })
@@ -173,7 +176,14 @@ async fn check_mails(account: &Account, token: &str, records: &[Value]) {
         let mut subjects: Vec<_> = mails.iter().map(|mail| text(&mail["Subject"])).collect();
         subjects.sort();
         let subject = |what: &str| format!("[End-to-end] API token “Warehouse” was {what}");
-        let expected = ["created", "revoked", "shown in plain text", "used"].map(subject);
+        let expected = [
+            "created",
+            "refused",
+            "revoked",
+            "shown in plain text",
+            "used",
+        ];
+        let expected = expected.map(subject);
         assert_eq!(subjects, expected);
         for record in records {
             let time = text(&record["time"]);

@@ -67,7 +67,7 @@ async fn what_was_held_back_is_sent_in_one_mail() {
             "pk": {"S": format!("DIGEST#{id}#{user}")},
             "sk": {"S": format!("{hour}#{audit}")},
             "auditId": {"S": audit},
-            "time": {"S": format!("2026-01-05T10:0{number}:00Z")},
+            "time": {"S": format!("2026-01-05T10:0{number}:00.000Z")},
             "action": {"S": "update"},
             "tokenId": {"S": "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV"},
             "tokenName": {"S": "Warehouse sync"},
@@ -92,7 +92,7 @@ async fn what_was_held_back_is_sent_in_one_mail() {
     let text = mails[0]["BodyText"].as_str().expect("a text");
     for number in 0..3 {
         assert!(
-            text.contains(&format!("2026-01-05T10:0{number}:00Z")),
+            text.contains(&format!("2026-01-05T10:0{number}:00.000Z")),
             "{text}"
         );
     }

@@ -94,6 +94,10 @@ impl Store {
                 return Ok(Spending::Granted);
             }
             let changed = match self.get_item(counter.clone()).await? {
+                // Somebody else began it meanwhile, or counted anew.
+                Some(item) if spent(&item).is_some_and(|spent| spent < i64::from(limit)) => {
+                    continue;
+                }
                 Some(item) => {
                     let changed = item.get("changedAt").and_then(|at| at.as_n().ok()).cloned();
                     let changed = changed.ok_or_else(|| {
@@ -173,6 +177,11 @@ impl Store {
             Err(error) => Err(port_error(error)),
         }
     }
+}
+
+/// What a counter says.
+fn spent(item: &Item) -> Option<i64> {
+    item.get("spent")?.as_n().ok()?.parse().ok()
 }
 
 fn settled_milliseconds() -> i64 {

@@ -26,7 +26,7 @@ impl GetResources for Store {
             .iter()
             .map(|name| key(partition.clone(), resource_key(name)))
             .collect();
-        let found = self.batch_get(keys).await?.into_iter();
+        let found = self.batch_get(keys, true).await?.into_iter();
         found
             .filter(|item| !item.contains_key("deletedAt"))
             .map(parse)

@@ -41,7 +41,7 @@ impl RecallSecret for Store {
         }
         let keys = vec![key(secret_key(*hash), SECRET), key(seen_key(*hash), SEEN)];
         let (mut secret, mut seen) = (None, Seen::default());
-        for item in self.batch_get(keys).await? {
+        for item in self.batch_get(keys, true).await? {
             if is_seen(&item) {
                 seen = read_seen(item)?;
             } else {
@@ -56,7 +56,8 @@ impl RecallSecret for Store {
     }
 
     async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
-        let seen = self.batch_get(vec![key(seen_key(*hash), SEEN)]).await?;
+        let keys = vec![key(seen_key(*hash), SEEN)];
+        let seen = self.batch_get(keys, true).await?;
         let seen = seen.into_iter().next().map(read_seen).transpose()?;
         Ok(seen.unwrap_or_default())
     }
@@ -182,7 +183,8 @@ impl Store {
         let hashes = tokens.iter().flat_map(StoredToken::secret_hashes);
         let keys = hashes.map(|hash| key(seen_key(hash), SEEN)).collect();
         let mut uses = HashMap::new();
-        for item in self.batch_get(keys).await? {
+        // A last use may be shown a moment later than it was: that costs half as much.
+        for item in self.batch_get(keys, false).await? {
             let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
             if let Some((pk, last_use)) = pk.zip(read_seen(item)?.last_use) {
                 uses.insert(pk, last_use);
@@ -198,14 +200,18 @@ impl Store {
         Ok(tokens)
     }
 
-    /// The items of those keys that there are, in no particular order, strongly consistent.
-    pub(super) async fn batch_get(&self, keys: Vec<Item>) -> Result<Vec<Item>, PortError> {
+    /// The items of those keys that there are, in no particular order.
+    pub(super) async fn batch_get(
+        &self,
+        keys: Vec<Item>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, PortError> {
         let mut found = Vec::new();
         for batch in keys.chunks(BATCH) {
             let mut wanted = Some(built(
                 KeysAndAttributes::builder()
                     .set_keys(Some(batch.to_vec()))
-                    .consistent_read(true)
+                    .consistent_read(consistent)
                     .build(),
             )?);
             // DynamoDB may leave keys of a batch unprocessed; they are asked for again.

@@ -199,8 +199,10 @@ impl Store {
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let after = &change.after;
         let mut writes = Vec::new();
-        if after.token.status() == Status::Active {
-            // A live token needs a live account: a deletion going on at the same time wins.
+        let is_end = change.compromised.is_some();
+        if after.token.status() == Status::Active && !is_end {
+            // A live token needs a live account: a deletion going on at the same time wins. The end of a secret
+            // waits for nothing.
             writes.push(self.account_exists(&after.token.account_id)?);
         }
         let item = to_item(&TokenItem::from(after))?;

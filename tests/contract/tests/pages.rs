@@ -115,6 +115,7 @@ impl Filled {
             .await;
         let one = self.cost(get(&token), "", 0).await;
         let info = Call::new("GET", "/v1/tokenInfo").bearer(&self.secret);
+        let fresh = self.cost(info.clone(), "", 0).await;
         let verification = self.cost(info, "", 0).await;
         vec![
             ("a page of 50 tokens", first),
@@ -122,7 +123,8 @@ impl Filled {
             ("a page of 50 audit records of the account", audit),
             ("the audit log of one token", of_token),
             ("one token", one),
-            ("a verification", verification),
+            ("a verification that its sandbox doesn't remember", fresh),
+            ("any other verification", verification),
         ]
     }
 }
