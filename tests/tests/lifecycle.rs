@@ -147,6 +147,7 @@ fn check_csv(answer: &Answer, records: &[Value]) {
                 ("User agent", text(&record["userAgent"])),
                 ("User ID", text(&record["user"]["id"])),
                 ("User type", text(&record["user"]["type"])),
+                ("Asserted IP address", text(&record["assertedIp"])),
             ]));
         }
     }

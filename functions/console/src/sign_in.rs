@@ -44,8 +44,13 @@ impl Config {
     /// token endpoint and of the revocation endpoint.
     ///
     /// # Errors
-    /// When an endpoint isn't an absolute HTTP URL.
+    /// When an endpoint isn't an absolute HTTP URL, also one that the page only leaves for: else nobody would
+    /// notice before somebody signs in or out.
     pub(crate) fn origins(&self) -> Result<String, InvalidEndpoint> {
+        origin("AUTHORIZATION_ENDPOINT", &self.authorization_endpoint)?;
+        if let Some(url) = &self.end_session_endpoint {
+            origin("END_SESSION_ENDPOINT", url)?;
+        }
         let token = origin("TOKEN_ENDPOINT", &self.token_endpoint)?;
         let revocation = self.revocation_endpoint.as_deref();
         match revocation

@@ -366,11 +366,11 @@ async fn a_log_is_downloaded_as_csv() {
     assert_eq!(answer.header("content-disposition"), disposition);
     let id = &stored.token.id;
     let rows: Vec<_> = answer.text.split_terminator("\r\n").collect();
-    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent","User ID","User type""#;
+    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent","User ID","User type","Asserted IP address""#;
     let start = r#""ui","Olive Owner","owner@acme.example","apiToken","Warehouse sync""#;
     let end = r#""192.0.2.1","tests""#;
     let row = |time: &str, by: &str, rest: &str| {
-        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member""#)
+        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member","""#)
     };
     assert_eq!(
         rows,

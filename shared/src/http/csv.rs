@@ -1,5 +1,7 @@
 //! The audit log as CSV (RFC 4180), for spreadsheets: one row per changed field.
 
+use std::net::IpAddr;
+
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use lambda_http::{Body, Response};
 
@@ -10,7 +12,7 @@ use crate::domain::id::AuditId;
 use crate::domain::text::lines;
 use crate::domain::time::rfc3339;
 
-const HEADER: [&str; 15] = [
+const HEADER: [&str; 16] = [
     "Time",
     "Source",
     "User",
@@ -26,6 +28,7 @@ const HEADER: [&str; 15] = [
     "User agent",
     "User ID",
     "User type",
+    "Asserted IP address",
 ];
 
 /// The records as a CSV download, and the last record that found room if not all did.
@@ -57,10 +60,9 @@ pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditI
 
 fn rows(record: &AuditRecord) -> String {
     let mut rows = String::new();
-    let (time, ip) = (
-        rfc3339(record.time),
-        record.origin.ip.map(|ip| ip.to_string()),
-    );
+    let address = |ip: Option<IpAddr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let time = rfc3339(record.time);
+    let (ip, asserted_ip) = (address(record.origin.ip), address(record.asserted_ip));
     let mut row = |field: &str, old: &str, new: &str| {
         push_row(
             &mut rows,
@@ -76,10 +78,11 @@ fn rows(record: &AuditRecord) -> String {
                 field,
                 old,
                 new,
-                ip.as_deref().unwrap_or_default(),
+                &ip,
                 record.origin.user_agent.as_deref().unwrap_or_default(),
                 &record.origin.actor.id,
                 record.origin.actor.kind.as_str(),
+                &asserted_ip,
             ],
         );
     };
@@ -206,10 +209,11 @@ mod tests {
         let token = testing::token();
         let mut record = testing::audit(Action::Access, &token, testing::now(), 1);
         record.origin.actor = crate::domain::audit::Actor::token(&token.id, "Olive Owner");
+        record.asserted_ip = Some("203.0.113.9".parse().unwrap());
         record.token_name = "Olive\u{202e}\u{2028}\u{1b}[2J Owner".into();
         let csv = csv(&[record]);
         let row = csv.lines().nth(1).unwrap();
-        let who = format!(",\"{}\",\"token\"", token.id);
+        let who = format!(",\"{}\",\"token\",\"203.0.113.9\"", token.id);
         assert!(row.ends_with(&who), "{row}");
         assert!(
             row.contains("Olive[U+202E][U+2028][U+001B][2J Owner"),
