@@ -7,14 +7,17 @@ import { exact, foreign, h, icon, isolated, openDialog, problem, relative, toast
 const ACTIONS = {
   create: "Create", update: "Edit", view: "Show token", revoke: "Revoke", reactivate: "Reactivate",
   regenerate: "Generate new token", delete: "Delete", access: "Use", purge: "Auto purge", remind: "Reminder", leak: "Leak report",
+  retire: "End old token", refused: "Refused use", tamper: "Log tampered with",
 };
-// A client can claim to be the page's.
-const SOURCES = { ui: "This page, as claimed", api: "API", system: "System", leakReport: "Leak report" };
+// Any client can claim to be this page.
+const SOURCES = { ui: "API tokens page, as claimed", api: "API", system: "System", leakReport: "Leak report" };
 const FIELDS = {
   name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
   kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
-  previousSecretValidUntil: "Old token valid until", leakUrl: "Where, as the report says", leakPlace: "Kind of place, as the report says", scope: "Scope", "scope.connections": "Connections",
+  previousSecretValidUntil: "Old token valid until", leakUrl: "Where, as claimed by the report", leakPlace: "Kind of place, as claimed by the report", scope: "Scope", "scope.connections": "Connections",
   "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
+  reason: "Reason", daysRefused: "Days refused", introspectedBy: "Asked about by", addressesToday: "Addresses today",
+  compromisedSecret: "Compromised secret",
 };
 
 const VALUES = {
@@ -118,14 +121,15 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
     const cell = (title, content, span = 1) =>
       h("td", { role: "cell", "data-label": title, rowspan: span, "aria-rowspan": span }, h("div", null, content));
     const own = (title, content) => cell(title, content, changes.length);
-    const by = [record.user.email, record.user.id, record.userAgent && `the client calls itself “${record.userAgent}”`,
-      record.assertedIp && `the API that asked says its caller has the address ${record.assertedIp}`]
+    const by = [record.user.email, record.user.id, record.userAgent && `client, as claimed: “${record.userAgent}”`,
+      record.assertedIp && `bearer's address, as claimed by the API that asked: ${record.assertedIp}`]
       .filter(Boolean).map(isolated).join(", ");
     return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
       index ? [] : [
         own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
         own("Source", SOURCES[record.source] ?? record.source),
-        own("User", h("span", { title: by }, who(record.user), record.ip ? h("span", { class: "fine" }, record.ip) : null)),
+        own("User", h("span", { title: by }, who(record.user), record.ip ? h("span", { class: "fine" }, record.ip) : null,
+          record.assertedIp ? h("span", { class: "fine" }, `${record.assertedIp}, as claimed`) : null)),
         tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, foreign(record.resource.name))),
         own("Action", ACTIONS[record.action] ?? record.action),
       ],

@@ -138,6 +138,15 @@ async fn what_verifications_record_is_in_the_log_with_the_address_that_was_asser
     }
     let answer = call(&engine, &account_log().query("action=refused")).await;
     assert_eq!(actions(&answer), ["refused"]);
+    let event = account_log()
+        .query("action=refused")
+        .header("accept", "text/csv");
+    let row = call(&engine, &event).await.text;
+    let row = row.lines().nth(1).unwrap().to_owned();
+    assert!(
+        row.contains("\"192.0.2.1\",") && row.ends_with(",\"203.0.113.9\""),
+        "{row}"
+    );
     // Page by page they are the same.
     let mut query = "limit=1".to_owned();
     let mut paged = Vec::new();
@@ -366,11 +375,12 @@ async fn a_log_is_downloaded_as_csv() {
     assert_eq!(answer.header("content-disposition"), disposition);
     let id = &stored.token.id;
     let rows: Vec<_> = answer.text.split_terminator("\r\n").collect();
-    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent","User ID","User type""#;
-    let start = r#""ui","Olive Owner","owner@acme.example","apiToken","Warehouse sync""#;
+    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent, as claimed","User ID","User type","Bearer's IP address, as claimed""#;
+    let start =
+        r#""ui, as claimed","Olive Owner","owner@acme.example","apiToken","Warehouse sync""#;
     let end = r#""192.0.2.1","tests""#;
     let row = |time: &str, by: &str, rest: &str| {
-        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member""#)
+        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member","""#)
     };
     assert_eq!(
         rows,

@@ -5,12 +5,12 @@ use lambda_http::{Body, Response};
 
 use super::ApiError;
 use super::page::MAX_BYTES;
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, Source};
 use crate::domain::id::AuditId;
 use crate::domain::text::lines;
 use crate::domain::time::rfc3339;
 
-const HEADER: [&str; 15] = [
+const HEADER: [&str; 16] = [
     "Time",
     "Source",
     "User",
@@ -23,9 +23,10 @@ const HEADER: [&str; 15] = [
     "Old value",
     "New value",
     "IP address",
-    "User agent",
+    "User agent, as claimed",
     "User ID",
     "User type",
+    "Bearer's IP address, as claimed",
 ];
 
 /// The records as a CSV download, and the last record that found room if not all did.
@@ -57,16 +58,19 @@ pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditI
 
 fn rows(record: &AuditRecord) -> String {
     let mut rows = String::new();
-    let (time, ip) = (
-        rfc3339(record.time),
-        record.origin.ip.map(|ip| ip.to_string()),
-    );
+    let time = rfc3339(record.time);
+    let ip = record.origin.ip.map(|ip| ip.to_string());
+    let asserted_ip = record.asserted_ip.map(|ip| ip.to_string());
+    let source = match record.origin.source {
+        Source::Ui => "ui, as claimed",
+        source => source.as_str(),
+    };
     let mut row = |field: &str, old: &str, new: &str| {
         push_row(
             &mut rows,
             &[
                 &time,
-                record.origin.source.as_str(),
+                source,
                 &record.origin.actor.name,
                 record.origin.actor.email.as_deref().unwrap_or_default(),
                 "apiToken",
@@ -80,6 +84,7 @@ fn rows(record: &AuditRecord) -> String {
                 record.origin.user_agent.as_deref().unwrap_or_default(),
                 &record.origin.actor.id,
                 record.origin.actor.kind.as_str(),
+                asserted_ip.as_deref().unwrap_or_default(),
             ],
         );
     };
@@ -209,12 +214,30 @@ mod tests {
         record.token_name = "Olive\u{202e}\u{2028}\u{1b}[2J Owner".into();
         let csv = csv(&[record]);
         let row = csv.lines().nth(1).unwrap();
-        let who = format!(",\"{}\",\"token\"", token.id);
+        let who = format!(",\"{}\",\"token\",\"\"", token.id);
         assert!(row.ends_with(&who), "{row}");
         assert!(
             row.contains("Olive[U+202E][U+2028][U+001B][2J Owner"),
             "{row}"
         );
+    }
+
+    #[test]
+    fn what_somebody_claims_is_apart_from_what_was_seen() {
+        let mut record = testing::audit(Action::Access, &testing::token(), testing::now(), 1);
+        record.origin.source = Source::Ui;
+        record.asserted_ip = Some([203, 0, 113, 9].into());
+        let csv = csv(&[record]);
+        let cells = |row: &str| -> Vec<String> {
+            let cells = row.trim_matches('"').split("\",\"");
+            cells.map(str::to_owned).collect()
+        };
+        let [header, row] = [0, 1].map(|line| cells(csv.lines().nth(line).unwrap()));
+        let cell = |name| &row[header.iter().position(|known| known == name).unwrap()];
+        assert_eq!(cell("IP address"), "192.0.2.1");
+        assert_eq!(cell("Bearer's IP address, as claimed"), "203.0.113.9");
+        assert_eq!(cell("User agent, as claimed"), "tests");
+        assert_eq!(cell("Source"), "ui, as claimed");
     }
 
     #[test]
