@@ -1,33 +1,47 @@
 //! Logs: one JSON object a line, with the time and the level that Lambda wants to find there.
 
 use std::any::Any;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io;
 use std::panic;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::app::decision;
+use crate::domain::ports::Clock;
+use crate::system::System;
+
+/// Where a function finds its level: the stack's own variable, or else what Lambda's logging configuration
+/// sets. That one can't be above `INFO`, or Lambda would drop the lines of decisions.
+const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
+
 /// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of
-/// `AWS_LAMBDA_LOG_LEVEL` (set by Lambda's logging configuration; `INFO` without it). A panic is logged
-/// like any other error.
+/// [`LEVEL_VARIABLES`], `INFO` without any. A panic is logged like any other error. The lines of
+/// decisions are logged whatever the level.
 ///
 /// The level applies to our own code only. The SDK and its HTTP stack stay at warnings whatever is
 /// configured: at their finer levels they log requests, and requests to KMS hold secrets.
 pub fn init(function: &'static str) {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
-        .ok()
-        .and_then(|level| level.parse::<LevelFilter>().ok())
-        .unwrap_or(LevelFilter::INFO);
+    let level = level(|name| std::env::var(name).ok());
     // Fails only if logging has started already, as it has when tests share a process.
     let _ = subscriber(function, level, std::io::stdout).try_init();
     panic::set_hook(Box::new(|panicked| {
         log_panic(panicked.payload(), panicked.location());
     }));
+}
+
+fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
+    let named = LEVEL_VARIABLES.iter().find_map(|name| variable(name));
+    let level = named.and_then(|level| level.parse().ok());
+    level.unwrap_or(LevelFilter::INFO)
 }
 
 /// What makes lines of a function's events and spans.
@@ -37,12 +51,13 @@ pub(crate) fn subscriber<W>(
     writer: W,
 ) -> impl Subscriber + Send + Sync
 where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
     let filter = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("latchkey", level)
-        .with_target(function, level);
+        .with_target(function, level)
+        .with_target(decision::TARGET, LevelFilter::OFF);
     // Lambda filters by level. A line without `timestamp`, or with one that isn't RFC 3339, it takes for
     // INFO whatever the line says, and a plain text too: at a higher level all errors would be dropped.
     let lines = tracing_subscriber::fmt::layer()
@@ -50,9 +65,32 @@ where
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
+        .with_timer(Milliseconds)
+        .with_ansi(false)
+        .with_writer(Visible(writer.clone()));
+    // Short, and all alike: there are as many as calls, and they are counted. Neither spans nor targets.
+    let decisions = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_timer(Milliseconds)
         .with_ansi(false)
         .with_writer(Visible(writer));
-    tracing_subscriber::registry().with(lines).with(filter)
+    let only = Targets::new().with_target(decision::TARGET, LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(decisions.with_filter(only))
+}
+
+/// The time of a line, in the form of all others here.
+struct Milliseconds;
+
+impl FormatTime for Milliseconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{:.3}", System.now())
+    }
 }
 
 /// Lines in which every character can be seen: what strangers say is logged too, and must not turn a line around
@@ -115,6 +153,7 @@ mod tests {
     use tracing::{Level, event, info_span};
 
     use super::*;
+    use crate::app;
     use crate::domain::ports::PortError;
     use crate::http::ApiError;
     use crate::testing::Logs;
@@ -137,6 +176,8 @@ mod tests {
         event!(target: "authorize", Level::INFO, "ours");
         event!(target: "authorize::event", Level::WARN, "ours");
         event!(target: "authorize", Level::ERROR, "ours");
+        // A decision on a secret.
+        app::verify::refuse(&System, None);
         // An answer of 5xx, a start that fails, and a panic.
         drop(ApiError::Internal("a defect".into()).respond("r"));
         crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
@@ -156,29 +197,83 @@ mod tests {
         event!(target: "authorize_not", Level::INFO, "theirs");
     }
 
+    /// What `log_everything` writes at a level of the function's.
+    fn lines_at(level: LevelFilter) -> Vec<Value> {
+        let logs = Logs::of("authorize", level);
+        log_everything();
+        logs.take()
+    }
+
+    fn is_decision(line: &Value) -> bool {
+        line.get("outcome").is_some()
+    }
+
     #[test]
     fn lambda_keeps_every_line_of_a_level_and_none_of_a_lower_one() {
+        // The function may know of a lower level than Lambda filters by: then Lambda's counts.
+        let all = lines_at(LevelFilter::TRACE);
         for (level, filter) in [
             (Level::INFO, LevelFilter::INFO),
             (Level::WARN, LevelFilter::WARN),
             (Level::ERROR, LevelFilter::ERROR),
         ] {
-            // The function may know of a lower level than Lambda filters by: then Lambda's counts.
-            let logs = Logs::of("authorize", LevelFilter::TRACE);
-            log_everything();
-            let all = logs.take();
-            drop(logs);
-            let logs = Logs::of("authorize", filter);
-            log_everything();
-            let lines = logs.take();
+            let mut lines = lines_at(filter);
+            lines.retain(|line| !is_decision(line));
             assert!(lines.iter().all(|line| is_kept(line, level)), "{lines:?}");
-            let meant =
-                |line: &&Value| line["level"].as_str().unwrap().parse::<Level>().unwrap() <= level;
+            let meant = |line: &&Value| {
+                let said = line["level"].as_str().unwrap().parse::<Level>();
+                said.unwrap() <= level && !is_decision(line)
+            };
             assert_eq!(lines.len(), all.iter().filter(meant).count());
             let errors = lines.iter().filter(|line| line["level"] == "ERROR");
             assert_eq!(errors.count(), 9);
             assert!(all.iter().filter(meant).all(|line| is_kept(line, level)));
         }
+    }
+
+    #[test]
+    fn decisions_are_logged_at_info_whatever_the_level() {
+        for filter in [
+            LevelFilter::TRACE,
+            LevelFilter::DEBUG,
+            LevelFilter::INFO,
+            LevelFilter::WARN,
+            LevelFilter::ERROR,
+        ] {
+            let mut lines = lines_at(filter);
+            lines.retain(is_decision);
+            assert_eq!(lines.len(), 1, "{filter}");
+            assert_eq!(lines[0]["level"], "INFO");
+            // As the template has it, Lambda lets `INFO` through at least.
+            assert!(is_kept(&lines[0], Level::INFO));
+        }
+    }
+
+    #[test]
+    fn every_line_has_a_time() {
+        for line in lines_at(LevelFilter::TRACE) {
+            let time = line["timestamp"].as_str().unwrap();
+            assert!(time.parse::<Timestamp>().is_ok(), "{line}");
+            assert_eq!(time.len(), "2026-11-23T10:00:00.000Z".len(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_stacks_level_counts_before_that_of_lambda() {
+        let set = |variables: &[(&str, &str)]| {
+            level(|name| {
+                let set = variables.iter().find(|(known, _)| *known == name);
+                set.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let lambda = ("AWS_LAMBDA_LOG_LEVEL", "INFO");
+        assert_eq!(set(&[]), LevelFilter::INFO);
+        assert_eq!(
+            set(&[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]),
+            LevelFilter::DEBUG
+        );
+        assert_eq!(set(&[lambda, ("LOG_LEVEL", "WARN")]), LevelFilter::WARN);
+        assert_eq!(set(&[lambda, ("LOG_LEVEL", "loud")]), LevelFilter::INFO);
     }
 
     #[test]

@@ -1027,7 +1027,7 @@ mod in_the_browser {
             browser.until("document.querySelector('.audit tbody tr')").await;
             assert_eq!(
                 browser.eval(row).await,
-                json!(["This page, as claimed", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", "Old name", "=New name"])
+                json!(["API tokens page, as claimed", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", "Old name", "=New name"])
             );
             browser.choose(Field("Action"), "Create").await;
             browser.until("document.querySelector('.audit tbody tr').cells[3].textContent === 'Create'").await;

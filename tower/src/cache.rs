@@ -130,13 +130,12 @@ impl Cache {
     }
 }
 
-/// The store as one request sees it: its secret may come from the cache.
+/// The store as one request sees it: its secret may come from the cache, once. What was kept may be out of
+/// date, and whoever recalls it again doesn't trust it.
 pub(crate) struct ThroughCache<'a, P, C> {
     pub(crate) store: &'a P,
     pub(crate) system: &'a C,
     pub(crate) cache: &'a Cache,
-    /// Whether to read in any case.
-    pub(crate) read: bool,
     /// Whether the cache had the secret.
     pub(crate) hit: AtomicBool,
 }
@@ -151,18 +150,18 @@ impl<P: RecallSecret, C: Clock> RecallSecret for ThroughCache<'_, P, C> {
         let key = (*hash, from);
         // Before the read: a revocation that it misses comes later than this.
         let moment = Moment::now(self.system);
-        if !self.read
+        if !self.hit.load(Ordering::Relaxed)
             && let Some(record) = self.cache.get(&key, moment)
         {
             self.hit.store(true, Ordering::Relaxed);
-            return Ok(Some((record, Recall::OnRecord)));
+            return Ok(Some((record, Recall::Kept)));
         }
         let found = self.store.recall_secret(hash, from, now).await?;
         let on_record = match &found {
             // Unknown ones are not kept, or whoever guesses would push out those in use.
             Some((record, _)) if record.status != Status::Active => false,
             Some((_, Recall::Read(seen))) => seen.use_of(from, now).is_none(),
-            Some((_, Recall::OnRecord)) => true,
+            Some((_, Recall::OnRecord | Recall::Kept)) => true,
             None => false,
         };
         match &found {

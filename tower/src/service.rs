@@ -240,10 +240,7 @@ where
                 scope: secret.scope,
                 obligations,
             }),
-            Ok(Outcome::Refused(refusal)) => {
-                tracing::info!(refusal = refusal.as_str(), "refused");
-                Err(refusal.into())
-            }
+            Ok(Outcome::Refused(refusal)) => Err(refusal.into()),
             Err(error) => {
                 tracing::error!(%error, "a token could not be verified");
                 Err(Rejection::from(&error))
@@ -260,19 +257,12 @@ where
         let Some(cache) = &self.cache else {
             return verify(&self.store, &self.system, secret, presentation, client).await;
         };
-        let through = |read| ThroughCache {
+        let store = ThroughCache {
             store: &self.store,
             system: &self.system,
             cache,
-            read,
             hit: AtomicBool::new(false),
         };
-        let store = through(false);
-        let outcome = verify(&store, &self.system, secret, presentation.clone(), client).await?;
-        if !matches!(outcome, Outcome::Refused(_)) || !store.hit.into_inner() {
-            return Ok(outcome);
-        }
-        // What was kept may be out of date. Only a grant may rest on it.
-        verify(&through(true), &self.system, secret, presentation, client).await
+        verify(&store, &self.system, secret, presentation, client).await
     }
 }

@@ -26,7 +26,7 @@ use latchkey::domain::token::{Kind, Patch, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::store::Store;
 use latchkey::system::System;
-use latchkey::testing::{Engine, FakeVault, acme, audit, now, origin, owner_actor, token_at};
+use latchkey::testing::{Engine, FakeVault, Logs, acme, audit, now, origin, owner_actor, token_at};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -484,6 +484,41 @@ async fn nobody_is_refused_on_the_caches_word() {
     let token = revoked.token.reactivate(owner_actor(), now()).unwrap();
     bench.change(revoked, token.unwrap()).await;
     assert_eq!(bench.get(&secret).await, 200);
+}
+
+#[tokio::test]
+async fn what_only_the_cache_would_refuse_is_neither_recorded_nor_logged_as_refused() {
+    let bench = Bench::new(3600).await;
+    let ten = SignedDuration::from_secs(10);
+    let (stored, secret) = bench
+        .token(|token| token.purge_at = Some(now() + ten))
+        .await;
+    for _ in 0..2 {
+        assert_eq!(bench.get(&secret).await, 200);
+    }
+    let token = Token {
+        purge_at: None,
+        version: stored.token.version + 1,
+        ..stored.token.clone()
+    };
+    bench.change(stored, token).await;
+    let logs = Logs::start();
+    let allowed = ["allowed", "read", "exports/exp_orders", "current"];
+    bench.reads();
+    assert_eq!(bench.get(&secret).await, 200);
+    assert_eq!(
+        (bench.reads(), logs.take_decisions()),
+        (0, vec![allowed.map(Into::into)])
+    );
+    // What is kept says that the token is gone.
+    bench.clock.advance(ten);
+    assert_eq!(bench.get(&secret).await, 200);
+    let lines = logs.take();
+    assert_eq!(bench.reads(), 1);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["outcome"], "allowed");
+    let log = bench.engine.audit(&acme().id).await;
+    assert!(log.iter().all(|record| record.action != Action::Refused));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 mod event;
 
 use lambda_runtime::Error;
-use latchkey::app::verify::{Outcome, verify};
+use latchkey::app::verify::{Outcome, refuse, verify};
 use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
 use latchkey::domain::verification::Refusal;
 
@@ -26,7 +26,10 @@ pub async fn handle(
         (Some(secret), Some(presentation)) => {
             verify(store, system, secret, presentation, event.client()).await?
         }
-        _ => Outcome::Refused(Refusal::Malformed),
+        (_, presentation) => {
+            let operation = presentation.and_then(|asked| asked.operation.flatten());
+            refuse(system, operation.as_ref())
+        }
     };
     match outcome {
         Outcome::Granted {
@@ -34,7 +37,6 @@ pub async fn handle(
             obligations,
         } => Ok(Answer::allow(method_arn, &secret, &obligations)),
         Outcome::Refused(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "refused");
             // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
             // gateway can be told so; HTTP APIs answer 403 to every refusal of a simple response.
             if method_arn.is_some() && refusal != Refusal::Forbidden {

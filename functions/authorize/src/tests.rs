@@ -1,17 +1,21 @@
 use std::sync::Mutex;
 
 use jiff::Timestamp;
+use latchkey::domain::account::{Account, Plan};
 use latchkey::domain::audit::{Action, Actor, AuditRecord};
 use latchkey::domain::id::AccountId;
 use latchkey::domain::ports::{
-    ChangeToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall, TokenChange, Use,
+    ChangeToken, DeleteToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall,
+    TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::Scope;
-use latchkey::domain::secret::SecretHash;
+use latchkey::domain::secret::{PlainSecret, SecretHash};
 use latchkey::domain::token::{Ended, Kind, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
-use latchkey::testing::{Engine, acme, audit, now, stored_token, system_at, token};
+use latchkey::testing::{
+    Engine, FixedEntropy, Logs, acme, audit, now, plain, stored_token, system_at, token,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -132,9 +136,23 @@ fn refused() -> Value {
     json!({"isAuthorized": false, "context": {}})
 }
 
-/// Sees to it that the call is refused through both gateways, and that nothing is written.
+/// Sees to it that the call is refused through both gateways, that nothing is written, and that the log has
+/// nothing but the two decisions: it is news for nobody.
 async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) {
+    for line in refuse_silently(engine, change, status).await {
+        assert_eq!(line["level"], "INFO", "{line}");
+        assert!(line["outcome"].is_string(), "{line}");
+    }
+}
+
+/// The same with whatever lines, which it returns.
+async fn refuse_silently(
+    engine: &Engine,
+    change: impl Fn(Call) -> Call,
+    status: Status,
+) -> Vec<Value> {
     let before = engine.dump().await;
+    let logs = Logs::start();
     let answer = change(Call::http()).on(&engine.store).await.unwrap();
     assert_eq!(answer, refused());
     let answer = match change(Call::rest()).on(&engine.store).await {
@@ -148,14 +166,21 @@ async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) 
     };
     assert_eq!(answer, status);
     assert_eq!(engine.dump().await, before);
+    let lines = logs.take();
+    let decisions = lines.iter().filter(|line| line["outcome"].is_string());
+    assert_eq!(decisions.count(), 2);
+    lines
 }
 
-/// Sees to it that a call with a secret of the token is refused through both gateways, and that this is on
-/// record once, for that reason.
+/// Sees to it that a call with a secret of the token is refused through both gateways, that each refusal is
+/// logged, and that it is on record once, all for that reason.
 async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &str) {
     let before = refusals(engine).await.len();
+    let logs = Logs::start();
     let answer = change(Call::http()).on(&engine.store).await.unwrap();
     assert_eq!(answer, refused());
+    let mut lines = logs.take();
+    drop(logs);
     let log = refusals(engine).await;
     assert_eq!(log.len(), before + 1);
     let first_day = |record: &&AuditRecord| told(record) == [reason, "1"];
@@ -169,8 +194,38 @@ async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &s
     );
     assert!(record.origin.ip.is_some());
     assert_eq!(record.asserted_ip, None);
-    // The next one today isn't news.
-    refuse(engine, change, Status::Unauthorized).await;
+    // The next one today isn't news for people, but for the log.
+    lines.extend(refuse_silently(engine, &change, Status::Unauthorized).await);
+    let [http, rest] = [Call::http(), Call::rest()].map(|call| change(call).0);
+    let [http, rest] = [(&http, "http"), (&rest, "identity")].map(|(call, of)| {
+        let context = &call["requestContext"];
+        (
+            context["requestId"].clone(),
+            context[of]["sourceIp"].clone(),
+        )
+    });
+    let (known, decisions): (Vec<_>, Vec<_>) =
+        lines.iter().partition(|line| line["outcome"].is_null());
+    assert_eq!((known.len(), decisions.len()), (3, 3));
+    for (line, (request, ip)) in known.into_iter().zip([&http, &http, &rest]) {
+        assert_eq!(line["message"], "a known secret was refused");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["account.id"], json!(acme().id));
+        assert_eq!(line["token.id"], json!(token().id));
+        assert_eq!((&line["request_id"], &line["ip"]), (request, ip));
+        assert_eq!(line["refusal"], reason);
+    }
+    for line in decisions {
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["outcome"], reason);
+        assert_eq!(line["account"], json!(acme().id));
+        assert_eq!(line["token"], json!(token().id));
+    }
+    let told = json!(lines).to_string();
+    assert!(
+        !told.contains(SECRET) && !told.contains("Warehouse sync"),
+        "{told}"
+    );
 }
 
 /// The refusals on record.
@@ -449,7 +504,17 @@ async fn a_retired_secret_works_until_its_grace_period_ends() {
         });
         stored.secret_hash = SecretHash::try_from("5e".repeat(32)).unwrap();
         seed(&engine, stored).await;
+        let logs = Logs::start();
         assert_eq!(Call::http().is_allowed(&engine).await, works);
+        let [[outcome, .., secret]] = &logs.take_decisions()[..] else {
+            panic!("one decision");
+        };
+        let expected = if works { "allowed" } else { "expired" };
+        assert_eq!((outcome.as_str(), secret.as_str()), (expected, "retired"));
+        if !works {
+            drop(logs);
+            refuse_silently(&engine, |call| call, Status::Unauthorized).await;
+        }
     }
 }
 
@@ -464,7 +529,7 @@ async fn an_address_outside_the_ranges_is_refused() {
     .await;
     refuse_known(&engine, |call| call, "address").await;
     let v6 = |call: Call| call.from("2001:db9::1");
-    refuse(&engine, v6, Status::Unauthorized).await;
+    refuse_silently(&engine, v6, Status::Unauthorized).await;
     for ip in ["198.51.100.255", "2001:db8::1", "::ffff:198.51.100.1"] {
         assert!(Call::http().from(ip).is_allowed(&engine).await, "{ip}");
         assert!(Call::rest().from(ip).is_allowed(&engine).await, "{ip}");
@@ -724,6 +789,96 @@ async fn a_compromised_secret_is_refused_as_one() {
 }
 
 #[tokio::test]
+async fn the_token_of_a_deleted_account_is_refused() {
+    let (engine, before) = custom().await;
+    let ended = before.token.end_with_account(Actor::system(), now());
+    let change = TokenChange {
+        audit: audit(Action::Revoke, ended.as_ref().unwrap(), now(), 2),
+        after: before.with(ended.unwrap(), now()),
+        before,
+        compromised: None,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    refuse_known(&engine, |call| call, "revoked").await;
+}
+
+#[tokio::test]
+async fn a_deleted_tokens_secret_is_refused() {
+    let (engine, stored) = custom().await;
+    let revoked = engine.revoke(stored).await;
+    let deletion = audit(Action::Delete, &revoked.token, now(), 3);
+    let deleted = engine.store.delete_token(&revoked, &deletion).await;
+    deleted.unwrap();
+    refuse_known(&engine, |call| call, "ended").await;
+}
+
+#[tokio::test]
+async fn a_licence_that_lapses_ends_no_token() {
+    let (engine, _) = custom().await;
+    let without = Account {
+        plan: Plan::Standard,
+        api_management: false,
+        ..acme()
+    };
+    let later = now() + jiff::SignedDuration::from_secs(1);
+    engine.store.put_account(&without, later).await.unwrap();
+    assert!(Call::http().is_allowed(&engine).await);
+}
+
+#[tokio::test]
+async fn every_decision_has_a_line_in_the_log() {
+    let (engine, _) = custom().await;
+    let invoke = ["invoke", "exports/exp_orders"];
+    for call in [Call::http(), Call::rest()] {
+        let logs = Logs::start();
+        let decide = async |call: Call| {
+            drop(call.on(&engine.store).await);
+            let told = logs.take_decisions();
+            assert_eq!(told.len(), 1);
+            told[0].clone()
+        };
+        let [invoked, on] = invoke;
+        let known = decide(call.clone()).await;
+        assert_eq!(known, ["allowed", invoked, on, "current"]);
+        for (method, path, action, resource) in [
+            ("GET", "/v1/imports/imp_stock", "read", "imports/imp_stock"),
+            (
+                "GET",
+                "/v1/exports/exp_orders/x",
+                "readUnknown",
+                "exports/exp_orders",
+            ),
+            (
+                "GET",
+                "/v1/exports/exp_app/debug",
+                "viewDebugLog",
+                "exports/exp_app",
+            ),
+            ("POST", "/v1/connections", "create", "connections"),
+            ("PUT", "/v1/apis/api_1", "update", "apis/api_1"),
+            // A collection that isn't known may have any name.
+            ("DELETE", "/v1/Olive.Owner/flow_1", "delete", "other/flow_1"),
+            ("GET", "/v1/exports/..", "", ""),
+        ] {
+            let told = decide(call.clone().to(method, path)).await;
+            assert_eq!(told, ["forbidden", action, resource, "current"], "{path}");
+        }
+        let malformed = decide(call.clone().authorization("Bearer lka_short")).await;
+        assert_eq!(malformed, ["malformed", invoked, on, ""]);
+        let none = decide(call.clone().without_authorization()).await;
+        assert_eq!(none, ["malformed", invoked, on, ""]);
+        let secret = PlainSecret::generate(Kind::Account, &FixedEntropy([9; 32]));
+        let bearer = format!("Bearer {}", plain(&secret.unwrap()));
+        let unknown = decide(call.clone().authorization(&bearer)).await;
+        assert_eq!(unknown, ["unknown", invoked, on, ""]);
+        // What a secret in the path is, a line doesn't say.
+        let leaked = decide(call.to("GET", &format!("/v1/exports/{SECRET}"))).await;
+        assert_eq!(leaked[2], "exports/[redacted]");
+    }
+}
+
+#[tokio::test]
 async fn refusals_at_the_same_time_are_recorded_once() {
     let (engine, stored) = custom().await;
     engine.revoke(stored).await;
@@ -746,7 +901,9 @@ async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
     let (engine, stored) = custom().await;
     engine.revoke(stored).await;
     engine.break_audit().await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    let lines = refuse_silently(&engine, |call| call, Status::Unauthorized).await;
+    let unrecorded = lines.iter().filter(|line| line["level"] == "ERROR");
+    assert_eq!(unrecorded.count(), 2);
 }
 
 #[tokio::test]

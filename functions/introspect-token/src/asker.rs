@@ -11,7 +11,7 @@ use latchkey::app::verify::authenticate;
 use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::verification::{Refusal, SecretRecord};
 use latchkey::http::ApiError;
 use latchkey::http::bearer::{bearer, credentials, trimmed};
 use latchkey::http::form::Form;
@@ -78,20 +78,16 @@ impl<'a> Credentials<'a> {
                 (Some(id), secret, refused(), refused())
             }
         };
-        let verified = authenticate(store, system, secret, sender.ip, sender.client()).await?;
-        let asker = match verified {
-            Ok(asker) if id.is_none_or(|id| id == asker.token_id.as_str()) => asker,
-            Ok(_) => return Err(invalid),
-            Err(refusal) => {
-                tracing::info!(refusal = refusal.as_str(), "asker refused");
-                return Err(invalid);
-            }
-        };
-        if asker.kind == Kind::Account && asker.scope == Scope::Full {
-            Ok(asker)
-        } else {
-            Err(insufficient)
-        }
+        let is_client = |asker: &SecretRecord| id.is_none_or(|id| id == asker.token_id.as_str());
+        let has_full_access =
+            |asker: &SecretRecord| asker.kind == Kind::Account && asker.scope == Scope::Full;
+        let may_ask = |asker: &SecretRecord| is_client(asker) && has_full_access(asker);
+        let client = sender.client();
+        let asker = authenticate(store, system, secret, sender.ip, client, may_ask).await?;
+        asker.map_err(|refusal| match refusal {
+            Refusal::Forbidden => insufficient,
+            _ => invalid,
+        })
     }
 }
 

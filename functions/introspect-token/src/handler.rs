@@ -42,8 +42,7 @@ pub async fn handle(
             let active = ActiveBody::from(&secret);
             response::json(200, &IntrospectionBody::Active(active))
         }
-        Err(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "inactive");
+        Err(_) => {
             let inactive = InactiveBody { active: false };
             response::json(200, &IntrospectionBody::Inactive(inactive))
         }

@@ -7,7 +7,7 @@ use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::MAX_SEEN_ADDRESSES;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, globex, now, plain,
+    Answer, Engine, Event, FixedClock, FixedEntropy, Logs, NoEntropy, acme, globex, now, plain,
     system_at, token_at,
 };
 use serde_json::{Value, json};
@@ -536,8 +536,27 @@ async fn a_refusal_is_recorded_with_the_address_that_is_asserted_as_one() {
         token.allowed_cidrs = vec!["192.0.2.0/24".parse().unwrap()];
     })
     .await;
+    let logs = Logs::start();
     for _ in 0..2 {
         inactive(&call(&engine, &ask_from("203.0.113.9")).await);
+        let mut lines = logs.take();
+        lines.retain(|line| line["level"] != "INFO");
+        let mut line = lines.remove(0);
+        assert!(lines.is_empty());
+        line["timestamp"].take();
+        let expected = json!({
+            "timestamp": null,
+            "level": "WARN",
+            "message": "a known secret was refused",
+            "target": "latchkey::app::verify",
+            "account.id": "acme",
+            "token.id": asked.token.id,
+            "ip": "192.0.2.1",
+            "asserted_ip": "203.0.113.9",
+            "request_id": request_id(),
+            "refusal": "address",
+        });
+        assert_eq!(line, expected);
     }
     let mut log = records(&engine).await;
     log.retain(|record| record.action == Action::Refused);
@@ -557,6 +576,64 @@ async fn a_refusal_is_recorded_with_the_address_that_is_asserted_as_one() {
         assert!(record.changes.contains(&change), "{record:?}");
     }
     assert_eq!(token_of(&engine, &asked).await.last_use, None);
+}
+
+fn request_id() -> Value {
+    let sample = include_str!("../../../events/introspect-token/bearer.json");
+    let mut event: Value = serde_json::from_str(sample).unwrap();
+    event["requestContext"]["requestId"].take()
+}
+
+#[tokio::test]
+async fn a_question_is_two_decisions_and_each_has_a_line_in_the_log() {
+    let (engine, _, asked) = two().await;
+    let foreign = Token {
+        account_id: globex().id,
+        ..token_at(earlier())
+    };
+    add(&engine, foreign, 3).await;
+    let question = ask(&text(BEARER));
+    let with = |value: &str| question.clone().header("authorization", value);
+    let logs = Logs::start();
+    let asker = ["allowed", "introspect", "", "current"];
+    let insufficient = ["forbidden", "introspect", "", "current"];
+    for (event, expected) in [
+        (
+            question.clone(),
+            vec![asker, ["allowed", "introspected", "", "current"]],
+        ),
+        (
+            ask("nonsense"),
+            vec![asker, ["malformed", "introspected", "", ""]],
+        ),
+        // Another account's is unknown here.
+        (
+            ask(&text(3)),
+            vec![asker, ["unknown", "introspected", "", ""]],
+        ),
+        (
+            with(&format!("Bearer {}", text(9))),
+            vec![["unknown", "introspect", "", ""]],
+        ),
+        // A token with a custom scope, and a secret under another token's id.
+        (
+            with(&format!("Bearer {}", text(BEARER))),
+            vec![insufficient],
+        ),
+        (
+            with(&basic(asked.token.id.as_str(), &text(ASKER))),
+            vec![insufficient],
+        ),
+        // No secret is tried.
+        (with("Digest x"), vec![]),
+    ] {
+        call(&engine, &event).await;
+        assert_eq!(logs.take_decisions(), expected, "{event:?}");
+    }
+    engine.revoke(asked).await;
+    call(&engine, &question).await;
+    let revoked = ["revoked", "introspected", "", "current"];
+    assert_eq!(logs.take_decisions(), [asker, revoked]);
 }
 
 async fn token_of(engine: &Engine, stored: &StoredToken) -> Token {

@@ -138,6 +138,15 @@ async fn what_verifications_record_is_in_the_log_with_the_address_that_was_asser
     }
     let answer = call(&engine, &account_log().query("action=refused")).await;
     assert_eq!(actions(&answer), ["refused"]);
+    let event = account_log()
+        .query("action=refused")
+        .header("accept", "text/csv");
+    let row = call(&engine, &event).await.text;
+    let row = row.lines().nth(1).unwrap().to_owned();
+    assert!(
+        row.contains("\"192.0.2.1\",") && row.ends_with(",\"203.0.113.9\""),
+        "{row}"
+    );
     // Page by page they are the same.
     let mut query = "limit=1".to_owned();
     let mut paged = Vec::new();

@@ -64,10 +64,7 @@ pub async fn handle(
         Outcome::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }
-        Outcome::Refused(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "refused");
-            Err(ApiError::InvalidToken)
-        }
+        Outcome::Refused(_) => Err(ApiError::InvalidToken),
     }
 }
 

@@ -5,8 +5,8 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::{ChangeToken, InsertToken, NewToken, TokenChange};
 use latchkey::domain::token::{NewSecret, StoredToken, Token};
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, NoEntropy, acme, audit, now, owner_actor, stored_token,
-    system_at, token,
+    Answer, Engine, Event, FixedClock, Logs, NoEntropy, acme, audit, now, owner_actor,
+    stored_token, system_at, token,
 };
 use serde_json::{Value, json};
 
@@ -256,6 +256,31 @@ async fn a_call_from_elsewhere_is_refused() {
     let pretended = info().header("x-forwarded-for", "198.51.100.1");
     refused(&call(&engine, &pretended).await);
     assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn every_decision_has_a_line_in_the_log() {
+    let engine = engine_with(token()).await;
+    let logs = Logs::start();
+    for (event, expected) in [
+        (info(), ["allowed", "tokenInfo", "", "current"]),
+        (sample(), ["unknown", "tokenInfo", "", ""]),
+        (
+            sample().header("authorization", "Bearer nonsense"),
+            ["malformed", "tokenInfo", "", ""],
+        ),
+    ] {
+        call(&engine, &event).await;
+        let lines = logs.take_decisions();
+        assert_eq!(lines, [expected]);
+    }
+    // No secret is tried.
+    call(&engine, &sample().without_header("authorization")).await;
+    assert!(logs.take().is_empty());
+    engine.revoke(stored(&engine).await).await;
+    call(&engine, &info()).await;
+    let revoked = ["revoked", "tokenInfo", "", "current"];
+    assert_eq!(logs.take_decisions(), [revoked]);
 }
 
 #[tokio::test]

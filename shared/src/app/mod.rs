@@ -2,5 +2,6 @@
 //! does it.
 
 pub mod compromise;
+pub mod decision;
 pub mod revoke;
 pub mod verify;

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
+use super::decision::{self, Purpose};
 use crate::domain::audit::{
     Action, Actor, AuditRecord, Change, DAYS_REFUSED, Origin, Source, kept_user_agent,
 };
 use crate::domain::id::{AuditId, TokenId};
-use crate::domain::policy::{Obligation, Owner};
+use crate::domain::policy::{Obligation, Operation, Owner};
 use crate::domain::ports::{
     Clock, Entropy, GetResources, PortError, Recall, RecallSecret, RecordUse, Use,
 };
@@ -68,6 +69,41 @@ impl Bearer<'_> {
     }
 }
 
+/// What was decided on a secret, and which one it was, if it is known.
+enum Verdict {
+    Granted(Box<SecretRecord>, Vec<Obligation>),
+    Refused(Refusal, Option<Box<SecretRecord>>),
+}
+
+impl Verdict {
+    /// A refusal of what isn't known.
+    fn guess(refusal: Refusal) -> Self {
+        Self::Refused(refusal, None)
+    }
+
+    fn refused(refusal: Refusal, secret: SecretRecord) -> Self {
+        Self::Refused(refusal, Some(Box::new(secret)))
+    }
+
+    /// Writes the decision's line.
+    fn log(&self, system: &impl Entropy, purpose: Purpose<'_>) {
+        let (secret, refusal) = match self {
+            Self::Granted(secret, _) => (Some(secret.as_ref()), None),
+            Self::Refused(refusal, secret) => (secret.as_deref(), Some(*refusal)),
+        };
+        decision::log(system, secret, purpose, refusal);
+    }
+}
+
+impl From<Verdict> for Result<SecretRecord, Refusal> {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Granted(secret, _) => Ok(*secret),
+            Verdict::Refused(refusal, _) => Err(refusal),
+        }
+    }
+}
+
 /// Verifies a presented secret, and records its use or its refusal if that isn't on record.
 ///
 /// A malformed string costs no I/O, a use that is on record one read. If the record of a use can't be
@@ -79,14 +115,42 @@ pub async fn verify(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
-    presentation: Presentation,
+    mut presentation: Presentation,
     client: Client<'_>,
 ) -> Result<Outcome, PortError> {
+    let verdict = judge(store, system, text, &mut presentation, client).await?;
+    let purpose = match &presentation.operation {
+        None => Purpose::TokenInfo,
+        Some(operation) => Purpose::Request(operation.as_ref()),
+    };
+    verdict.log(system, purpose);
+    Ok(match verdict {
+        Verdict::Granted(secret, obligations) => Outcome::Granted {
+            secret,
+            obligations,
+        },
+        Verdict::Refused(refusal, _) => Outcome::Refused(refusal),
+    })
+}
+
+/// Refuses a request that presents no secret. `operation` is what it asks for, if it means anything.
+pub fn refuse(system: &impl Entropy, operation: Option<&Operation>) -> Outcome {
+    let refusal = Refusal::Malformed;
+    Verdict::guess(refusal).log(system, Purpose::Request(operation));
+    Outcome::Refused(refusal)
+}
+
+async fn judge(
+    store: &(impl RecallSecret + GetResources + RecordUse),
+    system: &(impl Clock + Entropy),
+    text: &str,
+    presentation: &mut Presentation,
+    client: Client<'_>,
+) -> Result<Verdict, PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Outcome::Refused(Refusal::Malformed));
+        return Ok(Verdict::guess(Refusal::Malformed));
     };
     let hash = plain.hash();
-    let mut presentation = presentation;
     let bearer = Bearer {
         ip: presentation.ip,
         asserted: None,
@@ -97,10 +161,10 @@ pub async fn verify(
         let now = system.now();
         let Some((secret, recall)) = store.recall_secret(&hash, bearer.used_from(), now).await?
         else {
-            return Ok(Outcome::Refused(Refusal::Unknown));
+            return Ok(Verdict::guess(Refusal::Unknown));
         };
         let now = system.now();
-        let mut decision = decide(Some(&secret), &presentation, now);
+        let mut decision = decide(Some(&secret), presentation, now);
         if let Decision::NeedsOwner(resource) = &decision {
             let found = store
                 .get_resources(&secret.account_id, std::slice::from_ref(resource))
@@ -109,23 +173,19 @@ pub async fn verify(
                 None => Owner::Unknown,
                 Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
             };
-            decision = decide(Some(&secret), &presentation, now);
+            decision = decide(Some(&secret), presentation, now);
         }
         let obligations = match decision {
             Decision::Allow(obligations) => obligations,
+            _ if matches!(recall, Recall::Kept) => continue,
             Decision::Refuse(refusal) => {
                 record_refusal(store, system, &secret, recall, refusal, bearer, now).await;
-                return Ok(Outcome::Refused(refusal));
+                return Ok(Verdict::refused(refusal, secret));
             }
-            Decision::NeedsOwner(_) => return Ok(Outcome::Refused(Refusal::Forbidden)),
+            Decision::NeedsOwner(_) => return Ok(Verdict::refused(Refusal::Forbidden, secret)),
         };
         match record_use(store, system, &secret, recall, bearer, now).await {
-            Ok(()) => {
-                return Ok(Outcome::Granted {
-                    secret: Box::new(secret),
-                    obligations,
-                });
-            }
+            Ok(()) => return Ok(Verdict::Granted(Box::new(secret), obligations)),
             // Another call recorded it: read again and decide again.
             Err(PortError::Conflict) => {}
             Err(error) => return Err(error),
@@ -167,7 +227,7 @@ pub async fn introspect(
         client,
     };
     let account = Some(introspection.asker);
-    check(
+    let verdict = check(
         store,
         system,
         text,
@@ -175,11 +235,13 @@ pub async fn introspect(
         bearer,
         account,
     )
-    .await
+    .await?;
+    verdict.log(system, Purpose::Introspected);
+    Ok(verdict.into())
 }
 
-/// Verifies a secret that its bearer presents, whatever it is to be used for, and records the use as
-/// [`verify`] does.
+/// Verifies the secret of whoever asks about another one, and records the use as [`verify`] does. `may_ask`
+/// says whether a token that is good may do that; else it is [`Refusal::Forbidden`].
 ///
 /// # Errors
 /// When the table can't be read or the use can't be recorded.
@@ -189,6 +251,7 @@ pub async fn authenticate(
     text: &str,
     ip: IpAddr,
     client: Client<'_>,
+    may_ask: impl Fn(&SecretRecord) -> bool + Send,
 ) -> Result<Result<SecretRecord, Refusal>, PortError> {
     let bearer = Bearer {
         ip,
@@ -196,7 +259,14 @@ pub async fn authenticate(
         asker: None,
         client,
     };
-    check(store, system, text, Some(ip), bearer, None).await
+    let verdict = match check(store, system, text, Some(ip), bearer, None).await? {
+        Verdict::Granted(secret, _) if !may_ask(&secret) => {
+            Verdict::Refused(Refusal::Forbidden, Some(secret))
+        }
+        verdict => verdict,
+    };
+    verdict.log(system, Purpose::Introspect);
+    Ok(verdict.into())
 }
 
 /// Decides on a secret alone and records its use or its refusal. `ip` is the bearer's address, as far as
@@ -208,9 +278,9 @@ async fn check(
     ip: Option<IpAddr>,
     bearer: Bearer<'_>,
     asker: Option<&SecretRecord>,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
+) -> Result<Verdict, PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Err(Refusal::Malformed));
+        return Ok(Verdict::guess(Refusal::Malformed));
     };
     let hash = plain.hash();
     let visible =
@@ -219,15 +289,18 @@ async fn check(
         let now = system.now();
         let found = store.recall_secret(&hash, bearer.used_from(), now).await?;
         let Some((secret, recall)) = found.filter(|(secret, _)| visible(secret)) else {
-            return Ok(Err(Refusal::Unknown));
+            return Ok(Verdict::guess(Refusal::Unknown));
         };
         let now = system.now();
         if let Err(refusal) = standing(Some(&secret), ip, now) {
+            if matches!(recall, Recall::Kept) {
+                continue;
+            }
             record_refusal(store, system, &secret, recall, refusal, bearer, now).await;
-            return Ok(Err(refusal));
+            return Ok(Verdict::refused(refusal, secret));
         }
         match record_use(store, system, &secret, recall, bearer, now).await {
-            Ok(()) => return Ok(Ok(secret)),
+            Ok(()) => return Ok(Verdict::Granted(Box::new(secret), vec![])),
             Err(PortError::Conflict) => {}
             Err(error) => return Err(error),
         }
@@ -240,6 +313,11 @@ fn collides() -> PortError {
 }
 
 /// Records a use, unless it is on record.
+///
+/// It doesn't look at the secret again. One that is revoked between the read and this write was good when it was
+/// read, its call goes on, and that call belongs into the log; the next one is refused. To look would close no
+/// gap, since the call itself comes later still, and would need a right to the secrets' items that what merely
+/// verifies doesn't have.
 async fn record_use(
     store: &impl RecordUse,
     system: &impl Entropy,
@@ -304,7 +382,7 @@ async fn record_refusal(
         let seen = match recall {
             Recall::Read(seen) => seen,
             // It was good from there when that was remembered.
-            Recall::OnRecord => store.get_seen(&secret.hash).await?,
+            Recall::OnRecord | Recall::Kept => store.get_seen(&secret.hash).await?,
         };
         let Some(sighting) = seen.refusal_of(refusal, now) else {
             return Ok(());

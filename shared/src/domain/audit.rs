@@ -100,7 +100,7 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The API tokens page.
+    /// The API tokens page, as claimed: its client's id and the headers of a page are there for whoever calls.
     Ui,
     /// Any other client of the API.
     Api,
@@ -296,7 +296,7 @@ pub struct Origin {
     pub actor: Actor,
     /// The caller's address.
     pub ip: Option<IpAddr>,
-    /// What the caller's client calls itself, cut to 256 characters.
+    /// What the caller's client calls itself, as claimed, cut to 256 characters.
     pub user_agent: Option<String>,
     /// The request, for finding it in the logs.
     pub request_id: String,

@@ -30,6 +30,32 @@ pub enum Action {
     ViewDebugLog,
 }
 
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::ReadUnknown,
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Invoke,
+        Self::ViewDebugLog,
+    ];
+
+    /// A name for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadUnknown => "readUnknown",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Invoke => "invoke",
+            Self::ViewDebugLog => "viewDebugLog",
+        }
+    }
+}
+
 /// A request as the policy sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {

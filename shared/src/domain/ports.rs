@@ -399,6 +399,9 @@ pub trait GetSecret: Sync {
 pub enum Recall {
     /// The use that was asked about is on record.
     OnRecord,
+    /// It is, but the secret was read a while ago. Only a grant may rest on it: whoever would refuse recalls
+    /// again, and what comes then is read.
+    Kept,
     /// What is on record.
     Read(Seen),
 }

@@ -23,9 +23,9 @@ pub struct AuditBody<'a> {
     changes: &'a [Change],
     /// The caller's address.
     ip: Option<IpAddr>,
-    /// The address of the token's bearer, as the API asserts it that asked about the token.
+    /// The address of the token's bearer, as claimed by the API that asked about the token.
     asserted_ip: Option<IpAddr>,
-    /// What the caller's client calls itself.
+    /// What the caller's client calls itself, as claimed.
     user_agent: Option<&'a str>,
     /// The request, for finding it in the logs.
     request_id: &'a str,

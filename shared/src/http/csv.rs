@@ -7,7 +7,7 @@ use lambda_http::{Body, Response};
 
 use super::ApiError;
 use super::page::MAX_BYTES;
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, Source};
 use crate::domain::id::AuditId;
 use crate::domain::text::lines;
 use crate::domain::time::rfc3339;
@@ -68,7 +68,7 @@ fn rows(record: &AuditRecord) -> String {
             &mut rows,
             &[
                 &time,
-                record.origin.source.as_str(),
+                source,
                 &record.origin.actor.name,
                 record.origin.actor.email.as_deref().unwrap_or_default(),
                 "apiToken",
@@ -219,6 +219,24 @@ mod tests {
             row.contains("Olive[U+202E][U+2028][U+001B][2J Owner"),
             "{row}"
         );
+    }
+
+    #[test]
+    fn what_somebody_claims_is_apart_from_what_was_seen() {
+        let mut record = testing::audit(Action::Access, &testing::token(), testing::now(), 1);
+        record.origin.source = Source::Ui;
+        record.asserted_ip = Some([203, 0, 113, 9].into());
+        let csv = csv(&[record]);
+        let cells = |row: &str| -> Vec<String> {
+            let cells = row.trim_matches('"').split("\",\"");
+            cells.map(str::to_owned).collect()
+        };
+        let [header, row] = [0, 1].map(|line| cells(csv.lines().nth(line).unwrap()));
+        let cell = |name| &row[header.iter().position(|known| known == name).unwrap()];
+        assert_eq!(cell("IP address"), "192.0.2.1");
+        assert_eq!(cell("Bearer's IP address, as claimed"), "203.0.113.9");
+        assert_eq!(cell("User agent"), "tests");
+        assert_eq!(cell("Source"), "ui, as claimed");
     }
 
     #[test]

@@ -283,6 +283,31 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_claims_is_told_as_claimed() {
+        let mut record = testing::audit(Action::Access, &testing::token(), testing::now(), 1);
+        record.origin.source = Source::Ui;
+        record.asserted_ip = Some([203, 0, 113, 9].into());
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+        for line in [
+            "  Through:  the API tokens page, as claimed\n",
+            "  Address:  192.0.2.1\n",
+            "  Bearer's address, as claimed by the API that asked: 203.0.113.9\n",
+            "  Client, as claimed: “tests”\n",
+        ] {
+            assert!(mail.text.contains(line), "{}", mail.text);
+        }
+        for row in [
+            "<td>Through</td><td>the API tokens page, as claimed</td>",
+            "<td>Bearer's address, as claimed by the API that asked</td><td>203.0.113.9</td>",
+            "<td>Client, as claimed</td><td>“<bdi>tests</bdi>”</td>",
+        ] {
+            assert!(mail.html.contains(row), "{}", mail.html);
+        }
+    }
+
+    #[test]
     fn a_warning_tells_when_the_token_ends() {
         let mut record = testing::audit(Action::Remind, &testing::token(), testing::now(), 1);
         record.origin.actor = crate::domain::audit::Actor::system();

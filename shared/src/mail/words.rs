@@ -97,16 +97,16 @@ pub(super) fn advice(action: Action) -> Option<&'static str> {
 /// What a change's field is called. What somebody else says is called that.
 pub(super) fn field(name: &str) -> &str {
     match name {
-        "leakUrl" => "leakUrl, as the report says",
-        "leakPlace" => "leakPlace, as the report says",
+        "leakUrl" => "leakUrl, as claimed by the report",
+        "leakPlace" => "leakPlace, as claimed by the report",
         name => name,
     }
 }
 
-/// Through what it happened. A client can claim to be the page's.
+/// Through what it happened. Any client can claim to be the page.
 pub(super) fn source(source: Source) -> &'static str {
     match source {
-        Source::Ui => "the API tokens page, by what its client says",
+        Source::Ui => "the API tokens page, as claimed",
         Source::Api => "the API",
         Source::System => "the system",
         Source::LeakReport => "a secret scanner's report",

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Answer, Event, now, origin, owner_actor, token, token_at};
+use super::{Answer, Event, logs, now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
 use crate::domain::audit::{Action, AuditRecord};
@@ -57,6 +57,7 @@ pub struct Engine {
 impl Engine {
     /// Starts an engine with the two tables.
     pub async fn start() -> Self {
+        logs::ask_always();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let clock = ManualClock::new(0);

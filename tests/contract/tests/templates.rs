@@ -77,6 +77,22 @@ fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
     assert!(rest.contains(key));
 }
 
+/// Else Lambda would drop every line about a decision at `LogLevel=WARN`, or those of finer levels.
+#[test]
+fn lambda_lets_the_lines_of_decisions_through_at_every_level() {
+    let template = read("infra/template.yaml");
+    let levels = "    AllowedValues: [TRACE, DEBUG, INFO, WARN, ERROR]\n";
+    let less =
+        "  LogsLessThanInfo: !Or [!Equals [!Ref LogLevel, WARN], !Equals [!Ref LogLevel, ERROR]]\n";
+    let lambda = "      ApplicationLogLevel: !If [LogsLessThanInfo, INFO, !Ref LogLevel]\n";
+    for part in [levels, less, lambda, "        LOG_LEVEL: !Ref LogLevel\n"] {
+        assert_eq!(template.matches(part).count(), 1, "{part}");
+    }
+    // No function has a level of its own.
+    assert_eq!(template.matches("ApplicationLogLevel").count(), 1);
+    assert_eq!(template.matches("LOG_LEVEL").count(), 1);
+}
+
 /// Else there would be clocks and keys of tests in what `make deploy` deploys.
 #[test]
 fn nothing_for_tests_is_deployed() {

@@ -37,7 +37,7 @@ async fn recall(store: &Store, from: UsedFrom, now: Timestamp) -> Recall {
 async fn seen(store: &Store, from: UsedFrom, now: Timestamp) -> Seen {
     match recall(store, from, now).await {
         Recall::Read(seen) => seen,
-        Recall::OnRecord => panic!("it is remembered"),
+        Recall::OnRecord | Recall::Kept => panic!("it is remembered"),
     }
 }
 
