@@ -141,11 +141,12 @@ async fn an_event_from_the_future_reaches_the_dead_letters_and_freezes_nothing()
     assert!(queues.contains("SyncPlatformDeadLetters"), "{queues}");
     assert!(queues.contains(id), "{queues}");
     assert!(queues.contains("2099-01-01T00:00:00Z"), "{queues}");
-    let logs = stack.logs().await;
-    let told = logs.iter().find(|(_, line)| {
-        line.contains(id) && line.contains("set an event aside that is dated ahead of now")
-    });
-    let (group, line) = told.expect("a line about it");
+    let (group, line) = eventually("a line about it", async || {
+        let mut lines = stack.logs().await.into_iter();
+        let what = "set an event aside that is dated ahead of now";
+        lines.find(|(_, line)| line.contains(id) && line.contains(what))
+    })
+    .await;
     assert!(group.ends_with("/SyncPlatform"), "{group}");
     assert!(!line.contains(&account.owner.email), "{line}");
 
