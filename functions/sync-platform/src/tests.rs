@@ -87,7 +87,7 @@ impl Bus {
         let (queue, before) = (Queue::default(), engine.dump().await);
         let done = handle(&engine.store, &queue, &system_at(at), self.0.clone()).await;
         done.unwrap();
-        assert_eq!(queue.take(), [self.0.clone()]);
+        assert_eq!(queue.take(), std::slice::from_ref(&self.0));
         assert_eq!(engine.dump().await, before, "{self:?}");
     }
 }
