@@ -129,15 +129,15 @@ pub fn budgets() -> Result<Budgets, ConfigError> {
 
 fn budget(name: &'static str, value: &str) -> Result<u32, ConfigError> {
     let budget = value.parse().ok().filter(|budget| *budget > 0);
-    budget.ok_or(ConfigError {
-        name,
-        problem: "is not a positive number",
-    })
+    budget.ok_or_else(|| ConfigError::new(name, "is not a positive number"))
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::level_filters::LevelFilter;
+
     use super::*;
+    use crate::testing::Logs;
 
     #[test]
     fn a_missing_variable_is_named() {
@@ -170,6 +170,24 @@ mod tests {
         assert_eq!(parse_idle_days("365"), Ok(Some(year)));
         for bad in ["-1", "36501", "1.5", ""] {
             assert!(parse_idle_days(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_logged_as_an_error() {
+        let mistakes: [fn() -> Option<ConfigError>; 5] = [
+            || check("TOKENS_TABLE", None).err(),
+            || retention("1").err(),
+            || parse_warnings("0").err(),
+            || parse_idle_days("x").err(),
+            || budget("MAX_TOKENS", "0").err(),
+        ];
+        for mistake in mistakes {
+            let logs = Logs::of("authorize", LevelFilter::ERROR);
+            let error = mistake().unwrap();
+            let lines = logs.take();
+            assert_eq!(lines.len(), 1, "{error}");
+            assert_eq!(lines[0]["error"], error.to_string());
         }
     }
 

@@ -5,8 +5,8 @@ use std::fmt::{self, Display};
 use std::io;
 use std::panic;
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing::{Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
@@ -133,6 +133,12 @@ impl<W: io::Write> io::Write for Visible<W> {
     }
 }
 
+/// What every line of a request, or of an event, carries: its id. It has the highest level, since a line that is kept
+/// has only those spans that are kept too.
+pub fn request_span(id: &str) -> Span {
+    tracing::error_span!("request", request.id = id)
+}
+
 /// Logs why a function can't start. What `main` returns goes to the log as plain text, which Lambda drops
 /// at the level WARN.
 pub fn log_start_failure(error: &impl Display) {
@@ -246,6 +252,16 @@ mod tests {
             assert_eq!(lines[0]["level"], "INFO");
             // As the template has it, Lambda lets `INFO` through at least.
             assert!(is_kept(&lines[0], Level::INFO));
+        }
+    }
+
+    #[test]
+    fn a_line_names_its_request_at_every_level() {
+        for filter in [LevelFilter::INFO, LevelFilter::WARN, LevelFilter::ERROR] {
+            let logs = Logs::of("authorize", filter);
+            request_span("req-1").in_scope(|| tracing::error!("ours"));
+            let line = logs.take().remove(0);
+            assert_eq!(line["span"]["request.id"], "req-1", "{filter}");
         }
     }
 

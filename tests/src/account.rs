@@ -73,16 +73,24 @@ impl Account {
 
     /// Delivers the profile of long ago, when the administrator was one, and waits until it was handled.
     pub async fn deliver_late_profile(&self) {
+        self.deliver_profile("2020-01-01T00:00:00Z", "administrator")
+            .await;
+    }
+
+    /// Delivers the profile of some moment, with the administrator in the given role, and waits until it was handled;
+    /// answers the event.
+    pub async fn deliver_profile(&self, time: &str, administrator: &str) -> Value {
         // Past the bus, because the local cloud's sets every event's time itself.
         let event = json!({
             "version": "0",
-            "id": "late",
+            "id": format!("{}-of-{time}", self.id),
             "source": "platform",
             "detail-type": "AccountUpserted",
-            "time": "2020-01-01T00:00:00Z",
-            "detail": self.profile("administrator"),
+            "time": time,
+            "detail": self.profile(administrator),
         });
-        self.stack.invoke("SyncPlatform", event).await;
+        self.stack.invoke("SyncPlatform", event.clone()).await;
+        event
     }
 
     fn profile(&self, administrator: &str) -> Value {

@@ -124,3 +124,36 @@ async fn a_deleted_resource_fits_into_no_scope() {
     assert_eq!(errors[0]["code"], "unknown_resource");
     assert_eq!(errors[0]["field"], "scope.imports");
 }
+
+#[tokio::test]
+async fn an_event_from_the_future_reaches_the_dead_letters_and_freezes_nothing() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "future", "standard").await;
+    let list = || account.get(&account.administrator, "/tokens");
+    send(list()).await.expect(200);
+    // The role is gone, if it is believed, until 2099.
+    let event = account
+        .deliver_profile("2099-01-01T00:00:00Z", "monitor")
+        .await;
+    send(list()).await.expect(200);
+    let queues = stack.queues().await.to_string();
+    let id = event["id"].as_str().unwrap_or_default();
+    assert!(queues.contains("SyncPlatformDeadLetters"), "{queues}");
+    assert!(queues.contains(id), "{queues}");
+    assert!(queues.contains("2099-01-01T00:00:00Z"), "{queues}");
+    let (group, line) = eventually("a line about it", async || {
+        let mut lines = stack.logs().await.into_iter();
+        let what = "set an event aside that is dated ahead of now";
+        lines.find(|(_, line)| line.contains(id) && line.contains(what))
+    })
+    .await;
+    assert!(group.ends_with("/SyncPlatform"), "{group}");
+    assert!(!line.contains(&account.owner.email), "{line}");
+
+    // What comes after it is not kept out.
+    account.publish_profile("monitor").await;
+    eventually("the role that follows", async || {
+        (send(list()).await.status == 403).then_some(())
+    })
+    .await;
+}

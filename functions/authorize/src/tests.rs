@@ -584,6 +584,21 @@ async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     }
 }
 
+/// As the READMEs say: the key of a custom domain's mapping is in the path that both gateways tell.
+#[tokio::test]
+async fn behind_a_mapping_key_every_call_is_refused() {
+    let (engine, _) = full().await;
+    for path in ["/v1/exports", "/v1/exports/exp_orders", "/v1/flows"] {
+        for call in [Call::http(), Call::rest()] {
+            assert!(call.to("GET", path).is_allowed(&engine).await, "{path}");
+        }
+        for key in ["/api", "/public/platform", "/v2"] {
+            let change = |call: Call| call.to("GET", &format!("{key}{path}"));
+            refuse(&engine, change, Status::Forbidden).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_http_apis_stage_is_no_part_of_the_path() {
     let (engine, _) = custom().await;

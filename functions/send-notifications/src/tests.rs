@@ -579,50 +579,117 @@ async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
     assert_eq!(post.recipients(), [ADMIN, ADMIN]);
 }
 
+fn records(sample: &str) -> Vec<Value> {
+    let mut sample: Value = serde_json::from_str(sample).unwrap();
+    let records = std::mem::take(sample["Records"].as_array_mut().unwrap());
+    assert!(!records.is_empty());
+    records
+}
+
+fn changed() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-changed.json"
+    ))
+}
+
+fn removed() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-removed.json"
+    ))
+}
+
+fn retention_over() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-retention-over.json"
+    ))
+}
+
+#[test]
+fn the_samples_of_tampering_are_of_a_record_as_the_store_writes_it() {
+    let written = sample()["Records"][0]["dynamodb"]["NewImage"].take();
+    for (mut sample, name) in [
+        (changed(), "MODIFY"),
+        (removed(), "REMOVE"),
+        (retention_over(), "REMOVE"),
+    ] {
+        assert_eq!(sample[0]["eventName"], name);
+        assert_eq!(sample[0]["dynamodb"]["OldImage"].take(), written);
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_is_changed_or_removed_is_kept_and_told_of_once() {
     let (engine, _) = with_records(1).await;
-    let (post, records) = (Post::default(), log(&engine).await);
-    let image = records[0]["dynamodb"]["NewImage"].clone();
-    let mut other = image.clone();
-    other["user"]["M"]["name"]["S"] = json!("Somebody Else");
-    for (number, name, new) in [(1, "MODIFY", Some(other)), (2, "REMOVE", None)] {
-        let mut record = record(number, &image);
-        record["eventName"] = json!(name);
-        record["eventID"] = json!(name);
-        record["dynamodb"]["OldImage"] = image.clone();
-        record["dynamodb"]["NewImage"] = new.unwrap_or(json!({}));
+    let post = Post::default();
+    for record in [changed(), removed()] {
         for _ in 0..2 {
-            let delivered = deliver(&engine, &post, &[record.clone()]).await;
-            assert!(delivered.is_empty());
+            assert!(deliver(&engine, &post, &record).await.is_empty());
         }
     }
     let mut told = engine.audit(&acme().id).await;
     told.retain(|record| record.action == Action::Tamper);
-    assert_eq!(told.len(), 2);
+    let names = |sample: &[Value]| sample[0]["eventID"].as_str().unwrap().to_owned();
+    let mut of: Vec<_> = told.iter().map(|r| r.origin.request_id.clone()).collect();
+    of.sort();
+    assert_eq!(of, [names(&changed()), names(&removed())]);
     for record in &told {
         let user = record.changes.iter().find(|change| change.field == "user");
-        let old = user.unwrap().old.as_deref();
-        assert!(old.unwrap().contains("Olive Owner"));
+        let user = user.unwrap();
+        assert!(user.old.as_deref().unwrap().contains("Olive Owner"));
+        let is_change = record.origin.request_id == names(&changed());
+        assert_eq!(user.new.is_some(), is_change);
+        // What was left as it was is no change, and what is gone was all of it.
+        let reasons = record
+            .changes
+            .iter()
+            .filter(|change| change.field == "requestId");
+        assert_eq!(reasons.count(), usize::from(!is_change));
     }
     let told = log(&engine).await.split_off(1);
     deliver(&engine, &post, &told).await;
-    assert_eq!(post.take().len(), 4);
+    let mails = post.take();
+    assert_eq!(mails.len(), 4);
+    assert!(mails.iter().all(|mail| mail.text.contains("Olive Owner")));
 }
 
 #[tokio::test]
 async fn the_end_of_a_records_retention_is_no_tampering() {
     let (engine, _) = with_records(1).await;
-    let mut record = log(&engine).await.remove(0);
-    record["eventName"] = json!("REMOVE");
-    record["dynamodb"]["OldImage"] = record["dynamodb"]["NewImage"].take();
-    record["dynamodb"]["NewImage"] = json!({});
-    record["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
     let before = engine.dump().await;
+    let delivered = deliver(&engine, &Post::default(), &retention_over()).await;
+    assert!(delivered.is_empty());
+    assert_eq!(engine.dump().await, before);
+}
+
+/// What the README has operators make of a table's items, when the stream didn't have them.
+#[tokio::test]
+async fn records_that_no_stream_had_are_mailed_once_however_often_they_are_handed_over() {
+    let (engine, _) = with_records(3).await;
+    let post = Post::default();
     assert!(
-        deliver(&engine, &Post::default(), &[record])
+        deliver(&engine, &post, &log(&engine).await[..1])
             .await
             .is_empty()
     );
-    assert_eq!(engine.dump().await, before);
+    assert_eq!(post.take().len(), 2);
+    let items = engine.audit_images().await;
+    let items = items.iter().map(|item| {
+        json!({
+            "eventID": item["sk"]["S"],
+            "eventName": "INSERT",
+            "awsRegion": "",
+            "dynamodb": {
+                "ApproximateCreationDateTime": 0,
+                "Keys": {},
+                "NewImage": item,
+                "SequenceNumber": item["sk"]["S"],
+                "SizeBytes": 0,
+            },
+        })
+    });
+    let items: Vec<_> = items.collect();
+    for mails in [4, 0] {
+        assert!(deliver(&engine, &post, &items).await.is_empty());
+        assert_eq!(post.take().len(), mails);
+    }
 }

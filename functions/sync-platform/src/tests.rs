@@ -2,20 +2,21 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Member, Role};
-use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::audit::{Action, Actor, AuditRecord, Source};
 use latchkey::domain::event_time::EventTime;
-use latchkey::domain::id::UserId;
-use latchkey::domain::paging::Page;
+use latchkey::domain::id::{AccountId, TokenId, UserId};
+use latchkey::domain::paging::{Page, TokenQuery};
 use latchkey::domain::ports::{
     GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
 };
 use latchkey::domain::resource::Resource;
 use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
 use latchkey::testing::{
-    Engine, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token, system_at,
-    token, token_at,
+    Engine, Logs, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token,
+    system_at, token, token_at,
 };
 use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 
@@ -86,7 +87,7 @@ impl Bus {
         let (queue, before) = (Queue::default(), engine.dump().await);
         let done = handle(&engine.store, &queue, &system_at(at), self.0.clone()).await;
         done.unwrap();
-        assert_eq!(queue.take(), [self.0.clone()]);
+        assert_eq!(queue.take(), std::slice::from_ref(&self.0));
         assert_eq!(engine.dump().await, before, "{self:?}");
     }
 }
@@ -618,6 +619,40 @@ async fn a_token_that_is_removed_meanwhile_needs_no_revocation() {
     Bus::account_deleted().on(&store).await.unwrap();
     assert_eq!(engine.count_tokens(&acme().id).await, 0);
     assert_eq!(revocations(&engine).await, []);
+}
+
+#[tokio::test]
+async fn a_dropped_event_is_named_in_the_log() {
+    let engine = Engine::start().await;
+    Bus::resource_upserted().at(2).reach(&engine).await;
+    let event = Bus::resource_upserted().at(1);
+    let logs = Logs::start();
+    event.reach(&engine).await;
+    let mut lines = logs.take();
+    lines.retain(|line| line["message"] == "dropped a stale event");
+    let line = &lines[0];
+    assert_eq!(line["span"]["request.id"], event.0["id"]);
+    assert_eq!(line["stored.key"], "export#exp_returns");
+}
+
+#[tokio::test]
+async fn an_event_that_is_set_aside_is_named_in_the_log_without_what_it_says() {
+    let engine = Engine::start().await;
+    let unknown = Bus::account_upserted().detail("plan", json!("free"));
+    for (event, time) in [
+        (Bus::account_upserted().at(AHEAD + 1), true),
+        (unknown, false),
+    ] {
+        let logs = Logs::of("sync_platform", LevelFilter::ERROR);
+        event.is_set_aside(&engine, now()).await;
+        let lines = logs.take();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["level"], "ERROR");
+        assert_eq!(lines[0]["event.id"], event.0["id"]);
+        assert_eq!(lines[0]["event.type"], "AccountUpserted");
+        assert_eq!(lines[0]["event.time"].is_string(), time);
+        assert!(!lines[0].to_string().contains("@acme.example"));
+    }
 }
 
 /// Five minutes, and the smallest bit that the table can tell.

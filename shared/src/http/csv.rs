@@ -234,9 +234,9 @@ mod tests {
         let [header, row] = [0, 1].map(|line| cells(csv.lines().nth(line).unwrap()));
         let cell = |name| &row[header.iter().position(|known| known == name).unwrap()];
         assert_eq!(cell("IP address"), "192.0.2.1");
-        assert_eq!(cell("Bearer's IP address, as claimed"), "203.0.113.9");
+        assert_eq!(cell("Asserted IP address"), "203.0.113.9");
         assert_eq!(cell("User agent"), "tests");
-        assert_eq!(cell("Source"), "ui, as claimed");
+        assert_eq!(cell("Source"), "ui");
     }
 
     #[test]

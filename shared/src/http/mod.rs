@@ -28,6 +28,8 @@ use tracing::Instrument;
 
 pub use error::ApiError;
 
+use crate::telemetry::request_span;
+
 /// Serves an HTTP operation as a Lambda function: answers errors as problem documents and puts the
 /// request's id on every log line.
 ///
@@ -42,7 +44,7 @@ where
     run(service_fn(move |request: Request| {
         let handler = Arc::clone(&handler);
         let id = request_id(&request);
-        let span = tracing::info_span!("request", request.id = %id);
+        let span = request_span(&id);
         async move {
             let response = match handler(request).await {
                 Ok(response) => response,

@@ -38,6 +38,7 @@ fn stored_time(item: &Item) -> Option<Timestamp> {
 /// Which event was dropped, and what is stored in its place.
 fn log_stale(
     account: &AccountId,
+    sort_key: &str,
     kind: &'static str,
     time: EventTime,
     refused: &ConditionalCheckFailedException,
@@ -47,6 +48,7 @@ fn log_stale(
         account.id = %account,
         event.r#type = kind,
         event.time = %time.time(),
+        stored.key = sort_key,
         stored.time = stored.map(tracing::field::display),
         "dropped a stale event",
     );
@@ -121,7 +123,7 @@ impl ProjectPlatform for Store {
             Err(error) => {
                 return match error.as_service_error() {
                     Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                        log_stale(account, "AccountDeleted", event_time, refused);
+                        log_stale(account, PROFILE, "AccountDeleted", event_time, refused);
                         Ok(false)
                     }
                     _ => Err(port_error(error)),
@@ -188,6 +190,7 @@ impl Store {
             "eventTime < :time OR (eventTime = :time AND attribute_not_exists(deletedAt))"
         };
         item.insert("eventTime".into(), version(event_time.time()));
+        let sort_key = item.get("sk").and_then(|key| key.as_s().ok()).cloned();
         let put = self
             .client
             .put_item()
@@ -206,7 +209,8 @@ impl Store {
             Ok(output) => Ok(Some(output.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    log_stale(account, kind, event_time, refused);
+                    let sort_key = sort_key.unwrap_or_default();
+                    log_stale(account, &sort_key, kind, event_time, refused);
                     Ok(None)
                 }
                 _ => Err(port_error(error)),

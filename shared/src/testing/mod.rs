@@ -10,6 +10,7 @@
 mod answer;
 mod engine;
 mod event;
+mod filter;
 mod logs;
 mod post;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod service;
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::Event;
+pub use filter::counts;
 pub use logs::Logs;
 pub use post::Post;
 #[cfg(test)]

@@ -510,7 +510,7 @@ fn response_header(name: &str) -> (String, Value) {
         "Retry-After" => "Seconds after which to try again.",
         "WWW-Authenticate" => {
             "What was wrong with the credentials (RFC 6750); without an error if there were none. API Gateway \
-             on AWS renames this header of a function's answer to `x-amzn-Remapped-WWW-Authenticate`."
+             may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
         }
         _ => "",
     };
@@ -538,7 +538,7 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
                 Times are RFC 3339 in UTC with three digits of fraction. Errors are problem documents (RFC 9457) \
                 with a stable `code`; clients must ignore members that they don't know, and be ready for codes \
                 and words of enumerations that come later. Behind API Gateway on AWS the header \
-                `WWW-Authenticate` of these answers arrives as `x-amzn-Remapped-WWW-Authenticate`.",
+                `WWW-Authenticate` may arrive as `x-amzn-Remapped-WWW-Authenticate`: read both.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [

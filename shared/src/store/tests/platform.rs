@@ -320,7 +320,7 @@ async fn a_state_of_a_clock_that_is_a_little_ahead_stays_newer() {
 }
 
 #[tokio::test]
-async fn a_stale_event_is_logged_with_both_times() {
+async fn a_stale_event_is_logged_with_what_it_was_about_and_both_times() {
     let engine = Engine::start().await;
     put(&engine, &acme(), 3).await;
     put_export(&engine, "newer", 3).await;
@@ -338,17 +338,20 @@ async fn a_stale_event_is_logged_with_both_times() {
             assert_eq!(line["account.id"], "acme");
             assert_eq!(line["stored.time"], later(3).to_string());
             let text = |name: &str| line[name].as_str().unwrap().to_owned();
-            (text("event.type"), text("event.time"))
+            (text("event.type"), text("event.time"), text("stored.key"))
         })
         .collect();
-    let event = |kind: &str, second| (kind.to_owned(), later(second).to_string());
+    let event = |kind: &str, second, key: &str| {
+        let time = later(second).to_string();
+        (kind.to_owned(), time, key.to_owned())
+    };
     assert_eq!(
         told,
         [
-            event("AccountUpserted", 2),
-            event("AccountDeleted", 1),
-            event("ResourceUpserted", 2),
-            event("ResourceDeleted", 1),
+            event("AccountUpserted", 2, "PROFILE"),
+            event("AccountDeleted", 1, "PROFILE"),
+            event("ResourceUpserted", 2, "export#exp_1"),
+            event("ResourceDeleted", 1, "export#exp_1"),
         ]
     );
 }
