@@ -7,15 +7,20 @@ import { exact, foreign, h, icon, isolated, openDialog, problem, relative, toast
 const ACTIONS = {
   create: "Create", update: "Edit", view: "Show token", revoke: "Revoke", reactivate: "Reactivate",
   regenerate: "Generate new token", delete: "Delete", access: "Use", purge: "Auto purge", remind: "Reminder", leak: "Leak report",
+  retire: "End old token", refused: "Refused use", tamper: "Change of the log",
 };
 // A client can claim to be the page's.
 const SOURCES = { ui: "This page, as claimed", api: "API", system: "System", leakReport: "Leak report" };
 const FIELDS = {
   name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
   kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
-  previousSecretValidUntil: "Old token valid until", leakUrl: "Where, as the report says", leakPlace: "Kind of place, as the report says", scope: "Scope", "scope.connections": "Connections",
+  previousSecretValidUntil: "Old token valid until", "previousSecret.validUntil": "Old token valid until",
+  "previousSecret.hint": "Old token ends in", compromisedAt: "Known to others since", leakUrl: "Where, as the report says", leakPlace: "Kind of place, as the report says", scope: "Scope", "scope.connections": "Connections",
   "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
 };
+
+// Nothing else is shown as a time: a name may look like one, also like one that there isn't.
+const TIMES = ["purgeAt", "previousSecretValidUntil", "previousSecret.validUntil", "compromisedAt"];
 
 const VALUES = {
   autoPurge: LIFETIMES,
@@ -136,7 +141,7 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
 
   function shown(field, value) {
     if (value == null) return "";
-    const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
+    const isTime = TIMES.includes(field) && !Number.isNaN(Date.parse(value));
     return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? foreign(value));
   }
 

@@ -20,7 +20,7 @@ export function h(tag, properties, ...children) {
 // ---- Texts from elsewhere ---------------------------------------------------------------------------
 
 // What can't be seen, or poses as something else. Names that are older than the rules for them may have it.
-const POSING = /[\p{Cc}\p{Zl}\p{Zp}\p{Co}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]/gu;
+const POSING = /[\p{Cc}\p{Zl}\p{Zp}\p{Co}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
 const visible = (text) => text.replace(POSING, (c) =>
   (c === "\n" || c === "\t" ? c : `[U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`));
 

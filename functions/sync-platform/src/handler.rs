@@ -13,7 +13,7 @@ use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
 };
 use latchkey::domain::resource::ResourceRef;
-use latchkey::domain::text::redact;
+use latchkey::domain::text::{recorded, redact_json};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,6 +22,9 @@ use event::{Detail, Event};
 
 /// How many tokens of a deleted account are revoked at the same time.
 const CONCURRENCY: usize = 16;
+
+/// How much of an event's id and type logs and records keep, in characters.
+const MAX_TOLD: usize = 64;
 
 /// Projects one event. What no attempt could project is set aside at once, with an error in the log: an
 /// event that doesn't parse, and one from so far ahead that it would keep out whatever comes until then.
@@ -34,14 +37,11 @@ pub async fn handle(
     system: &(impl Clock + Entropy),
     message: Value,
 ) -> Result<(), PortError> {
-    let id = message
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let kind = message
-        .get("detail-type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let told = |name: &str| {
+        let text = message.get(name).and_then(Value::as_str);
+        recorded(text.unwrap_or_default(), MAX_TOLD)
+    };
+    let (id, kind) = (told("id"), told("detail-type"));
     let Ok(event) = Event::deserialize(&message) else {
         // What is wrong with it is in the message: its values, people's addresses among them, stay out of the log.
         tracing::error!(
@@ -49,7 +49,9 @@ pub async fn handle(
             event.r#type = kind,
             "set an event aside that does not parse"
         );
-        return dead_letters.set_aside(redact(&message.to_string())).await;
+        return dead_letters
+            .set_aside(redact_json(message).to_string())
+            .await;
     };
     let Some(time) = EventTime::heard(event.time, system.now()) else {
         let account = event.detail.account();
@@ -60,13 +62,16 @@ pub async fn handle(
             account.id = %account,
             "set an event aside that is dated ahead of now",
         );
-        return dead_letters.set_aside(redact(&message.to_string())).await;
+        return dead_letters
+            .set_aside(redact_json(message).to_string())
+            .await;
     };
     match event.detail {
         Detail::AccountUpserted(account) => store.put_account(&account.mended(), time).await,
         Detail::AccountDeleted(account) => {
             if store.delete_account(&account.id, time).await? {
-                revoke_all(store, system, &account.id, &event.id).await?;
+                let id = recorded(&event.id, MAX_TOLD);
+                revoke_all(store, system, &account.id, &id).await?;
             }
             Ok(())
         }
