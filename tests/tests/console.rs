@@ -1006,7 +1006,9 @@ mod in_the_browser {
     async fn the_audit_log_tells_filters_and_downloads() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-audit", "enterprise").await;
-        let (id, _) = account.create_token(full("Old name")).await;
+        // A name that looks like a time, which there isn't.
+        let old = "2026-99-99T00:00:00Z";
+        let (id, _) = account.create_token(full(old)).await;
         account.create_token(full("Another")).await;
         let rename = account.request(
             Method::PATCH,
@@ -1027,7 +1029,7 @@ mod in_the_browser {
             browser.until("document.querySelector('.audit tbody tr')").await;
             assert_eq!(
                 browser.eval(row).await,
-                json!(["API tokens page, as claimed", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", "Old name", "=New name"])
+                json!(["This page, as claimed", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", old, "=New name"])
             );
             browser.choose(Field("Action"), "Create").await;
             browser.until("document.querySelector('.audit tbody tr').cells[3].textContent === 'Create'").await;

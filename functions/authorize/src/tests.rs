@@ -565,6 +565,29 @@ async fn what_the_scope_does_not_list_is_forbidden() {
 }
 
 #[tokio::test]
+async fn head_is_decided_as_get_and_what_no_gateway_passes_on_is_forbidden() {
+    let (engine, _) = custom().await;
+    for call in [Call::http(), Call::rest()] {
+        for (path, allowed) in [
+            ("/v1/exports/exp_orders", true),
+            ("/v1/exports/exp_orders/audit", true),
+            ("/v1/exports/exp_orders/unheard-of", false),
+            ("/v1/exports/exp_app", false),
+            ("/v1/exports", false),
+        ] {
+            for method in ["HEAD", "GET"] {
+                let call = call.clone().to(method, path);
+                assert_eq!(call.is_allowed(&engine).await, allowed, "{method} {path}");
+            }
+        }
+    }
+    for method in ["TRACE", "CONNECT", "OPTIONS", "head", "ANY", ""] {
+        let change = |call: Call| call.to(method, "/v1/exports/exp_orders");
+        refuse(&engine, change, Status::Forbidden).await;
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     let (engine, _) = full().await;
     for path in [

@@ -65,6 +65,8 @@ const FIELDS = {
   leakUrl: "Where, as the report says",
   leakPlace: "Kind of place, as the report says",
 };
+// Nothing else is shown as a time: a name may look like one, also like one that there isn't.
+const TIMES = ["purgeAt", "previousSecretValidUntil", "previousSecret.validUntil", "compromisedAt"];
 // Why a secret was refused.
 const REFUSALS = {
   revoked: "The token is revoked",
@@ -228,7 +230,7 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
 
   function shown(record, field, value) {
     if (value == null) return "";
-    const isTime = !isRaw(record) && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
+    const isTime = !isRaw(record) && TIMES.includes(field) && !Number.isNaN(Date.parse(value));
     const word = isRaw(record) ? null : wordFor(wordFor(VALUES, field) ?? {}, value);
     return h("span", { class: "value" }, isTime ? exact(value) : word ?? foreign(value));
   }

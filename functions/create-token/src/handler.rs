@@ -44,8 +44,9 @@ pub async fn handle(
     if !caller.account.licenses(draft.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
-    spend(store, &caller.account, Budget::Change, now).await?;
+    // First what may be refused for long: creations that can't be must not use up the hour's changes.
     spend(store, &caller.account, Budget::Token, now).await?;
+    spend(store, &caller.account, Budget::Change, now).await?;
 
     let id = TokenId::generate(now, system)?;
     let account = caller.account.id.clone();

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::id::{AccountId, TokenId, UserId};
+use latchkey::domain::mailing::AddressMark;
 use latchkey::domain::ports::{
     ChangeToken, Claim, Compromise, DeleteToken, KeptKeys, PortError, TokenChange,
 };
@@ -741,8 +742,8 @@ impl ClaimMail for Meanwhile<'_> {
 }
 
 impl GetAddressMark for Meanwhile<'_> {
-    async fn is_marked(&self, address: &str) -> Result<bool, PortError> {
-        self.engine.store.is_marked(address).await
+    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+        self.engine.store.address_mark(address).await
     }
 }
 

@@ -39,7 +39,8 @@ async fn tell(engine: &Engine, post: &Post, at: i64, event: Value) -> Result<(),
 }
 
 async fn is_marked(engine: &Engine, address: &str) -> bool {
-    engine.store.is_marked(address).await.unwrap()
+    let mark = engine.store.address_mark(address).await;
+    mark.unwrap().is_some()
 }
 
 #[tokio::test]

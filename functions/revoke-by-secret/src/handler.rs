@@ -6,6 +6,7 @@ use latchkey::app::compromise::{Evidence, compromise};
 use latchkey::domain::audit::{Action, Actor, Change, Origin, Source};
 use latchkey::domain::ports::{Clock, CompromiseSecret, Entropy, GetSecret, GetToken};
 use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::text::meant;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
@@ -32,7 +33,7 @@ pub async fn handle(
             compromise(store, system, &secret.hash(), &holder).await?;
         }
         // Whoever hears 200 believes that the secret in there works no more.
-        Err(_) if PlainSecret::is_within(text) => {
+        Err(_) if meant(text).iter().any(|text| PlainSecret::is_within(text)) => {
             let text = "`token` holds a secret and more; send the secret alone";
             return Err(ApiError::InvalidRequest(text.into()));
         }
@@ -46,7 +47,7 @@ pub fn operation() -> Operation {
     let text = "RFC 7009. Holding the secret is all that it takes. It never works again. If it is the current \
                 secret of its token, the token is revoked too; the end of a replaced one leaves the token alone. \
                 White space around the secret and a `Bearer` before it don't matter; a secret with anything else \
-                around it is a 400.";
+                around or in it is a 400.";
     Operation::new(
         "revoke-by-secret",
         "POST",

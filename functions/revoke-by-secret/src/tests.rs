@@ -247,6 +247,35 @@ async fn what_is_no_secret_of_a_token_is_answered_the_same_and_changes_nothing()
     assert_eq!(engine.dump().await, before);
 }
 
+/// Whoever hears 200 believes that the secret is over.
+#[tokio::test]
+async fn a_text_that_holds_a_working_secret_is_never_answered_200() {
+    let (engine, _) = engine().await;
+    let before = engine.dump().await;
+    let secret = text(1);
+    let (start, end) = secret.split_at(30);
+    for token in [
+        format!("\"{secret}\""),
+        format!("Token {secret}"),
+        format!("{secret}{secret}"),
+        // As a terminal or a mail breaks lines, and as a page hides where they may break.
+        format!("{start}\n{end}"),
+        format!("{start} {end}"),
+        format!("{start}\r\n    {end}"),
+        format!("{start}\u{200b}{end}"),
+        format!("{start}\0{end}"),
+        // As other texts spell it.
+        secret.replace('_', "%255F"),
+        secret.replace('_', "\\_"),
+    ] {
+        let answer = call(&engine, &revoke_text(&token)).await;
+        assert_eq!(answer.outcome(), (400, "invalid_request"), "{token:?}");
+        assert!(!answer.text.contains(&secret[4..]));
+    }
+    assert_eq!(engine.dump().await, before);
+    assert!(works(&engine, 1).await);
+}
+
 #[tokio::test]
 async fn revoking_again_changes_and_records_nothing() {
     let (engine, _) = engine().await;

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::id::{AccountId, UserId};
-use latchkey::domain::mailing::{Digest, HeldMail, Undeliverable};
+use latchkey::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 use latchkey::domain::ports::{
     Claim, Handover, InsertToken, ListDigests, MarkAddress, NewToken, ProjectPlatform, RecordView,
 };
@@ -337,8 +337,8 @@ impl ClaimMail for Forgetful<'_> {
 }
 
 impl GetAddressMark for Forgetful<'_> {
-    async fn is_marked(&self, address: &str) -> Result<bool, PortError> {
-        self.0.store.is_marked(address).await
+    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+        self.0.store.address_mark(address).await
     }
 }
 
@@ -576,7 +576,16 @@ async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
         .mark_address("Owner@ACME.example", Undeliverable::Bounced, now());
     marked.await.unwrap();
     assert!(deliver(&engine, &post, &records).await.is_empty());
-    assert_eq!(post.recipients(), [ADMIN, ADMIN]);
+    let mails = post.take();
+    assert!(mails.iter().all(|mail| mail.to == ADMIN));
+    assert_eq!(mails.len(), 3);
+    // The bounce was of another account's mail: this account's people hear of it with the first of theirs.
+    let told = mails
+        .iter()
+        .filter(|mail| mail.text.contains("such address"));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains(OWNER));
 }
 
 fn records(sample: &str) -> Vec<Value> {

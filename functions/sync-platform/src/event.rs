@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// An event of the platform's bus.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
-    /// EventBridge's id, for the log.
+    /// EventBridge's id, for the record.
     pub(crate) id: String,
     /// The version of what the event tells: an older one never overwrites a newer state.
     pub(crate) time: Timestamp,

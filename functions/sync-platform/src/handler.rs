@@ -9,7 +9,7 @@ use latchkey::domain::ports::{
     ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
 };
 use latchkey::domain::resource::ResourceRef;
-use latchkey::domain::text::redact;
+use latchkey::domain::text::{recorded, redact_json};
 use latchkey::telemetry::request_span;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,6 +18,9 @@ use tracing::Instrument;
 pub use dead_letters::{DeadLetters, SetAside};
 use deletion::revoke_all;
 use event::{Detail, Event};
+
+/// How much of an event's id and type logs and records keep, in characters.
+const MAX_TOLD: usize = 64;
 
 /// Projects one event. What no attempt could project is set aside at once, with an error in the log: an
 /// event that doesn't parse, and one from so far ahead that it would keep out whatever comes until then.
@@ -30,14 +33,11 @@ pub async fn handle(
     system: &(impl Clock + Entropy),
     message: Value,
 ) -> Result<(), PortError> {
-    let id = message
-        .get("id")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let kind = message
-        .get("detail-type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let told = |name: &str| {
+        let text = message.get(name).and_then(Value::as_str);
+        recorded(text.unwrap_or_default(), MAX_TOLD)
+    };
+    let (id, kind) = (told("id"), told("detail-type"));
     let Ok(event) = Event::deserialize(&message) else {
         // What is wrong with it is in the message: its values, people's addresses among them, stay out of the log.
         tracing::error!(
@@ -45,7 +45,9 @@ pub async fn handle(
             event.r#type = kind,
             "set an event aside that does not parse"
         );
-        return dead_letters.set_aside(redact(&message.to_string())).await;
+        return dead_letters
+            .set_aside(redact_json(message).to_string())
+            .await;
     };
     let Some(time) = EventTime::heard(event.time, system.now()) else {
         let account = event.detail.account();
@@ -56,9 +58,11 @@ pub async fn handle(
             account.id = %account,
             "set an event aside that is dated ahead of now",
         );
-        return dead_letters.set_aside(redact(&message.to_string())).await;
+        return dead_letters
+            .set_aside(redact_json(message).to_string())
+            .await;
     };
-    let span = request_span(&event.id);
+    let span = request_span(&id);
     project(store, system, event, time).instrument(span).await
 }
 
@@ -72,7 +76,8 @@ async fn project(
         Detail::AccountUpserted(account) => store.put_account(&account.mended(), time).await,
         Detail::AccountDeleted(account) => {
             if store.delete_account(&account.id, time).await? {
-                revoke_all(store, system, &account.id, &event.id).await?;
+                let id = recorded(&event.id, MAX_TOLD);
+                revoke_all(store, system, &account.id, &id).await?;
             }
             Ok(())
         }

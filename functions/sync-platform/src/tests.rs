@@ -693,6 +693,27 @@ async fn an_event_that_does_not_parse_is_set_aside_without_attempts_that_must_fa
 }
 
 #[tokio::test]
+async fn a_secret_is_no_id_and_is_not_set_aside_with_its_event() {
+    let engine = Engine::start().await;
+    let secret = plain(&plain_secret());
+    let split = secret.replace("lka_", "lka_\u{1}");
+    let events = [
+        Bus::resource_upserted().detail("id", json!(secret)),
+        Bus::account_upserted().detail("plan", json!(split)),
+        Bus::account_deleted().detail("id", json!({(split.as_str()): [secret]})),
+    ];
+    for event in events {
+        let queue = Queue::default();
+        let system = system_at(now());
+        let set_aside = handle(&engine.store, &queue, &system, event.0).await;
+        set_aside.unwrap();
+        let message = queue.take().remove(0).to_string();
+        assert!(message.contains("lka_[redacted]"), "{message}");
+        assert!(!message.contains(&secret[4..]), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_can_not_be_set_aside_comes_again() {
     let engine = Engine::start().await;
     let queue = Queue {

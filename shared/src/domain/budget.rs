@@ -72,7 +72,9 @@ pub struct Window {
 impl Window {
     /// The window in which an instant is.
     pub fn of(instant: Timestamp) -> Self {
-        let second = instant.as_second();
+        // Down to the whole second, before 1970 too.
+        let before = i64::from(instant.subsec_nanosecond() < 0);
+        let second = instant.as_second() - before;
         let start = second - second.rem_euclid(WINDOW);
         let at = |second| Timestamp::from_second(second).unwrap_or(instant);
         Self {
@@ -101,10 +103,39 @@ mod tests {
 
     #[test]
     fn a_window_is_an_hour_of_the_clock() {
-        for instant in ["2026-11-23T10:00:00Z", "2026-11-23T10:59:59.999Z"] {
+        for (instant, start, end) in [
+            (
+                "2026-11-23T10:00:00Z",
+                "2026-11-23T10:00:00Z",
+                "2026-11-23T11:00:00Z",
+            ),
+            (
+                "2026-11-23T10:59:59.999Z",
+                "2026-11-23T10:00:00Z",
+                "2026-11-23T11:00:00Z",
+            ),
+            (
+                "1970-01-01T00:00:00Z",
+                "1970-01-01T00:00:00Z",
+                "1970-01-01T01:00:00Z",
+            ),
+            (
+                "1969-12-31T23:59:59.999Z",
+                "1969-12-31T23:00:00Z",
+                "1970-01-01T00:00:00Z",
+            ),
+            (
+                "1969-12-31T23:00:00Z",
+                "1969-12-31T23:00:00Z",
+                "1970-01-01T00:00:00Z",
+            ),
+        ] {
             let window = Window::of(at(instant));
-            assert_eq!(window.start, at("2026-11-23T10:00:00Z"));
-            assert_eq!(window.end, at("2026-11-23T11:00:00Z"));
+            assert_eq!(
+                (window.start, window.end),
+                (at(start), at(end)),
+                "{instant}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::account::Member;
-use super::audit::{Action, Actor, AuditRecord};
+use super::audit::{Action, Actor, ActorType, AuditRecord};
 use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
 
@@ -20,7 +20,7 @@ pub fn never_waits(record: &AuditRecord) -> bool {
     match record.action {
         Action::View | Action::Leak | Action::Tamper => true,
         // Whoever holds the secret ended it, and not a person of the account.
-        Action::Revoke => record.origin.actor.id == record.token_id.as_str(),
+        Action::Revoke => record.origin.actor.kind == ActorType::Token,
         Action::Create
         | Action::Update
         | Action::Reactivate
@@ -124,6 +124,22 @@ impl Undeliverable {
             Self::Complained => "complained",
         }
     }
+
+    /// The reason of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Bounced, Self::Complained]
+            .into_iter()
+            .find(|why| why.as_str() == name)
+    }
+}
+
+/// That no mail is sent to an address any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressMark {
+    /// Why.
+    pub why: Undeliverable,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 #[cfg(test)]
@@ -145,6 +161,9 @@ mod tests {
         let mut record = audit(Action::Revoke, &token(), now(), 1);
         record.origin.actor = Actor::token(&record.token_id, &record.token_name);
         assert!(never_waits(&record));
+        // A member whom the provider calls like the token ends it as any other member does.
+        record.origin.actor.kind = ActorType::Member;
+        assert!(!never_waits(&record));
     }
 
     #[test]

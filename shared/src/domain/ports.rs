@@ -8,7 +8,7 @@ use super::audit::{Action, AuditRecord, Origin, changes};
 use super::budget::{Budget, Spending};
 use super::event_time::EventTime;
 use super::id::{AccountId, TokenId, UserId};
-use super::mailing::{Digest, HeldMail, Undeliverable};
+use super::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
@@ -604,6 +604,9 @@ pub trait MarkAddress: Sync {
 
 /// Knows the addresses to which no mail is to be sent.
 pub trait GetAddressMark: Sync {
-    /// Whether an address is marked.
-    fn is_marked(&self, address: &str) -> impl Future<Output = Result<bool>> + Send;
+    /// The mark of an address, if it has one.
+    fn address_mark(
+        &self,
+        address: &str,
+    ) -> impl Future<Output = Result<Option<AddressMark>>> + Send;
 }

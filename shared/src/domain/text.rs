@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use icu_properties::props::{
@@ -15,6 +18,7 @@ use icu_properties::props::{
     EnumeratedProperty, ExtendedPictographic, GeneralCategory, JoiningType,
     PrependedConcatenationMark, WhiteSpace,
 };
+use serde_json::{Map, Value};
 
 use super::validation::FieldError;
 
@@ -30,9 +34,16 @@ const PREFIXES: [&str; 2] = ["lka_", "lki_"];
 /// is cut so short that it passes here, at least eleven random characters are missing, which nobody guesses.
 const MOST: usize = 32;
 
+/// The fewest characters, or bytes, of what passes for a secret.
+const LEAST: usize = 4 + MOST;
+
+/// The fewest characters of base64 that hold as much.
+const LEAST_BASE64: usize = LEAST / 3 * 4;
+
 /// Whether a text holds something of a secret's form, whole or for the most part.
 ///
-/// Percent-encoding, full-width letters and whatever can't be seen between the letters hide nothing.
+/// Percent-encoding, base64 (as in a header `Authorization: Basic`), full-width letters, backslashes (as Markdown
+/// has them before underscores) and whatever can't be seen between the letters hide nothing.
 pub fn contains_secret(text: &str) -> bool {
     !secrets(text).is_empty()
 }
@@ -45,15 +56,52 @@ pub fn redact(text: &str) -> String {
         kept.push_str(text.get(rest..place.start).unwrap_or_default());
         kept.push_str(prefix);
         kept.push_str(REDACTED);
-        rest = place.end;
+        rest = rest.max(place.end);
     }
     kept.push_str(text.get(rest..).unwrap_or_default());
     kept
 }
 
+/// JSON without the secrets in it. Written as text it would hide some: the escapes of control characters stand
+/// between letters.
+pub fn redact_json(value: Value) -> Value {
+    match value {
+        Value::String(text) => redact(&text).into(),
+        Value::Array(items) => items.into_iter().map(redact_json).collect(),
+        Value::Object(members) => {
+            let members = members.into_iter();
+            let members = members.map(|(name, value)| (redact(&name), redact_json(value)));
+            Value::Object(members.collect::<Map<_, _>>())
+        }
+        other => other,
+    }
+}
+
+/// The texts that somebody may mean who gives this one: without white space and what can't be seen, and with
+/// what is encoded in it. For looking for a secret in them.
+pub fn meant(text: &str) -> Vec<String> {
+    let characters = characters(text);
+    let mut meant = decoded(&characters);
+    let seen = characters.iter().map(|(_, c)| *c);
+    meant.push(seen.filter(|c| !c.is_ascii_whitespace()).collect());
+    meant
+}
+
 /// Where in a text secrets are, and how they begin.
 fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
+    // Ids, most names and the like are too short for one.
+    if text.len() < LEAST {
+        return Vec::new();
+    }
     let characters = characters(text);
+    let mut found = as_written(&characters);
+    found.extend(encoded(&characters).map(|place| (place, "")));
+    found.sort_by_key(|(place, _)| place.start);
+    found
+}
+
+/// Where secrets are that are written as they are.
+fn as_written(characters: &[(Range<usize>, char)]) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = characters.get(at..).filter(|rest| !rest.is_empty()) {
@@ -78,15 +126,63 @@ fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found
 }
 
+/// Where something in base64 is that holds a secret.
+fn encoded(characters: &[(Range<usize>, char)]) -> impl Iterator<Item = Range<usize>> {
+    let holds = |run: &&[_]| {
+        decoded(run)
+            .iter()
+            .any(|text| !as_written(&self::characters(text)).is_empty())
+    };
+    let runs = base64_runs(characters).filter(holds);
+    runs.filter_map(|run| Some(run.first()?.0.start..run.last()?.0.end))
+}
+
+/// What characters say that are in base64, in either alphabet, wherever the encoding begins.
+fn decoded(characters: &[(Range<usize>, char)]) -> Vec<String> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let decode = |digits: &str| {
+        // A last digit alone says nothing.
+        let whole = digits.len() - usize::from(digits.len() % 4 == 1);
+        let bytes = LENIENT.decode(digits.get(..whole)?).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let mut decoded = Vec::new();
+    for run in base64_runs(characters) {
+        let digits = run.iter().map(|(_, c)| match c {
+            '-' => '+',
+            '_' => '/',
+            c => *c,
+        });
+        let digits: String = digits.collect();
+        let begins = (0..4).filter_map(|begin| decode(digits.get(begin..)?));
+        decoded.extend(begins);
+    }
+    decoded
+}
+
+/// The characters that stand together and may be base64 of a secret.
+fn base64_runs(
+    characters: &[(Range<usize>, char)],
+) -> impl Iterator<Item = &[(Range<usize>, char)]> {
+    characters
+        .split(|(_, c)| !c.is_ascii_alphanumeric() && !"+/-_".contains(*c))
+        .filter(|run| run.len() >= LEAST_BASE64)
+}
+
 /// The ASCII characters that a text means, and where they stand. Percent-encoded and full-width ones are
-/// what they stand for; control characters and what isn't ASCII are left out, as if they weren't there.
+/// what they stand for; control characters, backslashes and what isn't ASCII are left out, as if they weren't there.
 fn characters(text: &str) -> Vec<(Range<usize>, char)> {
     let mut characters = Vec::new();
     let mut at = 0;
     while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
         let encoded = text.get(at..).and_then(percent_encoded);
         let (c, length) = encoded.unwrap_or_else(|| (ascii(c), c.len_utf8()));
-        if c.is_ascii() && !c.is_ascii_control() {
+        if c.is_ascii() && !c.is_ascii_control() && c != '\\' {
             characters.push((at..at + length, c));
         }
         at += length;
@@ -184,7 +280,7 @@ impl Text {
     /// Why it isn't taken.
     pub fn check(self, text: &str, most: usize) -> Result<String, InvalidText> {
         // Before all else, so that no other failure is told of a text with a secret.
-        if contains_secret(text) {
+        if contains_secret(text) || contains_secret(&compatible(text)) {
             return Err(InvalidText::ContainsSecret);
         }
         let text = self.normalized(text);
@@ -311,7 +407,14 @@ fn is_in_flag(c: char, before: &[char], after: &[char]) -> bool {
 /// A name from elsewhere, as it is kept: without secrets, normalized, and with the code of each character that
 /// no name may hold in its place.
 pub fn mended(name: &str) -> String {
-    line(&normalized(&redact(name)))
+    let plain = compatible(name);
+    // What is redacted, nobody reads for its letters' shapes.
+    let redacted = redact(if contains_secret(&plain) {
+        &plain
+    } else {
+        name
+    });
+    line(&normalized(&redacted))
 }
 
 /// In Unicode's normalization form C.
@@ -319,17 +422,22 @@ fn normalized(text: &str) -> String {
     ComposingNormalizer::new_nfc().normalize(text).into_owned()
 }
 
+/// In normalization form KC, in which letters of other shapes (bold, in circles, wide) are the plain ones.
+fn compatible(text: &str) -> Cow<'_, str> {
+    ComposingNormalizer::new_nfkc().normalize(text)
+}
+
 // ---- How texts are compared ---------------------------------------------------------------------------
 
-/// A text as a search compares it: in one normalization form, and whatever the case.
+/// A text as a search compares it: whatever its normalization form, and whatever the case.
 pub fn fold(text: &str) -> String {
-    normalized(&CaseMapper::new().fold_string(&normalized(text)))
+    compatible(&CaseMapper::new().fold_string(&compatible(text))).into_owned()
 }
 
 // ---- How texts are shown ------------------------------------------------------------------------------
 
-/// A text on one line. Ends of lines become signs, and what poses as something else or can't be seen becomes
-/// its code: texts that are kept may be older than the rules.
+/// A text on one line. Ends of lines become signs, what poses as something else or can't be seen becomes its
+/// code, and a secret is redacted: texts that are kept may be older than the rules.
 pub fn line(text: &str) -> String {
     shown(text, Text::Name)
 }
@@ -340,7 +448,7 @@ pub fn lines(text: &str) -> String {
 }
 
 fn shown(text: &str, as_what: Text) -> String {
-    let unified = text.replace("\r\n", "\n");
+    let unified = redact(text).replace("\r\n", "\n");
     let characters: Vec<_> = unified.chars().collect();
     let mut shown = String::with_capacity(text.len());
     for (index, c) in characters.iter().enumerate() {

@@ -50,8 +50,8 @@ pub(super) fn compose(
         account: account.id.clone(),
         to: recipient.email.clone(),
         subject: format!(
-            "[{}] A colleague gets no mails about API tokens any more",
-            Shown::cut(&account.name, MAX_SUBJECT_NAME).text()
+            "{} A colleague gets no mails about API tokens any more",
+            Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed()
         ),
         text: Text(&view).render().map_err(broken)?,
         html: Html(&view).render().map_err(broken)?,

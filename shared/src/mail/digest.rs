@@ -73,8 +73,8 @@ pub(super) fn compose(
             account: account.id.clone(),
             to: recipient.email.clone(),
             subject: format!(
-                "[{}] {} more events of API tokens",
-                Shown::cut(&account.name, MAX_SUBJECT_NAME).text(),
+                "{} {} more events of API tokens",
+                Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed(),
                 held.len()
             ),
             text: Text(&view).render().map_err(broken)?,

@@ -166,9 +166,9 @@ pub fn compose(
 
 /// One line, whatever is in the names.
 fn subject(record: &AuditRecord, account: &Account) -> String {
-    let account = Shown::cut(&account.name, MAX_SUBJECT_NAME).text();
+    let account = Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed();
     let token = Shown::cut(&record.token_name, MAX_SUBJECT_NAME).quoted();
-    format!("[{account}] API token {token} {}", predicate(record))
+    format!("{account} API token {token} {}", predicate(record))
 }
 
 /// The tag by which a mail's account comes back with what SES tells of it.
@@ -478,6 +478,35 @@ mod tests {
             subject,
             "[Acme] API token “Report was about sales” is about to be purged"
         );
+    }
+
+    #[test]
+    fn an_accounts_name_tells_of_no_other_event() {
+        let mut account = testing::acme();
+        account.name = "Acme] API token “X” was deleted [x".into();
+        let record = testing::audit(Action::Create, &testing::token(), testing::now(), 1);
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+        let told = "[Acme) API token \"X\" was deleted (x] API token “Warehouse sync” was created";
+        assert_eq!(mail.subject, told);
+    }
+
+    #[test]
+    fn a_name_in_html_ends_no_quotation() {
+        let mail = mail(Action::Update, "x” (owner@acme.example), the member “y");
+        for part in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!part.contains("x”") && !part.contains("“y"), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_older_than_the_rules_tells_no_secret() {
+        let secret = testing::plain(&testing::plain_secret());
+        let mail = mail(Action::Access, &format!("Old {secret}"));
+        for part in [&mail.subject, &mail.text, &mail.html] {
+            assert!(part.contains("Old lka_[redacted]"), "{part}");
+            assert!(!part.contains(&secret[4..]), "{part}");
+        }
     }
 
     #[test]

@@ -1,11 +1,11 @@
 use jiff::Timestamp;
 
 use super::{Console, bounce, compose, digest};
-use crate::domain::account::Member;
+use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
-use crate::domain::mailing::{Digest, HeldMail, Undeliverable, never_waits};
+use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
 use crate::domain::ports::{
     Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, Handover, HoldMail, ListDigests, Mail,
     PortError, RefundBudget, SendMail, SpendBudget,
@@ -32,6 +32,8 @@ struct Letter<'a> {
 enum Fate {
     /// It is sent, or kept for a digest, or will never be.
     Settled,
+    /// It will never be, and the address is to blame.
+    Marked(AddressMark),
     /// It may be on its way.
     Unknown(String),
 }
@@ -162,14 +164,21 @@ impl<M: SendMail> Notifier<M> {
                 mail: compose(record, &account, member, &self.console)?,
                 record: Some(record),
             };
-            if let Err(error) = self.send_once(store, admission, clock, letter).await {
+            let done = match self.send_once(store, admission, clock, letter).await {
+                // Another account may have been told of it, and this one not.
+                Ok(Some(mark)) => {
+                    Box::pin(self.tell_others(store, clock, &account, member, mark)).await
+                }
+                done => done.map(drop),
+            };
+            if let Err(error) = done {
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends a digest to its member, if he still is one who hears of the account's events, and takes it off
+    /// Sends a digest to its member, if they still are one who hears of the account's events, and takes it off
     /// the list.
     ///
     /// # Errors
@@ -206,7 +215,7 @@ impl<M: SendMail> Notifier<M> {
     }
 
     /// Tells an account's owner and administrators that no mail is sent to an address of theirs any more,
-    /// but not that address itself.
+    /// but not that address itself. Each is told once.
     ///
     /// # Errors
     /// When the mail to somebody couldn't be sent, or is being sent by somebody else.
@@ -222,18 +231,38 @@ impl<M: SendMail> Notifier<M> {
         let Some(account) = store.get_recipients(account).await? else {
             return Ok(());
         };
-        let is_it = |member: &Member| member.email.eq_ignore_ascii_case(address);
-        let Some(concerned) = account.notified().find(|member| is_it(member)) else {
+        let is_it = |member: &&Member| member.email.eq_ignore_ascii_case(address);
+        let Some(concerned) = account.notified().find(is_it) else {
             return Ok(());
         };
-        let id = format!("undeliverable-{}-{}-{}", account.id, concerned.id, since);
+        let mark = AddressMark { why, since };
+        self.tell_others(store, clock, &account, concerned, mark)
+            .await
+    }
+
+    async fn tell_others(
+        &self,
+        store: &(impl ClaimMail + GetAddressMark),
+        clock: &impl Clock,
+        account: &Account,
+        concerned: &Member,
+        mark: AddressMark,
+    ) -> Result<(), PortError> {
+        let id = format!(
+            "undeliverable-{}-{}-{}",
+            account.id, concerned.id, mark.since
+        );
+        let address = concerned.email.as_str();
+        let others = account
+            .notified()
+            .filter(|member| !member.email.eq_ignore_ascii_case(address));
         let mut failed = None;
-        for member in account.notified().filter(|member| !is_it(member)) {
+        for member in others {
             let letter = Letter {
                 id: &id,
                 account: &account.id,
                 member,
-                mail: bounce::compose(concerned, why, &account, member)?,
+                mail: bounce::compose(concerned, mark.why, account, member)?,
                 record: None,
             };
             if let Err(error) = self.send_once(store, &AtOnce, clock, letter).await {
@@ -243,21 +272,29 @@ impl<M: SendMail> Notifier<M> {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Sends a letter, unless it was sent before. Answers the mark of an address to which it now never will be.
     async fn send_once(
         &self,
         store: &(impl ClaimMail + GetAddressMark),
         admission: &impl Admission,
         clock: &impl Clock,
         letter: Letter<'_>,
-    ) -> Result<(), PortError> {
+    ) -> Result<Option<AddressMark>, PortError> {
         let (id, member) = (letter.id, &letter.member.id);
         match store.claim_mail(id, member, clock.now()).await? {
-            Claim::Sent => return Ok(()),
+            Claim::Sent => return Ok(None),
             Claim::Held => return Err(PortError::Unavailable(format!("{id} is being sent"))),
             Claim::Granted => {}
         }
         match self.settle(store, admission, clock, &letter).await {
-            Ok(Fate::Settled) => store.confirm_mail(id, member, clock.now()).await,
+            Ok(Fate::Settled) => {
+                store.confirm_mail(id, member, clock.now()).await?;
+                Ok(None)
+            }
+            Ok(Fate::Marked(mark)) => {
+                store.confirm_mail(id, member, clock.now()).await?;
+                Ok(Some(mark))
+            }
             // The claim runs out by itself, and then it is sent again.
             Ok(Fate::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
@@ -278,9 +315,9 @@ impl<M: SendMail> Notifier<M> {
         letter: &Letter<'_>,
     ) -> Result<Fate, PortError> {
         let (account, user, id) = (letter.account, &letter.member.id, letter.id);
-        if store.is_marked(&letter.mail.to).await? {
+        if let Some(mark) = store.address_mark(&letter.mail.to).await? {
             tracing::warn!(account.id = %account, user.id = %user, mail.id = id, "no mail to a marked address");
-            return Ok(Fate::Settled);
+            return Ok(Fate::Marked(mark));
         }
         let spent = clock.now();
         if !admission.admits(letter, spent).await? {

@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::domain::account::Member;
 use crate::domain::audit::{Actor, ActorType};
-use crate::domain::text::{isolate, line};
+use crate::domain::text::{isolate, line, redact};
 
 /// A value on one line, for HTML in a `<bdi>`, and with [`Shown::text`] for texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +20,17 @@ pub(super) struct Shown(String);
 impl Shown {
     /// All of a value.
     pub(super) fn of(value: &str) -> Self {
-        Self(unlinked(&line(value)))
+        // It may stand in quotation marks, which it can't end, in texts and in HTML.
+        let line = line(value).replace(['“', '”', '„', '‟'], "\"");
+        Self(unlinked(&line))
     }
 
     /// At most so many characters of a value.
     pub(super) fn cut(value: &str, most: usize) -> Self {
+        // Before the cut: of a secret in two, neither part looks like one.
+        let value = redact(value);
         if value.chars().nth(most).is_none() {
-            return Self::of(value);
+            return Self::of(&value);
         }
         let start: String = value.chars().take(most).collect();
         Self(Self::of(&start).0 + "…")
@@ -57,8 +61,13 @@ impl Shown {
 
     /// For texts, in quotation marks that it can't end.
     pub(super) fn quoted(&self) -> String {
-        let inner = self.0.replace(['“', '”', '„', '‟'], "\"");
-        format!("“{}”", isolate(&inner))
+        format!("“{}”", self.text())
+    }
+
+    /// For texts, in brackets that it can't end.
+    pub(super) fn bracketed(&self) -> String {
+        let inner = self.0.replace('[', "(").replace(']', ")");
+        format!("[{}]", isolate(&inner))
     }
 }
 
@@ -144,7 +153,10 @@ fn is_in_domain(before: &[char], after: &[char]) -> bool {
         .iter()
         .take_while(|c| c.is_alphanumeric() || **c == '-');
     let is_label = after.first().is_some_and(|c| c.is_alphabetic()) && label.count() >= 2;
-    let follows = before.last().is_some_and(|c| c.is_alphanumeric());
+    // Not only letters and digits: pictures and underscores, for example, are taken for parts of domains too.
+    let follows = before.last().is_some_and(|c| {
+        !c.is_whitespace() && (!c.is_ascii_punctuation() || matches!(c, '-' | '_'))
+    });
     follows && (is_www && !after.is_empty() || is_label)
 }
 
@@ -164,6 +176,8 @@ mod tests {
             ("evil．com", "evil[．]com"),
             ("x.xn--p1ai", "x[.]xn--p1ai"),
             ("http://192.0.2.1/", "http[:]//192.0.2.1/"),
+            ("i❤.ws", "i❤[.]ws"),
+            ("evil_.com", "evil_[.]com"),
         ] {
             assert_eq!(Shown::of(value).to_string(), shown);
         }
@@ -174,6 +188,8 @@ mod tests {
             "Done. And then",
             "@here",
             "curl/8.5.0",
+            "and so on ...then",
+            "(.net)",
             "a: b",
         ] {
             assert_eq!(Shown::of(value).to_string(), value);
@@ -186,12 +202,22 @@ mod tests {
             Shown::of("T” was deleted “").quoted(),
             "“T\" was deleted \"”"
         );
+        assert_eq!(Shown::of("T” by “x").to_string(), "T\" by \"x");
+        assert_eq!(
+            Shown::of("Acme] API token “X” was deleted [").bracketed(),
+            "[Acme) API token \"X\" was deleted (]"
+        );
         assert_eq!(
             Shown::of("אבג\u{202e}\n").quoted(),
             "“\u{2068}אבג[U+202E] ⏎ \u{2069}”"
         );
         assert_eq!(Shown::cut("ééé", 2).to_string(), "éé…");
         assert_eq!(Shown::cut("ééé", 3).to_string(), "ééé");
+        let secret = crate::testing::plain(&crate::testing::plain_secret());
+        assert_eq!(
+            Shown::cut(&format!("x {secret}"), 30).to_string(),
+            "x lka_[redacted]"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Source};
 /// What follows the token's name in subjects and lists.
 pub(super) fn predicate(record: &AuditRecord) -> &'static str {
     if spares_token(record) {
-        return "was rid of an old secret";
+        return "had an old secret revoked";
     }
     predicate_of(record.action)
 }
@@ -24,7 +24,7 @@ pub(super) fn predicate_of(action: Action) -> &'static str {
         Action::Purge => "was purged",
         Action::Remind => "is about to be purged",
         Action::Leak => "was reported as leaked",
-        Action::Retire => "was rid of its old secret",
+        Action::Retire => "had its old secret ended",
         Action::Refused => "was refused",
         Action::Tamper => "was tampered with in the audit log",
     }

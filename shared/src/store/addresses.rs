@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::items::expiry;
 use super::{Item, Store, key, port_error, text};
-use crate::domain::mailing::Undeliverable;
+use crate::domain::mailing::{AddressMark, Undeliverable};
 use crate::domain::ports::{GetAddressMark, MarkAddress, PortError};
 
 /// How long an address stays marked after the last time that it took no mail.
@@ -22,6 +22,17 @@ fn address_key(address: &str) -> Item {
 
 fn seconds(instant: Timestamp) -> AttributeValue {
     AttributeValue::N(instant.as_second().to_string())
+}
+
+fn mark(item: &Item) -> Result<AddressMark, PortError> {
+    let why = item.get("reason").and_then(|why| why.as_s().ok());
+    let why = why.and_then(|why| Undeliverable::parse(why));
+    let since = item.get("markedAt").and_then(|at| at.as_n().ok());
+    let since = since.and_then(|at| Timestamp::from_second(at.parse().ok()?).ok());
+    let unclear = || PortError::Broken("a mark doesn't say why and since when".into());
+    why.zip(since)
+        .map(|(why, since)| AddressMark { why, since })
+        .ok_or_else(unclear)
 }
 
 impl MarkAddress for Store {
@@ -48,19 +59,13 @@ impl MarkAddress for Store {
             .send()
             .await
             .map_err(port_error)?;
-        output
-            .attributes
-            .as_ref()
-            .and_then(|item| item.get("markedAt"))
-            .and_then(|at| at.as_n().ok())
-            .and_then(|at| at.parse().ok())
-            .and_then(|at| Timestamp::from_second(at).ok())
-            .ok_or_else(|| PortError::Broken("a mark doesn't say since when".into()))
+        Ok(mark(&output.attributes.unwrap_or_default())?.since)
     }
 }
 
 impl GetAddressMark for Store {
-    async fn is_marked(&self, address: &str) -> Result<bool, PortError> {
-        Ok(self.get_item(address_key(address)).await?.is_some())
+    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+        let item = self.get_item(address_key(address)).await?;
+        item.as_ref().map(mark).transpose()
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
 use crate::domain::ports::{ListAudit, PortError, RecordAudit};
-use crate::domain::text::redact;
+use crate::domain::text::{redact, redact_json};
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -201,18 +201,68 @@ pub fn audit_differences(
         let (old, new) = (old.inner().get(name), new.inner().get(name));
         if old != new {
             let (old, new) = (old.map(shown).transpose()?, new.map(shown).transpose()?);
-            changes.push(Change::new(name, old, new));
+            changes.push(Change::new(&redact(name), old, new));
         }
     }
     Ok(changes)
 }
 
 fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
-    let text = match value {
-        serde_dynamo::AttributeValue::S(text) => text.clone(),
-        other => serde_json::to_string(other)
-            .map_err(|error| PortError::Broken(format!("an attribute is no JSON: {error}")))?,
-    };
     // Whoever writes to the table may have put anything there.
-    Ok(redact(&text))
+    match value {
+        serde_dynamo::AttributeValue::S(text) => Ok(redact(text)),
+        other => serde_json::to_value(other)
+            .map(|json| redact_json(json).to_string())
+            .map_err(|error| PortError::Broken(format!("an attribute is no JSON: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_dynamo::AttributeValue;
+
+    use super::*;
+    use crate::domain::audit::Action;
+    use crate::testing;
+
+    #[test]
+    fn what_is_older_than_the_rules_is_recorded_without_secrets() {
+        let secret = testing::plain(&testing::plain_secret());
+        let mut record = testing::audit(Action::Update, &testing::token(), testing::now(), 1);
+        record.token_name = format!("Old {secret}");
+        record.origin.actor.name.clone_from(&record.token_name);
+        record.changes = vec![Change::new(
+            "name",
+            Some(record.token_name.clone()),
+            Some("New".into()),
+        )];
+        let item = AuditItem::new(&record, testing::now());
+        let kept = AuditRecord::from(item);
+        assert_eq!(kept.token_name, "Old lka_[redacted]");
+        assert_eq!(kept.origin.actor.name, "Old lka_[redacted]");
+        let change = Change::new(
+            "name",
+            Some("Old lka_[redacted]".into()),
+            Some("New".into()),
+        );
+        assert_eq!(kept.changes, [change]);
+    }
+
+    #[test]
+    fn whatever_was_put_over_a_record_is_told_without_secrets() {
+        let secret = testing::plain(&testing::plain_secret());
+        let split = AttributeValue::S(secret.replace("lka_", "lka_\u{1}"));
+        let new = serde_dynamo::Item::from(std::collections::HashMap::from([
+            (secret.clone(), AttributeValue::S(secret.clone())),
+            ("list".to_owned(), AttributeValue::L(vec![split])),
+        ]));
+        let told = audit_differences(&serde_dynamo::Item::default(), &new).unwrap();
+        assert_eq!(
+            told,
+            [
+                Change::new("list", None, Some(r#"{"L":[{"S":"lka_[redacted]"}]}"#.into())),
+                Change::new("lka_[redacted]", None, Some("lka_[redacted]".into())),
+            ]
+        );
+    }
 }

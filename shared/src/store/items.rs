@@ -18,6 +18,7 @@ use crate::domain::ports::PortError;
 use crate::domain::resource::{ResourceRef, ResourceType};
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::SecretHash;
+use crate::domain::text::redact;
 use crate::domain::token::{
     Ciphertext, Ended, Kind, LastUse, PreviousSecret, Revocation, Status, StoredToken, Token,
 };
@@ -605,8 +606,16 @@ pub(super) struct AuditItem {
 }
 
 impl AuditItem {
+    /// The item of a record. What it takes from tokens and profiles may be older than the rules for texts: who
+    /// renames a token that is called like its secret must not have that on record.
     pub(super) fn new(record: &AuditRecord, expires: Timestamp) -> Self {
-        let record = record.clone();
+        let mut record = record.clone();
+        let values = record.changes.iter_mut();
+        let values = values.flat_map(|change| [&mut change.old, &mut change.new]);
+        let names = [&mut record.token_name, &mut record.origin.actor.name];
+        for text in values.flatten().chain(names) {
+            *text = redact(text);
+        }
         Self {
             pk: if is_use(record.action) {
                 use_key(&record.account_id)

@@ -158,28 +158,95 @@ async fn every_change_spends_the_budget_of_its_account() {
     assert_eq!(next.status, 201);
 }
 
+/// What people do to end a token or a secret, each with a token that it can be done to.
+#[derive(Debug, Clone, Copy)]
+enum Rescue {
+    Retire,
+    Revoke,
+    Delete,
+    BySecret,
+}
+
+impl Rescue {
+    const ALL: [Self; 4] = [Self::Retire, Self::Revoke, Self::Delete, Self::BySecret];
+
+    /// Does it, and answers whether what it was to end is over.
+    async fn is_done(self, world: &World, stored: &StoredToken, secret: &str) -> bool {
+        let path = path(stored);
+        let done = match self {
+            Self::Retire => world.ask(post(stored, "retire")).await,
+            Self::Revoke => world.ask(post(stored, "revoke")).await,
+            Self::Delete => world.ask(Call::new("DELETE", &path)).await,
+            Self::BySecret => {
+                let form = format!("token={secret}");
+                world.ask(Call::new("POST", "/v1/revoke").form(&form)).await
+            }
+        };
+        assert!(done.status < 300, "{self:?}: {}", done.text);
+        let left = world.ask(Call::new("GET", &path)).await;
+        match self {
+            Self::Retire => left.json["previousSecret"].is_null(),
+            Self::Revoke | Self::BySecret => left.json["status"] == "revoked",
+            Self::Delete => left.status == 404,
+        }
+    }
+}
+
 #[tokio::test]
-async fn what_ends_a_token_is_never_budgeted() {
-    let world = World::new(Budgets {
-        changes: 1,
-        reveals: 1,
-        tokens: 1,
-        mails: 1,
-    })
-    .await;
-    let (stored, leaked) = (world.token().await, world.token().await);
-    let secret = world.ask(post(&leaked, "reveal")).await.json["secret"].clone();
-    world.ask(rename(&stored, "Renamed")).await;
-    assert!(exceeded(&world.ask(rename(&stored, "Again")).await));
-    assert_eq!(world.ask(post(&stored, "revoke")).await.status, 200);
-    let delete = Call::new("DELETE", &path(&stored));
-    assert_eq!(world.ask(delete).await.status, 204);
-    let form = format!("token={}", secret.as_str().unwrap());
-    let ended = Call::new("POST", "/v1/revoke").form(&form);
-    assert_eq!(world.ask(ended).await.status, 200);
-    let id = &leaked.token.id;
-    let left = world.engine.stored(&leaked.token.account_id, id).await;
-    assert!(left.unwrap().token.revocation.is_some());
+async fn what_ends_a_token_or_a_secret_is_never_budgeted() {
+    for spent in ["changes", "reveals", "tokens", "everything"] {
+        for rescue in Rescue::ALL {
+            // Room for what the rescue needs to have something to end, and to see it.
+            let mut budgets = Budgets {
+                changes: 3,
+                reveals: 1,
+                tokens: 2,
+                mails: 1,
+            };
+            let all = spent == "everything";
+            if !all && spent != "changes" {
+                budgets.changes = 100;
+            }
+            if !all && spent != "reveals" {
+                budgets.reveals = 100;
+            }
+            if !all && spent != "tokens" {
+                budgets.tokens = 100;
+            }
+            let world = World::new(budgets).await;
+            let stored = world.token().await;
+            let grace = post(&stored, "regenerate").json(&json!({"gracePeriodSeconds": 3_600}));
+            let replaced = world.ask(grace).await;
+            assert_eq!(replaced.status, 200, "{}", replaced.text);
+            let secret = replaced.json["secret"].as_str().unwrap().to_owned();
+            if let Rescue::Delete = rescue {
+                assert_eq!(world.ask(post(&stored, "revoke")).await.status, 200);
+            }
+            // Another one, to be changed for as long as the budgets last.
+            let other = world.token().await;
+            for number in 0..3 {
+                world
+                    .ask(rename(&other, &format!("Renamed {number}")))
+                    .await;
+                world.ask(post(&other, "reveal")).await;
+                world.ask(create()).await;
+            }
+            let refused = |wanted: &str| all || spent == wanted;
+            let renamed = world.ask(rename(&other, "Again")).await;
+            assert_eq!(exceeded(&renamed), refused("changes"), "{}", renamed.text);
+            let shown = world.ask(post(&other, "reveal")).await;
+            assert_eq!(exceeded(&shown), refused("reveals"), "{}", shown.text);
+            let created = world.ask(create()).await;
+            let full = refused("tokens") || refused("changes");
+            assert_eq!(exceeded(&created), full, "{}", created.text);
+            let before = world.counters().await;
+            assert!(
+                rescue.is_done(&world, &stored, &secret).await,
+                "{spent} {rescue:?}"
+            );
+            assert_eq!(world.counters().await, before, "{spent} {rescue:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -263,4 +330,40 @@ async fn an_account_with_as_many_tokens_as_it_may_have_gets_another_when_one_is_
     let later = world.ask_at(120, create().by("owner-1")).await;
     assert_eq!(later.status, 201);
     assert!(exceeded(&world.ask_at(240, create().by("owner-1")).await));
+}
+
+/// Else a colleague who tries again and again would keep everybody from renaming and replacing.
+#[tokio::test]
+async fn creations_in_an_account_that_is_full_use_up_no_changes() {
+    let world = World::new(Budgets {
+        tokens: 1,
+        changes: 2,
+        ..Engine::budgets()
+    })
+    .await;
+    let stored = world.token().await;
+    for _ in 0..5 {
+        assert!(exceeded(&world.ask(create()).await));
+    }
+    assert_eq!(world.ask(rename(&stored, "Renamed")).await.status, 200);
+    let replaced = world.ask(post(&stored, "regenerate")).await;
+    assert_eq!(replaced.status, 200);
+    assert!(exceeded(&world.ask(rename(&stored, "Again")).await));
+}
+
+/// And the other way around: creations that the hour's changes don't allow leave room for those of the next hour.
+#[tokio::test]
+async fn creations_beyond_the_changes_of_an_hour_take_no_tokens_place_for_long() {
+    let world = World::new(Budgets {
+        tokens: 4,
+        changes: 1,
+        ..Engine::budgets()
+    })
+    .await;
+    assert_eq!(world.ask(create()).await.status, 201);
+    for _ in 0..10 {
+        assert!(exceeded(&world.ask(create()).await));
+    }
+    let next = world.ask_at(3_600, create().by("owner-1")).await;
+    assert_eq!(next.status, 201);
 }

@@ -48,6 +48,53 @@ fn every_described_route_is_one_of_the_template_and_of_the_watch_router() {
     }
 }
 
+/// A gateway passes on what has a route, and answers all else by itself. No route takes any method, and `HEAD` is
+/// none of those that `GET` has.
+#[test]
+fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
+    const METHODS: [&str; 10] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "ANY",
+    ];
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let template = std::fs::read_to_string(format!("{root}infra/template.yaml")).unwrap();
+    let lines = template.lines().map(str::trim);
+    let keys = lines.filter_map(|line| {
+        line.strip_prefix("RouteKey: ")
+            .or(line.strip_prefix("Key: "))
+    });
+    let keys: BTreeSet<_> = keys.filter(|key| !key.starts_with('!')).collect();
+    assert!(keys.len() > operations().len(), "{keys:?}");
+    let document = Description::of_the_code();
+    for operation in operations() {
+        let path = operation.path();
+        for method in METHODS {
+            let routed = keys.contains(format!("{method} {path}").as_str());
+            let described = &document["paths"][path][method.to_lowercase()];
+            assert_eq!(described.is_object(), routed, "{method} {path}");
+            let reached = Call::find(method, path).is_some();
+            assert_eq!(reached, routed, "{method} {path}");
+        }
+        let method = operation.method();
+        for other in [method.to_lowercase(), format!("{method} "), String::new()] {
+            assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
+        }
+    }
+    // The page, the description itself and the reports of leaks aren't described.
+    for (route, method) in [
+        ("/", "GET"),
+        ("/config.json", "GET"),
+        ("/assets/{version}/{file}", "GET"),
+        ("/v1/openapi.json", "GET"),
+        ("/v1/leaks/github", "POST"),
+    ] {
+        for other in METHODS {
+            let routed = keys.contains(format!("{other} {route}").as_str());
+            assert_eq!(routed, other == method, "{other} {route}");
+        }
+    }
+    assert!(!keys.contains("$default"));
+}
+
 /// An account with the operations at its door, and what was seen there.
 struct World {
     engine: Engine,

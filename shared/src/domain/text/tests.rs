@@ -1,3 +1,4 @@
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,6 +13,9 @@ fn secret() -> String {
 /// Texts in which people, programs and pages leave secrets.
 fn around(secret: &str) -> Vec<String> {
     let spaced: Vec<_> = secret.chars().map(String::from).collect();
+    let base64 = |before: &str| STANDARD.encode(format!("{before}{secret}"));
+    let basic = base64("tok_01ARZ3NDEKTSV4RRFFQ69G5FAV:");
+    let (line, rest) = basic.split_at(76);
     let wide = |c: char| match c {
         '!'..='~' => char::from_u32(u32::from(c) + 0xfee0).unwrap(),
         c => c,
@@ -36,6 +40,13 @@ fn around(secret: &str) -> Vec<String> {
         // Nearly whole: what is missing can be guessed.
         secret[..secret.len() - 6].to_owned(),
         format!("lka_lka_{secret}{secret}"),
+        // As Markdown escapes it.
+        secret.replace('_', "\\_"),
+        // As `curl -u` sends it, in lines of a mail, in the alphabet for addresses, and without its beginning.
+        format!("-H 'Authorization: Basic {basic}'"),
+        format!("{line}\r\n{rest}"),
+        format!("x={}&y", URL_SAFE_NO_PAD.encode(format!("a>b?{secret}~~~"))),
+        base64("aaa")[1..].replace('=', "%3D"),
     ]
 }
 
@@ -46,7 +57,7 @@ fn a_secret_is_found_and_redacted_whatever_stands_around_it() {
     for text in around(&secret) {
         assert!(contains_secret(&text), "{text:?}");
         let redacted = redact(&text);
-        assert!(redacted.contains("lka_[redacted]"), "{redacted:?}");
+        assert!(redacted.contains("[redacted]"), "{redacted:?}");
         assert!(!contains_secret(&redacted), "{redacted:?}");
         assert!(!redacted.contains(&random[..12]), "{redacted:?}");
         assert_eq!(redact(&redacted), redacted);
@@ -56,6 +67,61 @@ fn a_secret_is_found_and_redacted_whatever_stands_around_it() {
         let failure = InvalidText::ContainsSecret.of("name");
         assert_eq!(failure.code, "contains_secret");
         assert!(!format!("{failure:?}").contains(random));
+    }
+}
+
+/// A text in letters of another shape.
+fn bold(text: &str) -> String {
+    let bold = |c: char| {
+        let (first, from) = match c {
+            'a'..='z' => ('a', 0x1d41a),
+            'A'..='Z' => ('A', 0x1d400),
+            '0'..='9' => ('0', 0x1d7ce),
+            c => return c,
+        };
+        char::from_u32(from + u32::from(c) - u32::from(first)).unwrap()
+    };
+    text.chars().map(bold).collect()
+}
+
+#[test]
+fn letters_of_another_shape_are_no_way_around() {
+    let secret = secret();
+    let kelvin = secret.replace('K', "\u{212a}");
+    for text in [bold(&secret), kelvin] {
+        let refused = Err(InvalidText::ContainsSecret);
+        assert_eq!(Text::Name.check(&text, 100), refused, "{text}");
+        assert_eq!(mended(&text), "lka_[redacted]");
+    }
+    assert_eq!(mended("𝐁𝐨𝐥𝐝 ﬁ"), "𝐁𝐨𝐥𝐝 ﬁ");
+}
+
+#[test]
+fn what_is_shown_has_no_secret_either() {
+    let kept = format!("older than\nthe rules: {}", secret());
+    assert_eq!(line(&kept), "older than ⏎ the rules: lka_[redacted]");
+    assert_eq!(lines(&kept), "older than\nthe rules: lka_[redacted]");
+}
+
+#[test]
+fn json_is_redacted_before_its_letters_are_escaped() {
+    let secret = secret();
+    let split = secret.replace("lka_", "lka_\u{1}");
+    let value = serde_json::json!({"a": [{(secret): 1}, split, 7, null, "b"]});
+    let redacted =
+        serde_json::json!({"a": [{"lka_[redacted]": 1}, "lka_[redacted]", 7, null, "b"]});
+    assert_eq!(redact_json(value), redacted);
+}
+
+#[test]
+fn whoever_means_a_secret_is_understood() {
+    let secret = secret();
+    let broken: String = secret.chars().flat_map(|c| [c, ' ']).collect();
+    let wrapped = format!("{}\n    {}", &secret[..30], &secret[30..]);
+    for text in around(&secret).into_iter().chain([broken, wrapped]) {
+        let cut = text == secret[..secret.len() - 6];
+        let within = meant(&text).iter().any(|text| PlainSecret::is_within(text));
+        assert_eq!(within, !cut, "{text:?}");
     }
 }
 
@@ -69,6 +135,7 @@ fn what_is_no_secret_stays() {
         "https://example.com/a?b=c%20d%",
         "lka_ followed by many words that are none of a secret at all",
         "100%25",
+        "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0",
     ] {
         assert!(!contains_secret(text), "{text}");
         assert_eq!(redact(text), text);
@@ -185,6 +252,8 @@ fn a_search_finds_a_name_in_any_form_and_case() {
         ("Straße", "STRASSE"),
         ("ΣΊΣΥΦΟΣ", "σίσυφος"),
         ("ﬁle", "FILE"),
+        ("Ｗａｒｅｈｏｕｓｅ ①", "warehouse 1"),
+        ("ﾊﾞｯﾁ", "バッチ"),
     ] {
         assert_eq!(fold(a), fold(b));
     }

@@ -76,7 +76,11 @@ async fn what_is_held_back_is_removed_after_a_fortnight() {
 #[tokio::test]
 async fn an_address_is_marked_in_whatever_case_and_since_the_first_time() {
     let engine = Engine::start().await;
-    let marked = async |address: &str| engine.store.is_marked(address).await.unwrap();
+    let marked = async |address: &str| {
+        let mark = engine.store.address_mark(address).await.unwrap();
+        assert!(mark.is_none_or(|mark| mark.why == Undeliverable::Bounced && mark.since == now()));
+        mark.is_some()
+    };
     let mark = async |address: &str, second: i64| {
         let why = Undeliverable::Bounced;
         let since = engine.store.mark_address(address, why, later(second)).await;
