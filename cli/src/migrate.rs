@@ -77,7 +77,7 @@ pub(crate) struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (step, count) in &self.done {
-            writeln!(f, "{count} {}", step.words())?;
+            writeln!(f, "{}: {count}", step.words())?;
         }
         if self.done.is_empty() && self.failures.is_empty() {
             writeln!(f, "nothing to do")?;

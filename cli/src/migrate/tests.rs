@@ -1,14 +1,17 @@
 //! On a real engine, with the items that the first version stored.
 
+use jiff::SignedDuration;
 use latchkey::app::verify::{Client, authenticate};
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
 use latchkey::domain::ports::{
-    GetAccount, GetIdempotency, GetRecipients, GetResources, GetToken, ListMemberships,
-    ListResources,
+    ChangeToken, GetAccount, GetIdempotency, GetRecipients, GetResources, GetToken,
+    ListMemberships, ListResources, TokenChange,
 };
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::{Kind, NotReactivable, StoredToken};
+use latchkey::domain::token::{Kind, NewSecret, NotReactivable, StoredToken};
 use latchkey::domain::verification::Refusal;
+use latchkey::system::System;
 use latchkey::testing::{
     Engine, FixedEntropy, acme, globex, now, owner_actor, plain, system_at, token,
 };
@@ -57,7 +60,7 @@ fn id(end: &str) -> TokenId {
 
 /// Items of a token with that id and that account. Each of the pairs of digits in them stands for a secret.
 fn of_token(end: &str, account: &str, secrets: &[(&str, u8)], texts: &[&str]) -> Vec<Value> {
-    let known = ["AV", "B1", "B2", "B3", "B4"].map(id);
+    let known = ["AV", "B1", "B2", "B3", "B4", "B9"].map(id);
     let each = texts.iter().map(|text| {
         let mut text = (*text).to_owned();
         for known in &known {
@@ -112,6 +115,7 @@ fn first_stack() -> Vec<Value> {
         fixture!("token-of-deleted-account"),
         fixture!("secret-of-deleted-account"),
     ];
+    let given_up = [fixture!("token-given-up"), fixture!("secret-given-up")];
     let replaced = [
         fixture!("token-leaked-replaced"),
         fixture!("secret-leaked-replaced"),
@@ -130,6 +134,7 @@ fn first_stack() -> Vec<Value> {
     let both = [("77", 10), ("88", 11)];
     items.extend(of_token("B4", "acme", &both, &replaced));
     items.extend(of_token("B8", "globex", &[("11", 12)], &revoked));
+    items.extend(of_token("B9", "acme", &[("99", 13)], &given_up));
     items
 }
 
@@ -165,6 +170,25 @@ async fn present(engine: &Engine, number: u8) -> Result<TokenId, Refusal> {
     let (ip, text) = ([192, 0, 2, 7].into(), plain(&secret(number)));
     let done = authenticate(&engine.store, &system_at(now()), &text, ip, client).await;
     done.unwrap().map(|secret| secret.token_id)
+}
+
+/// Changes a token as an operation does.
+async fn change(
+    engine: &Engine,
+    before: StoredToken,
+    after: StoredToken,
+    action: Action,
+) -> StoredToken {
+    let audit = AuditRecord::new(action, &after.token, vec![], origin(), now(), &System);
+    let change = TokenChange {
+        before,
+        after,
+        compromised: None,
+        audit: audit.unwrap(),
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    change.after
 }
 
 async fn log(engine: &Engine, account: &AccountId) -> Vec<(Action, TokenId)> {
@@ -208,7 +232,7 @@ async fn what_the_first_version_stored_works_in_this_one() {
     assert_eq!(found, listed.items[..1]);
     assert_eq!(found[0].integration_id, Some("app1".parse().unwrap()));
 
-    assert_eq!(engine.count_tokens(&acme().id).await, 7);
+    assert_eq!(engine.count_tokens(&acme().id).await, 8);
     let key = "5e".repeat(32);
     let repeated = store.get_idempotency(&acme().id, &key, now()).await;
     assert_eq!(repeated.unwrap().unwrap().token_id, token().id);
@@ -232,6 +256,7 @@ async fn secrets_that_worked_rightly_work_and_the_others_dont() {
         (10, Err(Refusal::Compromised)),
         (11, Ok(id("B4"))),
         (12, Err(Refusal::Revoked)),
+        (13, Err(Refusal::Compromised)),
     ] {
         assert_eq!(present(&engine, number).await, expected, "{number}");
     }
@@ -256,14 +281,42 @@ async fn a_leaked_secret_that_was_brought_back_ends_and_its_people_are_told() {
     let leaks = engine.audit(&acme().id).await.into_iter();
     let mut leaks: Vec<_> = leaks.filter(|it| it.action == Action::Leak).collect();
     leaks.sort_by_key(|it| it.token_id.clone());
-    assert!(leaks.iter().all(latchkey_mails));
+    assert!(leaks.iter().all(is_told));
     let leaks: Vec<_> = leaks.into_iter().map(|it| it.token_id).collect();
     assert_eq!(leaks, [id("B1"), id("B4")]);
-    // That of one that stayed revoked was told when it was reported.
-    assert!(stored(&engine, "B6").await.token.compromised.is_some());
+    // That of one that stayed revoked was told when it was reported, or given up.
+    for end in ["B6", "B9"] {
+        let before = stored(&engine, end).await.token;
+        assert_eq!(
+            before.reactivate(owner_actor(), now()),
+            Err(NotReactivable::SecretCompromised)
+        );
+        assert_eq!(before.version, 2);
+    }
 }
 
-fn latchkey_mails(record: &latchkey::domain::audit::AuditRecord) -> bool {
+#[tokio::test]
+async fn a_token_that_got_a_new_secret_since_can_come_back() {
+    let engine = first_engine().await;
+    run(&engine, AFTER).await;
+    let before = stored(&engine, "B9").await;
+    let secret = NewSecret {
+        hash: secret(14).hash(),
+        hint: secret(14).hint(),
+        ciphertext: before.ciphertext.clone(),
+    };
+    let fresh = before.regenerate(secret, SignedDuration::ZERO, owner_actor(), now());
+    let fresh = change(&engine, before, fresh, Action::Regenerate).await;
+    // Who revoked it, it still tells; that is about the secret of then.
+    assert_eq!(run(&engine, AFTER).await.to_string(), "nothing to do\n");
+    let token = fresh.token.reactivate(owner_actor(), now()).unwrap();
+    let back = fresh.with(token.unwrap(), now());
+    change(&engine, fresh, back, Action::Reactivate).await;
+    assert_eq!(present(&engine, 14).await, Ok(id("B9")));
+    assert_eq!(present(&engine, 13).await, Err(Refusal::Compromised));
+}
+
+fn is_told(record: &AuditRecord) -> bool {
     record.is_mailed() && record.origin.source == Source::System
 }
 
@@ -274,18 +327,8 @@ async fn what_a_revocation_ends_now_stays_ended_when_the_token_comes_back() {
     let before = stored(&engine, "B2").await;
     assert_eq!(before.token.previous_secret, None);
     let back = before.token.reactivate(owner_actor(), now()).unwrap();
-    let origin = origin();
-    let change = latchkey::domain::ports::TokenChange::new(
-        before,
-        back.unwrap(),
-        Action::Reactivate,
-        origin,
-        now(),
-        &latchkey::system::System,
-    );
-    latchkey::domain::ports::ChangeToken::change_token(&engine.store, &change.unwrap())
-        .await
-        .unwrap();
+    let back = before.with(back.unwrap(), now());
+    change(&engine, before, back, Action::Reactivate).await;
     assert_eq!(present(&engine, 7).await, Err(Refusal::Ended));
     assert_eq!(present(&engine, 8).await, Ok(id("B2")));
     assert!(

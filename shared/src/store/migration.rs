@@ -189,15 +189,23 @@ fn is_first_form(item: &Item) -> bool {
         || item.contains_key("retired")
 }
 
-/// What this version makes of a token of the first form. A token that ended with its account can't come back, and a
-/// secret whose grace is over has ended.
+/// What this version makes of a token of the first form. A token that ended with its account can't come back, a
+/// secret that its holder gave up is one that somebody else may know, and one whose grace is over has ended. Of the
+/// first two there are records, of then.
 fn second_form(before: &StoredToken, now: Timestamp) -> StoredToken {
     let mut token = before.token.clone();
-    if let Some(revocation) = &mut token.revocation
-        && revocation.by.id == Actor::system().id
-        && revocation.reason.as_deref() == Some(ACCOUNT_DELETED)
-    {
-        revocation.account_deleted = true;
+    if let Some(revocation) = &mut token.revocation {
+        if revocation.by.id == Actor::system().id
+            && revocation.reason.as_deref() == Some(ACCOUNT_DELETED)
+        {
+            revocation.account_deleted = true;
+        }
+        if revocation.by.id == token.id.as_str() {
+            token.compromised = token.compromised.or(Some(Ended {
+                at: revocation.at,
+                by: Action::Revoke,
+            }));
+        }
     }
     before.with(token, now)
 }
@@ -364,7 +372,11 @@ impl Store {
         };
         let is_first_form = is_first_form(&item);
         let before = StoredToken::from(parse::<TokenItem>(item)?);
-        let after = second_form(&before, now);
+        let after = if is_first_form {
+            second_form(&before, now)
+        } else {
+            before.clone()
+        };
         Ok((!before.token.is_purged(now)).then_some(Reading {
             before,
             after,
@@ -386,5 +398,105 @@ impl Store {
         };
         let writes = self.state_writes(before, after, None, ended)?;
         self.transact(writes).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::super::text;
+    use super::*;
+    use crate::testing::now;
+
+    fn projection(seconds: i64, deleted: bool, others: &[&str]) -> Item {
+        let time = (now() + SignedDuration::from_secs(seconds)).as_microsecond();
+        let mut item = key("PROFILE#acme", PROFILE);
+        item.insert("eventTime".into(), AttributeValue::N(time.to_string()));
+        if deleted {
+            item.insert("deletedAt".into(), text("then"));
+        }
+        for name in others {
+            item.insert((*name).into(), text(format!("{name} of {seconds}")));
+        }
+        item
+    }
+
+    #[test]
+    fn the_newer_of_two_projections_counts_and_of_one_moment_the_deletion() {
+        let latest = EventTime::from(now()).latest();
+        let future = 86_400;
+        for (old, new, is_old) in [
+            ((0, false), (1, false), false),
+            ((1, false), (0, false), true),
+            ((1, false), (1, false), false),
+            ((0, true), (1, false), false),
+            ((1, true), (0, false), true),
+            ((1, true), (1, false), true),
+            ((1, false), (1, true), false),
+            ((1, true), (1, true), false),
+            ((future, false), (0, false), false),
+            ((0, false), (future, false), true),
+            ((future, true), (0, false), false),
+            ((future, false), (future, false), false),
+        ] {
+            let item = |(seconds, deleted), name| projection(seconds, deleted, &[name]);
+            let (moved, new) = (item(old, "old"), item(new, "new"));
+            let adopted = adopted(moved.clone(), Some(&new), latest);
+            assert_eq!(adopted, is_old.then_some(moved), "{new:?}");
+        }
+        let moved = projection(future, false, &[]);
+        assert_eq!(adopted(moved.clone(), None, latest), Some(moved));
+    }
+
+    #[test]
+    fn a_deletion_keeps_what_was_known_of_the_account() {
+        let latest = EventTime::from(now()).latest();
+        let known = projection(0, false, &["name", "members"]);
+        let marker = projection(1, true, &[]);
+        let kept = projection(1, true, &[]).into_iter().chain(known.clone());
+        let mut kept: Item = kept.collect();
+        kept.extend(marker.clone());
+        for (old, new) in [(&known, &marker), (&marker, &known)] {
+            let both = adopted(old.clone(), Some(new), latest).unwrap();
+            assert_eq!(both, kept);
+            assert_eq!(adopted(old.clone(), Some(&both), latest), None);
+        }
+    }
+
+    #[test]
+    fn items_are_told_by_their_keys() {
+        let id = "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV";
+        let hash = "11".repeat(32);
+        let new_place = |pk: &str, sk: &str| match kept(pk, sk) {
+            Kept::Projected(projected) => projected.new,
+            other => panic!("{other:?}"),
+        };
+        let place = |pk: &str, sk: &str| (pk.to_owned(), sk.to_owned());
+        assert_eq!(
+            new_place("ACCOUNT#acme", "PROFILE"),
+            place("PROFILE#acme", "PROFILE")
+        );
+        assert_eq!(
+            new_place("ACCOUNT#acme", "RESOURCE#export#exp_1"),
+            place("RESOURCE#acme", "export#exp_1")
+        );
+        let token = kept("ACCOUNT#acme", &format!("TOKEN#{id}"));
+        let expected = Kept::Token("acme".parse().unwrap(), id.parse().unwrap());
+        assert_eq!(token, expected);
+        let leak = kept(&format!("SECRET#{hash}"), "LEAK#ab");
+        assert_eq!(leak, Kept::Leak(hash.clone().try_into().unwrap()));
+        for (pk, sk) in [("ACCOUNT#acme", "TOKEN#1"), ("SECRET#1", "LEAK#ab")] {
+            assert_eq!(kept(pk, sk), Kept::Odd, "{pk} {sk}");
+        }
+        for (pk, sk) in [
+            ("PROFILE#acme", "PROFILE"),
+            ("RESOURCE#acme", "export#exp_1"),
+            ("USER#owner-1", "ACCOUNT#acme"),
+            ("ACCOUNT#acme", "IDEMPOTENCY#ab"),
+            (&format!("SECRET#{hash}"), "SECRET"),
+        ] {
+            assert_eq!(kept(pk, sk), Kept::Other, "{pk} {sk}");
+        }
     }
 }
