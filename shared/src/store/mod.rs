@@ -10,6 +10,7 @@ mod items;
 mod leaks;
 mod mails;
 mod memory;
+mod migration;
 mod paging;
 mod platform;
 mod resources;
@@ -35,6 +36,7 @@ use crate::domain::budget::Budgets;
 use crate::domain::ports::PortError;
 
 pub use audit::{audit_differences, audit_record};
+pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
 pub use tokens::token_of_image;
 pub use vault::Vault;
 

@@ -30,7 +30,7 @@ fn version(event_time: Timestamp) -> AttributeValue {
 }
 
 /// The event time of an item as it is stored.
-fn stored_time(item: &Item) -> Option<Timestamp> {
+pub(super) fn stored_time(item: &Item) -> Option<Timestamp> {
     let microseconds = item.get("eventTime")?.as_n().ok()?.parse().ok()?;
     Timestamp::from_microsecond(microseconds).ok()
 }

@@ -21,6 +21,7 @@ use crate::domain::ports::{
     ChangeToken, DeleteToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens,
     NewToken, PortError, RecordView, TokenChange,
 };
+use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, Status, StoredToken, Token};
 use crate::domain::verification::{SecretRecord, SecretState};
 
@@ -205,24 +206,47 @@ impl Store {
             // waits for nothing.
             writes.push(self.account_exists(&after.token.account_id)?);
         }
+        let ended = Ended {
+            at: change.audit.time,
+            by: change.audit.action,
+        };
+        writes.extend(self.state_writes(&change.before, after, change.compromised, ended)?);
+        if let Some(record) = &change.idempotency {
+            let now = change.audit.time;
+            writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
+        }
+        writes.push(self.put_audit(&change.audit)?);
+        Ok(writes)
+    }
+
+    /// The writes of a token and of every secret that it has or had. `ended` is when and by what those end that it
+    /// has no more.
+    pub(super) fn state_writes(
+        &self,
+        before: &StoredToken,
+        after: &StoredToken,
+        compromised: Option<SecretHash>,
+        ended: Ended,
+    ) -> Result<Vec<TransactWriteItem>, PortError> {
+        let mut writes = Vec::new();
         let item = to_item(&TokenItem::from(after))?;
         let update = set_all(item, &OPTIONAL_TOKEN_ATTRIBUTES)
             .condition_expression("#version = :version_read")
             .expression_attribute_values(
                 ":version_read",
-                AttributeValue::N(change.before.token.version.to_string()),
+                AttributeValue::N(before.token.version.to_string()),
             );
         writes.push(self.update(update)?);
-        let before: Vec<_> = change.before.secret_hashes().collect();
+        let known: Vec<_> = before.secret_hashes().collect();
         let kept: Vec<_> = after.secret_hashes().collect();
+        let was_compromised = before.token.compromised.is_some();
         for secret in SecretRecord::all_of(after) {
-            let (known, is_compromised) = (
-                before.contains(&secret.hash),
-                change.compromised == Some(secret.hash),
+            let (is_known, is_compromised) = (
+                known.contains(&secret.hash),
+                compromised == Some(secret.hash),
             );
-            let was_compromised = change.before.token.compromised.is_some();
             let item = to_item(&SecretItem::of(secret))?;
-            writes.push(if known {
+            writes.push(if is_known {
                 let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
                 self.update(if is_compromised || was_compromised {
                     update.condition_expression("attribute_exists(pk)")
@@ -233,26 +257,17 @@ impl Store {
                 self.put(item)?
             });
         }
-        for secret in SecretRecord::all_of(&change.before) {
+        for secret in SecretRecord::all_of(before) {
             if kept.contains(&secret.hash) {
                 continue;
             }
-            let state = if change.compromised == Some(secret.hash) {
+            let state = if compromised == Some(secret.hash) {
                 SecretState::Compromised
             } else {
                 SecretState::Ended
             };
-            let ended = Ended {
-                at: change.audit.time,
-                by: change.audit.action,
-            };
             writes.push(self.bury_secret(secret, state, ended)?);
         }
-        if let Some(record) = &change.idempotency {
-            let now = change.audit.time;
-            writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
-        }
-        writes.push(self.put_audit(&change.audit)?);
         Ok(writes)
     }
 

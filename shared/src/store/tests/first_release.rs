@@ -292,6 +292,20 @@ async fn audit_records_are_read_in_one_log_with_those_of_this_version() {
 }
 
 #[tokio::test]
+async fn the_record_of_a_leak_is_read() {
+    let engine = Engine::with_accounts().await;
+    engine.load_audit(&[fixture!("audit-leak")]);
+    let log = engine.audit(&acme().id).await;
+    assert_eq!(log.len(), 1);
+    assert_eq!(
+        (log[0].action, log[0].origin.source, &log[0].origin.actor),
+        (Action::Leak, Source::LeakReport, &Actor::github())
+    );
+    let place = log[0].changes.iter().find(|it| it.field == "leakPlace");
+    assert_eq!(place.unwrap().new.as_deref(), Some("commit"));
+}
+
+#[tokio::test]
 async fn what_else_there_was_is_read() {
     let items = [
         fixture!("idempotency"),

@@ -14,6 +14,7 @@ mod lists;
 mod mails;
 mod platform;
 mod recall;
+mod second_form;
 mod time_to_live;
 mod upkeep;
 mod uses;
