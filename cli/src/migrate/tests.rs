@@ -168,7 +168,10 @@ async fn present(engine: &Engine, number: u8) -> Result<TokenId, Refusal> {
         request_id: "req-1",
     };
     let (ip, text) = ([192, 0, 2, 7].into(), plain(&secret(number)));
-    let done = authenticate(&engine.store, &system_at(now()), &text, ip, client).await;
+    let done = authenticate(&engine.store, &system_at(now()), &text, ip, client, |_| {
+        true
+    })
+    .await;
     done.unwrap().map(|secret| secret.token_id)
 }
 

@@ -7,7 +7,7 @@ use lambda_http::{Body, Response};
 
 use super::ApiError;
 use super::page::MAX_BYTES;
-use crate::domain::audit::{AuditRecord, Source};
+use crate::domain::audit::AuditRecord;
 use crate::domain::id::AuditId;
 use crate::domain::text::lines;
 use crate::domain::time::rfc3339;
@@ -68,7 +68,7 @@ fn rows(record: &AuditRecord) -> String {
             &mut rows,
             &[
                 &time,
-                source,
+                record.origin.source.as_str(),
                 &record.origin.actor.name,
                 record.origin.actor.email.as_deref().unwrap_or_default(),
                 "apiToken",
@@ -143,7 +143,7 @@ fn disarmed(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Action, Change};
+    use crate::domain::audit::{Action, Change, Source};
     use crate::testing;
 
     fn csv(records: &[AuditRecord]) -> String {

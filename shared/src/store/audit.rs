@@ -260,7 +260,11 @@ mod tests {
         assert_eq!(
             told,
             [
-                Change::new("list", None, Some(r#"{"L":[{"S":"lka_[redacted]"}]}"#.into())),
+                Change::new(
+                    "list",
+                    None,
+                    Some(r#"{"L":[{"S":"lka_[redacted]"}]}"#.into())
+                ),
                 Change::new("lka_[redacted]", None, Some("lka_[redacted]".into())),
             ]
         );

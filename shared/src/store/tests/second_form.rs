@@ -438,7 +438,7 @@ async fn read_all(engine: &Engine) -> String {
         "cross@acme.example",
         "owner@acme.example",
     ] {
-        tell(address, &store.is_marked(address).await.unwrap());
+        tell(address, &store.address_mark(address).await.unwrap());
     }
     tell("keys", &store.kept_keys().await.unwrap());
     tell("log", &engine.audit(&acme().id).await);
