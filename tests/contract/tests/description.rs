@@ -407,8 +407,16 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                 .header("content-type", &format!("{taken}; charset=latin1"));
             world.expect(&other, (415, code)).await;
             if !takes_forms {
-                let other = call.header("content-type", "text/plain");
-                world.expect(&other, (415, code)).await;
+                let patch = "application/merge-patch+json";
+                for other in ["text/plain", patch] {
+                    let described = world.description.body(operation, other);
+                    let call = call.clone().header("content-type", other);
+                    if described.is_null() {
+                        world.expect(&call, (415, code)).await;
+                    } else {
+                        assert_eq!((other, operation), (patch, "update-token"));
+                    }
+                }
             }
         }
         "validation_failed" => {
