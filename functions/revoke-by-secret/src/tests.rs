@@ -270,7 +270,7 @@ async fn a_text_that_holds_a_working_secret_is_never_answered_200() {
     ] {
         let answer = call(&engine, &revoke_text(&token)).await;
         assert_eq!(answer.outcome(), (400, "invalid_request"), "{token:?}");
-        assert!(!answer.text.contains(&secret[4..]));
+        assert!(!answer.text.contains(end));
     }
     assert_eq!(engine.dump().await, before);
     assert!(works(&engine, 1).await);
