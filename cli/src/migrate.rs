@@ -218,7 +218,7 @@ impl<S: Clock + Entropy> Run<'_, S> {
         Ok(steps)
     }
 
-    /// Reads a token, and stores it anew if the first version stored it.
+    /// Reads a token, and stores it anew unless it is stored as this version does.
     async fn store_anew(
         &self,
         account: &AccountId,
@@ -230,7 +230,7 @@ impl<S: Clock + Entropy> Run<'_, S> {
             let Some(reading) = reading else {
                 return Ok(None);
             };
-            if !reading.is_first_form {
+            if !reading.is_to_be_rewritten {
                 return Ok(Some(reading));
             }
             let rewritten = if self.options.dry_run {

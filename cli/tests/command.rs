@@ -1,5 +1,7 @@
 //! The command as operators run it.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::process::Output;
 
 use latchkey::domain::ports::GetAccount;

@@ -360,6 +360,27 @@ async fn tokens_of_a_deleted_account_never_come_back() {
 }
 
 #[tokio::test]
+async fn nor_if_somebody_changed_them_between_the_switch_and_the_migration() {
+    let engine = first_engine().await;
+    run(&engine, BEFORE).await;
+    let before = stored(&engine, "B3").await;
+    let mut renamed = before.clone();
+    renamed.token.name = "Renamed".into();
+    renamed.token.version += 1;
+    let renamed = change(&engine, before, renamed, Action::Update).await;
+    assert!(renamed.token.reactivate(owner_actor(), now()).is_ok());
+    run(&engine, AFTER).await;
+    assert_eq!(
+        stored(&engine, "B3")
+            .await
+            .token
+            .reactivate(owner_actor(), now()),
+        Err(NotReactivable::AccountDeleted)
+    );
+    assert_eq!(run(&engine, AFTER).await.to_string(), "nothing to do\n");
+}
+
+#[tokio::test]
 async fn nothing_of_the_first_form_is_left() {
     let engine = first_engine().await;
     run(&engine, AFTER).await;

@@ -177,8 +177,8 @@ pub struct Reading {
     before: StoredToken,
     /// What this version makes of it.
     pub after: StoredToken,
-    /// Whether the first version stored it.
-    pub is_first_form: bool,
+    /// Whether that differs.
+    pub is_to_be_rewritten: bool,
 }
 
 /// Whether the first version stored a token: it knew no types of those who act.
@@ -189,10 +189,10 @@ fn is_first_form(item: &Item) -> bool {
         || item.contains_key("retired")
 }
 
-/// What this version makes of a token of the first form. A token that ended with its account can't come back, a
-/// secret that its holder gave up is one that somebody else may know, and one whose grace is over has ended. Of the
-/// first two there are records, of then.
-fn second_form(before: &StoredToken, now: Timestamp) -> StoredToken {
+/// What this version makes of a token. One that ended with its account can't come back, whichever version has changed
+/// it since. Of the first form: a secret that its holder gave up is one that somebody else may know, and one whose
+/// grace is over has ended. Of the account's end and of what was given up there are records, of then.
+fn second_form(before: &StoredToken, is_first_form: bool, now: Timestamp) -> StoredToken {
     let mut token = before.token.clone();
     if let Some(revocation) = &mut token.revocation {
         if revocation.by.id == Actor::system().id
@@ -200,14 +200,21 @@ fn second_form(before: &StoredToken, now: Timestamp) -> StoredToken {
         {
             revocation.account_deleted = true;
         }
-        if revocation.by.id == token.id.as_str() {
+        if is_first_form && revocation.by.id == token.id.as_str() {
             token.compromised = token.compromised.or(Some(Ended {
                 at: revocation.at,
                 by: Action::Revoke,
             }));
         }
     }
-    before.with(token, now)
+    if is_first_form {
+        before.with(token, now)
+    } else {
+        StoredToken {
+            token,
+            ..before.clone()
+        }
+    }
 }
 
 impl Store {
@@ -372,19 +379,15 @@ impl Store {
         };
         let is_first_form = is_first_form(&item);
         let before = StoredToken::from(parse::<TokenItem>(item)?);
-        let after = if is_first_form {
-            second_form(&before, now)
-        } else {
-            before.clone()
-        };
+        let after = second_form(&before, is_first_form, now);
         Ok((!before.token.is_purged(now)).then_some(Reading {
+            is_to_be_rewritten: is_first_form || after != before,
             before,
             after,
-            is_first_form,
         }))
     }
 
-    /// Stores a token of the first form and its secrets as this version does. That is no change of the token: it
+    /// Stores a token and its secrets as this version would have. That is no change of the token: it
     /// keeps its version, and there is no record of it.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
@@ -71,6 +72,8 @@ impl Engine {
             .region(Region::from_static("us-east-1"))
             .endpoint_url(endpoint)
             .timeout_config(patient.build())
+            // As in production; and a busy machine stalls.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
             .build();
