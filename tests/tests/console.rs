@@ -888,7 +888,7 @@ mod in_the_browser {
             );
             browser.choose(Field("Action"), "Use").await;
             browser.until("document.querySelector('.audit tbody tr').cells[3].innerText === 'Use'").await;
-            browser.see("203.0.113.9, as the API says that asked").await;
+            browser.see("203.0.113.9, as claimed by the API that asked").await;
 
             // What somebody wrote into a record is nothing that the page says.
             let mut record = records[0].clone();

@@ -126,10 +126,6 @@ fn check_csv(answer: &Answer, records: &[Value]) {
     for record in records.iter().rev() {
         let changes = record["changes"].as_array().unwrap();
         let none = [Value::Null];
-        let source = match text(&record["source"]) {
-            page if page == "ui" => "ui, as claimed".to_owned(),
-            other => other,
-        };
         for change in if changes.is_empty() {
             &none[..]
         } else {
@@ -137,7 +133,7 @@ fn check_csv(answer: &Answer, records: &[Value]) {
         } {
             expected.push(BTreeMap::from([
                 ("Time", text(&record["time"])),
-                ("Source", source.clone()),
+                ("Source", text(&record["source"])),
                 ("User", text(&record["user"]["name"])),
                 ("E-mail", text(&record["user"]["email"])),
                 ("Resource", "apiToken".to_owned()),

@@ -155,6 +155,9 @@ fn refusals_are_told_from_failures_at_every_level() {
         let failed = function.fail(SAMPLE.into());
         assert_ne!(failed, "Unauthorized");
         let mut lines = function.lines();
+        // One decision was made, and the log has it at every level.
+        let decided = lines.iter().filter_map(|line| line["outcome"].as_str());
+        assert_eq!(decided.collect::<Vec<_>>(), ["malformed"], "{lines:?}");
         lines.retain(|line| line["level"] == "ERROR");
         let kept = |line: &Value| {
             let time = line["timestamp"].as_str().unwrap();

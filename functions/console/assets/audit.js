@@ -200,13 +200,13 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
     const own = (title, content) => cell(title, content, changes.length);
     // Each on a line of its own, which none can leave.
     const by = [whoText(record.user), record.user.email && isolated(record.user.email), isolated(record.user.id),
-      record.userAgent && `The client calls itself ${quoted(record.userAgent)}`].filter(Boolean).join("\n");
+      record.userAgent && `Client, as claimed: ${quoted(record.userAgent)}`].filter(Boolean).join("\n");
     return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
       index ? [] : [
         own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
         own("Source", wordFor(SOURCES, record.source) ?? record.source),
         own("User", h("span", { title: by }, who(record.user), record.ip ? h("span", { class: "fine" }, record.ip) : null,
-          record.assertedIp ? h("span", { class: "fine" }, `${record.assertedIp}, as the API says that asked`) : null)),
+          record.assertedIp ? h("span", { class: "fine" }, `${record.assertedIp}, as claimed by the API that asked`) : null)),
         tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, foreign(record.resource.name))),
         own("Action", what(record.action)),
       ],
