@@ -709,7 +709,10 @@ async fn a_secret_is_no_id_and_is_not_set_aside_with_its_event() {
         set_aside.unwrap();
         let message = queue.take().remove(0).to_string();
         assert!(message.contains("lka_[redacted]"), "{message}");
-        assert!(!message.contains(secret.trim_start_matches("lka_")), "{message}");
+        assert!(
+            !message.contains(secret.trim_start_matches("lka_")),
+            "{message}"
+        );
     }
 }
 
