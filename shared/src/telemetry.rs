@@ -23,8 +23,8 @@ use crate::system::System;
 /// sets. That one can't be above `INFO`, or Lambda would drop the lines of decisions.
 const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
 
-/// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of
-/// [`LEVEL_VARIABLES`], `INFO` without any. A panic is logged like any other error. The lines of
+/// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of the variable
+/// `LOG_LEVEL`, or else `AWS_LAMBDA_LOG_LEVEL`, or else `INFO`. A panic is logged like any other error. The lines of
 /// decisions are logged whatever the level.
 ///
 /// The level applies to our own code only. The SDK and its HTTP stack stay at warnings whatever is

@@ -1,7 +1,7 @@
 //! The rules for texts that people, clients and the platform supply: what they may hold, how they are compared,
 //! and how they are shown.
 //!
-//! What a person writes is refused if it breaks a rule ([`Text::name`], [`Text::paragraphs`]); what can't be
+//! What a person writes is refused if it breaks a rule ([`Text::Name`], [`Text::Paragraphs`]); what can't be
 //! refused is redacted and mended ([`recorded`], [`mended`]). The properties of characters are Unicode's own, by
 //! its own library. What every verification needs ([`redact`], [`recorded`]) does without its tables.
 
@@ -442,7 +442,7 @@ pub fn line(text: &str) -> String {
     shown(text, Text::Name)
 }
 
-/// As [`line`], but with its lines.
+/// As [`line()`], but with its lines.
 pub fn lines(text: &str) -> String {
     shown(text, Text::Paragraphs)
 }
