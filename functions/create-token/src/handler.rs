@@ -38,7 +38,7 @@ pub async fn handle(
     let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     let now = system.now();
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-        return created(&token, None);
+        return created(&token, None, system);
     }
     let draft = read_draft(store, &caller.account, &request).await?;
     if !caller.account.licenses(draft.auto_purge) {
@@ -74,11 +74,11 @@ pub async fn handle(
         idempotency,
     };
     match store.insert_token(&new).await {
-        Ok(()) => created(&new.stored.token, Some(&plain)),
+        Ok(()) => created(&new.stored.token, Some(&plain), system),
         // The same request at the same time may have come first; its token is the answer then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-                Some(token) => created(&token, None),
+                Some(token) => created(&token, None, system),
                 None => Err(ApiError::Conflict),
             }
         }
@@ -87,8 +87,13 @@ pub async fn handle(
 }
 
 /// Answers 201 with the secret, or 200 without it for a repeated request.
-fn created(token: &Token, plain: Option<&PlainSecret>) -> Result<Response<Body>, ApiError> {
-    let response = secret::issued(if plain.is_some() { 201 } else { 200 }, token, plain)?;
+fn created(
+    token: &Token,
+    plain: Option<&PlainSecret>,
+    clock: &impl Clock,
+) -> Result<Response<Body>, ApiError> {
+    let status = if plain.is_some() { 201 } else { 200 };
+    let response = secret::issued(status, token, plain, clock.now())?;
     let path = format!("/v1/accounts/{}/tokens/{}", token.account_id, token.id);
     Ok(response::with_location(response, &path))
 }

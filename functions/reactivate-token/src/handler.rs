@@ -32,7 +32,7 @@ pub async fn handle(
     Fields::of_optional(&request)?.finish()?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
-        return response::token(&before.token);
+        return response::token(&before.token, now);
     };
     if !caller.account.licenses(token.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
@@ -41,7 +41,7 @@ pub async fn handle(
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
-    response::token(&change.after.token)
+    response::token(&change.after.token, now)
 }
 
 /// What the API's description says of this operation.

@@ -36,7 +36,7 @@ pub async fn handle(
     let operation = format!("regenerate {id}");
     let repeatable = Repeatable::of(&request, &operation, &caller.member.id)?;
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-        return secret::issued(200, &token, None);
+        return secret::issued(200, &token, None, now);
     }
     let before = store.get_token(&caller.account.id, &id, now).await?;
     let before = before.ok_or(ApiError::TokenNotFound)?;
@@ -72,11 +72,11 @@ pub async fn handle(
         idempotency,
     };
     match store.change_token(&change).await {
-        Ok(()) => secret::issued(200, &change.after.token, Some(&plain)),
+        Ok(()) => secret::issued(200, &change.after.token, Some(&plain), now),
         // The same request at the same time may have come first; its secret is the new one then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-                Some(token) => secret::issued(200, &token, None),
+                Some(token) => secret::issued(200, &token, None, now),
                 None => Err(ApiError::Conflict),
             }
         }

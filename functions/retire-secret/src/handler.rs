@@ -41,8 +41,8 @@ pub async fn handle(
     );
     match retired.await? {
         Revoked::NotFound => Err(ApiError::TokenNotFound),
-        Revoked::Unchanged(token) => response::token(&token.token),
-        Revoked::Changed(change) => response::token(&change.after.token),
+        Revoked::Unchanged(token) => response::token(&token.token, system.now()),
+        Revoked::Changed(change) => response::token(&change.after.token, system.now()),
     }
 }
 

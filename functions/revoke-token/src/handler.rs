@@ -40,8 +40,8 @@ pub async fn handle(
     match revoked.await? {
         Revoked::NotFound => Err(ApiError::TokenNotFound),
         // Revoked already: a repeated request has its answer, and nothing happened.
-        Revoked::Unchanged(token) => response::token(&token.token),
-        Revoked::Changed(change) => response::token(&change.after.token),
+        Revoked::Unchanged(token) => response::token(&token.token, system.now()),
+        Revoked::Changed(change) => response::token(&change.after.token, system.now()),
     }
 }
 

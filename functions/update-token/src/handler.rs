@@ -43,13 +43,13 @@ pub async fn handle(
         return Err(ApiError::ApiManagementLicenseRequired);
     }
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
-        return response::token(&before.token);
+        return response::token(&before.token, now);
     };
     spend(store, account, Budget::Change, now).await?;
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
-    response::token(&change.after.token)
+    response::token(&change.after.token, now)
 }
 
 /// In a merge patch `null` removes: a description and address ranges can be, the rest can't.

@@ -1,5 +1,6 @@
 //! The one place where a secret leaves the service.
 
+use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
@@ -39,9 +40,10 @@ pub fn issued(
     status: u16,
     token: &Token,
     secret: Option<&PlainSecret>,
+    now: Timestamp,
 ) -> Result<Response<Body>, ApiError> {
     let body = IssuedBody {
-        token: TokenBody::from(token),
+        token: TokenBody::at(token, now),
         secret: secret.map(plain),
     };
     Ok(response::with_etag(response::json(status, &body)?, token))

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -67,8 +68,9 @@ struct PreviousSecretBody<'a> {
     valid_until: DateTime,
 }
 
-impl<'a> From<&'a Token> for TokenBody<'a> {
-    fn from(token: &'a Token) -> Self {
+impl<'a> TokenBody<'a> {
+    /// A token as it is at `now`.
+    pub fn at(token: &'a Token, now: Timestamp) -> Self {
         let revocation = token.revocation.as_ref();
         Self {
             id: &token.id,
@@ -95,6 +97,7 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
             previous_secret: token
                 .previous_secret
                 .as_ref()
+                .filter(|previous| now < previous.valid_until)
                 .map(|previous| PreviousSecretBody {
                     hint: &previous.hint,
                     valid_until: DateTime(previous.valid_until),
@@ -107,11 +110,27 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::domain::token::PreviousSecret;
     use crate::testing;
 
     #[test]
     fn the_json_is_that_of_the_contract() {
-        insta::assert_json_snapshot!(TokenBody::from(&testing::token()));
+        insta::assert_json_snapshot!(TokenBody::at(&testing::token(), testing::now()));
+    }
+
+    #[test]
+    fn a_replaced_secret_is_told_until_it_ends() {
+        let mut token = testing::token();
+        let end = testing::now() + SignedDuration::from_secs(1);
+        token.previous_secret = Some(PreviousSecret {
+            hint: "ab12".into(),
+            valid_until: end,
+        });
+        let told = |now| TokenBody::at(&token, now).previous_secret.is_some();
+        assert!(told(testing::now()));
+        assert!(!told(end));
     }
 }
