@@ -29,7 +29,7 @@ class LatchkeyTokenDetector(RegexBasedDetector):
     """Scans for the secrets of Latchkey's API tokens."""
 
     secret_type = "Latchkey API token"
-    denylist = [re.compile(r"\blk[ai]_[0-9A-Za-z]{49}\b")]
+    denylist = [re.compile(r"lk[ai]_[0-9A-Za-z]{49}")]
 
     def analyze_string(self, string):
         for secret in super().analyze_string(string):

@@ -5,8 +5,9 @@
     cloud.py down [--purge]      stop; with --purge forget its data too
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
     cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards; the tests of the API
-                                 tokens page need Chromium and its driver, and are left out where there are none,
-                                 but not in CI (CI set in the environment)
+                                 tokens page need Chromium and its driver, those of clients in TypeScript Node.js
+                                 with npm; both are left out where these aren't, but not in CI (CI set in the
+                                 environment)
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
@@ -50,6 +51,10 @@ PARAMETERS = {
     "DeletionProtection": "false",
     "MailFrom": "latchkey@latchkey.example",
     "IdleDays": "365",
+    # Every test is the same few people, within an hour.
+    "RevealsPerHour": "100000",
+    "ChangesPerHour": "100000",
+    "MailsPerHour": "100000",
 }
 # The functions are built with AWS_LC_SYS_NO_JITTER_ENTROPY as .cargo/config.toml has it; the benchmarks
 # also measure the other choice.
@@ -117,27 +122,55 @@ def install_tools(*names):
         list(pool.map(install_tool, names))
 
 
-def install_node_peer():
-    """Install the benchmarks' authorizer in Node.js with its pinned SDK; answer how it is started, if Node.js is there."""
+def install_node(name, source, *files):
+    """Install what a directory's package-lock.json pins, beside copies of these files; answer where, if Node.js is there."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        print("Node.js was not found: the benchmarks go without it.")
         return None
-    source, directory = PEERS / "node", TOOLS / "bench-node"
-    files = ("package.json", "package-lock.json", "authorize.mjs")
+    directory = TOOLS / name
+    files = ("package.json", "package-lock.json", *files)
     marker = directory / "installed"
-    wanted = hashlib.sha256(b"".join((source / name).read_bytes() for name in files)).hexdigest()
+    wanted = hashlib.sha256(b"".join((source / file).read_bytes() for file in files)).hexdigest()
     if not marker.exists() or marker.read_text() != wanted:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        for name in files:
-            shutil.copy(source / name, directory)
+        for file in files:
+            shutil.copy(source / file, directory)
         command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
-            fail(f"the authorizer in Node.js could not be installed:\n{done.stdout}")
+            fail(f"{name} could not be installed:\n{done.stdout}")
         marker.write_text(wanted)
-    return [node, str(directory / "authorize.mjs")]
+    return directory
+
+
+def install_node_peer():
+    """Install the benchmarks' authorizer in Node.js with its pinned SDK; answer how it is started, if Node.js is there."""
+    directory = install_node("bench-node", PEERS / "node", "authorize.mjs")
+    if directory is None:
+        print("Node.js was not found: the benchmarks go without it.")
+        return None
+    return [shutil.which("node"), str(directory / "authorize.mjs")]
+
+
+# ---- Clients ----------------------------------------------------------------------------------------
+
+# Every test that needs Node.js has this in its name.
+TYPESCRIPT_TESTS = "in_typescript"
+NO_NODE = f"""
+{"!" * 100}
+The tests of clients in TypeScript did NOT run: they need Node.js 20 or newer with npm.
+{"!" * 100}
+"""
+
+
+def install_clients():
+    """Install the generators of clients; answer whether those in TypeScript are among them."""
+    install_tools("openapi-python-client", "openapi-generator")
+    source = ROOT / "tests" / "clients" / "typescript"
+    files = sorted(file.name for file in source.iterdir() if file.suffix == ".ts" or file.name == "tsconfig.json")
+    with step("Installing clients-typescript"):
+        return install_node("clients-typescript", source, *files) is not None
 
 
 # ---- Browser ----------------------------------------------------------------------------------------
@@ -383,6 +416,7 @@ class Cloud:
         return {
             "AuthorizationEndpoint": f"{self.endpoint}/oauth2/authorize",
             "TokenEndpoint": f"{self.endpoint}/oauth2/token",
+            "RevocationEndpoint": f"{self.endpoint}/oauth2/revoke",
             "EndSessionEndpoint": f"{self.endpoint}/logout",
         }
 
@@ -544,11 +578,17 @@ def test(arguments):
     if with_browser is None:
         if os.environ.get("CI"):
             fail(f"CI runs every test.{NO_BROWSER}")
-        arguments = [*arguments, *([] if "--" in arguments else ["--"]), "--skip", BROWSER_TESTS]
+        arguments = skipping(arguments, BROWSER_TESTS)
+    with_node = True
     try:
         # Somebody else's programs, which the tests let loose on ours.
         check_prerequisites()
         install_tools("authlib", "detect-secrets")
+        with_node = install_clients()
+        if not with_node:
+            if os.environ.get("CI"):
+                fail(f"CI runs every test.{NO_NODE}")
+            arguments = skipping(arguments, TYPESCRIPT_TESTS)
         # With the tests, or `cargo test` compiles again what has other features because of them.
         start(cloud, "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
@@ -560,6 +600,13 @@ def test(arguments):
         cloud.stop()
         if with_browser is None:
             print(NO_BROWSER, flush=True)
+        if not with_node:
+            print(NO_NODE, flush=True)
+
+
+def skipping(arguments, tests):
+    """The arguments of `cargo test` that leave tests out too."""
+    return [*arguments, *([] if "--" in arguments else ["--"]), "--skip", tests]
 
 
 def bench(arguments):

@@ -114,14 +114,15 @@ def projected(table, account):
     """Sort keys of the account's profile and resources in the tokens table."""
     dynamodb = client("dynamodb")
     keys = set()
-    for page in dynamodb.get_paginator("query").paginate(
-        TableName=table,
-        ConsistentRead=True,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"ACCOUNT#{account}"}},
-        ProjectionExpression="sk",
-    ):
-        keys.update(item["sk"]["S"] for item in page["Items"])
+    for partition in (f"PROFILE#{account}", f"RESOURCE#{account}"):
+        for page in dynamodb.get_paginator("query").paginate(
+            TableName=table,
+            ConsistentRead=True,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": partition}},
+            ProjectionExpression="sk",
+        ):
+            keys.update(item["sk"]["S"] for item in page["Items"])
     return keys
 
 
@@ -150,7 +151,7 @@ def profile(account, subs):
 
 
 def resource_key(resource):
-    return f"RESOURCE#{resource['type']}#{resource['id']}"
+    return f"{resource['type']}#{resource['id']}"
 
 
 def ensure_projection(latchkey, subs):

@@ -43,7 +43,7 @@ pub async fn aws_config() -> SdkConfig {
 }
 
 /// Sorts an SDK error into those worth a retry and those not.
-pub(crate) fn port_error<E>(error: SdkError<E>) -> PortError
+pub fn port_error<E>(error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {

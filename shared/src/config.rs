@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::budget::Budgets;
 use crate::domain::upkeep::Warnings;
+use crate::telemetry::log_start_failure;
 
 /// A variable that is missing or can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +12,15 @@ use crate::domain::upkeep::Warnings;
 pub struct ConfigError {
     name: &'static str,
     problem: &'static str,
+}
+
+impl ConfigError {
+    /// Logs it too: it ends the function's start.
+    fn new(name: &'static str, problem: &'static str) -> Self {
+        let error = Self { name, problem };
+        log_start_failure(&error);
+        error
+    }
 }
 
 /// Reads a variable that must be there.
@@ -20,11 +31,15 @@ pub fn require(name: &'static str) -> Result<String, ConfigError> {
     check(name, std::env::var(name).ok())
 }
 
+/// Reads a variable that may be missing or empty.
+pub fn optional(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 fn check(name: &'static str, value: Option<String>) -> Result<String, ConfigError> {
-    value.filter(|value| !value.is_empty()).ok_or(ConfigError {
-        name,
-        problem: "is missing or empty",
-    })
+    value
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| ConfigError::new(name, "is missing or empty"))
 }
 
 /// The tables of the service.
@@ -57,9 +72,11 @@ fn retention(days: &str) -> Result<SignedDuration, ConfigError> {
         .ok()
         .filter(|days| (400..=36_500_i64).contains(days))
         .map(|days| SignedDuration::from_hours(24 * days))
-        .ok_or(ConfigError {
-            name: "AUDIT_RETENTION_DAYS",
-            problem: "is not a number of days from 400 to 36500",
+        .ok_or_else(|| {
+            ConfigError::new(
+                "AUDIT_RETENTION_DAYS",
+                "is not a number of days from 400 to 36500",
+            )
         })
 }
 
@@ -72,9 +89,11 @@ pub fn warnings() -> Result<Warnings, ConfigError> {
 }
 
 fn parse_warnings(days: &str) -> Result<Warnings, ConfigError> {
-    Warnings::parse(days).ok_or(ConfigError {
-        name: "REMIND_DAYS",
-        problem: "is not a list of days from 1 to 15, such as 7,3,1",
+    Warnings::parse(days).ok_or_else(|| {
+        ConfigError::new(
+            "REMIND_DAYS",
+            "is not a list of days from 1 to 15, such as 7,3,1",
+        )
     })
 }
 
@@ -91,15 +110,34 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         .ok()
         .filter(|days| (0..=36_500_i64).contains(days))
         .map(|days| (days > 0).then(|| SignedDuration::from_hours(24 * days)))
-        .ok_or(ConfigError {
-            name: "IDLE_DAYS",
-            problem: "is not a number of days from 0 to 36500",
-        })
+        .ok_or_else(|| ConfigError::new("IDLE_DAYS", "is not a number of days from 0 to 36500"))
+}
+
+/// `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS`, `MAILS_PER_HOUR`: the budgets of every account.
+///
+/// # Errors
+/// When one is missing or isn't a positive number.
+pub fn budgets() -> Result<Budgets, ConfigError> {
+    let budget = |name| budget(name, &require(name)?);
+    Ok(Budgets {
+        reveals: budget("REVEALS_PER_HOUR")?,
+        changes: budget("CHANGES_PER_HOUR")?,
+        tokens: budget("MAX_TOKENS")?,
+        mails: budget("MAILS_PER_HOUR")?,
+    })
+}
+
+fn budget(name: &'static str, value: &str) -> Result<u32, ConfigError> {
+    let budget = value.parse().ok().filter(|budget| *budget > 0);
+    budget.ok_or_else(|| ConfigError::new(name, "is not a positive number"))
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::level_filters::LevelFilter;
+
     use super::*;
+    use crate::testing::Logs;
 
     #[test]
     fn a_missing_variable_is_named() {
@@ -132,6 +170,32 @@ mod tests {
         assert_eq!(parse_idle_days("365"), Ok(Some(year)));
         for bad in ["-1", "36501", "1.5", ""] {
             assert!(parse_idle_days(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_is_logged_as_an_error() {
+        let mistakes: [fn() -> Option<ConfigError>; 5] = [
+            || check("TOKENS_TABLE", None).err(),
+            || retention("1").err(),
+            || parse_warnings("0").err(),
+            || parse_idle_days("x").err(),
+            || budget("MAX_TOKENS", "0").err(),
+        ];
+        for mistake in mistakes {
+            let logs = Logs::of("authorize", LevelFilter::ERROR);
+            let error = mistake().unwrap();
+            let lines = logs.take();
+            assert_eq!(lines.len(), 1, "{error}");
+            assert_eq!(lines[0]["error"], error.to_string());
+        }
+    }
+
+    #[test]
+    fn a_budget_of_nothing_is_a_mistake() {
+        assert_eq!(budget("MAX_TOKENS", "10000"), Ok(10_000));
+        for bad in ["0", "-1", "1.5", "", "many", "4294967296"] {
+            assert!(budget("MAX_TOKENS", bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What the functions share, in layers: [`domain`] (pure) ← [`store`], [`mail`] (AWS, on [`aws`]) ← [`http`]
-//! (requests, responses, errors) ← the functions. Nothing imports the other way.
+//! What the functions share, in layers: [`domain`] (pure) ← [`app`] (workflows) ← [`store`], [`mail`] (AWS, on
+//! [`aws`]) ← [`http`] (requests, responses, errors) ← the functions. Nothing imports the other way.
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
+pub mod app;
 pub mod aws;
 pub mod config;
 pub mod domain;

@@ -1,35 +1,336 @@
-//! Logs: one JSON object a line, which CloudWatch understands.
+//! Logs: one JSON object a line, with the time and the level that Lambda wants to find there.
+
+use std::any::Any;
+use std::fmt::{self, Display};
+use std::io;
+use std::panic;
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Span, Subscriber};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of
-/// `AWS_LAMBDA_LOG_LEVEL` (set by Lambda's logging configuration; `INFO` without it).
+use crate::app::decision;
+use crate::domain::ports::Clock;
+use crate::system::System;
+
+/// Where a function finds its level: the stack's own variable, or else what Lambda's logging configuration
+/// sets. That one can't be above `INFO`, or Lambda would drop the lines of decisions.
+const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
+
+/// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of the variable
+/// `LOG_LEVEL`, or else `AWS_LAMBDA_LOG_LEVEL`, or else `INFO`. A panic is logged like any other error. The lines of
+/// decisions are logged whatever the level.
 ///
 /// The level applies to our own code only. The SDK and its HTTP stack stay at warnings whatever is
 /// configured: at their finer levels they log requests, and requests to KMS hold secrets.
 pub fn init(function: &'static str) {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
-        .ok()
-        .and_then(|level| level.parse::<LevelFilter>().ok())
-        .unwrap_or(LevelFilter::INFO);
+    let level = level(|name| std::env::var(name).ok());
+    // Fails only if logging has started already, as it has when tests share a process.
+    let _ = subscriber(function, level, std::io::stdout).try_init();
+    panic::set_hook(Box::new(|panicked| {
+        log_panic(panicked.payload(), panicked.location());
+    }));
+}
+
+fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
+    let named = LEVEL_VARIABLES.iter().find_map(|name| variable(name));
+    let level = named.and_then(|level| level.parse().ok());
+    level.unwrap_or(LevelFilter::INFO)
+}
+
+/// What makes lines of a function's events and spans.
+pub(crate) fn subscriber<W>(
+    function: &'static str,
+    level: LevelFilter,
+    writer: W,
+) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
+{
     let filter = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_target("latchkey", level)
-        .with_target(function, level);
+        .with_target(function, level)
+        .with_target(decision::TARGET, LevelFilter::OFF);
+    // Lambda filters by level. A line without `timestamp`, or with one that isn't RFC 3339, it takes for
+    // INFO whatever the line says, and a plain text too: at a higher level all errors would be dropped.
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
+        .with_timer(Milliseconds)
         .with_ansi(false)
-        // CloudWatch stamps every line itself.
-        .without_time();
-    // Fails only if logging has started already, as it has when tests share a process.
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(filter)
-        .try_init();
+        .with_writer(Visible(writer.clone()));
+    // Short, and all alike: there are as many as calls, and they are counted. Neither spans nor targets.
+    let decisions = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_timer(Milliseconds)
+        .with_ansi(false)
+        .with_writer(Visible(writer));
+    let only = Targets::new().with_target(decision::TARGET, LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(decisions.with_filter(only))
+}
+
+/// The time of a line, in the form of all others here.
+struct Milliseconds;
+
+impl FormatTime for Milliseconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{:.3}", System.now())
+    }
+}
+
+/// Lines in which every character can be seen: what strangers say is logged too, and must not turn a line around
+/// or command the terminal of whoever reads it. JSON leaves all but ASCII's control characters as they are.
+struct Visible<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Visible<W> {
+    type Writer = Visible<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Visible(self.0.make_writer())
+    }
+
+    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Self::Writer {
+        Visible(self.0.make_writer_for(metadata))
+    }
+}
+
+impl<W: io::Write> io::Write for Visible<W> {
+    /// Takes whole lines, as they come.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut visible = String::with_capacity(line.len());
+        for c in String::from_utf8_lossy(line).chars() {
+            let is_seen = c.is_ascii() && c != '\u{7f}' || c.escape_debug().len() == 1;
+            if is_seen {
+                visible.push(c);
+            } else {
+                // In JSON, these stand in strings only.
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    visible.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        self.0.write_all(visible.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What every line of a request, or of an event, carries: its id. It has the highest level, since a line that is kept
+/// has only those spans that are kept too.
+pub fn request_span(id: &str) -> Span {
+    tracing::error_span!("request", request.id = id)
+}
+
+/// Logs why a function can't start. What `main` returns goes to the log as plain text, which Lambda drops
+/// at the level WARN.
+pub fn log_start_failure(error: &impl Display) {
+    tracing::error!(%error, "could not start");
+}
+
+fn log_panic(payload: &(dyn Any + Send), location: Option<&panic::Location<'_>>) {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let location = location.map(tracing::field::display);
+    tracing::error!(location, error = text.unwrap_or("no text"), "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::Value;
+    use tracing::{Level, event, info_span};
+
+    use super::*;
+    use crate::app;
+    use crate::domain::ports::PortError;
+    use crate::http::ApiError;
+    use crate::testing::Logs;
+
+    /// Whether Lambda keeps a line at that level, as its documentation has it.
+    fn is_kept(line: &Value, least: Level) -> bool {
+        let time = line["timestamp"].as_str();
+        let time = time.and_then(|time| time.parse::<Timestamp>().ok());
+        let level = line["level"].as_str().filter(|_| time.is_some());
+        level.unwrap_or("INFO").parse::<Level>().unwrap() <= least
+    }
+
+    /// Every kind of line there is.
+    fn log_everything() {
+        let _span = info_span!("request", request.id = "r").entered();
+        // Our own, from the shared crate and from a function's.
+        tracing::info!("ours");
+        tracing::warn!(error = %PortError::Conflict, "ours");
+        tracing::error!(error = ?PortError::Conflict, number = 1, "ours\nin lines");
+        event!(target: "authorize", Level::INFO, "ours");
+        event!(target: "authorize::event", Level::WARN, "ours");
+        event!(target: "authorize", Level::ERROR, "ours");
+        // A decision on a secret.
+        app::verify::refuse(&System, None);
+        // An answer of 5xx, a start that fails, and a panic.
+        drop(ApiError::Internal("a defect".into()).respond("r"));
+        crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
+        let text: Box<dyn Any + Send> = Box::new("a defect");
+        log_panic(&*text, Some(panic::Location::caller()));
+        log_panic(&*(Box::new(7) as Box<dyn Any + Send>), None);
+        // Those of others: without a message, without fields, in a span.
+        event!(target: "lambda_runtime::layers::panic", Level::ERROR, error = ?"e", "user handler panicked");
+        event!(target: "aws_smithy_runtime::client", Level::WARN, retries = 3);
+        event!(target: "hyper", Level::ERROR, "theirs");
+        info_span!(target: "lambda_runtime", "Lambda runtime invoke").in_scope(|| {
+            event!(target: "lambda_runtime", Level::ERROR, message = "theirs");
+        });
+        // Never shown.
+        event!(target: "aws_smithy_runtime::client", Level::INFO, "theirs");
+        event!(target: "aws_sdk_kms", Level::DEBUG, "theirs");
+        event!(target: "authorize_not", Level::INFO, "theirs");
+    }
+
+    /// What `log_everything` writes at a level of the function's.
+    fn lines_at(level: LevelFilter) -> Vec<Value> {
+        let logs = Logs::of("authorize", level);
+        log_everything();
+        logs.take()
+    }
+
+    fn is_decision(line: &Value) -> bool {
+        line.get("outcome").is_some()
+    }
+
+    #[test]
+    fn lambda_keeps_every_line_of_a_level_and_none_of_a_lower_one() {
+        // The function may know of a lower level than Lambda filters by: then Lambda's counts.
+        let all = lines_at(LevelFilter::TRACE);
+        for (level, filter) in [
+            (Level::INFO, LevelFilter::INFO),
+            (Level::WARN, LevelFilter::WARN),
+            (Level::ERROR, LevelFilter::ERROR),
+        ] {
+            let mut lines = lines_at(filter);
+            lines.retain(|line| !is_decision(line));
+            assert!(lines.iter().all(|line| is_kept(line, level)), "{lines:?}");
+            let meant = |line: &&Value| {
+                let said = line["level"].as_str().unwrap().parse::<Level>();
+                said.unwrap() <= level && !is_decision(line)
+            };
+            assert_eq!(lines.len(), all.iter().filter(meant).count());
+            let errors = lines.iter().filter(|line| line["level"] == "ERROR");
+            assert_eq!(errors.count(), 9);
+            assert!(all.iter().filter(meant).all(|line| is_kept(line, level)));
+        }
+    }
+
+    #[test]
+    fn decisions_are_logged_at_info_whatever_the_level() {
+        for filter in [
+            LevelFilter::TRACE,
+            LevelFilter::DEBUG,
+            LevelFilter::INFO,
+            LevelFilter::WARN,
+            LevelFilter::ERROR,
+        ] {
+            let mut lines = lines_at(filter);
+            lines.retain(is_decision);
+            assert_eq!(lines.len(), 1, "{filter}");
+            assert_eq!(lines[0]["level"], "INFO");
+            // As the template has it, Lambda lets `INFO` through at least.
+            assert!(is_kept(&lines[0], Level::INFO));
+        }
+    }
+
+    #[test]
+    fn a_line_names_its_request_at_every_level() {
+        for filter in [LevelFilter::INFO, LevelFilter::WARN, LevelFilter::ERROR] {
+            let logs = Logs::of("authorize", filter);
+            request_span("req-1").in_scope(|| tracing::error!("ours"));
+            let line = logs.take().remove(0);
+            assert_eq!(line["span"]["request.id"], "req-1", "{filter}");
+        }
+    }
+
+    #[test]
+    fn every_line_has_a_time() {
+        for line in lines_at(LevelFilter::TRACE) {
+            let time = line["timestamp"].as_str().unwrap();
+            assert!(time.parse::<Timestamp>().is_ok(), "{line}");
+            assert_eq!(time.len(), "2026-11-23T10:00:00.000Z".len(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_stacks_level_counts_before_that_of_lambda() {
+        let set = |variables: &[(&str, &str)]| {
+            level(|name| {
+                let set = variables.iter().find(|(known, _)| *known == name);
+                set.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let lambda = ("AWS_LAMBDA_LOG_LEVEL", "INFO");
+        assert_eq!(set(&[]), LevelFilter::INFO);
+        assert_eq!(
+            set(&[("AWS_LAMBDA_LOG_LEVEL", "DEBUG")]),
+            LevelFilter::DEBUG
+        );
+        assert_eq!(set(&[lambda, ("LOG_LEVEL", "WARN")]), LevelFilter::WARN);
+        assert_eq!(set(&[lambda, ("LOG_LEVEL", "loud")]), LevelFilter::INFO);
+    }
+
+    #[test]
+    fn what_strangers_say_is_logged_visibly() {
+        let said = "é\u{202e}\u{2028}\u{9b}2J\u{1b}[2J\u{7f}\u{e0001}\n\"";
+        let mut written = Vec::new();
+        let line = serde_json::json!({"said": said}).to_string() + "\n";
+        io::Write::write_all(&mut Visible(&mut written), line.as_bytes()).unwrap();
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(
+            written,
+            "{\"said\":\"é\\u202e\\u2028\\u009b2J\\u001b[2J\\u007f\\udb40\\udc01\\n\\\"\"}\n"
+        );
+        let read: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(read["said"], said);
+        let logs = Logs::of("authorize", LevelFilter::INFO);
+        tracing::info!(said, "{said}");
+        let line = logs.take().remove(0);
+        assert_eq!(
+            (&line["said"], &line["message"]),
+            (&said.into(), &said.into())
+        );
+    }
+
+    #[test]
+    fn a_line_says_when_what_where_and_in_which_request() {
+        let logs = Logs::of("authorize", LevelFilter::INFO);
+        info_span!("request", request.id = "r").in_scope(|| tracing::error!(number = 1, "text"));
+        let mut line = logs.take().remove(0);
+        let time = line["timestamp"].take();
+        assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
+        assert_eq!(
+            line,
+            serde_json::json!({
+                "timestamp": null,
+                "level": "ERROR",
+                "message": "text",
+                "number": 1,
+                "target": "latchkey::telemetry::tests",
+                "span": {"request.id": "r", "name": "request"},
+            })
+        );
+    }
 }

@@ -73,16 +73,24 @@ impl Account {
 
     /// Delivers the profile of long ago, when the administrator was one, and waits until it was handled.
     pub async fn deliver_late_profile(&self) {
+        self.deliver_profile("2020-01-01T00:00:00Z", "administrator")
+            .await;
+    }
+
+    /// Delivers the profile of some moment, with the administrator in the given role, and waits until it was handled;
+    /// answers the event.
+    pub async fn deliver_profile(&self, time: &str, administrator: &str) -> Value {
         // Past the bus, because the local cloud's sets every event's time itself.
         let event = json!({
             "version": "0",
-            "id": "late",
+            "id": format!("{}-of-{time}", self.id),
             "source": "platform",
             "detail-type": "AccountUpserted",
-            "time": "2020-01-01T00:00:00Z",
-            "detail": self.profile("administrator"),
+            "time": time,
+            "detail": self.profile(administrator),
         });
-        self.stack.invoke("SyncPlatform", event).await;
+        self.stack.invoke("SyncPlatform", event.clone()).await;
+        event
     }
 
     fn profile(&self, administrator: &str) -> Value {
@@ -142,17 +150,18 @@ impl Account {
             .await;
         self.stack.publish("ResourceUpserted", resource).await;
         eventually("the resource's projection", async || {
-            let sk = format!("RESOURCE#{kind}#{id}");
-            let item = self.stack.item(&format!("ACCOUNT#{}", self.id), &sk).await;
+            let sk = format!("{kind}#{id}");
+            let item = self.stack.item(&format!("RESOURCE#{}", self.id), &sk).await;
             (!item.is_null()).then_some(())
         })
         .await;
     }
 
-    /// A request to a route of the account; `path` is what follows the account's id.
+    /// A request to a route of the account, as the page sends it; `path` is what follows the account's id.
     pub fn request(&self, method: Method, person: &Person, path: &str) -> RequestBuilder {
         let path = format!("/v1/accounts/{}{path}", self.id);
-        self.stack.api(method, &path).bearer_auth(&person.access)
+        let request = self.stack.api(method, &path).bearer_auth(&person.access);
+        request.header("sec-fetch-site", "same-origin")
     }
 
     /// A `GET` of a route of the account.

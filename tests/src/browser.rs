@@ -91,12 +91,12 @@ const ANSWERS: &str = r"
         const request = `${options.method ?? 'GET'} ${url}`;
         const key = Object.keys(window.answers).find((part) => request.includes(part));
         if (!key) return real(url, options);
-        const { status, body, delay = 0, lost = false } = window.answers[key];
+        const { status, body, headers = {}, delay = 0, lost = false } = window.answers[key];
         // The request gets through, its answer doesn't.
         if (lost) await real(url, options);
         if (delay) await new Promise((resolve) => { window.letGo = resolve; });
         if (lost) throw new TypeError('Failed to fetch');
-        return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json' } });
+        return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
     };
 ";
 

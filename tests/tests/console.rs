@@ -42,6 +42,20 @@ async fn status_with(account: &Account, secret: &str) -> u16 {
     send(call.bearer_auth(secret)).await.status
 }
 
+/// Has a secret end for ever, as whoever holds it can.
+async fn give_up(account: &Account, secret: &str) {
+    let revoke = account.stack.api(Method::POST, "/v1/revoke");
+    send(revoke.form(&[("token", secret)])).await.expect(200);
+}
+
+/// Replaces a token's secret with an hour of grace. Answers the new one.
+async fn replace(account: &Account, id: &str) -> String {
+    let regenerate = account.post(&account.owner, &format!("/tokens/{id}/regenerate"));
+    let answer = send(regenerate.json(&json!({"gracePeriodSeconds": 3600}))).await;
+    let secret = answer.expect(200)["secret"].take();
+    secret.as_str().expect("a secret").to_owned()
+}
+
 /// What a browser loads to show the page, through the gateway.
 #[tokio::test]
 async fn the_page_is_open_to_everybody_closed_to_strangers_and_small() {
@@ -128,8 +142,23 @@ mod in_the_browser {
             browser.click(Button("Close")).await;
             names(browser, &["Warehouse sync"]).await;
 
+            // The provider is asked to end the refresh token; what it is asked outlives the page here.
+            let note = "const real = window.fetch; window.fetch = (url, options) => { \
+                if (String(url).endsWith('/oauth2/revoke')) { \
+                    const form = options.body; \
+                    localStorage.setItem('asked', [options.method, form.get('token_type_hint'), \
+                        Boolean(form.get('token')), Boolean(form.get('client_id'))].join(' ')); \
+                } \
+                return real(url, options); }";
+            browser.run(note, &[]).await;
             browser.click(Button("Sign out")).await;
             browser.find(Button("Sign in")).await;
+            let asked = "localStorage.getItem('asked')";
+            assert_eq!(
+                browser.eval(asked).await,
+                "POST refresh_token true true"
+            );
+            browser.run("localStorage.clear()", &[]).await;
             assert_eq!(browser.eval(stored).await, "[{},{}]");
             browser.run("history.back()", &[]).await;
             browser.find(Button("Sign in")).await;
@@ -679,10 +708,307 @@ mod in_the_browser {
     }
 
     #[tokio::test]
+    async fn an_old_secret_is_seen_until_it_ends_and_can_be_ended_before() {
+        let stack = Stack::from_env();
+        let account = Account::create(&stack, "page-grace", "enterprise").await;
+        let (id, old) = account.create_token(full("Partner")).await;
+        let new = replace(&account, &id).await;
+        let (edited, _) = account.create_token(full("Edited")).await;
+        replace(&account, &edited).await;
+        let (other, _) = account.create_token(full("Runs out")).await;
+        replace(&account, &other).await;
+        let end = token(&account, &id).await["previousSecret"]["validUntil"].take();
+        in_browser(&stack, async |browser| {
+            browser.with_clock().await;
+            browser.enter(&account.owner, &list(&account)).await;
+            names(browser, &["Runs out", "Edited", "Partner"]).await;
+            let told = format!("The old secret …{} works until ", old.split_at(old.len() - 4).1);
+            browser.see(&told).await;
+            let row = format!("document.querySelector('[data-token=\"{id}\"] .old-secret')");
+            assert_eq!(browser.eval(&format!("{row}.querySelector('time').dateTime")).await, end);
+            browser.picture("old-secret").await;
+
+            // Another revocation, or another new secret, would end it too.
+            choose_action(browser, "Partner", "Revoke API token").await;
+            browser.see("ends for good: no reactivation brings it back.").await;
+            browser.click(Button("Cancel")).await;
+            choose_action(browser, "Partner", "Generate new token").await;
+            browser.see("ends at once: a token has one old secret at most.").await;
+            browser.click(Button("Cancel")).await;
+
+            // Somebody else changes the token: what is ended must be what is seen.
+            let rename = account.request(Method::PATCH, &account.administrator, &format!("/tokens/{id}"));
+            send(rename.json(&json!({"name": "Renamed"}))).await.expect(200);
+            choose_action(browser, "Partner", "End the old secret now").await;
+            browser.see("Whatever still uses it stops working.").await;
+            browser.click(Button("End it now")).await;
+            browser.see("This token was changed in the meantime.").await;
+            assert_eq!(status_with(&account, &old).await, 200);
+            browser.click(Button("Cancel")).await;
+            names(browser, &["Runs out", "Edited", "Renamed"]).await;
+            choose_action(browser, "Renamed", "End the old secret now").await;
+            browser.click(Button("End it now")).await;
+            browser.see("The old secret of “Renamed” has ended.").await;
+            browser.until(&format!("!{row}")).await;
+            assert_eq!(browser.focused().await, "Actions for Renamed");
+            assert_eq!(status_with(&account, &old).await, 403);
+            assert_eq!(status_with(&account, &new).await, 200);
+            browser.click(Button("Actions for Renamed")).await;
+            browser.find(Button("Revoke API token")).await;
+            let offered = "[...document.querySelectorAll('.menu:popover-open [role=menuitem]')].map((e) => e.getAttribute('aria-label'))";
+            let offered = browser.eval(offered).await;
+            assert!(!offered.to_string().contains("old secret"), "{offered}");
+            browser.press("\u{e00c}").await;
+
+            // Where it is edited, too; what was typed stays.
+            browser.go(&format!("{}/tokens/{edited}", list(&account))).await;
+            browser.write(Field("Name"), "Typed before").await;
+            browser.click(Button("End the old secret now")).await;
+            browser.see("Whatever still uses it stops working.").await;
+            browser.click(Button("End it now")).await;
+            browser.see("The old secret of “Edited” has ended.").await;
+            browser.see_no("works until").await;
+            browser.click(Button("Save & close")).await;
+            names(browser, &["Runs out", "Typed before", "Renamed"]).await;
+
+            // At its time, it is gone by itself.
+            browser.advance(Duration::from_secs(3600)).await;
+            browser.see("The old secret of “Runs out” has ended: its grace period is over.").await;
+            browser.until("!document.querySelector('.old-secret')").await;
+        })
+        .await;
+        let retired = account.audit("action=retire").await;
+        let of: Vec<_> = retired.iter().map(|it| &it["resource"]["id"]).collect();
+        assert_eq!(of, [&json!(id), &json!(edited)]);
+        assert!(retired.iter().all(|it| it["source"] == "ui"), "{retired:?}");
+    }
+
+    #[tokio::test]
+    async fn a_compromised_secret_is_said_plainly_and_needs_a_new_one() {
+        let stack = Stack::from_env();
+        let account = Account::create(&stack, "page-compromised", "enterprise").await;
+        let (id, secret) = account.create_token(full("Given up")).await;
+        give_up(&account, &secret).await;
+        in_browser(&stack, async |browser| {
+            browser.allow_clipboard().await;
+            browser.enter(&account.owner, &list(&account)).await;
+            browser.see("Secret compromised").await;
+            // The token itself did it, and isn't taken for a person.
+            let by = "document.querySelector('.tokens .by .badge').textContent";
+            assert_eq!(browser.eval(by).await, "token");
+            browser.click(Button("Actions for Given up")).await;
+            browser.see("Its secret is compromised and never works again: generate a new token first.").await;
+            let item = "document.querySelector('[role=menuitem][aria-label=\"Reactivate token\"]')";
+            assert_eq!(browser.eval(&format!("{item}.getAttribute('aria-disabled')")).await, "true");
+            browser.click(Button("Reactivate token")).await;
+            browser.find(Button("Reactivate token")).await;
+            browser.picture("menu-compromised").await;
+            browser.press("\u{e00c}").await;
+
+            // Where it is edited, it gets a new one.
+            browser.go(&format!("{}/tokens/{id}", list(&account))).await;
+            browser.see("The secret of this token is compromised.").await;
+            browser.click(Button("Generate new token")).await;
+            browser.see("The secret that it has now never works again.").await;
+            browser.click(Button("Generate")).await;
+            browser.see("New token generated").await;
+            browser.click(Button("Copy token")).await;
+            browser.see("The token is in your clipboard.").await;
+            let new = browser.clipboard().await;
+            browser.click(Button("Done")).await;
+            browser.see_no("The secret of this token is compromised.").await;
+            browser.click(Button("API tokens")).await;
+            choose_action(browser, "Given up", "Reactivate token").await;
+            browser.click(Button("Reactivate")).await;
+            browser.until("document.querySelector('.badge.active')").await;
+            browser.see_no("Secret compromised").await;
+            assert_eq!(status_with(&account, &new).await, 200);
+            assert_eq!(status_with(&account, &secret).await, 403);
+
+            // A page that still has the token as it was is told, and then has it as it is.
+            send(account.post(&account.owner, &format!("/tokens/{id}/revoke"))).await.expect(200);
+            browser.go("#/").await;
+            browser.until("document.querySelector('.badge.revoked')").await;
+            give_up(&account, &new).await;
+            choose_action(browser, "Given up", "Reactivate token").await;
+            browser.click(Button("Reactivate")).await;
+            browser.see("The secret of this token is compromised: it never works again. Generate a new token first, then reactivate it.").await;
+            browser.click(Button("Cancel")).await;
+            browser.see("Secret compromised").await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_log_tells_refusals_tampering_and_what_is_asserted_as_what_they_are() {
+        let stack = Stack::from_env();
+        let account = Account::create(&stack, "page-refused", "enterprise").await;
+        // Called like a person.
+        let (id, secret) = account.create_token(full(&account.owner.name)).await;
+        let (_, asker) = account.create_token(full("Asker")).await;
+        let asked = [("token", secret.as_str()), ("client_ip", "203.0.113.9")];
+        let ask = stack.api(Method::POST, "/v1/introspect").form(&asked);
+        send(ask.bearer_auth(&asker)).await.expect(200);
+        send(account.post(&account.owner, &format!("/tokens/{id}/revoke")))
+            .await
+            .expect(200);
+        assert_eq!(status_with(&account, &secret).await, 403);
+        let path = format!("/tokens/{id}/audit");
+        let records = eventually("what happened to the token", async || {
+            let mut log = send(account.get(&account.owner, &path)).await.expect(200);
+            let records = std::mem::take(log["records"].as_array_mut()?);
+            (records.len() == 4).then_some(records)
+        })
+        .await;
+        in_browser(&stack, async |browser| {
+            browser.with_answers().await;
+            browser.enter(&account.owner, &format!("{}/tokens/{id}/audit", list(&account))).await;
+            browser.until("document.querySelectorAll('.audit tr.first').length === 4").await;
+            let actions = "[...document.querySelector('[name=action]').options].map((e) => e.value)";
+            assert_eq!(
+                browser.eval(actions).await,
+                json!([
+                    "", "create", "update", "view", "revoke", "reactivate", "regenerate", "retire", "delete", "access",
+                    "refused", "purge", "remind", "leak", "tamper",
+                ])
+            );
+            let users = "[...document.querySelectorAll('[name=user] optgroup')].map((e) => [e.label, e.textContent])";
+            let name = &account.owner.name;
+            assert_eq!(browser.eval(users).await, json!([["People", name], ["Tokens", name]]));
+
+            browser.choose(Field("Action"), "Refused use").await;
+            browser.until("document.querySelectorAll('.audit tr.first').length === 1").await;
+            let row = "[...document.querySelector('.audit tbody tr').cells].map((e) => e.innerText.trim()).slice(1)";
+            assert_eq!(
+                browser.eval(row).await,
+                json!([
+                    "API", format!("token {name}\n127.0.0.1"), "Refused use\nA secret was tried and refused.", "Why", "",
+                    "The token is revoked",
+                ])
+            );
+            browser.choose(Field("Action"), "Use").await;
+            browser.until("document.querySelector('.audit tbody tr').cells[3].innerText === 'Use'").await;
+            browser.see("203.0.113.9, as claimed by the API that asked").await;
+
+            // What somebody wrote into a record is nothing that the page says.
+            let mut record = records[0].clone();
+            record["action"] = json!("tamper");
+            record["user"] = json!({"id": "system", "type": "system", "email": null, "name": "System"});
+            record["changes"] = json!([
+                {"field": "name", "old": "Olive", "new": "\u{202e}evilO"},
+                {"field": "constructor", "old": null, "new": "x"},
+                {"field": "status", "old": "active", "new": "toString"},
+            ]);
+            let answer = json!({"status": 200, "body": {"records": [record], "nextCursor": null}});
+            browser.answer("/audit", answer).await;
+            browser.choose(Field("Action"), "Tampering").await;
+            browser.see("A record of this log was changed or removed. The old values are what it said.").await;
+            let cells = "[...document.querySelectorAll('.audit tbody tr')].map((e) => [...e.cells].slice(-3).map((e) => e.innerText.trim()))";
+            assert_eq!(
+                browser.eval(cells).await,
+                json!([["name", "Olive", "[U+202E]evilO"], ["constructor", "", "x"], ["status", "active", "toString"]])
+            );
+        })
+        .await;
+    }
+
+    /// Names that are older than the rules for them, or come with an address.
+    #[tokio::test]
+    async fn no_name_poses_as_something_else() {
+        let stack = Stack::from_env();
+        let account = Account::create(&stack, "page-names", "enterprise").await;
+        let (id, _) = account.create_token(full("Harmless")).await;
+        let mut old = token(&account, &id).await;
+        old["name"] = json!("T” is deleted. “\u{202e}\u{2028}x");
+        old["description"] = json!("One\nAll is well\u{200b}");
+        old["updatedBy"] = json!({"id": id, "type": "token", "email": null, "name": "A token with a name that is so long that it leaves room for nothing behind it at all"});
+        in_browser(&stack, async |browser| {
+            browser.with_answers().await;
+            browser.enter(&account.owner, "").await;
+            names(browser, &["Harmless"]).await;
+            let tokens = json!({"status": 200, "body": {"tokens": [old.clone()], "nextCursor": null}});
+            browser.answer("GET v1/accounts", tokens).await;
+            browser.choose(Field("Status"), "Active").await;
+            let shown = "T” is deleted. “[U+202E][U+2028]x";
+            names(browser, &[shown]).await;
+            assert_eq!(browser.eval("document.querySelector('.tokens .name').firstChild.tagName").await, "BDI");
+            let isolated = format!("\u{2068}{shown}\u{2069}");
+            browser.find(Button(&format!("Show token {isolated}"))).await;
+            let title = "document.querySelector('.tokens p.clip').title";
+            assert_eq!(browser.eval(title).await, "\u{2068}One ⏎ All is well[U+200B]\u{2069}");
+            // What somebody is stands before a name, in sight.
+            let badge = "(() => { const [badge, cell] = ['.by .badge', '.by'].map((e) => document.querySelector(`.tokens ${e}`).getBoundingClientRect()); \
+                return badge.width > 0 && badge.right <= cell.right && badge.bottom <= cell.bottom + 1; })()";
+            assert_eq!(browser.eval(badge).await, true);
+
+            let revoked = json!({"status": 200, "body": old});
+            browser.answer("/revoke", revoked).await;
+            choose_action(browser, &isolated, "Revoke API token").await;
+            browser.click(Button("Revoke")).await;
+            browser.see("“\u{2068}T\" is deleted. \"[U+202E][U+2028]x\u{2069}” is revoked.").await;
+            browser.answer("GET v1/accounts", Value::Null).await;
+
+            // A link that somebody sends.
+            browser.go(&format!("{}/apps/%E2%80%AEx%20–%20y", list(&account))).await;
+            browser.until("document.title.startsWith('API tokens of \u{2068}[U+202E]x – y\u{2069} – ')").await;
+            browser.see("API tokens of [U+202E]x – y").await;
+            browser.go(&format!("{}/apps/%E2%80%AEx/tokens/new", list(&account))).await;
+            browser.see("Create API token of [U+202E]x").await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn signing_out_waits_for_no_provider() {
+        let stack = Stack::from_env();
+        let account = Account::create(&stack, "page-sign-out", "enterprise").await;
+        in_browser(&stack, async |browser| {
+            for fate in [
+                "new Promise(() => {})",
+                "Promise.reject(new TypeError('Failed to fetch'))",
+            ] {
+                browser.enter(&account.owner, &list(&account)).await;
+                browser.see("This account has no API tokens yet").await;
+                let note = format!(
+                    "const real = window.fetch; window.fetch = (url, options) => \
+                        String(url).endsWith('/oauth2/revoke') ? {fate} : real(url, options)"
+                );
+                browser.run(&note, &[]).await;
+                browser.click(Button("Sign out")).await;
+                browser.find(Button("Sign in")).await;
+                let stored = "JSON.stringify({ ...sessionStorage })";
+                assert_eq!(browser.eval(stored).await, "{}");
+            }
+
+            // A provider that is busy while the session is renewed hasn't ended it.
+            browser.with_answers().await;
+            browser.with_clock().await;
+            browser.enter(&account.owner, &list(&account)).await;
+            browser.see("This account has no API tokens yet").await;
+            browser
+                .answer("/oauth2/token", json!({"status": 503, "body": {}}))
+                .await;
+            browser.advance(Duration::from_secs(59 * 60 + 5)).await;
+            browser.choose(Field("Status"), "Active").await;
+            browser.see("No token matches").await;
+            browser.advance(Duration::from_secs(60)).await;
+            browser.choose(Field("Status"), "Revoked").await;
+            browser.see("Latchkey could not be reached.").await;
+            browser.answer("/oauth2/token", Value::Null).await;
+            browser.click(Button("Try again")).await;
+            browser.see_no("could not be reached").await;
+            browser.see("No token matches").await;
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn the_audit_log_tells_filters_and_downloads() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-audit", "enterprise").await;
-        let (id, _) = account.create_token(full("Old name")).await;
+        // A name that looks like a time, which there isn't.
+        let old = "2026-99-99T00:00:00Z";
+        let (id, _) = account.create_token(full(old)).await;
         account.create_token(full("Another")).await;
         let rename = account.request(
             Method::PATCH,
@@ -703,7 +1029,7 @@ mod in_the_browser {
             browser.until("document.querySelector('.audit tbody tr')").await;
             assert_eq!(
                 browser.eval(row).await,
-                json!(["This page", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", "Old name", "=New name"])
+                json!(["This page, as claimed", format!("{}\n127.0.0.1", account.administrator.name), "Edit", "Name", old, "=New name"])
             );
             browser.choose(Field("Action"), "Create").await;
             browser.until("document.querySelector('.audit tbody tr').cells[3].textContent === 'Create'").await;
@@ -794,13 +1120,14 @@ mod in_the_browser {
     async fn every_error_says_what_to_do() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-errors", "enterprise").await;
-        account.create_token(full("Troubled")).await;
+        let (_, secret) = account.create_token(full("Troubled")).await;
         in_browser(&stack, async |browser| {
             browser.with_answers().await;
             browser.enter(&account.owner, &list(&account)).await;
             names(browser, &["Troubled"]).await;
             let problems = [
                 (400, "malformed_json", "Reload the page and try again."),
+                (400, "duplicate_key", "Reload the page and try again."),
                 (
                     403,
                     "role_required",
@@ -819,6 +1146,17 @@ mod in_the_browser {
                 (404, "account_not_found", "Choose another account."),
                 (404, "token_not_found", "It was deleted or purged"),
                 (409, "token_active", "Revoke it first, then delete it."),
+                (
+                    409,
+                    "secret_compromised",
+                    "Generate a new token first, then reactivate it.",
+                ),
+                (409, "account_deleted", "create a new token instead."),
+                (
+                    409,
+                    "no_previous_secret",
+                    "No old secret of this token works any more.",
+                ),
                 (
                     409,
                     "conflict",
@@ -849,6 +1187,12 @@ mod in_the_browser {
                     429,
                     "",
                     "Too many requests at once. Wait a moment, then try again.",
+                ),
+                // Without a time to wait for, it is the number of tokens.
+                (
+                    429,
+                    "budget_exceeded",
+                    "This account has as many tokens as it may have.",
                 ),
                 (
                     500,
@@ -881,6 +1225,29 @@ mod in_the_browser {
                 browser.see(words).await;
             }
             browser.picture("error").await;
+            // A spent budget says when there is a new one.
+            let spent = json!({"status": 429, "body": {"code": "budget_exceeded"}, "headers": {"retry-after": "1800"}});
+            browser.answer("/revoke", spent).await;
+            browser.click(Button("Revoke")).await;
+            browser.see("This was done as often as is allowed in an hour.").await;
+            let told = "document.querySelector('dialog .notice').innerText";
+            let told = browser.eval(told).await;
+            let told = told.as_str().unwrap_or_default().replace('\u{202f}', " ");
+            let (_, when) = told.split_once("Try again at ").expect("a time");
+            let (clock, when) = when.split_once(", in ").expect("a while");
+            assert!(clock.ends_with('M') && clock.contains(':'), "{told}");
+            assert!(when.starts_with("30 minutes.") || when.starts_with("31 minutes."), "{told}");
+
+            // What is wrong with an entry is said next to it, and doesn't tell it back.
+            browser.answer("/revoke", Value::Null).await;
+            browser.write(Field("Reason (optional)"), &secret).await;
+            browser.click(Button("Revoke")).await;
+            browser.see("Reason must not hold the secret of an API token").await;
+            assert_eq!(browser.focused().await, "Reason (optional)");
+            let invalid = "document.activeElement.getAttribute('aria-invalid')";
+            assert_eq!(browser.eval(invalid).await, "true");
+            assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
+            browser.picture("contains-secret").await;
             browser.click(Button("Cancel")).await;
 
             // A list that can't be read offers another try.
@@ -945,14 +1312,19 @@ mod in_the_browser {
             .expect(200);
         status_with(&account, &secret).await;
         let mut hostile = full("<img src=x onerror=alert(1)>");
-        hostile["description"] = json!("<script>alert(2)</script>\u{202e}");
+        hostile["description"] = json!("<script>alert(2)</script>\n\u{5d0}\u{5d1}\u{5d2}");
         account.create_token(hostile).await;
+        let (given_up, secret) = account.create_token(full("Given up by its holder")).await;
+        give_up(&account, &secret).await;
+        status_with(&account, &secret).await;
+        let (replaced, _) = account.create_token(full("Replaced")).await;
+        replace(&account, &replaced).await;
         in_browser(&stack, async |browser| {
             browser.open(&list(&account)).await;
             browser.find(Button("Sign in")).await;
             let mut findings = check(browser, "sign-in").await;
             browser.sign_in(&account.owner).await;
-            browser.see("3 tokens").await;
+            browser.see("5 tokens").await;
             browser.see("<img src=x onerror=alert(1)>").await;
             assert_eq!(
                 browser
@@ -984,12 +1356,29 @@ mod in_the_browser {
                 browser.click(Button("Cancel")).await;
             }
 
+            choose_action(browser, "Replaced", "End the old secret now").await;
+            browser.find(Button("Cancel")).await;
+            findings.extend(check(browser, "retire").await);
+            browser.click(Button("Cancel")).await;
+
             browser.go(&format!("{}?q=none", list(&account))).await;
             browser.see("No token matches").await;
             findings.extend(check(browser, "no-match").await);
             browser.go(&format!("{}/tokens/{id}", list(&account))).await;
             browser.find(Button("Remove exp-orders")).await;
             findings.extend(check(browser, "edit").await);
+            browser
+                .go(&format!("{}/tokens/{given_up}", list(&account)))
+                .await;
+            browser
+                .see("The secret of this token is compromised.")
+                .await;
+            findings.extend(check(browser, "compromised").await);
+            browser
+                .go(&format!("{}/tokens/{replaced}", list(&account)))
+                .await;
+            browser.find(Button("End the old secret now")).await;
+            findings.extend(check(browser, "old-secret").await);
             browser.go(&format!("{}/tokens/new", list(&account))).await;
             browser.click(Field("Custom")).await;
             browser.click(Button("Save")).await;
@@ -1012,6 +1401,12 @@ mod in_the_browser {
                 .until("document.querySelector('.audit tbody tr')")
                 .await;
             findings.extend(check(browser, "audit").await);
+            browser.click(Button("Close")).await;
+            browser
+                .go(&format!("{}/tokens/{given_up}/audit", list(&account)))
+                .await;
+            browser.see("A secret was tried and refused.").await;
+            findings.extend(check(browser, "refused").await);
             browser.click(Button("Close")).await;
             browser.go(&format!("{}/apps/app-1", list(&account))).await;
             browser

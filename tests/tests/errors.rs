@@ -224,7 +224,7 @@ async fn every_refusal_has_its_status_and_its_code() {
             "a token's info without a token",
             info(),
             401,
-            "invalid_token",
+            "token_required",
         ),
         Case::new(
             "with a person's token",
@@ -615,4 +615,26 @@ async fn every_refusal_has_its_status_and_its_code() {
         &[("gracePeriodSeconds", "token_revoked")],
     );
     grace.check().await;
+}
+
+/// As API Gateway has it, which passes on what has a route: `HEAD` is none of the methods of a `GET` route.
+#[tokio::test]
+async fn a_method_without_a_route_reaches_no_function() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "methods", "enterprise").await;
+    for path in ["/", "/config.json", "/v1/tokenInfo"] {
+        for method in [Method::HEAD, Method::TRACE, Method::PUT] {
+            let answer = send(stack.api(method.clone(), path)).await;
+            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
+            assert_eq!(answer.code(), "", "{method} {path}");
+        }
+    }
+    for path in ["", "/tokens", "/audit", "/resources"] {
+        for method in [Method::HEAD, Method::TRACE, Method::PUT] {
+            let request = account.request(method.clone(), &account.owner, path);
+            let answer = send(request).await;
+            assert_eq!(answer.status, 404, "{method} {path}: {}", answer.text);
+            assert_eq!(answer.code(), "", "{method} {path}");
+        }
+    }
 }

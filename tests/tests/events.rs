@@ -1,5 +1,7 @@
 //! The platform's events: what they change, they change for the next request.
 
+use std::collections::BTreeSet;
+
 use end_to_end::{Account, Stack, eventually, send};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +13,7 @@ async fn a_member_who_loses_the_role_is_refused_by_the_next_request() {
     let list = || account.get(&account.administrator, "/tokens");
     send(list()).await.expect(200);
     account.publish_profile("monitor").await;
-    let partition = format!("ACCOUNT#{}", account.id);
+    let partition = format!("PROFILE#{}", account.id);
     eventually("the projection of the role", async || {
         let profile = stack.item(&partition, "PROFILE").await;
         let roles = profile["members"]["L"].as_array()?.iter();
@@ -71,15 +73,22 @@ async fn a_deleted_accounts_tokens_are_refused_and_its_routes_are_gone() {
         .bearer_auth(&account.owner.access);
     assert_eq!(send(accounts).await.expect(200), json!({"accounts": []}));
 
-    // The revocation is on record, in the system's name, and only that of the token that was active.
+    // The end of both is on record, in the system's name: the revoked one can't come back either.
     let partition = json!({"S": format!("ACCOUNT#{}", account.id)});
     let mut records = stack.scan(stack.get("auditTable")).await;
     records.retain(|record| record["pk"] == partition && record["source"]["S"] == "system");
-    let told: Vec<_> = records
+    let told: BTreeSet<_> = records
         .iter()
-        .map(|record| (&record["action"]["S"], &record["tokenId"]["S"]))
+        .map(|record| {
+            (
+                record["action"]["S"].as_str(),
+                record["tokenId"]["S"].as_str(),
+            )
+        })
         .collect();
-    assert_eq!(told, [(&json!("revoke"), &json!(token))]);
+    let both = [&token, &already].map(|token| (Some("revoke"), Some(token.as_str())));
+    assert_eq!(records.len(), 2);
+    assert_eq!(told, BTreeSet::from(both));
     eventually("the mail about it", async || {
         let mails = account.mails_to(&account.owner).await;
         let about = |mail: &Value| {
@@ -114,4 +123,37 @@ async fn a_deleted_resource_fits_into_no_scope() {
     let errors = refused.expect(422)["errors"].take();
     assert_eq!(errors[0]["code"], "unknown_resource");
     assert_eq!(errors[0]["field"], "scope.imports");
+}
+
+#[tokio::test]
+async fn an_event_from_the_future_reaches_the_dead_letters_and_freezes_nothing() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "future", "standard").await;
+    let list = || account.get(&account.administrator, "/tokens");
+    send(list()).await.expect(200);
+    // The role is gone, if it is believed, until 2099.
+    let event = account
+        .deliver_profile("2099-01-01T00:00:00Z", "monitor")
+        .await;
+    send(list()).await.expect(200);
+    let queues = stack.queues().await.to_string();
+    let id = event["id"].as_str().unwrap_or_default();
+    assert!(queues.contains("SyncPlatformDeadLetters"), "{queues}");
+    assert!(queues.contains(id), "{queues}");
+    assert!(queues.contains("2099-01-01T00:00:00Z"), "{queues}");
+    let (group, line) = eventually("a line about it", async || {
+        let mut lines = stack.logs().await.into_iter();
+        let what = "set an event aside that is dated ahead of now";
+        lines.find(|(_, line)| line.contains(id) && line.contains(what))
+    })
+    .await;
+    assert!(group.ends_with("/SyncPlatform"), "{group}");
+    assert!(!line.contains(&account.owner.email), "{line}");
+
+    // What comes after it is not kept out.
+    account.publish_profile("monitor").await;
+    eventually("the role that follows", async || {
+        (send(list()).await.status == 403).then_some(())
+    })
+    .await;
 }

@@ -146,12 +146,13 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     assert_eq!(call(&account, &secret).await, 403);
 
     let records = account.audit("").await;
-    let leak = records.last().unwrap();
-    assert_eq!(actions(&account).await, ["create", "access", "leak"]);
+    let told = ["create", "access", "leak", "refused"];
+    assert_eq!(actions(&account).await, told);
+    let leak = &records[2];
     assert_eq!(leak["source"], "leakReport");
     assert_eq!(
         leak["user"],
-        json!({"id": "github", "email": null, "name": "GitHub secret scanning"})
+        json!({"id": "github", "type": "scanner", "email": null, "name": "GitHub secret scanning"})
     );
     assert_eq!(leak["resource"]["id"], token);
     assert_eq!(
@@ -159,8 +160,10 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
         json!([
             {"field": "status", "old": "active", "new": "revoked"},
             {"field": "revocationReason", "old": null, "new": "leaked"},
+            {"field": "compromisedAt", "old": null, "new": leak["time"]},
             {"field": "leakUrl", "old": null, "new": url},
             {"field": "leakPlace", "old": null, "new": "content"},
+            {"field": "compromisedSecret", "old": null, "new": "current"},
         ])
     );
     let path = format!("/tokens/{token}");
@@ -176,7 +179,12 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
         .await;
         for body in [&mail["BodyText"], &mail["BodyHtml"]] {
             let body = body.as_str().unwrap();
-            for part in [url, &token, "GitHub secret scanning", "leaked"] {
+            for part in [
+                "https[:]//github[.]com/octocat/hello/blob/1a2b3c",
+                &token,
+                "GitHub secret scanning",
+                "leaked",
+            ] {
                 assert!(body.contains(part), "no {part} in {body}");
             }
             assert!(!body.contains(&secret[4..]));
@@ -193,26 +201,36 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     })
     .await;
 
-    // The same report again, and again after the owner's reactivation.
+    // The same report again changes nothing, and nothing brings the secret back.
     let replay = || send_signed(&account.stack, &scanner.current.id, &signature, &report);
     assert_eq!(replay().await.expect(200), feedback);
-    let reactivate = account.post(&account.owner, &format!("{path}/reactivate"));
-    send(reactivate).await.expect(200);
-    assert_eq!(call(&account, &secret).await, 200);
-    assert_eq!(replay().await.expect(200), feedback);
-    assert_eq!(call(&account, &secret).await, 200);
-    let told = ["create", "access", "leak", "reactivate"];
-    assert_eq!(actions(&account).await, told);
+    let reactivate = || {
+        let request = account.post(&account.owner, &format!("{path}/reactivate"));
+        send(request)
+    };
+    let refused = reactivate().await;
+    refused.expect(409);
+    assert_eq!(refused.code(), "secret_compromised");
+    let regenerate = account.post(&account.owner, &format!("{path}/regenerate"));
+    let fresh = send(regenerate).await.expect(200)["secret"].take();
+    let fresh = fresh.as_str().unwrap();
+    reactivate().await.expect(200);
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, fresh).await),
+        (403, 200)
+    );
 
-    // Found elsewhere, it is leaked anew.
+    // Found elsewhere by now, it is known, and what took its place goes on working.
     let elsewhere = found(&secret, "https://gist.github.com/octocat/4d5e6f");
-    send_report(&account.stack, &scanner.current, &elsewhere)
-        .await
-        .expect(200);
-    assert_eq!(call(&account, &secret).await, 403);
-    assert_eq!(actions(&account).await.last().unwrap(), "leak");
+    let answer = send_report(&account.stack, &scanner.current, &elsewhere).await;
+    assert_eq!(answer.expect(200), feedback);
+    assert_eq!(replay().await.expect(200), feedback);
+    assert_eq!(
+        (call(&account, &secret).await, call(&account, fresh).await),
+        (403, 200)
+    );
+    assert_eq!(account.audit("action=leak").await.len(), 1);
     let traces = account.stack.traces().await;
-    assert!(traces.contains("octocat/4d5e6f"));
     assert!(!traces.contains(&secret[4..47]));
 }
 
@@ -229,12 +247,14 @@ async fn a_secret_in_the_place_of_its_find_is_not_kept() {
         .expect(200);
     let records = account.audit("action=leak").await;
     let place = "https://example.com/search?q=lka_[redacted]&page=1";
-    assert_eq!(records[0]["changes"][2]["new"], place);
+    let changes = records[0]["changes"].as_array().unwrap();
+    let url = changes.iter().find(|change| change["field"] == "leakUrl");
+    assert_eq!(url.unwrap()["new"], place);
     assert!(!account.stack.traces().await.contains(&secret[4..47]));
 }
 
 #[tokio::test]
-async fn a_replaced_secret_that_leaks_in_its_grace_period_revokes_the_token() {
+async fn a_replaced_secret_that_leaks_ends_alone() {
     let scanner = scanner().await;
     let (account, token, secret) = used_token("leaked-retired").await;
     let path = format!("/tokens/{token}/regenerate");
@@ -252,14 +272,13 @@ async fn a_replaced_secret_that_leaks_in_its_grace_period_revokes_the_token() {
     send_report(&account.stack, &scanner.current, &report)
         .await
         .expect(200);
+    // Whoever replaced it must not lose the new one.
     assert_eq!(
         (call(&account, &secret).await, call(&account, &second).await),
-        (403, 403)
+        (403, 200)
     );
 
-    // A grace period that is over is over for the scanner too.
-    let reactivate = account.post(&account.owner, &format!("/tokens/{token}/reactivate"));
-    send(reactivate).await.expect(200);
+    // One that has ended is still ours, and its compromise is on record.
     let third = regenerate(1).await;
     eventually("the end of the grace period", async || {
         (call(&account, &second).await == 403).then_some(())
@@ -267,9 +286,12 @@ async fn a_replaced_secret_that_leaks_in_its_grace_period_revokes_the_token() {
     .await;
     let report = found(&second, "https://github.com/octocat/b");
     let answer = send_report(&account.stack, &scanner.current, &report).await;
-    assert_eq!(answer.expect(200)[0]["label"], "false_positive");
-    assert_eq!(call(&account, &third).await, 200);
-    // With the next change the table forgets the replaced secret.
+    assert_eq!(answer.expect(200)[0]["label"], "true_positive");
+    assert_eq!(
+        (call(&account, &second).await, call(&account, &third).await),
+        (403, 200)
+    );
+    assert_eq!(account.audit("action=leak").await.len(), 2);
     let report = found(&third, "https://github.com/octocat/c");
     send_report(&account.stack, &scanner.current, &report)
         .await

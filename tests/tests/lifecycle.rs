@@ -61,12 +61,15 @@ async fn a_token_is_created_used_shown_and_revoked_and_everybody_responsible_hea
 
     let records = account.audit("").await;
     let actions: Vec<_> = records.iter().map(|record| &record["action"]).collect();
-    assert_eq!(actions, ["create", "access", "view", "revoke"]);
+    assert_eq!(actions, ["create", "access", "view", "revoke", "refused"]);
     let who: Vec<_> = records.iter().map(|record| &record["user"]["id"]).collect();
     let (owner, administrator) = (&account.owner, &account.administrator);
-    assert_eq!(who, [&owner.id, &token, &owner.id, &administrator.id]);
+    assert_eq!(
+        who,
+        [&owner.id, &token, &owner.id, &administrator.id, &token,]
+    );
     let through: Vec<_> = records.iter().map(|record| &record["source"]).collect();
-    assert_eq!(through, ["ui", "api", "ui", "ui"]);
+    assert_eq!(through, ["ui", "api", "ui", "ui", "api"]);
     for record in &records {
         assert_eq!(record["ip"], "127.0.0.1", "{record}");
         assert_eq!(record["userAgent"], USER_AGENT, "{record}");
@@ -142,6 +145,9 @@ fn check_csv(answer: &Answer, records: &[Value]) {
                 ("New value", text(&change["new"])),
                 ("IP address", text(&record["ip"])),
                 ("User agent", text(&record["userAgent"])),
+                ("User ID", text(&record["user"]["id"])),
+                ("User type", text(&record["user"]["type"])),
+                ("Asserted IP address", text(&record["assertedIp"])),
             ]));
         }
     }
@@ -163,7 +169,7 @@ fn check_csv(answer: &Answer, records: &[Value]) {
 async fn check_mails(account: &Account, token: &str, records: &[Value]) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     for person in [&account.owner, &account.administrator] {
-        let mails = eventually("four mails", async || {
+        let mails = eventually("a mail of each", async || {
             let mails = account.mails_to(person).await;
             (mails.len() >= records.len()).then_some(mails)
         })
@@ -171,7 +177,14 @@ async fn check_mails(account: &Account, token: &str, records: &[Value]) {
         let mut subjects: Vec<_> = mails.iter().map(|mail| text(&mail["Subject"])).collect();
         subjects.sort();
         let subject = |what: &str| format!("[End-to-end] API token “Warehouse” was {what}");
-        let expected = ["created", "revoked", "shown in plain text", "used"].map(subject);
+        let expected = [
+            "created",
+            "refused",
+            "revoked",
+            "shown in plain text",
+            "used",
+        ];
+        let expected = expected.map(subject);
         assert_eq!(subjects, expected);
         for record in records {
             let time = text(&record["time"]);
@@ -256,6 +269,7 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
         functions.into_iter().all(has).then_some(logs)
     })
     .await;
+    check_lines(&logs);
     let places = [
         ("the tokens table", json!(token_items).to_string(), true),
         ("the audit table", json!(audit_items).to_string(), true),
@@ -278,6 +292,37 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
             assert!(!content.contains(&piece), "{place}: `{piece}`");
         }
     }
+}
+
+/// Every line of a function has the time and the level by which Lambda filters, and those of decisions are short.
+fn check_lines(logs: &[(String, String)]) {
+    let mut decisions = 0;
+    for (group, text) in logs {
+        // What Lambda says itself is no JSON here.
+        let Ok(Value::Object(line)) = serde_json::from_str(text) else {
+            continue;
+        };
+        // An API of somebody else's.
+        if group.ends_with("protected-api") {
+            continue;
+        }
+        let [time, level] = ["timestamp", "level"].map(|key| line[key].as_str().unwrap());
+        assert_eq!(
+            time.len(),
+            "2026-11-23T10:00:00.000Z".len(),
+            "{group}: {text}"
+        );
+        assert!(
+            ["INFO", "WARN", "ERROR"].contains(&level),
+            "{group}: {text}"
+        );
+        if line.contains_key("outcome") {
+            decisions += 1;
+            assert!(text.len() <= 300, "{text}");
+            assert!(line.contains_key("instance") && line.contains_key("sequence"));
+        }
+    }
+    assert!(decisions > 0);
 }
 
 /// Everything that would give the secret away: itself, every run of 12 characters of its random part, and

@@ -58,11 +58,13 @@ fn full(name: &str) -> Value {
 }
 
 /// Whether the table has the item that lets a secret in.
-async fn is_kept(stack: &Stack, secret: &str) -> bool {
+/// Whether all that is kept of a secret is that it was one.
+async fn is_over(stack: &Stack, secret: &str) -> bool {
     let digest = Sha256::digest(secret);
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let item = stack.item(&format!("SECRET#{hex}"), "SECRET").await;
-    !item.is_null()
+    let state = item["state"]["S"].as_str().expect("a state");
+    ["ended", "compromised"].contains(&state)
 }
 
 /// An operation that must be on record.
@@ -85,13 +87,14 @@ impl<'a> Told<'a> {
 }
 
 /// What was done to a token after its creation is on record, in this order and nothing else, and owner and
-/// administrator got a mail about each. Uses are left out: how they are recorded is told elsewhere.
+/// administrator got a mail about each. Uses and refusals are left out: how they are recorded is told elsewhere.
 async fn check_told(account: &Account, token: &str, told: &[Told<'_>]) {
     let mut records = account.audit("").await;
     records.retain(|record| {
         record["resource"]["id"] == token
             && record["action"] != "create"
             && record["action"] != "access"
+            && record["action"] != "refused"
     });
     let actions: Vec<_> = records.iter().map(|record| &record["action"]).collect();
     let expected: Vec<_> = told.iter().map(|told| told.action).collect();
@@ -141,10 +144,16 @@ async fn check_mail(account: &Account, recipient: &Person, record: &Value) {
         panic!("{} mails about {record}", about.len());
     };
     let body = text(&mail["BodyText"]);
-    let who = text(&record["user"]["name"]);
+    let who = match text(&record["user"]["type"]).as_str() {
+        "system" => "Who:      the system\n".to_owned(),
+        _ => text(&record["user"]["name"]),
+    };
     assert!(body.contains(&who), "no {who} in {body}");
     for change in record["changes"].as_array().expect("changes") {
-        let value = |value: &Value| value.as_str().unwrap_or("(none)").to_owned();
+        let value = |value: &Value| {
+            let text = value.as_str().map(|text| format!("“{text}”"));
+            text.unwrap_or_else(|| "(none)".to_owned())
+        };
         let (old, new) = (value(&change["old"]), value(&change["new"]));
         let row = format!("  {}: {old} → {new}\n", text(&change["field"]));
         assert!(body.contains(&row), "no {row} in {body}");
@@ -299,7 +308,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     let owner = &account.owner;
     let (token, first) = account.create_token(full("Rotated")).await;
     assert_eq!(call(&account, &first).await, 200);
-    assert!(is_kept(&stack, &first).await);
+    assert!(!is_over(&stack, &first).await);
     let mut hints = vec![first[49..].to_owned()];
     let mut ends = Vec::new();
 
@@ -316,7 +325,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     ends.push(Value::Null);
     assert_eq!(call(&account, &first).await, 403);
     assert_eq!(call(&account, &second).await, 200);
-    assert!(!is_kept(&stack, &first).await);
+    assert!(is_over(&stack, &first).await);
     let repeated = send(request()).await.expect(200);
     assert_eq!(repeated, json!({"token": repeated["token"]}));
     assert_eq!(call(&account, &second).await, 200);
@@ -329,7 +338,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
         hints.push(new[49..].to_owned());
         if let Some(oldest) = retired.take() {
             assert_eq!(call(&account, &oldest).await, 403);
-            assert!(!is_kept(&stack, &oldest).await);
+            assert!(is_over(&stack, &oldest).await);
         }
         let replaced = std::mem::replace(&mut current, new);
         assert_eq!(call(&account, &current).await, 200);
@@ -337,7 +346,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
         assert!(info["secretValidUntil"].is_null(), "{info}");
         if grace == 0 {
             assert_eq!(call(&account, &replaced).await, 403);
-            assert!(!is_kept(&stack, &replaced).await);
+            assert!(is_over(&stack, &replaced).await);
             ends.push(Value::Null);
             continue;
         }
@@ -361,17 +370,31 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     }
 
     let mut told = Vec::new();
+    let mut previous = (Value::Null, Value::Null);
     for (hints, end) in hints.windows(2).zip(&ends) {
         let mut changes = vec![json!({"field": "hint", "old": hints[0], "new": hints[1]})];
-        if end.is_string() {
-            changes.push(json!({"field": "previousSecretValidUntil", "old": null, "new": end}));
-        }
+        let hint = end.as_str().map(|_| hints[0].clone());
+        let next = (json!(hint), end.clone());
+        changes.extend(of_previous(&previous, &next));
+        previous = next;
         told.push(Told::new("regenerate", owner, json!(changes)));
     }
     told.push(Told::new("view", owner, json!([])));
-    let revoked = json!([{"field": "status", "old": "active", "new": "revoked"}]);
-    told.push(Told::new("revoke", owner, revoked));
+    let mut changes = vec![json!({"field": "status", "old": "active", "new": "revoked"})];
+    changes.extend(of_previous(&previous, &(Value::Null, Value::Null)));
+    told.push(Told::new("revoke", owner, json!(changes)));
     check_told(&account, &token, &told).await;
+}
+
+/// What changes with the replaced secret, by its hint and its end.
+fn of_previous(old: &(Value, Value), new: &(Value, Value)) -> Vec<Value> {
+    if old == new {
+        return vec![];
+    }
+    vec![
+        json!({"field": "previousSecret.hint", "old": old.0, "new": new.0}),
+        json!({"field": "previousSecret.validUntil", "old": old.1, "new": new.1}),
+    ]
 }
 
 /// Whatever comes next removes a secret whose grace period has ended.
@@ -393,7 +416,7 @@ async fn a_secret_is_gone_with_the_first_change_after_its_grace_period() {
                 .expect(200);
         }
     }
-    assert!(is_kept(&stack, &orphan_old).await);
+    assert!(!is_over(&stack, &orphan_old).await);
     // The last grace period that began is the last to end.
     eventually("the end of the grace periods", async || {
         (call(&account, &orphan_old).await == 403).then_some(())
@@ -404,21 +427,21 @@ async fn a_secret_is_gone_with_the_first_change_after_its_grace_period() {
     change(&account, owner, &edited, "", json!({"name": "New"}))
         .await
         .expect(200);
-    assert!(!is_kept(&stack, &edited_old).await);
+    assert!(is_over(&stack, &edited_old).await);
     change(&account, owner, &revoked, "/revoke", json!({}))
         .await
         .expect(200);
-    assert!(!is_kept(&stack, &revoked_old).await);
+    assert!(is_over(&stack, &revoked_old).await);
     change(&account, owner, &back, "/reactivate", json!({}))
         .await
         .expect(200);
-    assert!(!is_kept(&stack, &back_old).await);
+    assert!(is_over(&stack, &back_old).await);
     assert_eq!(call(&account, &back_old).await, 403);
     stack
         .publish("AccountDeleted", json!({"id": account.id}))
         .await;
     eventually("the account's deletion", async || {
-        (!is_kept(&stack, &orphan_old).await).then_some(())
+        (is_over(&stack, &orphan_old).await).then_some(())
     })
     .await;
 }
@@ -451,15 +474,19 @@ async fn only_a_revoked_token_is_deleted_and_its_audit_log_stays() {
     assert_eq!(list["tokens"], json!([]));
     for secret in [&secret, &old] {
         assert_eq!(call(&account, secret).await, 403);
-        assert!(!is_kept(&stack, secret).await);
+        assert!(is_over(&stack, secret).await);
     }
 
-    let end = account.audit("action=regenerate").await[0]["changes"][1]["new"].take();
+    let end = account.audit("action=regenerate").await[0]["changes"][2]["new"].take();
     let regenerated = json!([
         {"field": "hint", "old": old[49..], "new": secret[49..]},
-        {"field": "previousSecretValidUntil", "old": null, "new": end},
+        {"field": "previousSecret.hint", "old": null, "new": old[49..]},
+        {"field": "previousSecret.validUntil", "old": null, "new": end},
     ]);
-    let revoked = json!([{"field": "status", "old": "active", "new": "revoked"}]);
+    let mut revoked = vec![json!({"field": "status", "old": "active", "new": "revoked"})];
+    let previous = (json!(old[49..]), regenerated[2]["new"].clone());
+    revoked.extend(of_previous(&previous, &(Value::Null, Value::Null)));
+    let revoked = json!(revoked);
     let told = [
         Told::new("regenerate", owner, regenerated),
         Told::new("revoke", owner, revoked),
@@ -475,7 +502,16 @@ async fn only_a_revoked_token_is_deleted_and_its_audit_log_stays() {
             .map(|record| record["action"].clone())
             .collect::<Vec<_>>();
         actions.reverse();
-        let expected = ["create", "regenerate", "access", "revoke", "delete"];
+        // Both secrets were tried behind the deletion: a token that is gone is still known.
+        let expected = [
+            "create",
+            "regenerate",
+            "access",
+            "revoke",
+            "delete",
+            "refused",
+            "refused",
+        ];
         (actions == expected).then_some(())
     })
     .await;

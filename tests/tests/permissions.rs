@@ -152,7 +152,12 @@ async fn no_policy_grants_more_than_its_function_needs() {
     assert_eq!(who("kms:Decrypt"), BTreeSet::from(["reveal-token"]));
     assert_eq!(
         who("ses:SendEmail"),
-        BTreeSet::from(["receive-leak-report", "send-notifications"])
+        BTreeSet::from([
+            "receive-leak-report",
+            "record-mail-feedback",
+            "send-digests",
+            "send-notifications"
+        ])
     );
     let kms = opened.keys().filter(|action| action.starts_with("kms:"));
     assert_eq!(kms.count(), 2);

@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use latchkey::aws::aws_defaults;
 use latchkey::config::Tables;
-use latchkey::domain::ports::{GetResources, GetSecret, RecordUse};
+use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey_tower::{Grant, LatchkeyLayer};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 /// The service. A revoked token may be accepted for that long; zero asks at every request.
 pub(crate) fn app(
-    store: impl GetSecret + GetResources + RecordUse + Send + 'static,
+    store: impl RecallSecret + GetResources + RecordUse + Send + 'static,
     cached_for: Duration,
 ) -> Router {
     let peer = |parts: &http::request::Parts| {

@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey::domain::id::AccountId;
-use latchkey::domain::ports::{Clock, GetResources, GetSecret, PortError, RecordUse, Use};
+use latchkey::domain::ports::{
+    Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use,
+};
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::Status;
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 
 /// The most secrets that are kept, whoever calls with however many: some hundred bytes each, and
 /// 100 KB of one whose scope lists the most resources that it may.
@@ -42,8 +44,11 @@ impl Moment {
     }
 }
 
-/// Secrets that were found active, by their hash. The decision is made anew for every request: what is
-/// kept is what it is made from.
+/// A secret, and from where it is used: what is kept is what is on record already.
+type Key = (SecretHash, UsedFrom);
+
+/// Secrets that were found active, by their hash and by where they are used from. The decision is made anew for
+/// every request: what is kept is what it is made from.
 pub(crate) struct Cache {
     bound: SignedDuration,
     entries: Mutex<Entries>,
@@ -52,15 +57,15 @@ pub(crate) struct Cache {
 #[derive(Default)]
 struct Entries {
     /// With the moment before they were read.
-    records: HashMap<SecretHash, (Moment, SecretRecord)>,
+    records: HashMap<Key, (Moment, SecretRecord)>,
     /// The same by age.
-    order: BTreeSet<(Moment, SecretHash)>,
+    order: BTreeSet<(Moment, Key)>,
 }
 
 impl Entries {
-    fn remove(&mut self, hash: &SecretHash) {
-        if let Some((read_at, _)) = self.records.remove(hash) {
-            self.order.remove(&(read_at, *hash));
+    fn remove(&mut self, key: &Key) {
+        if let Some((read_at, _)) = self.records.remove(key) {
+            self.order.remove(&(read_at, *key));
         }
     }
 }
@@ -79,38 +84,42 @@ impl Cache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A use that is on record stays so for the rest of the hour at least.
     fn is_fresh(&self, read_at: Moment, now: Moment) -> bool {
-        read_at.age(now).is_some_and(|age| age < self.bound)
+        let hour = |moment: Moment| moment.time.as_second().div_euclid(3_600);
+        let is_young = read_at.age(now).is_some_and(|age| age < self.bound);
+        is_young && hour(read_at) == hour(now)
     }
 
-    fn get(&self, hash: &SecretHash, now: Moment) -> Option<SecretRecord> {
+    fn get(&self, key: &Key, now: Moment) -> Option<SecretRecord> {
         let mut entries = self.entries();
-        let (read_at, record) = entries.records.get(hash)?;
+        let (read_at, record) = entries.records.get(key)?;
         if self.is_fresh(*read_at, now) {
             return Some(record.clone());
         }
-        entries.remove(hash);
+        entries.remove(key);
         None
     }
 
-    fn put(&self, record: SecretRecord, read_at: Moment) {
+    fn put(&self, from: UsedFrom, record: SecretRecord, read_at: Moment) {
         let mut entries = self.entries();
-        let known = entries.records.get(&record.hash);
+        let key = (record.hash, from);
+        let known = entries.records.get(&key);
         if known.is_some_and(|(known, _)| *known > read_at) {
             return;
         }
-        entries.remove(&record.hash);
-        entries.order.insert((read_at, record.hash));
-        entries.records.insert(record.hash, (read_at, record));
-        while let Some((oldest, hash)) = entries.order.first().copied()
+        entries.remove(&key);
+        entries.order.insert((read_at, key));
+        entries.records.insert(key, (read_at, record));
+        while let Some((oldest, key)) = entries.order.first().copied()
             && (entries.records.len() > MAX_ENTRIES || !self.is_fresh(oldest, read_at))
         {
-            entries.remove(&hash);
+            entries.remove(&key);
         }
     }
 
-    fn remove(&self, hash: &SecretHash) {
-        self.entries().remove(hash);
+    fn remove(&self, key: &Key) {
+        self.entries().remove(key);
     }
 
     #[cfg(test)]
@@ -121,34 +130,49 @@ impl Cache {
     }
 }
 
-/// The store as one request sees it: its secret may come from the cache.
+/// The store as one request sees it: its secret may come from the cache, once. What was kept may be out of
+/// date, and whoever recalls it again doesn't trust it.
 pub(crate) struct ThroughCache<'a, P, C> {
     pub(crate) store: &'a P,
     pub(crate) system: &'a C,
     pub(crate) cache: &'a Cache,
-    /// Whether to read in any case.
-    pub(crate) read: bool,
     /// Whether the cache had the secret.
     pub(crate) hit: AtomicBool,
 }
 
-impl<P: GetSecret, C: Clock> GetSecret for ThroughCache<'_, P, C> {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+impl<P: RecallSecret, C: Clock> RecallSecret for ThroughCache<'_, P, C> {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        let key = (*hash, from);
         // Before the read: a revocation that it misses comes later than this.
-        let now = Moment::now(self.system);
-        if !self.read
-            && let Some(record) = self.cache.get(hash, now)
+        let moment = Moment::now(self.system);
+        if !self.hit.load(Ordering::Relaxed)
+            && let Some(record) = self.cache.get(&key, moment)
         {
             self.hit.store(true, Ordering::Relaxed);
-            return Ok(Some(record));
+            return Ok(Some((record, Recall::Kept)));
         }
-        let found = self.store.get_secret(hash).await?;
-        match &found {
+        let found = self.store.recall_secret(hash, from, now).await?;
+        let on_record = match &found {
             // Unknown ones are not kept, or whoever guesses would push out those in use.
-            Some(record) if record.status == Status::Active => self.cache.put(record.clone(), now),
-            _ => self.cache.remove(hash),
+            Some((record, _)) if record.status != Status::Active => false,
+            Some((_, Recall::Read(seen))) => seen.use_of(from, now).is_none(),
+            Some((_, Recall::OnRecord | Recall::Kept)) => true,
+            None => false,
+        };
+        match &found {
+            Some((record, _)) if on_record => self.cache.put(from, record.clone(), moment),
+            _ => self.cache.remove(&key),
         }
         Ok(found)
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.store.get_seen(hash).await
     }
 }
 
@@ -164,8 +188,6 @@ impl<P: GetResources, C: Sync> GetResources for ThroughCache<'_, P, C> {
 
 impl<P: RecordUse, C: Sync> RecordUse for ThroughCache<'_, P, C> {
     async fn record_use(&self, used: &Use) -> Result<(), PortError> {
-        // Recorded now or by somebody else before: either way the item has changed.
-        self.cache.remove(&used.secret.hash);
         self.store.record_use(used).await
     }
 }
@@ -177,6 +199,10 @@ mod tests {
     use latchkey::testing::{now, secret_record};
 
     use super::*;
+
+    fn from() -> UsedFrom {
+        UsedFrom::Seen([192, 0, 2, 1].into())
+    }
 
     /// Moments after a first one, each by as many seconds of the monotonic clock and of the time of day.
     fn moments<const N: usize>(seconds: [(u64, i64); N]) -> [Moment; N] {
@@ -190,12 +216,12 @@ mod tests {
     #[test]
     fn neither_clock_alone_keeps_a_secret_longer_than_the_bound() {
         let cache = Cache::new(SignedDuration::from_secs(30));
-        let hash = secret_record().hash;
+        let key = (secret_record().hash, from());
         let kept = |seconds: (u64, i64)| {
             let [read_at, now] = moments([(0, 0), seconds]);
-            cache.put(secret_record(), read_at);
-            let kept = cache.get(&hash, now).is_some();
-            cache.remove(&hash);
+            cache.put(from(), secret_record(), read_at);
+            let kept = cache.get(&key, now).is_some();
+            cache.remove(&key);
             kept
         };
         assert!(kept((29, 29)));
@@ -214,9 +240,9 @@ mod tests {
             ..secret_record()
         };
         let [first, second, third] = moments([(0, 0), (1, 1), (2, 2)]);
-        cache.put(newer.clone(), second);
-        cache.put(secret_record(), first);
-        assert_eq!(cache.get(&newer.hash, third), Some(newer));
+        cache.put(from(), newer.clone(), second);
+        cache.put(from(), secret_record(), first);
+        assert_eq!(cache.get(&(newer.hash, from()), third), Some(newer));
         assert_eq!(cache.len(), 1);
     }
 
@@ -224,7 +250,7 @@ mod tests {
     fn a_panic_elsewhere_does_not_end_the_cache() {
         let cache = Cache::new(SignedDuration::from_secs(30));
         let [now] = moments([(0, 0)]);
-        cache.put(secret_record(), now);
+        cache.put(from(), secret_record(), now);
         let panicked = std::thread::scope(|scope| {
             let holder = scope.spawn(|| {
                 let _entries = cache.entries();
@@ -233,8 +259,8 @@ mod tests {
             holder.join().is_err()
         });
         assert!(panicked && cache.entries.is_poisoned());
-        assert!(cache.get(&secret_record().hash, now).is_some());
-        cache.remove(&secret_record().hash);
+        assert!(cache.get(&(secret_record().hash, from()), now).is_some());
+        cache.remove(&(secret_record().hash, from()));
         assert_eq!(cache.len(), 0);
     }
 }

@@ -22,11 +22,11 @@
 //! use axum::extract::ConnectInfo;
 //! use axum::routing::get;
 //! use axum::{Extension, Router};
-//! use latchkey::domain::ports::{GetResources, GetSecret, RecordUse};
+//! use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
 //! use latchkey::system::System;
 //! use latchkey_tower::{Grant, LatchkeyLayer};
 //!
-//! fn app(store: impl GetSecret + GetResources + RecordUse + Send + 'static) -> Router {
+//! fn app(store: impl RecallSecret + GetResources + RecordUse + Send + 'static) -> Router {
 //!     // The caller's address: of the connection here, and behind a proxy whatever that one vouches for.
 //!     let layer = LatchkeyLayer::new(store, System, |parts| {
 //!         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
@@ -58,11 +58,16 @@
 //! one. [`LatchkeyLayer::with_cache`] trades that for speed, and its one parameter says how much: the
 //! longest time for which a revoked secret may still be accepted.
 //!
+//! # Log
+//!
+//! Every decision is an event of [`tracing`](https://docs.rs/tracing) at `INFO` with the target
+//! [`latchkey::app::decision::TARGET`] and the keys that the README explains.
+//!
 //! # Rights
 //!
-//! On the tokens' table the service needs `dynamodb:GetItem` and `dynamodb:UpdateItem` on the partitions
-//! `SECRET#*` and `ACCOUNT#*`, and on the audit table `dynamodb:PutItem`: the policy of the function
-//! `authorize`.
+//! On the tokens' table the service needs `dynamodb:GetItem` on the partitions `SECRET#*` and `RESOURCE#*`,
+//! `dynamodb:BatchGetItem` on `SECRET#*` and `SEEN#*` and `dynamodb:UpdateItem` on `SEEN#*`, and on the audit table
+//! `dynamodb:PutItem` on `USE#*`: the policy of the function `authorize`.
 
 mod cache;
 mod rejection;

@@ -28,6 +28,8 @@ impl From<Refusal> for Rejection {
             | Refusal::Unknown
             | Refusal::Revoked
             | Refusal::Expired
+            | Refusal::Ended
+            | Refusal::Compromised
             | Refusal::Address => Self::InvalidToken,
             Refusal::Forbidden => Self::InsufficientScope,
         }

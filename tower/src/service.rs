@@ -12,12 +12,13 @@ use http::header::{AUTHORIZATION, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response};
 use jiff::SignedDuration;
+use latchkey::app::verify::{Client, Outcome, verify};
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, PortError, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{Client, Outcome, Presentation, verify};
+use latchkey::domain::verification::Presentation;
 use latchkey::http::bearer::bearer;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -149,7 +150,7 @@ impl<S, P, C, A, B, R> Service<Request<B>> for LatchkeyService<S, P, C, A>
 where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
-    P: GetSecret + GetResources + RecordUse + Send + 'static,
+    P: RecallSecret + GetResources + RecordUse + Send + 'static,
     C: Clock + Entropy + Send + 'static,
     A: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
     B: Send + 'static,
@@ -190,7 +191,7 @@ struct Verifier<P, C, A> {
 
 impl<P, C, A> Verifier<P, C, A>
 where
-    P: GetSecret + GetResources + RecordUse,
+    P: RecallSecret + GetResources + RecordUse,
     C: Clock + Entropy,
     A: Fn(&Parts) -> Option<IpAddr>,
 {
@@ -200,8 +201,10 @@ where
         let first = presented.next().ok_or(Rejection::TokenRequired)?;
         // Of two, this side and the service might not take the same one.
         let only = presented.next().is_none().then_some(first);
-        let secret = only.and_then(|value| bearer(value.to_str().ok()?));
-        let secret = secret.ok_or(Rejection::InvalidToken)?;
+        let value = only.ok_or(Rejection::InvalidToken)?;
+        // Another scheme is as if nothing was presented (RFC 6750, 3.1).
+        let secret = value.to_str().ok().and_then(bearer);
+        let secret = secret.ok_or(Rejection::TokenRequired)?;
         let Some(ip) = (self.address)(parts) else {
             tracing::error!("a request without an address: the service's layer can't find it");
             return Err(Rejection::Internal);
@@ -216,8 +219,10 @@ where
         };
         let header = |name: HeaderName| parts.headers.get(name)?.to_str().ok();
         let request_id = header(HeaderName::from_static("x-request-id")).unwrap_or_default();
+        let user_agent = parts.headers.get(USER_AGENT);
+        let user_agent = user_agent.map(|name| String::from_utf8_lossy(name.as_bytes()));
         let client = Client {
-            user_agent: header(USER_AGENT),
+            user_agent: user_agent.as_deref(),
             // Headers that are text are ASCII.
             request_id: request_id.get(..MAX_REQUEST_ID).unwrap_or(request_id),
         };
@@ -235,10 +240,7 @@ where
                 scope: secret.scope,
                 obligations,
             }),
-            Ok(Outcome::Refused(refusal)) => {
-                tracing::info!(refusal = refusal.as_str(), "refused");
-                Err(refusal.into())
-            }
+            Ok(Outcome::Refused(refusal)) => Err(refusal.into()),
             Err(error) => {
                 tracing::error!(%error, "a token could not be verified");
                 Err(Rejection::from(&error))
@@ -255,19 +257,12 @@ where
         let Some(cache) = &self.cache else {
             return verify(&self.store, &self.system, secret, presentation, client).await;
         };
-        let through = |read| ThroughCache {
+        let store = ThroughCache {
             store: &self.store,
             system: &self.system,
             cache,
-            read,
             hit: AtomicBool::new(false),
         };
-        let store = through(false);
-        let outcome = verify(&store, &self.system, secret, presentation.clone(), client).await?;
-        if !matches!(outcome, Outcome::Refused(_)) || !store.hit.into_inner() {
-            return Ok(outcome);
-        }
-        // What was kept may be out of date. Only a grant may rest on it.
-        verify(&through(true), &self.system, secret, presentation, client).await
+        verify(&store, &self.system, secret, presentation, client).await
     }
 }

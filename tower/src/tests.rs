@@ -16,17 +16,17 @@ use latchkey::domain::audit::Action;
 use latchkey::domain::id::AccountId;
 use latchkey::domain::policy::Obligation;
 use latchkey::domain::ports::{
-    ChangeToken, Clock, EncryptSecret, GetResources, GetSecret, InsertToken, NewToken, PortError,
-    RecordUse, TokenChange, Use,
+    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, NewToken, PortError, Recall,
+    RecallSecret, RecordUse, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::{PlainSecret, SecretHash};
-use latchkey::domain::token::{Kind, Patch, RetiredSecret, StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::token::{Kind, Patch, PreviousSecret, StoredToken, Token};
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::store::Store;
 use latchkey::system::System;
-use latchkey::testing::{Engine, FakeVault, acme, audit, now, origin, owner_actor, token_at};
+use latchkey::testing::{Engine, FakeVault, Logs, acme, audit, now, origin, owner_actor, token_at};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tower::ServiceExt;
@@ -60,13 +60,22 @@ struct Counting {
     fails: Arc<AtomicBool>,
 }
 
-impl GetSecret for Counting {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+impl RecallSecret for Counting {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         if self.fails.load(Ordering::Relaxed) {
             return Err(PortError::Unavailable("throttled, in detail".into()));
         }
-        self.store.get_secret(hash).await
+        self.store.recall_secret(hash, from, now).await
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.store.get_seen(hash).await
     }
 }
 
@@ -153,7 +162,7 @@ impl Bench {
         let stored = StoredToken {
             secret_hash: secret.hash(),
             ciphertext: ciphertext.await.unwrap(),
-            retired: None,
+            previous_hash: None,
             token,
         };
         let new = NewToken {
@@ -268,21 +277,21 @@ async fn what_is_not_let_through_is_answered_with_a_problem() {
         .await;
     let unknown = PlainSecret::generate(Kind::Account, &System).unwrap();
     let path = "/v1/exports/exp_orders";
-    let missing = bench.send(request("GET", path, None)).await;
-    let required = (401, "token_required".to_owned(), Some("Bearer"));
-    assert_eq!(problem(&missing), required);
+    let mut basic = request("GET", path, None);
+    let header = basic.headers_mut();
+    header.insert(AUTHORIZATION, "Basic bGthXw==".parse().unwrap());
+    for missing in [request("GET", path, None), basic] {
+        let required = (401, "token_required".to_owned(), Some("Bearer"));
+        assert_eq!(problem(&bench.send(missing).await), required);
+    }
 
     let mut twice = request("GET", path, Some(&secret));
     let again = twice.headers()[AUTHORIZATION].clone();
     twice.headers_mut().append(AUTHORIZATION, again);
-    let mut basic = request("GET", path, None);
-    let header = basic.headers_mut();
-    header.insert(AUTHORIZATION, "Basic bGthXw==".parse().unwrap());
     for bad in [
         request("GET", path, Some(&unknown)),
         request("GET", path, Some(&elsewhere)),
         twice,
-        basic,
     ] {
         let answer = bench.send(bad).await;
         let challenge = Some("Bearer error=\"invalid_token\"");
@@ -391,11 +400,13 @@ async fn a_token_and_a_grace_period_end_at_their_instant_inside_the_bound() {
     let retired = PlainSecret::generate(Kind::Account, &System).unwrap();
     let mut after = stored.clone();
     after.token.version += 1;
-    after.retired = Some(RetiredSecret {
-        hash: retired.hash(),
+    after.previous_hash = Some(retired.hash());
+    after.token.previous_secret = Some(PreviousSecret {
+        hint: retired.hint(),
         valid_until: now() + ten,
     });
     let change = TokenChange {
+        compromised: None,
         audit: audit(Action::Regenerate, &stored.token, now(), rand()),
         before: stored,
         after,
@@ -471,8 +482,43 @@ async fn nobody_is_refused_on_the_caches_word() {
     bench.clock.advance(SignedDuration::from_secs(3600));
     assert_eq!(bench.get(&secret).await, 401);
     let token = revoked.token.reactivate(owner_actor(), now()).unwrap();
-    bench.change(revoked, token).await;
+    bench.change(revoked, token.unwrap()).await;
     assert_eq!(bench.get(&secret).await, 200);
+}
+
+#[tokio::test]
+async fn what_only_the_cache_would_refuse_is_neither_recorded_nor_logged_as_refused() {
+    let bench = Bench::new(3600).await;
+    let ten = SignedDuration::from_secs(10);
+    let (stored, secret) = bench
+        .token(|token| token.purge_at = Some(now() + ten))
+        .await;
+    for _ in 0..2 {
+        assert_eq!(bench.get(&secret).await, 200);
+    }
+    let token = Token {
+        purge_at: None,
+        version: stored.token.version + 1,
+        ..stored.token.clone()
+    };
+    bench.change(stored, token).await;
+    let logs = Logs::start();
+    let allowed = ["allowed", "read", "exports/exp_orders", "current"];
+    bench.reads();
+    assert_eq!(bench.get(&secret).await, 200);
+    assert_eq!(
+        (bench.reads(), logs.take_decisions()),
+        (0, vec![allowed.map(Into::into)])
+    );
+    // What is kept says that the token is gone.
+    bench.clock.advance(ten);
+    assert_eq!(bench.get(&secret).await, 200);
+    let lines = logs.take();
+    assert_eq!(bench.reads(), 1);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0]["outcome"], "allowed");
+    let log = bench.engine.audit(&acme().id).await;
+    assert!(log.iter().all(|record| record.action != Action::Refused));
 }
 
 #[tokio::test]
@@ -511,12 +557,23 @@ async fn unknown_secrets_are_not_kept_and_work_as_soon_as_they_exist() {
 #[derive(Clone)]
 struct Everything(SecretRecord);
 
-impl GetSecret for Everything {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
-        Ok(Some(SecretRecord {
+impl RecallSecret for Everything {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        _: UsedFrom,
+        _: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        let record = SecretRecord {
             hash: *hash,
             ..self.0.clone()
-        }))
+        };
+        // A use that is not on record is not kept.
+        Ok(Some((record, Recall::OnRecord)))
+    }
+
+    async fn get_seen(&self, _: &SecretHash) -> Result<Seen, PortError> {
+        Ok(Seen::default())
     }
 }
 
@@ -540,9 +597,6 @@ impl RecordUse for Everything {
 async fn however_many_secrets_come_the_number_kept_is_limited() {
     let mut record = latchkey::testing::secret_record();
     record.scope = Scope::Full;
-    // A use that is on record, or it would be forgotten for being recorded.
-    let ip = IpAddr::from([192, 0, 2, 1]);
-    record.seen = record.seen.after_use(ip, now()).unwrap();
     let clock = Hand(Arc::new(Mutex::new(now())));
     let layer: LatchkeyLayer<_, _, fn(&Parts) -> Option<IpAddr>> = LatchkeyLayer::with_cache(
         Everything(record),
@@ -573,11 +627,20 @@ struct Slow {
     takes: Arc<Mutex<SignedDuration>>,
 }
 
-impl GetSecret for Slow {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
-        let found = self.store.get_secret(hash).await;
+impl RecallSecret for Slow {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        let found = self.store.recall_secret(hash, from, now).await;
         self.clock.advance(*self.takes.lock().unwrap());
         found
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.store.get_seen(hash).await
     }
 }
 

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use latchkey::app::verify::Client;
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::verification::{Client, Presentation, SecretRecord};
+use latchkey::domain::verification::{Presentation, SecretRecord};
 use latchkey::http::bearer::bearer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};

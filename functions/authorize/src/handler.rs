@@ -3,8 +3,9 @@
 mod event;
 
 use lambda_runtime::Error;
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
-use latchkey::domain::verification::{Outcome, Refusal, verify};
+use latchkey::app::verify::{Outcome, refuse, verify};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
+use latchkey::domain::verification::Refusal;
 
 pub use event::{Answer, Event};
 
@@ -16,7 +17,7 @@ const UNAUTHORIZED: &str = "Unauthorized";
 /// # Errors
 /// `Unauthorized`, which a REST API turns into a 401; anything else when the decision couldn't be made.
 pub async fn handle(
-    store: &(impl GetSecret + GetResources + RecordUse),
+    store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     event: Event,
 ) -> Result<Answer, Error> {
@@ -25,7 +26,10 @@ pub async fn handle(
         (Some(secret), Some(presentation)) => {
             verify(store, system, secret, presentation, event.client()).await?
         }
-        _ => Outcome::Refused(Refusal::Malformed),
+        (_, presentation) => {
+            let operation = presentation.and_then(|asked| asked.operation.flatten());
+            refuse(system, operation.as_ref())
+        }
     };
     match outcome {
         Outcome::Granted {
@@ -33,7 +37,6 @@ pub async fn handle(
             obligations,
         } => Ok(Answer::allow(method_arn, &secret, &obligations)),
         Outcome::Refused(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "refused");
             // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
             // gateway can be told so; HTTP APIs answer 403 to every refusal of a simple response.
             if method_arn.is_some() && refusal != Refusal::Forbidden {

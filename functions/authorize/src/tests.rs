@@ -1,16 +1,21 @@
 use std::sync::Mutex;
 
-use latchkey::domain::audit::Action;
+use jiff::Timestamp;
+use latchkey::domain::account::{Account, Plan};
+use latchkey::domain::audit::{Action, Actor, AuditRecord};
 use latchkey::domain::id::AccountId;
 use latchkey::domain::ports::{
-    ChangeToken, InsertToken, NewToken, PortError, ProjectPlatform, TokenChange, Use,
+    ChangeToken, DeleteToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall,
+    TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::Scope;
-use latchkey::domain::secret::SecretHash;
-use latchkey::domain::token::{Kind, RetiredSecret, StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
-use latchkey::testing::{Engine, acme, audit, now, stored_token, system_at, token};
+use latchkey::domain::secret::{PlainSecret, SecretHash};
+use latchkey::domain::token::{Ended, Kind, PreviousSecret, StoredToken, Token};
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::testing::{
+    Engine, FixedEntropy, Logs, acme, audit, now, plain, stored_token, system_at, token,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -80,10 +85,18 @@ impl Call {
 
     async fn on(
         &self,
-        store: &(impl GetSecret + GetResources + RecordUse),
+        store: &(impl RecallSecret + GetResources + RecordUse),
+    ) -> Result<Value, Error> {
+        self.on_at(store, now()).await
+    }
+
+    async fn on_at(
+        &self,
+        store: &(impl RecallSecret + GetResources + RecordUse),
+        time: Timestamp,
     ) -> Result<Value, Error> {
         let event = serde_json::from_value(self.0.clone()).unwrap();
-        let answer = handle(store, &system_at(now()), event).await;
+        let answer = handle(store, &system_at(time), event).await;
         let answer = answer.map(|answer| serde_json::to_value(answer).unwrap());
         let told = match &answer {
             Ok(answer) => answer.to_string(),
@@ -123,9 +136,23 @@ fn refused() -> Value {
     json!({"isAuthorized": false, "context": {}})
 }
 
-/// Sees to it that the call is refused through both gateways, and that nothing is written.
+/// Sees to it that the call is refused through both gateways, that nothing is written, and that the log has
+/// nothing but the two decisions: it is news for nobody.
 async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) {
+    for line in refuse_silently(engine, change, status).await {
+        assert_eq!(line["level"], "INFO", "{line}");
+        assert!(line["outcome"].is_string(), "{line}");
+    }
+}
+
+/// The same with whatever lines, which it returns.
+async fn refuse_silently(
+    engine: &Engine,
+    change: impl Fn(Call) -> Call,
+    status: Status,
+) -> Vec<Value> {
     let before = engine.dump().await;
+    let logs = Logs::start();
     let answer = change(Call::http()).on(&engine.store).await.unwrap();
     assert_eq!(answer, refused());
     let answer = match change(Call::rest()).on(&engine.store).await {
@@ -139,6 +166,81 @@ async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) 
     };
     assert_eq!(answer, status);
     assert_eq!(engine.dump().await, before);
+    let lines = logs.take();
+    let decisions = lines.iter().filter(|line| line["outcome"].is_string());
+    assert_eq!(decisions.count(), 2);
+    lines
+}
+
+/// Sees to it that a call with a secret of the token is refused through both gateways, that each refusal is
+/// logged, and that it is on record once, all for that reason.
+async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &str) {
+    let before = refusals(engine).await.len();
+    let logs = Logs::start();
+    let answer = change(Call::http()).on(&engine.store).await.unwrap();
+    assert_eq!(answer, refused());
+    let mut lines = logs.take();
+    drop(logs);
+    let log = refusals(engine).await;
+    assert_eq!(log.len(), before + 1);
+    let first_day = |record: &&AuditRecord| told(record) == [reason, "1"];
+    let record = log.iter().find(first_day).unwrap();
+    assert_eq!(record.account_id, acme().id);
+    assert_eq!(record.token_id, token().id);
+    assert_eq!(record.time, now());
+    assert_eq!(
+        record.origin.actor,
+        Actor::token(&token().id, "Warehouse sync")
+    );
+    assert!(record.origin.ip.is_some());
+    assert_eq!(record.asserted_ip, None);
+    // The next one today isn't news for people, but for the log.
+    lines.extend(refuse_silently(engine, &change, Status::Unauthorized).await);
+    let [http, rest] = [Call::http(), Call::rest()].map(|call| change(call).0);
+    let [http, rest] = [(&http, "http"), (&rest, "identity")].map(|(call, of)| {
+        let context = &call["requestContext"];
+        (
+            context["requestId"].clone(),
+            context[of]["sourceIp"].clone(),
+        )
+    });
+    let (known, decisions): (Vec<_>, Vec<_>) =
+        lines.iter().partition(|line| line["outcome"].is_null());
+    assert_eq!((known.len(), decisions.len()), (3, 3));
+    for (line, (request, ip)) in known.into_iter().zip([&http, &http, &rest]) {
+        assert_eq!(line["message"], "a known secret was refused");
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["account.id"], json!(acme().id));
+        assert_eq!(line["token.id"], json!(token().id));
+        assert_eq!((&line["request_id"], &line["ip"]), (request, ip));
+        assert_eq!(line["refusal"], reason);
+    }
+    for line in decisions {
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["outcome"], reason);
+        assert_eq!(line["account"], json!(acme().id));
+        assert_eq!(line["token"], json!(token().id));
+    }
+    let told = json!(lines).to_string();
+    assert!(
+        !told.contains(SECRET) && !told.contains("Warehouse sync"),
+        "{told}"
+    );
+}
+
+/// The refusals on record.
+async fn refusals(engine: &Engine) -> Vec<AuditRecord> {
+    let mut log = engine.audit(&acme().id).await;
+    log.retain(|record| record.action == Action::Refused);
+    log
+}
+
+/// A refusal's reason, and which day with such a one it is.
+fn told(record: &AuditRecord) -> [&str; 2] {
+    ["reason", "daysRefused"].map(|field| {
+        let change = record.changes.iter().find(|change| change.field == field);
+        change.unwrap().new.as_deref().unwrap()
+    })
 }
 
 async fn seed(engine: &Engine, stored: StoredToken) -> StoredToken {
@@ -358,8 +460,10 @@ async fn an_unknown_secret_is_refused() {
 async fn a_revoked_secret_is_refused_by_the_next_request() {
     let (engine, stored) = custom().await;
     assert!(Call::http().is_allowed(&engine).await);
+    // What the sandbox remembers of its uses doesn't help it.
+    assert!(Call::http().is_allowed(&engine).await);
     engine.revoke(stored).await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "revoked").await;
 }
 
 #[tokio::test]
@@ -374,16 +478,17 @@ async fn a_replaced_secret_is_refused_by_the_next_request() {
         audit: audit(Action::Regenerate, &after.token, now(), 2),
         before,
         after,
+        compromised: None,
         idempotency: None,
     };
     engine.store.change_token(&change).await.unwrap();
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "ended").await;
 }
 
 #[tokio::test]
 async fn a_purged_secret_is_refused_though_the_table_still_has_it() {
     let (engine, _) = with(|token| token.purge_at = Some(now())).await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "expired").await;
 }
 
 #[tokio::test]
@@ -392,13 +497,24 @@ async fn a_retired_secret_works_until_its_grace_period_ends() {
     for (valid_until, works) in [(later, true), (now(), false)] {
         let engine = Engine::with_accounts().await;
         let mut stored = stored_token();
-        stored.retired = Some(RetiredSecret {
-            hash: stored.secret_hash,
+        stored.previous_hash = Some(stored.secret_hash);
+        stored.token.previous_secret = Some(PreviousSecret {
+            hint: stored.token.hint.clone(),
             valid_until,
         });
         stored.secret_hash = SecretHash::try_from("5e".repeat(32)).unwrap();
         seed(&engine, stored).await;
+        let logs = Logs::start();
         assert_eq!(Call::http().is_allowed(&engine).await, works);
+        let [[outcome, .., secret]] = &logs.take_decisions()[..] else {
+            panic!("one decision");
+        };
+        let expected = if works { "allowed" } else { "expired" };
+        assert_eq!((outcome.as_str(), secret.as_str()), (expected, "retired"));
+        if !works {
+            drop(logs);
+            refuse_silently(&engine, |call| call, Status::Unauthorized).await;
+        }
     }
 }
 
@@ -411,9 +527,9 @@ async fn an_address_outside_the_ranges_is_refused() {
         ];
     })
     .await;
-    refuse(&engine, |call| call, Status::Unauthorized).await;
+    refuse_known(&engine, |call| call, "address").await;
     let v6 = |call: Call| call.from("2001:db9::1");
-    refuse(&engine, v6, Status::Unauthorized).await;
+    refuse_silently(&engine, v6, Status::Unauthorized).await;
     for ip in ["198.51.100.255", "2001:db8::1", "::ffff:198.51.100.1"] {
         assert!(Call::http().from(ip).is_allowed(&engine).await, "{ip}");
         assert!(Call::rest().from(ip).is_allowed(&engine).await, "{ip}");
@@ -429,7 +545,7 @@ async fn a_header_does_not_change_the_callers_address() {
         call.0["headers"]["X-Forwarded-For"] = json!("198.51.100.1");
         call
     };
-    refuse(&engine, pretend, Status::Unauthorized).await;
+    refuse_known(&engine, pretend, "address").await;
 }
 
 #[tokio::test]
@@ -444,6 +560,29 @@ async fn what_the_scope_does_not_list_is_forbidden() {
         ("GET", "/v1/flows"),
     ] {
         let change = |call: Call| call.to(method, path);
+        refuse(&engine, change, Status::Forbidden).await;
+    }
+}
+
+#[tokio::test]
+async fn head_is_decided_as_get_and_what_no_gateway_passes_on_is_forbidden() {
+    let (engine, _) = custom().await;
+    for call in [Call::http(), Call::rest()] {
+        for (path, allowed) in [
+            ("/v1/exports/exp_orders", true),
+            ("/v1/exports/exp_orders/audit", true),
+            ("/v1/exports/exp_orders/unheard-of", false),
+            ("/v1/exports/exp_app", false),
+            ("/v1/exports", false),
+        ] {
+            for method in ["HEAD", "GET"] {
+                let call = call.clone().to(method, path);
+                assert_eq!(call.is_allowed(&engine).await, allowed, "{method} {path}");
+            }
+        }
+    }
+    for method in ["TRACE", "CONNECT", "OPTIONS", "head", "ANY", ""] {
+        let change = |call: Call| call.to(method, "/v1/exports/exp_orders");
         refuse(&engine, change, Status::Forbidden).await;
     }
 }
@@ -465,6 +604,21 @@ async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     ] {
         let change = |call: Call| call.to("GET", path);
         refuse(&engine, change, Status::Forbidden).await;
+    }
+}
+
+/// As the READMEs say: the key of a custom domain's mapping is in the path that both gateways tell.
+#[tokio::test]
+async fn behind_a_mapping_key_every_call_is_refused() {
+    let (engine, _) = full().await;
+    for path in ["/v1/exports", "/v1/exports/exp_orders", "/v1/flows"] {
+        for call in [Call::http(), Call::rest()] {
+            assert!(call.to("GET", path).is_allowed(&engine).await, "{path}");
+        }
+        for key in ["/api", "/public/platform", "/v2"] {
+            let change = |call: Call| call.to("GET", &format!("{key}{path}"));
+            refuse(&engine, change, Status::Forbidden).await;
+        }
     }
 }
 
@@ -563,10 +717,20 @@ impl<'a> Meanwhile<'a> {
     }
 }
 
-impl GetSecret for Meanwhile<'_> {
-    async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
+impl RecallSecret for Meanwhile<'_> {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
         self.note("secret");
-        self.engine.store.get_secret(hash).await
+        self.engine.store.recall_secret(hash, from, now).await
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.note("seen");
+        self.engine.store.get_seen(hash).await
     }
 }
 
@@ -593,18 +757,191 @@ impl RecordUse for Meanwhile<'_> {
 }
 
 #[tokio::test]
-async fn a_revocation_between_the_read_and_the_record_refuses_the_call() {
+async fn a_revocation_between_the_read_and_the_record_counts_from_the_next_call() {
     let (engine, stored) = custom().await;
     let store = Meanwhile::new(&engine, Some(stored));
     let answer = Call::http().on(&store).await.unwrap();
-    assert_eq!(answer, refused());
-    assert_eq!(store.calls(), ["secret", "use", "secret"]);
-    assert_eq!(uses(&engine).await, 0);
-
-    let (engine, stored) = custom().await;
-    let store = Meanwhile::new(&engine, Some(stored));
+    assert_eq!(answer["isAuthorized"], true);
+    assert_eq!(store.calls(), ["secret", "use"]);
+    assert_eq!(uses(&engine).await, 1);
+    assert_eq!(Call::http().on(&store).await.unwrap(), refused());
     let error = Call::rest().on(&store).await.unwrap_err();
     assert_eq!(error.to_string(), "Unauthorized");
+}
+
+/// `now`, so many days later.
+fn day(days: i64) -> Timestamp {
+    now() + jiff::SignedDuration::from_hours(24 * days)
+}
+
+#[tokio::test]
+async fn refusals_are_recorded_once_a_day_and_reason_and_mailed_ever_less_often() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    for days in 0..31 {
+        for _ in 0..2 {
+            let answer = Call::http().on_at(&engine.store, day(days)).await;
+            assert_eq!(answer.unwrap(), refused());
+        }
+    }
+    let mut log = refusals(&engine).await;
+    log.sort_by_key(|record| record.time);
+    assert_eq!(log.len(), 31);
+    let mut mailed = Vec::new();
+    for (days, record) in (0..).zip(&log) {
+        assert_eq!(record.time, day(days));
+        assert_eq!(told(record), ["revoked", &(days + 1).to_string()]);
+        if record.is_mailed() {
+            mailed.push(days + 1);
+        }
+    }
+    assert_eq!(mailed, [1, 2, 7, 30]);
+}
+
+#[tokio::test]
+async fn each_reason_has_a_record_of_its_own() {
+    let (engine, stored) =
+        with(|token| token.allowed_cidrs = vec!["198.51.100.0/24".parse().unwrap()]).await;
+    refuse_known(&engine, |call| call, "address").await;
+    engine.revoke(stored).await;
+    refuse_known(&engine, |call| call, "revoked").await;
+    assert_eq!(refusals(&engine).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_compromised_secret_is_refused_as_one() {
+    let (engine, before) = custom().await;
+    let (at, by) = (now(), Action::Leak);
+    let leaked = before
+        .token
+        .compromise(Actor::github(), Ended { at, by }, "leaked");
+    let change = TokenChange {
+        audit: audit(Action::Leak, &leaked, now(), 2),
+        compromised: Some(before.secret_hash),
+        after: before.with(leaked, now()),
+        before,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    refuse_known(&engine, |call| call, "compromised").await;
+}
+
+#[tokio::test]
+async fn the_token_of_a_deleted_account_is_refused() {
+    let (engine, before) = custom().await;
+    let ended = before.token.end_with_account(Actor::system(), now());
+    let change = TokenChange {
+        audit: audit(Action::Revoke, ended.as_ref().unwrap(), now(), 2),
+        after: before.with(ended.unwrap(), now()),
+        before,
+        compromised: None,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    refuse_known(&engine, |call| call, "revoked").await;
+}
+
+#[tokio::test]
+async fn a_deleted_tokens_secret_is_refused() {
+    let (engine, stored) = custom().await;
+    let revoked = engine.revoke(stored).await;
+    let deletion = audit(Action::Delete, &revoked.token, now(), 3);
+    let deleted = engine.store.delete_token(&revoked, &deletion).await;
+    deleted.unwrap();
+    refuse_known(&engine, |call| call, "ended").await;
+}
+
+#[tokio::test]
+async fn a_licence_that_lapses_ends_no_token() {
+    let (engine, _) = custom().await;
+    let without = Account {
+        plan: Plan::Standard,
+        api_management: false,
+        ..acme()
+    };
+    let later = now() + jiff::SignedDuration::from_secs(1);
+    engine.store.put_account(&without, later).await.unwrap();
+    assert!(Call::http().is_allowed(&engine).await);
+}
+
+#[tokio::test]
+async fn every_decision_has_a_line_in_the_log() {
+    let (engine, _) = custom().await;
+    let invoke = ["invoke", "exports/exp_orders"];
+    for call in [Call::http(), Call::rest()] {
+        let logs = Logs::start();
+        let decide = async |call: Call| {
+            drop(call.on(&engine.store).await);
+            let told = logs.take_decisions();
+            assert_eq!(told.len(), 1);
+            told[0].clone()
+        };
+        let [invoked, on] = invoke;
+        let known = decide(call.clone()).await;
+        assert_eq!(known, ["allowed", invoked, on, "current"]);
+        for (method, path, action, resource) in [
+            ("GET", "/v1/imports/imp_stock", "read", "imports/imp_stock"),
+            (
+                "GET",
+                "/v1/exports/exp_orders/x",
+                "readUnknown",
+                "exports/exp_orders",
+            ),
+            (
+                "GET",
+                "/v1/exports/exp_app/debug",
+                "viewDebugLog",
+                "exports/exp_app",
+            ),
+            ("POST", "/v1/connections", "create", "connections"),
+            ("PUT", "/v1/apis/api_1", "update", "apis/api_1"),
+            // A collection that isn't known may have any name.
+            ("DELETE", "/v1/Olive.Owner/flow_1", "delete", "other/flow_1"),
+            ("GET", "/v1/exports/..", "", ""),
+        ] {
+            let told = decide(call.clone().to(method, path)).await;
+            assert_eq!(told, ["forbidden", action, resource, "current"], "{path}");
+        }
+        let malformed = decide(call.clone().authorization("Bearer lka_short")).await;
+        assert_eq!(malformed, ["malformed", invoked, on, ""]);
+        let none = decide(call.clone().without_authorization()).await;
+        assert_eq!(none, ["malformed", invoked, on, ""]);
+        let secret = PlainSecret::generate(Kind::Account, &FixedEntropy([9; 32]));
+        let bearer = format!("Bearer {}", plain(&secret.unwrap()));
+        let unknown = decide(call.clone().authorization(&bearer)).await;
+        assert_eq!(unknown, ["unknown", invoked, on, ""]);
+        // A secret is no id.
+        let leaked = decide(call.to("GET", &format!("/v1/exports/{SECRET}"))).await;
+        assert_eq!(leaked, ["forbidden", "", "", "current"]);
+    }
+}
+
+#[tokio::test]
+async fn refusals_at_the_same_time_are_recorded_once() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    let call = Call::http();
+    let store = &engine.store;
+    let (one, two, three, four) = tokio::join!(
+        call.on(store),
+        call.on(store),
+        call.on(store),
+        call.on(store)
+    );
+    for answer in [one, two, three, four] {
+        assert_eq!(answer.unwrap(), refused());
+    }
+    assert_eq!(refusals(&engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
+    let (engine, stored) = custom().await;
+    engine.revoke(stored).await;
+    engine.break_audit().await;
+    let lines = refuse_silently(&engine, |call| call, Status::Unauthorized).await;
+    let unrecorded = lines.iter().filter(|line| line["level"] == "ERROR");
+    assert_eq!(unrecorded.count(), 2);
 }
 
 #[tokio::test]

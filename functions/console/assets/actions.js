@@ -1,7 +1,7 @@
 // What can be done to a token, from wherever it is shown.
 
 import { account, call, Failure } from "./api.js";
-import { confirm, h, icon, openDialog, time, toast, unique, working } from "./dom.js";
+import { confirm, foreign, h, icon, isolated, openDialog, quote, quoted, time, toast, unique, until, who, working } from "./dom.js";
 
 export const LIFETIMES = {
   never: "Never", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "4d": "4 days", "10d": "10 days", "30d": "30 days",
@@ -29,12 +29,22 @@ export function scopeText(token) {
 }
 
 /** When a token was last used, as a sentence. */
-export function lastUse(token) {
-  if (!token.lastUsedAt) return h("p", null, "It has never been used.");
-  return h("p", null, "It was last used ", time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}.` : ".");
+export function lastUse(token, subject = "It") {
+  if (!token.lastUsedAt) return h("p", null, `${subject} has never been used.`);
+  return h("p", null, `${subject} was last used `, time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}.` : ".");
 }
 
-const named = (token) => h("strong", { class: "name" }, token.name);
+/** The replaced secret, if it still works. */
+export const oldSecret = ({ previousSecret }) =>
+  (previousSecret && Date.parse(previousSecret.validUntil) > Date.now() ? previousSecret : null);
+
+/** What an old secret is called. The ends of the first ones weren't kept. */
+const ending = ({ hint }) => (hint ? [" ", h("code", null, `…${hint}`)] : []);
+
+/** Until when the old secret works, as contents. */
+export const oldSecretText = (old) => ["The old secret", ending(old), " works until ", until(old.validUntil), "."];
+
+const named = (token) => h("strong", { class: "name" }, foreign(token.name));
 
 /** Writes to the clipboard, and says how it went. */
 export async function copy(secret, field) {
@@ -64,7 +74,7 @@ export function secretCell(token, me) {
     const hadFocus = cell.contains(document.activeElement);
     const button = h("button", {
       type: "button", class: "quiet show", "aria-describedby": note, "aria-disabled": me.developerMode ? null : "true",
-      "aria-label": `Show token ${token.name}`, on: { click: () => working(button, show) },
+      "aria-label": `Show token ${isolated(token.name)}`, on: { click: () => working(button, show) },
     }, icon("eye"), "Show token");
     if (!me.developerMode) button.title = "Needs developer mode";
     const text = me.developerMode
@@ -85,8 +95,8 @@ export function secretCell(token, me) {
       toast(error instanceof Failure ? error.message : "The token could not be shown. Try again.", "danger");
       return;
     }
-    const field = secretField(secret, `Token ${token.name}`);
-    const copyButton = h("button", { type: "button", "aria-label": `Copy token ${token.name}`,
+    const field = secretField(secret, `Token ${isolated(token.name)}`);
+    const copyButton = h("button", { type: "button", "aria-label": `Copy token ${isolated(token.name)}`,
       on: { click: () => copy(field.value, field) } }, icon("copy"), "Copy");
     cell.replaceChildren(field, copyButton,
       h("button", { type: "button", class: "quiet icon-only", "aria-label": "Mask the token",
@@ -154,53 +164,87 @@ export function handOver({ title, token, secret, me }) {
 }
 
 // ---- Changes ----------------------------------------------------------------------------------------
-// Each answers the token as it is then, `null` if it wasn't done.
+// Each answers the token as it is then, `null` if nothing is known to have changed.
+
+/**
+ * Asks, as `confirm` does, before `send` changes a token; `said` is what is announced then. If that can't be done to
+ * the token as it is now, the page had another one: it is read again.
+ */
+async function change(token, { send, said, ...dialog }) {
+  let after = null;
+  let stale = false;
+  const done = await confirm({ ...dialog, run: async (entries) => {
+    try {
+      ({ body: after } = await send(entries));
+    } catch (error) {
+      stale = error.status === 409 || error.status === 412;
+      throw error;
+    }
+  } });
+  if (done) toast(said);
+  else if (stale) after = await call("GET", path(token)).then(({ body }) => body, () => null);
+  return after;
+}
 
 /** Revokes a token. */
-export async function revoke(token) {
-  let after = null;
+export function revoke(token) {
   const reason = unique("reason");
-  await confirm({
+  const old = oldSecret(token);
+  return change(token, {
     title: "Revoke API token",
     body: [
       h("p", null, "Calls with ", named(token), " are refused from the next request on. Whatever uses it stops working: ",
         h("strong", null, scopeText(token)), "."),
       lastUse(token),
+      old ? h("p", null, "The old secret", ending(old), " ends for good: no reactivation brings it back.") : null,
       h("p", null, "You can reactivate it later. The account's administrators are notified."),
     ],
     fields: [h("div", { class: "field" }, h("label", { for: reason }, "Reason (optional)"),
-      h("textarea", { id: reason, name: "reason", rows: "2", maxlength: "1024", autofocus: true }),
+      h("textarea", { id: reason, name: "reason", dir: "auto", rows: "2", maxlength: "1024", autofocus: true }),
       h("p", { class: "help" }, "Is kept with the token and in its audit log."))],
     action: "Revoke",
     danger: true,
-    run: async ({ reason: text }) => {
-      ({ body: after } = await call("POST", path(token, "revoke"), { body: text.trim() ? { reason: text.trim() } : {} }));
-    },
+    send: ({ reason: text }) => call("POST", path(token, "revoke"), { body: text.trim() ? { reason: text.trim() } : {} }),
+    said: `${quoted(token.name)} is revoked.`,
   });
-  if (after) toast(`“${token.name}” is revoked.`);
-  return after;
 }
 
 /** Undoes a revocation. */
-export async function reactivate(token) {
-  let after = null;
-  await confirm({
+export function reactivate(token) {
+  return change(token, {
     title: "Reactivate token",
     body: [
       h("p", null, "Calls with ", named(token), " work again at once, with the same secret: ",
         h("strong", null, scopeText(token)), "."),
-      token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}: “`,
-        token.revocationReason, "”") : h("p", null, "It was revoked ", time(token.revokedAt), ` by ${token.revokedBy.name}.`),
+      token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), ": ",
+        quote(token.revocationReason)) : h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), "."),
       lastUse(token),
       token.purgeAt ? h("p", null, "Auto purge stays: it is gone ", time(token.purgeAt), ".") : null,
     ],
     action: "Reactivate",
-    run: async () => {
-      ({ body: after } = await call("POST", path(token, "reactivate"), { body: {} }));
-    },
+    send: () => call("POST", path(token, "reactivate"), { body: {} }),
+    said: `${quoted(token.name)} is active again.`,
   });
-  if (after) toast(`“${token.name}” is active again.`);
-  return after;
+}
+
+/** Ends a token's old secret before its grace period is over. */
+export function retire(token) {
+  const old = oldSecret(token);
+  return change(token, {
+    title: "End the old secret now",
+    body: [
+      h("p", null, "Calls with the old secret", old ? ending(old) : null, " of ", named(token),
+        " are refused from the next request on. Whatever still uses it stops working."),
+      lastUse(token, "With either of its secrets, the token"),
+      h("p", null, "The new secret ", h("code", null, `…${token.hint}`),
+        " goes on working. This can't be undone, and the account's administrators are notified."),
+    ],
+    action: "End it now",
+    danger: true,
+    // At the version that is shown: the old secret of another one may be today's.
+    send: () => call("POST", path(token, "retire"), { body: {}, etag: `"${token.version}"` }),
+    said: `The old secret of ${quoted(token.name)} has ended.`,
+  });
 }
 
 /** Replaces a token's secret and hands the new one over. */
@@ -210,15 +254,19 @@ export async function regenerate(token, me) {
   // The same key for the same choice: an attempt whose answer got lost is not made twice.
   const keys = {};
   const revoked = token.status === "revoked";
+  const old = oldSecret(token);
   await confirm({
     title: "Generate new token",
     body: [
       h("p", null, named(token), " gets a new secret. Its name, scope, auto purge and audit log stay."),
-      h("p", null, "Whatever uses the old secret stops working when the grace period ends."),
+      h("p", null, revoked ? "The secret that it has now never works again."
+        : "Whatever uses the old secret stops working when the grace period ends."),
+      old ? h("p", null, "The secret before that", ending(old), ", which still works until ", until(old.validUntil),
+        ", ends at once: a token has one old secret at most.") : null,
       lastUse(token),
     ],
     fields: [h("div", { class: "field" }, h("label", { for: grace }, "Grace period of the old token"),
-      h("select", { id: grace, name: "grace", autofocus: true, disabled: revoked },
+      h("select", { id: grace, name: "gracePeriodSeconds", autofocus: true, disabled: revoked },
         GRACE.map(([seconds, text]) => h("option", { value: seconds }, text))),
       h("p", { class: "help" }, revoked
         ? "A revoked token gets none. The new secret works once you reactivate the token."
@@ -226,7 +274,7 @@ export async function regenerate(token, me) {
           + "The old one never outlives its auto purge."))],
     action: "Generate",
     danger: true,
-    run: async ({ grace: seconds = "0" }) => {
+    run: async ({ gracePeriodSeconds: seconds = "0" }) => {
       const idempotencyKey = keys[seconds] ??= crypto.randomUUID();
       const body = Number(seconds) ? { gracePeriodSeconds: Number(seconds) } : {};
       ({ body: answer } = await call("POST", path(token, "regenerate"), { body, idempotencyKey }));
@@ -249,6 +297,6 @@ export async function remove(token) {
     danger: true,
     run: () => call("DELETE", path(token)),
   });
-  if (done) toast(`“${token.name}” is deleted.`);
+  if (done) toast(`${quoted(token.name)} is deleted.`);
   return done;
 }

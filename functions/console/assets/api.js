@@ -1,7 +1,7 @@
 // Calls of the management API, and its errors in words that say what to do.
 
 import { accessToken } from "./session.js";
-import { busy } from "./dom.js";
+import { busy, clock, relative, wordFor } from "./dom.js";
 
 const TIMEOUT = 30_000;
 // How often a read is tried, and the longest wait between two attempts, in milliseconds.
@@ -34,14 +34,25 @@ const WORDS = {
     "It was deleted or purged; its audit log is still there. Reload the list.",
   ],
   token_active: ["This token is active.", "Revoke it first, then delete it."],
+  secret_compromised: [
+    "The secret of this token is compromised: it never works again.",
+    "Generate a new token first, then reactivate it.",
+  ],
+  account_deleted: [
+    "This token ended when its account was deleted.",
+    "It can't be reactivated; create a new token instead.",
+  ],
+  no_previous_secret: ["No old secret of this token works any more.", "There is nothing left to end."],
   conflict: ["Somebody changed this token at the same moment.", "Try again."],
   version_mismatch: ["This token was changed in the meantime.", "Look at it again, then repeat your change."],
   invalid_cursor: ["The list has changed.", "Start again at its first page."],
   malformed_json: ["The request was not understood.", "Reload the page and try again."],
+  duplicate_key: ["The request was not understood.", "Reload the page and try again."],
   unsupported_media_type: ["The request was not understood.", "Reload the page and try again."],
   body_too_large: ["This is more text than fits into one request.", "Shorten it, or list fewer resources."],
   validation_failed: ["Some entries are not valid.", "Correct the marked fields."],
   idempotency_key_reused: ["This request was sent before with other entries.", "Try again."],
+  budget_exceeded: overBudget,
   unavailable: ["The service is busy.", "Wait a moment, then try again."],
   internal_error: ["Something went wrong on our side.", "Try again; if it goes on, report the request's id."],
   rate_limited: ["Too many requests at once.", "Wait a moment, then try again."],
@@ -52,9 +63,19 @@ const WORDS = {
 const BY_STATUS = { 401: "access_token_required", 413: "body_too_large", 429: "rate_limited", 502: "unavailable",
   503: "unavailable", 504: "unavailable" };
 
-function failure(code, rest = {}) {
-  const known = code in WORDS ? code : "internal_error";
-  const [title, advice] = WORDS[known];
+/** A budget is renewed after so many seconds, but for the number of tokens. */
+function overBudget(seconds) {
+  if (!seconds) return ["This account has as many tokens as it may have.", "Delete some that nobody needs, then try again."];
+  // Whole minutes, none too early.
+  const end = new Date(Math.ceil((Date.now() + seconds * 1000) / 60_000) * 60_000);
+  return ["This was done as often as is allowed in an hour.",
+    `Try again at ${clock(end)}, ${relative(end.toISOString())}. Revoking, deleting and ending an old secret go on working.`];
+}
+
+function failure(code, { wait, ...rest } = {}) {
+  const known = wordFor(WORDS, code) ? code : "internal_error";
+  const words = WORDS[known];
+  const [title, advice] = typeof words === "function" ? words(wait) : words;
   return new Failure(title, advice, { code: known, ...rest });
 }
 
@@ -62,7 +83,8 @@ async function failureOf(answer) {
   const problem = await answer.json().catch(() => ({}));
   const code = problem.code ?? BY_STATUS[answer.status] ?? "internal_error";
   const fields = problem.errors ?? [];
-  return failure(code, { status: answer.status, fields, requestId: problem.requestId ?? null });
+  const wait = Number(answer.headers.get("retry-after"));
+  return failure(code, { status: answer.status, fields, requestId: problem.requestId ?? null, wait });
 }
 
 let onSessionEnd = () => {};

@@ -2,7 +2,7 @@
 
 import { account, call, whenRightsChange, whenSessionEnds } from "./api.js";
 import { openAudit } from "./audit.js";
-import { confirm, h, icon, menuButton, openDialog, problem } from "./dom.js";
+import { confirm, foreign, h, icon, isolated, menuButton, openDialog, problem, quoted } from "./dom.js";
 import { formView } from "./form.js";
 import { listView } from "./list.js";
 import { maskAll } from "./actions.js";
@@ -68,13 +68,13 @@ function drawHeader(me) {
     return;
   }
   const others = accounts.length > 1 ? menuButton({
-    label: "Account", text: h("span", { class: "clip" }, h("span", { class: "visually-hidden" }, "Account: "), me?.name ?? "Choose"), items: () => accounts.map((each) => ({
-      label: each.name, current: each.id === me?.id, run: () => { location.hash = links.list(each.id); },
+    label: "Account", text: h("span", { class: "clip" }, h("span", { class: "visually-hidden" }, "Account: "), me ? foreign(me.name) : "Choose"), items: () => accounts.map((each) => ({
+      label: isolated(each.name), current: each.id === me?.id, run: () => { location.hash = links.list(each.id); },
     })),
-  }) : h("span", { class: "account clip" }, me?.name ?? "");
+  }) : h("span", { class: "account clip" }, me ? foreign(me.name) : "");
   const person = session.who();
   header.replaceChildren(brand, others, h("span", { class: "spring" }),
-    person ? h("span", { class: "who clip", title: person }, person) : null,
+    person ? h("span", { class: "who clip", title: isolated(person) }, foreign(person)) : null,
     h("button", { type: "button", class: "quiet", on: { click: leave } }, "Sign out"));
 }
 
@@ -205,7 +205,7 @@ function noAccount() {
 }
 
 function denied(me) {
-  say("You may not see this page", h("p", null, "Your role in ", h("strong", null, me.name), ` is ${ROLES[me.role] ?? me.role}. `,
+  say("You may not see this page", h("p", null, "Your role in ", h("strong", null, foreign(me.name)), ` is ${ROLES[me.role] ?? me.role}. `,
     "API tokens are for the account's owner and administrators only. Ask one of them if you need a token, or another role."));
 }
 
@@ -223,7 +223,7 @@ async function list(to, me, wanted) {
       shown = lastList = location.hash;
       view.update(filters);
     } });
-    show({ ...next, key, title: app ? `API tokens of ${app} – ${me.name}` : `API tokens – ${me.name}` });
+    show({ ...next, key, title: app ? `API tokens of ${isolated(app)} – ${isolated(me.name)}` : `API tokens – ${isolated(me.name)}` });
     view.update(query);
   } else if (to.page === "list") {
     document.title = view.title;
@@ -236,7 +236,7 @@ async function list(to, me, wanted) {
     tokenName = await call("GET", account(me.id, "tokens", to.token)).then(({ body }) => body.name, () => null);
     if (shown !== wanted) return;
   }
-  document.title = `Audit log – ${tokenName ?? me.name}`;
+  document.title = tokenName ? `Audit log of ${quoted(tokenName)} – ${isolated(me.name)}` : `Audit log – ${isolated(me.name)}`;
   panel = openAudit({ me, tokenId: to.token, tokenName, onClose: () => {
     panel = null;
     // Somebody may be on the way elsewhere already.
@@ -266,7 +266,7 @@ async function form(to, me, wanted) {
   }
   const back = lastList && parse(lastList).account === me.id ? lastList : links.list(me.id, to.app);
   const next = formView({ app: to.app, me, links, back, draft: kept, ...stored });
-  show({ ...next, title: `${stored.token ? stored.token.name : "Create API token"} – ${me.name}` });
+  show({ ...next, title: `${stored.token ? quoted(stored.token.name) : "Create API token"} – ${isolated(me.name)}` });
 }
 
 function failed(error, ...more) {

@@ -2,31 +2,104 @@
 
 import { LIFETIMES } from "./actions.js";
 import { account, call, query } from "./api.js";
-import { exact, h, icon, openDialog, problem, relative, toast, unique, working } from "./dom.js";
+import {
+  exact, foreign, h, icon, isolated, openDialog, problem, quoted, relative, toast, unique, who, whoText, wordFor, working,
+} from "./dom.js";
 
+// Every action, for the filter and the log.
 const ACTIONS = {
-  create: "Create", update: "Edit", view: "Show token", revoke: "Revoke", reactivate: "Reactivate",
-  regenerate: "Generate new token", delete: "Delete", access: "Use", purge: "Auto purge", remind: "Reminder", leak: "Leak report",
+  create: "Create",
+  update: "Edit",
+  view: "Show token",
+  revoke: "Revoke",
+  reactivate: "Reactivate",
+  regenerate: "Generate new token",
+  retire: "End old secret",
+  delete: "Delete",
+  access: "Use",
+  refused: "Refused use",
+  purge: "Auto purge",
+  remind: "Reminder",
+  leak: "Leak report",
+  tamper: "Tampering",
 };
-const SOURCES = { ui: "This page", api: "API", system: "System", leakReport: "Leak report" };
+// What needs a look, and what it is.
+const ALERTS = {
+  refused: ["warning", "A secret was tried and refused."],
+  leak: ["danger", "A secret was found in public. It never works again."],
+  tamper: ["danger", "A record of this log was changed or removed. The old values are what it said."],
+};
+// A client can claim to be the page's.
+const SOURCES = {
+  ui: "This page, as claimed",
+  api: "API",
+  system: "System",
+  leakReport: "Leak report",
+};
 const FIELDS = {
-  name: "Name", description: "Description", autoPurge: "Auto purge", purgeAt: "Purge time", status: "Status", hint: "Ends in",
-  kind: "Kind", integrationId: "Integration App", allowedCidrs: "Allowed addresses", revocationReason: "Reason",
-  previousSecretValidUntil: "Old token valid until", scope: "Scope", "scope.connections": "Connections",
-  "scope.exports": "Exports", "scope.imports": "Imports", "scope.apis": "My APIs",
+  name: "Name",
+  kind: "Kind",
+  integrationId: "Integration App",
+  description: "Description",
+  autoPurge: "Auto purge",
+  purgeAt: "Purge time",
+  scope: "Scope",
+  "scope.connections": "Connections",
+  "scope.exports": "Exports",
+  "scope.imports": "Imports",
+  "scope.apis": "My APIs",
+  allowedCidrs: "Allowed addresses",
+  status: "Status",
+  revocationReason: "Reason",
+  compromisedAt: "Secret compromised",
+  compromisedSecret: "Which secret",
+  hint: "Ends in",
+  "previousSecret.hint": "Old secret ends in",
+  "previousSecret.validUntil": "Old secret works until",
+  // As the first records call it.
+  previousSecretValidUntil: "Old secret works until",
+  reason: "Why",
+  daysRefused: "Days with this refusal",
+  addressesToday: "Addresses today",
+  introspectedBy: "Asked about by the token",
+  leakUrl: "Where, as the report says",
+  leakPlace: "Kind of place, as the report says",
 };
-
+// Nothing else is shown as a time: a name may look like one, also like one that there isn't.
+const TIMES = ["purgeAt", "previousSecretValidUntil", "previousSecret.validUntil", "compromisedAt"];
+// Why a secret was refused.
+const REFUSALS = {
+  revoked: "The token is revoked",
+  expired: "The time of the token or the secret is over",
+  ended: "The secret was replaced or ended",
+  compromised: "The secret is compromised",
+  address: "The address is not an allowed one",
+};
 const VALUES = {
   autoPurge: LIFETIMES,
   scope: { full: "Full access", custom: "Custom" },
   status: { active: "Active", revoked: "Revoked" },
   kind: { account: "Account token", integrationApp: "Integration App token" },
+  compromisedSecret: {
+    current: "The current one: the token is revoked",
+    previous: "The old one, during its grace period",
+    ended: "One that had ended before",
+  },
+  reason: REFUSALS,
+};
+// The types of users, in the order of the filter.
+const USERS = {
+  member: "People",
+  token: "Tokens",
+  scanner: "Secret scanners",
+  system: "System",
 };
 
 /** Opens the panel; `token` is missing for the account's log. `onClose` hears when it is closed. */
 export function openAudit({ me, tokenId, tokenName, onClose }) {
   const path = account(me.id, ...(tokenId ? ["tokens", tokenId] : []), "audit");
-  const people = new Map();
+  const known = new Set();
+  const groups = Object.create(null);
   let cursor = null;
   let loading = null;
 
@@ -103,12 +176,20 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
       : h("p", null, "Nothing is on record here."));
   }
 
+  // A group says what somebody is; a name can't.
   function nameUsers(records) {
-    for (const { user: { id: userId, name } } of records) {
-      if (people.has(userId)) continue;
-      people.set(userId, name);
-      user.append(h("option", { value: userId }, name));
+    for (const { user: { id: userId, name, type } } of records) {
+      if (known.has(userId)) continue;
+      known.add(userId);
+      groups[type] ??= group(type);
+      groups[type].append(h("option", { value: userId }, isolated(name)));
     }
+  }
+
+  function group(type) {
+    const types = Object.keys(USERS);
+    const next = types.slice(types.indexOf(type) + 1).map((later) => groups[later]).find(Boolean);
+    return user.insertBefore(h("optgroup", { label: wordFor(USERS, type) ?? type }), next ?? null);
   }
 
   /** A record has a row for every field that changed, and at least one. */
@@ -117,24 +198,41 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
     const cell = (title, content, span = 1) =>
       h("td", { role: "cell", "data-label": title, rowspan: span, "aria-rowspan": span }, h("div", null, content));
     const own = (title, content) => cell(title, content, changes.length);
-    const by = [record.user.email, record.userAgent].filter(Boolean).join(", ");
+    // Each on a line of its own, which none can leave.
+    const by = [whoText(record.user), record.user.email && isolated(record.user.email), isolated(record.user.id),
+      record.userAgent && `Client, as claimed: ${quoted(record.userAgent)}`].filter(Boolean).join("\n");
     return changes.map((change, index) => h("tr", { role: "row", class: index ? null : "first" },
       index ? [] : [
         own("Time", h("time", { datetime: record.time, title: relative(record.time) }, exact(record.time))),
-        own("Source", SOURCES[record.source] ?? record.source),
-        own("User", h("span", { title: by }, record.user.name, record.ip ? h("span", { class: "fine" }, record.ip) : null)),
-        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, record.resource.name)),
-        own("Action", ACTIONS[record.action] ?? record.action),
+        own("Source", wordFor(SOURCES, record.source) ?? record.source),
+        own("User", h("span", { title: by }, who(record.user), record.ip ? h("span", { class: "fine" }, record.ip) : null,
+          record.assertedIp ? h("span", { class: "fine" }, `${record.assertedIp}, as claimed by the API that asked`) : null)),
+        tokenId ? [] : own("Name", h("a", { href: `#/accounts/${me.id}/tokens/${record.resource.id}/audit` }, foreign(record.resource.name))),
+        own("Action", what(record.action)),
       ],
-      cell("Field", change ? FIELDS[change.field] ?? change.field : ""),
-      cell("Old value", change ? shown(change.field, change.old) : ""),
-      cell("New value", change ? shown(change.field, change.new) : "")));
+      cell("Field", change ? field(record, change) : ""),
+      cell("Old value", change ? shown(record, change.field, change.old) : ""),
+      cell("New value", change ? shown(record, change.field, change.new) : "")));
   }
 
-  function shown(field, value) {
+  function what(action) {
+    const name = wordFor(ACTIONS, action) ?? action;
+    const [kind, text] = wordFor(ALERTS, action) ?? [];
+    return kind ? [h("span", { class: `badge ${kind}` }, name), h("span", { class: "fine" }, text)] : name;
+  }
+
+  // A record that was tampered with has whatever somebody put there: no words of ours for that.
+  const isRaw = (record) => record.action === "tamper";
+
+  function field(record, change) {
+    return isRaw(record) ? h("code", null, foreign(change.field)) : wordFor(FIELDS, change.field) ?? foreign(change.field);
+  }
+
+  function shown(record, field, value) {
     if (value == null) return "";
-    const isTime = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
-    return h("span", { class: "value" }, isTime ? exact(value) : VALUES[field]?.[value] ?? value);
+    const isTime = !isRaw(record) && TIMES.includes(field) && !Number.isNaN(Date.parse(value));
+    const word = isRaw(record) ? null : wordFor(wordFor(VALUES, field) ?? {}, value);
+    return h("span", { class: "value" }, isTime ? exact(value) : word ?? foreign(value));
   }
 
   async function csv() {
@@ -158,10 +256,10 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
   }
 
   const dialog = openDialog({
-    title: tokenId ? ["Audit log", tokenName ? ` of ${tokenName}` : ""].join("") : `Audit log of ${me.name}`,
+    title: tokenId ? ["Audit log", tokenName ? ` of ${isolated(tokenName)}` : ""].join("") : `Audit log of ${isolated(me.name)}`,
     kind: "panel",
     content: () => h("div", { class: "panel-body" },
-      h("p", { class: "fine" }, tokenId ? h("code", null, tokenId) : "Everything that happened to this account's tokens, deleted and purged ones included."),
+      h("p", { class: "fine" }, tokenId ? h("code", null, foreign(tokenId)) : "Everything that happened to this account's tokens, deleted and purged ones included."),
       filters, said, scroller),
     onClose: () => {
       loading?.abort();

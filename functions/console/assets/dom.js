@@ -17,6 +17,64 @@ export function h(tag, properties, ...children) {
   return element;
 }
 
+// ---- Texts from elsewhere ---------------------------------------------------------------------------
+
+// What can't be seen, or poses as something else. Texts that are older than the rules for them may have it, and so
+// may an address. What comes first in the pattern has something to do and stays: flags, joiners among letters beyond
+// ASCII, marks before numbers.
+const POSING = new RegExp([
+  /\u{1f3f4}[\u{e0030}-\u{e0039}\u{e0061}-\u{e007a}]{3,6}\u{e007f}/u,
+  /(?<=[^\0-~])[\u200c\u200d](?=[^\0-~])/u,
+  /[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}]/u,
+  /([\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}])/u,
+].map(({ source }) => source).join("|"), "gu");
+const visible = (text) => String(text).replaceAll("\r\n", "\n").replace(POSING, (all, posing) =>
+  (!posing || posing === "\n" || posing === "\t" ? all
+    : `[U+${posing.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`));
+
+/** A text that somebody else wrote, as an element: it turns nothing around that stands beside it. */
+export const foreign = (text, properties) => h("bdi", properties, visible(text));
+
+/** The same for attributes, titles and messages, which have no elements. It stays on its line. */
+export const isolated = (text) => (/^[ -~]*$/.test(text) ? String(text)
+  : `\u2068${visible(text).replaceAll("\n", " ⏎ ").replaceAll("\t", " ")}\u2069`);
+
+const unquoted = (text) => String(text).replace(/[“”„‟]/g, '"');
+
+/** A text in quotation marks that it can't end, for messages. */
+export const quoted = (text) => `“${isolated(unquoted(text))}”`;
+
+/** The same as contents. */
+export const quote = (text) => ["“", foreign(unquoted(text)), "”"];
+
+/** What a table of words has for a name, if it has something. Names come from elsewhere: `constructor` is none. */
+export const wordFor = (words, name) => (Object.hasOwn(words, name) ? words[name] : null);
+
+// A person needs no word.
+const TYPES_OF_USERS = {
+  member: "",
+  token: "token",
+  scanner: "secret scanner",
+  system: "system",
+};
+// What the page has no word for is no person.
+const kindOf = (type) => wordFor(TYPES_OF_USERS, type) ?? type;
+
+/**
+ * Who did something, as contents: a token may be called like a person, so what isn't one says what it is. That stands
+ * first: a long name can't push it out of what is seen.
+ */
+export const who = ({ name, type }) => {
+  const kind = kindOf(type);
+  return [kind ? [h("span", { class: "badge kind" }, kind), " "] : null, foreign(name)];
+};
+
+/** As `who`, for attributes. */
+export const whoText = ({ name, type }) => {
+  const kind = kindOf(type);
+  return kind ? `${kind} ${quoted(name)}` : quoted(name);
+};
+
 const ICONS = {
   plus: "M8 3v10M3 8h10",
   copy: "M5.5 5.5h7v8h-7zM10.5 5.5v-3h-7v8h2",
@@ -63,6 +121,15 @@ export function relative(text) {
 
 /** A moment with everything that is known of it. */
 export const exact = (text) => exactFormat.format(new Date(text));
+
+const clockFormat = new Intl.DateTimeFormat("en", { hour: "numeric", minute: "2-digit" });
+const nearFormat = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" });
+
+/** A moment within the next hours, by the clock: "2:00 PM". */
+export const clock = (date) => clockFormat.format(date);
+
+/** A moment that something lasts until: "Nov 28, 2:00 PM", and exact when it is pointed at. */
+export const until = (text) => h("time", { datetime: text, title: exact(text) }, nearFormat.format(new Date(text)));
 
 /** A moment, relative, and exact when it is pointed at. Stays right as time goes by. */
 export function time(text) {
@@ -133,6 +200,12 @@ export function problem(error, ...actions) {
     icon("warning"), h("div", null, h("p", null, h("strong", null, title), " ", advice), id), ...actions);
 }
 
+/** What is wrong with an entry, as a sentence. `subject` is what it is called. */
+export function sentence(subject, message) {
+  const text = /^(is|has|must|lists)\b/.test(message) ? `${subject} ${message}` : message[0].toUpperCase() + message.slice(1);
+  return text.endsWith(".") ? text : `${text}.`;
+}
+
 // ---- Dialogs ----------------------------------------------------------------------------------------
 
 /**
@@ -180,16 +253,36 @@ export function confirm({ title, body, fields = [], action, danger = false, run 
       h("footer", null,
         h("button", { type: "button", autofocus: fields.length === 0, on: { click: () => dialog.close() } }, "Cancel"),
         submit));
+    const unmark = () => {
+      problems.replaceChildren();
+      for (const error of form.querySelectorAll(".error")) error.remove();
+      for (const control of form.querySelectorAll("[aria-invalid]")) {
+        control.removeAttribute("aria-invalid");
+        control.removeAttribute("aria-describedby");
+      }
+    };
+    /** Says what is wrong with an entry below it. Answers what has no place there. */
+    const mark = ({ field, message }) => {
+      const control = form.elements.namedItem(field);
+      if (!control) return h("p", null, `${field}: ${message}`);
+      const id = unique("error");
+      const label = control.labels[0].textContent.replace(/ \(.*\)$/, "");
+      control.setAttribute("aria-invalid", "true");
+      control.setAttribute("aria-describedby", id);
+      control.after(h("p", { id, class: "error" }, sentence(label, message)));
+      control.focus();
+      return null;
+    };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       working(submit, async () => {
-        problems.replaceChildren();
+        unmark();
         try {
           await run(Object.fromEntries(new FormData(form)));
           done = true;
           dialog.close();
         } catch (error) {
-          problems.replaceChildren(problem(error));
+          problems.replaceChildren(problem(error, ...(error.fields ?? []).map(mark).filter(Boolean)));
         }
       });
     });
@@ -271,7 +364,7 @@ export function menuButton({ label, text, kind = "quiet", items }) {
       button.focus();
     } else if (event.key.length === 1) {
       const found = [...all.slice(index + 1), ...all]
-        .find((item) => item.textContent.toLowerCase().startsWith(event.key.toLowerCase()));
+        .find((item) => item.textContent.replace(/^\u2068/, "").toLowerCase().startsWith(event.key.toLowerCase()));
       found?.focus();
     }
   });

@@ -1,8 +1,8 @@
 // The form that creates and edits a token.
 
 import { account, call, query } from "./api.js";
-import { h, icon, problem, relative, time, toast, unique, working } from "./dom.js";
-import { handOver, LIFETIMES, TYPES } from "./actions.js";
+import { foreign, h, icon, isolated, problem, quoted, relative, sentence, time, toast, unique, who, working } from "./dom.js";
+import { handOver, LIFETIMES, oldSecret, oldSecretText, regenerate, retire, TYPES } from "./actions.js";
 
 // The pages of resources that are read to find an account's Integration Apps; others can be typed.
 const APP_PAGES = 10;
@@ -47,7 +47,7 @@ function picker({ type, list, title, me, app }) {
   const options = h("ul", { class: "options", "aria-label": title });
   const said = h("p", { class: "fine", role: "status" });
   const more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => load(cursor) } }, "Show more");
-  const input = h("input", { id: search, type: "search", autocomplete: "off", placeholder: `Search ${title}`,
+  const input = h("input", { id: search, type: "search", autocomplete: "off", dir: "auto", placeholder: `Search ${title}`,
     on: { input: soon, keydown: (event) => event.key === "Enter" && event.preventDefault() } });
   const element = h("fieldset", { class: "picker" }, h("legend", null, title, " ", count),
     h("label", { for: search, class: "visually-hidden" }, `Search ${title}`), input, chips, options, said, more);
@@ -97,7 +97,7 @@ function picker({ type, list, title, me, app }) {
       else chosen.delete(id);
       draw();
     } } });
-    return h("li", null, h("label", null, box, h("span", null, name), h("code", null, id)));
+    return h("li", null, h("label", null, box, h("span", null, foreign(name)), h("code", null, id)));
   }
 
   function draw() {
@@ -121,8 +121,8 @@ function picker({ type, list, title, me, app }) {
       draw();
       (chips.children[Math.min(at, chips.children.length - 1)]?.firstChild ?? input).focus();
     };
-    return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${name}`, title: id, on: { click: remove } },
-      h("span", { class: "clip" }, name), icon("close")));
+    return h("li", null, h("button", { type: "button", class: "chip", "aria-label": `Remove ${isolated(name)}`, title: id, on: { click: remove } },
+      h("span", { class: "clip" }, foreign(name)), icon("close")));
   }
 
   return {
@@ -172,8 +172,8 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     }));
   }
 
-  const name = h("input", { name: "name", autocomplete: "off", required: true });
-  const description = h("textarea", { name: "description", rows: "3" });
+  const name = h("input", { name: "name", autocomplete: "off", dir: "auto", required: true });
+  const description = h("textarea", { name: "description", dir: "auto", rows: "3" });
   const kind = radios("kind", "Kind", [
     ["account", "Account token", "Acts on this account."],
     ["integrationApp", "Integration App token", "Runs one app's exports and imports, and sees their debug logs."],
@@ -369,11 +369,9 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     }
   }
 
-  function sentence(label, { field: path, message }) {
+  function failureText(label, { field: path, message }) {
     const line = /^allowedCidrs\.(\d+)$/.exec(path);
-    const subject = line ? `“${cidrs.value.split(/[\s,]+/).filter(Boolean)[line[1]]}”` : label;
-    const text = /^(is|has|must|lists)\b/.test(message) ? `${subject} ${message}` : message[0].toUpperCase() + message.slice(1);
-    return text.endsWith(".") ? text : `${text}.`;
+    return sentence(line ? quoted(cidrs.value.split(/[\s,]+/).filter(Boolean)[line[1]]) : label, message);
   }
 
   async function explain(error) {
@@ -389,7 +387,7 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
         continue;
       }
       place.control.setAttribute("aria-invalid", "true");
-      place.errors.append(...(place.errors.hasChildNodes() ? [h("br")] : []), sentence(place.label, failure));
+      place.errors.append(...(place.errors.hasChildNodes() ? [h("br")] : []), failureText(place.label, failure));
       place.errors.hidden = false;
     }
     if (error.code === "api_management_license_required") {
@@ -405,8 +403,13 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
 
   /** Somebody else saved meanwhile: takes over what they changed, and keeps what was typed here. */
   async function merge() {
-    const mine = changed();
     const { body, etag: tag } = await call("GET", account(me.id, "tokens", token.id));
+    adopt(body, tag);
+  }
+
+  /** Goes on from another state of the token, and says what others changed about what can be edited here. */
+  function adopt(body, tag, { ours = false } = {}) {
+    const mine = changed();
     const theirs = stored(body);
     const old = stored(token);
     const titles = { name: "name", description: "description", scope: "scope", allowedCidrs: "allowed addresses" };
@@ -416,8 +419,9 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     fill(theirs);
     baseline = entries();
     fill(Object.fromEntries(mine.map((key) => [key, typed[key]])));
+    if (ours && list.length === 0) return;
     problems.replaceChildren(h("div", { class: "notice warning", role: "alert" }, icon("warning"), h("p", null,
-      h("strong", null, `${body.updatedBy.name} changed this token in the meantime`),
+      h("strong", null, ours ? "Somebody" : who(body.updatedBy), " changed this token in the meantime"),
       list.length ? ` (${list.join(", ")}). ` : ". ",
       "What you did not touch shows the new values; your own entries are kept. Save again to apply them.")));
     problems.scrollIntoView({ block: "nearest" });
@@ -426,30 +430,51 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
   // ---- View -----------------------------------------------------------------------------------------
 
   const facts = h("dl", { class: "facts" });
+  // What is to be known of its secrets.
+  const secrets = h("div", { class: "problems" });
+  let graceEnd = null;
+  /** A notice about a secret, and what can be done. */
+  const notice = (kind, contents, label, action) => {
+    const button = h("button", { type: "button", on: { click: () => working(button, async () => {
+      const after = await action(token, me);
+      if (!after) return;
+      adopt(after, `"${after.version}"`, { ours: true });
+      heading.focus();
+    }) } }, label);
+    return h("div", { class: `notice ${kind}` }, icon(kind === "danger" ? "warning" : "history"), h("p", null, contents), button);
+  };
   function describe() {
     if (!token) return;
+    const old = oldSecret(token);
+    clearTimeout(graceEnd);
+    if (old) graceEnd = setTimeout(describe, Date.parse(old.validUntil) - Date.now());
+    secrets.replaceChildren(
+      ...(token.compromisedAt ? [notice("danger", [h("strong", null, "The secret of this token is compromised. "),
+        "It was found in public, or given up by its holder, ", time(token.compromisedAt), " and never works again. ",
+        "Generate a new token; then you can reactivate it."], "Generate new token", regenerate)] : []),
+      ...(old ? [notice("", oldSecretText(old), "End the old secret now", retire)] : []));
     const fact = (term, ...content) => h("div", null, h("dt", null, term), h("dd", null, content));
     facts.replaceChildren(
       fact("Status", h("span", { class: `badge ${token.status}` }, token.status === "revoked" ? "Revoked" : "Active")),
       ...(token.integrationId ? [fact("Integration App", token.integrationId)] : []),
-      fact("Created", time(token.createdAt), ` by ${token.createdBy.name}`),
-      fact("Last updated", time(token.updatedAt), ` by ${token.updatedBy.name}`),
+      fact("Created", time(token.createdAt), " by ", who(token.createdBy)),
+      fact("Last updated", time(token.updatedAt), " by ", who(token.updatedBy)),
       fact("Last used", ...(token.lastUsedAt ? [time(token.lastUsedAt), token.lastUsedIp ? ` from ${token.lastUsedIp}` : ""] : ["Never"])),
       fact("Id", h("code", null, token.id)));
   }
   describe();
 
-  const title = creating ? (fixedApp ? `Create API token of ${fixedApp}` : "Create API token") : "Edit API token";
+  const title = creating ? (fixedApp ? ["Create API token of ", foreign(fixedApp)] : "Create API token") : "Edit API token";
   const heading = h("h1", { tabindex: "-1" }, title);
   const element = h("div", { class: "view narrow" }, h("a", { class: "back", href: back }, icon("back"), "API tokens"),
     h("div", { class: "title" }, heading, h("span", { class: "spring" }),
       creating ? null : h("a", { class: "button", href: links.audit(me.id, token.id) }, icon("history"), "View audit log")),
-    creating ? null : facts, form);
+    creating ? null : [facts, secrets], form);
   if (draft) {
     fill(draft);
     problems.replaceChildren(h("div", { class: "notice" }, icon("warning"),
       h("p", null, "You had to sign in again. What you had typed is back, and not saved yet.")));
   }
   reload();
-  return { element, heading: creating ? name : heading, dirty, draft: () => (dirty() ? entries() : null), leave() {} };
+  return { element, heading: creating ? name : heading, dirty, draft: () => (dirty() ? entries() : null), leave: () => clearTimeout(graceEnd) };
 }

@@ -1,8 +1,10 @@
 // The list of tokens: of an account, or of one of its Integration Apps.
 
 import { account, call, query } from "./api.js";
-import { h, icon, menuButton, problem, time, toast, unique } from "./dom.js";
-import { LIFETIMES, maskAll, reactivate, regenerate, remove, revoke, scopeText, secretCell } from "./actions.js";
+import { exact, foreign, h, icon, isolated, menuButton, problem, quoted, time, toast, unique, who, whoText } from "./dom.js";
+import {
+  LIFETIMES, maskAll, oldSecret, oldSecretText, reactivate, regenerate, remove, retire, revoke, scopeText, secretCell,
+} from "./actions.js";
 import { apps } from "./form.js";
 
 const COLUMNS = [
@@ -31,7 +33,7 @@ export function listView({ app, me, go, links }) {
   let cursor = "";
   let sort = { column: null, descending: false };
   let loading = null;
-  let purge = null;
+  let ending = null;
 
   // ---- Filters --------------------------------------------------------------------------------------
 
@@ -42,7 +44,7 @@ export function listView({ app, me, go, links }) {
   const known = h("datalist", { id: ids.apps });
   const form = h("form", { class: "filters", role: "search", "aria-label": "Filter the tokens" },
     h("div", { class: "filter wide" }, h("label", { for: ids.q }, "Keywords"),
-      h("input", { id: ids.q, name: "q", type: "search", autocomplete: "off", placeholder: "Name or description",
+      h("input", { id: ids.q, name: "q", type: "search", autocomplete: "off", dir: "auto", placeholder: "Name or description",
         on: { input: applySoon } })),
     select("status", "Status", { "": "All", active: "Active", revoked: "Revoked" }),
     app ? null : select("kind", "Kind", { "": "All", account: "Account tokens", integrationApp: "Integration App tokens" }),
@@ -93,10 +95,10 @@ export function listView({ app, me, go, links }) {
   const pager = h("nav", { class: "pager", "aria-label": "Pages" }, position, h("span", { class: "spring" }),
     h("label", { for: size.id }, "Per page"), size, previous, next);
 
-  const title = app ? ["API tokens of ", h("span", { class: "name" }, app)] : "API tokens";
+  const title = app ? ["API tokens of ", h("span", { class: "name" }, foreign(app))] : "API tokens";
   const heading = h("h1", { tabindex: "-1" }, title);
   const element = h("div", { class: "view" },
-    app ? h("a", { class: "back", href: links.list(me.id) }, icon("back"), `All API tokens of ${me.name}`) : null,
+    app ? h("a", { class: "back", href: links.list(me.id) }, icon("back"), "All API tokens of ", foreign(me.name)) : null,
     h("div", { class: "title" }, heading, h("span", { class: "spring" }),
       app ? null : h("a", { class: "button", href: links.accountAudit(me.id) }, icon("history"), "Audit log"),
       h("a", { class: "button primary", href: links.create(me.id, app) }, icon("plus"), "Create API token")),
@@ -106,31 +108,37 @@ export function listView({ app, me, go, links }) {
     const cell = (index, ...content) =>
       h("td", { role: "cell", "data-label": COLUMNS[index].title }, h("div", null, content));
     const revoked = token.status === "revoked";
-    const reason = token.revokedAt ? `Revoked by ${token.revokedBy.name}: ${token.revocationReason ?? "no reason given"}` : null;
+    const reason = token.revokedAt ? `Revoked by ${whoText(token.revokedBy)}, ${
+      token.revocationReason ? `with the reason ${quoted(token.revocationReason)}` : "without a reason"}` : null;
+    // One that is over may still be told of, and its end is no news.
+    const old = token.previousSecret = oldSecret(token);
     return h("tr", { role: "row", "data-token": token.id },
-      cell(0, h("a", { class: "name", href: links.edit(me.id, token.id) }, token.name),
-        token.description ? h("p", { class: "fine clip", title: token.description }, token.description) : null,
+      cell(0, h("a", { class: "name", href: links.edit(me.id, token.id) }, foreign(token.name)),
+        token.description ? h("p", { class: "fine clip", title: isolated(token.description) }, foreign(token.description)) : null,
         token.integrationId && !app
           ? h("p", { class: "fine" }, "Integration App ", h("a", { href: links.app(me.id, token.integrationId) }, token.integrationId))
           : null),
-      cell(1, h("span", { class: `badge ${token.status}`, title: reason }, revoked ? "Revoked" : "Active")),
+      cell(1, h("span", { class: `badge ${token.status}`, title: reason }, revoked ? "Revoked" : "Active"),
+        token.compromisedAt ? h("p", { class: "fine compromised", title: exact(token.compromisedAt) }, "Secret compromised") : null),
       cell(2, token.scope.type === "full" ? "Full access" : ["Custom", h("p", { class: "fine scope" }, scopeText(token).replace(/^Custom: /, ""))]),
       cell(3, token.purgeAt ? time(token.purgeAt) : LIFETIMES.never),
       cell(4, token.lastUsedAt ? time(token.lastUsedAt) : "Never"),
-      cell(5, time(token.updatedAt), h("p", { class: "fine clip" }, `by ${token.updatedBy.name}`)),
-      cell(6, secretCell(token, me)),
-      cell(7, menuButton({ label: `Actions for ${token.name}`, items: () => actions(token) })));
+      cell(5, time(token.updatedAt), h("p", { class: "fine by" }, "by ", who(token.updatedBy))),
+      cell(6, secretCell(token, me), old ? h("p", { class: "fine old-secret" }, oldSecretText(old)) : null),
+      cell(7, menuButton({ label: `Actions for ${isolated(token.name)}`, items: () => actions(token) })));
   }
 
   function actions(token) {
     const revoked = token.status === "revoked";
+    const compromised = "Its secret is compromised and never works again: generate a new token first.";
     return [
       { label: "Edit API token", run: () => { location.hash = links.edit(me.id, token.id); } },
       { label: "View audit log", run: () => { location.hash = links.audit(me.id, token.id); } },
       revoked
-        ? { label: "Reactivate token", run: () => change(token, reactivate) }
+        ? { label: "Reactivate token", reason: token.compromisedAt ? compromised : null, run: () => change(token, reactivate) }
         : { label: "Revoke API token", danger: true, run: () => change(token, revoke) },
       { label: "Generate new token", run: () => change(token, regenerate) },
+      ...(oldSecret(token) ? [{ label: "End the old secret now", danger: true, run: () => change(token, retire) }] : []),
       { label: "Delete API token", danger: true, reason: revoked ? null : "To delete this API token, revoke it first.",
         run: async () => {
           if (await remove(token)) drop(token.id);
@@ -146,7 +154,7 @@ export function listView({ app, me, go, links }) {
     const old = rows.querySelector(`[data-token="${CSS.escape(token.id)}"]`);
     old?.replaceWith(row(after));
     focusRow(token.id);
-    schedulePurge();
+    schedule();
   }
 
   function focusRow(id) {
@@ -163,17 +171,24 @@ export function listView({ app, me, go, links }) {
     else describe();
   }
 
-  // A purged token is gone from the moment its time comes, here too.
-  function schedulePurge() {
-    clearTimeout(purge);
-    const times = page.tokens.map((token) => Date.parse(token.purgeAt)).filter((at) => !Number.isNaN(at));
+  // A purged token is gone from the moment its time comes, here too, and so is an old secret.
+  function schedule() {
+    clearTimeout(ending);
+    const ends = page.tokens.flatMap((token) => [token.purgeAt, token.previousSecret?.validUntil]);
+    const times = ends.filter(Boolean).map((end) => Date.parse(end));
     if (!times.length) return;
-    purge = setTimeout(() => {
-      for (const token of page.tokens.filter((each) => Date.parse(each.purgeAt) <= Date.now())) {
-        drop(token.id);
-        toast(`“${token.name}” was purged: its time has come.`);
+    ending = setTimeout(() => {
+      const isOver = (at) => Date.parse(at) <= Date.now();
+      for (const token of page.tokens.filter((each) => isOver(each.previousSecret?.validUntil))) {
+        token.previousSecret = null;
+        rows.querySelector(`[data-token="${CSS.escape(token.id)}"] .old-secret`)?.remove();
+        toast(`The old secret of ${quoted(token.name)} has ended: its grace period is over.`);
       }
-      schedulePurge();
+      for (const token of page.tokens.filter((each) => isOver(each.purgeAt))) {
+        drop(token.id);
+        toast(`${quoted(token.name)} was purged: its time has come.`);
+      }
+      schedule();
     }, Math.min(Math.max(Math.min(...times) - Date.now(), 0), LONGEST));
   }
 
@@ -262,7 +277,7 @@ export function listView({ app, me, go, links }) {
       page = { tokens, next: at };
       draw();
       describe();
-      schedulePurge();
+      schedule();
     } catch (error) {
       if (mine.signal.aborted) return;
       const again = h("button", { type: "button", on: { click: () => (error.code === "invalid_cursor" ? restart() : load()) } },
@@ -286,7 +301,7 @@ export function listView({ app, me, go, links }) {
     },
     leave() {
       loading?.abort();
-      clearTimeout(purge);
+      clearTimeout(ending);
       clearTimeout(typing);
     },
   };

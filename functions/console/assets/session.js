@@ -4,15 +4,21 @@
 // survive the way to the sign-in page and back (the verifier, the state, the route, what was typed)
 // is in sessionStorage during that time only.
 
+import { quoted } from "./dom.js";
+
 const PENDING = "latchkey.sign-in";
 // Not a secret: says that this tab was signed in, so that a reload goes on by itself.
 const RESUME = "latchkey.resume";
 // Renewed this long before its end, in milliseconds.
 const MARGIN = 60_000;
+// How long sign-out waits for the provider, in milliseconds.
+const REVOCATION = 2_000;
 
 let config;
 let tokens = null;
 let renewal = null;
+// Whether the session was left: what comes late doesn't begin another.
+let left = false;
 
 /** The address that sign-in returns to: the page without what follows its path. */
 function home() {
@@ -53,7 +59,7 @@ export async function start() {
   }
   if (!query.has("code")) {
     const reason = query.get("error_description") ?? query.get("error") ?? "no reason given";
-    return { problem: `The sign-in page answered: ${reason}. Sign in again.`, draft: pending.draft };
+    return { problem: `The sign-in page answered: ${quoted(reason)}. Sign in again.`, draft: pending.draft };
   }
   const failed = await redeem({
     grant_type: "authorization_code",
@@ -79,6 +85,13 @@ async function redeem(grant) {
     return "The sign-in service could not be reached. Check your connection, then sign in again.";
   }
   const body = await answer.json().catch(() => ({}));
+  if (left) {
+    // Nobody is there for it any more.
+    await revoke(body.refresh_token);
+    return "You have signed out.";
+  }
+  // A provider that is busy has not ended the session.
+  if (answer.status === 429 || answer.status >= 500) return "The sign-in service is busy. Wait a moment, then sign in again.";
   if (!answer.ok || !body.access_token) {
     tokens = null;
     return "The sign-in could not be finished, or it took too long. Sign in again.";
@@ -130,7 +143,7 @@ export async function accessToken({ renew = false } = {}) {
   const { access, ends } = tokens;
   if (!(await renewal)) return tokens.access;
   if (!renew && Date.now() < ends) return access;
-  // A provider that can't be reached has not ended the session.
+  // Nor has one that can't be reached.
   if (tokens) throw new Error("The sign-in service could not be reached.");
   return null;
 }
@@ -154,10 +167,36 @@ export async function signIn(draft) {
   location.assign(url);
 }
 
+/**
+ * Has the provider end the refresh token, with which whoever got hold of it could stay signed in. Waited for
+ * only briefly, and whatever is answered: signing out must not fail. The request outlives the page, and needs no
+ * provider that lets other origins read its answer.
+ */
+async function revoke(token) {
+  if (!token || !config.revocationEndpoint) return;
+  await briefly(fetch(config.revocationEndpoint, {
+    method: "POST",
+    body: new URLSearchParams({ client_id: config.clientId, token, token_type_hint: "refresh_token" }),
+    credentials: "omit",
+    mode: "no-cors",
+    keepalive: true,
+  }));
+}
+
+/** Waits for what must not hold up the sign-out: not for long, and whatever comes of it. */
+function briefly(promise) {
+  return Promise.race([promise, new Promise((done) => setTimeout(done, REVOCATION))]).catch(() => {});
+}
+
 /** Forgets the session, here and at the provider. */
-export function signOut() {
+export async function signOut() {
+  // A renewal under way may bring another refresh token. What comes of it later is revoked where it comes in.
+  await briefly(renewal);
+  left = true;
+  const refresh = tokens?.refresh;
   tokens = null;
   sessionStorage.removeItem(RESUME);
+  await revoke(refresh);
   if (!config.endSessionEndpoint) {
     location.assign(home());
     return;

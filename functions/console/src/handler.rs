@@ -42,7 +42,7 @@ impl Site {
             page: assets::page(&version)?,
             config: File::new("config.json", "application/json", config)?,
             files: assets::files()?,
-            policy: policy(&sign_in.token_origin()?).parse()?,
+            policy: policy(&sign_in.origins()?).parse()?,
             version,
         })
     }
@@ -54,11 +54,11 @@ impl Site {
 }
 
 /// The content security policy: scripts, styles and images of our own only, no inline ones, no way to
-/// make code of text, and requests to nobody but the API and the token endpoint.
-fn policy(token_origin: &str) -> String {
+/// make code of text, and requests to nobody but the API and the provider's endpoints.
+fn policy(origins: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' {token_origin}; base-uri 'none'; form-action 'none'; \
+         connect-src 'self' {origins}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 }

@@ -9,6 +9,7 @@ use latchkey::telemetry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(module_path!());
-    let site = Site::new(&sign_in::Config::from_env()?)?;
+    let site =
+        Site::new(&sign_in::Config::from_env()?).inspect_err(telemetry::log_start_failure)?;
     serve(|request| ready(console::handle(&site, &request))).await
 }

@@ -1,7 +1,7 @@
 //! How the page signs people in: with the OpenID provider's code flow, in the browser.
 
 use lambda_http::http::Uri;
-use latchkey::config::{ConfigError, require};
+use latchkey::config::{ConfigError, optional, require};
 use serde::Serialize;
 
 /// What the page has to know of the OpenID provider. Nothing of it is secret.
@@ -12,11 +12,15 @@ pub struct Config {
     pub client_id: String,
     /// `AUTHORIZATION_ENDPOINT`: where the browser is sent to sign in.
     pub authorization_endpoint: String,
-    /// `TOKEN_ENDPOINT`: where the page exchanges the code; the one foreign origin it may talk to.
+    /// `TOKEN_ENDPOINT`: where the page exchanges the code.
     pub token_endpoint: String,
+    /// `REVOCATION_ENDPOINT`: where the page has its refresh token ended at sign-out (RFC 7009), if the provider
+    /// has such a place.
+    pub revocation_endpoint: Option<String>,
     /// `END_SESSION_ENDPOINT`: where the browser is sent to sign out, if the provider has such a place.
     pub end_session_endpoint: Option<String>,
-    /// `SIGN_IN_SCOPES`: the scopes to ask for, separated by spaces.
+    /// The scopes to ask for, separated by spaces as OAuth has them; in `SIGN_IN_SCOPES` by commas or
+    /// spaces.
     pub scopes: String,
 }
 
@@ -24,30 +28,55 @@ impl Config {
     /// Reads the variables.
     ///
     /// # Errors
-    /// When one is missing. Only `END_SESSION_ENDPOINT` may be empty.
+    /// When one is missing. Only `REVOCATION_ENDPOINT` and `END_SESSION_ENDPOINT` may be empty.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             client_id: require("CONSOLE_CLIENT_ID")?,
             authorization_endpoint: require("AUTHORIZATION_ENDPOINT")?,
             token_endpoint: require("TOKEN_ENDPOINT")?,
-            end_session_endpoint: require("END_SESSION_ENDPOINT").ok(),
-            scopes: require("SIGN_IN_SCOPES")?,
+            revocation_endpoint: optional("REVOCATION_ENDPOINT"),
+            end_session_endpoint: optional("END_SESSION_ENDPOINT"),
+            scopes: scopes(&require("SIGN_IN_SCOPES")?),
         })
     }
 
-    /// The token endpoint's origin, for the page's content security policy.
+    /// The origins that the page may talk to beside its own, for its content security policy: those of the
+    /// token endpoint and of the revocation endpoint.
     ///
     /// # Errors
-    /// When the endpoint isn't an absolute HTTP URL.
-    pub(crate) fn token_origin(&self) -> Result<String, InvalidEndpoint> {
-        let url: Uri = self.token_endpoint.parse().map_err(|_| InvalidEndpoint)?;
-        match (url.scheme_str(), url.authority()) {
-            (Some(scheme @ ("http" | "https")), Some(authority)) if is_host(authority.as_str()) => {
-                Ok(format!("{scheme}://{authority}"))
-            }
-            _ => Err(InvalidEndpoint),
+    /// When an endpoint isn't an absolute HTTP URL, also one that the page only leaves for: else nobody would
+    /// notice before somebody signs in or out.
+    pub(crate) fn origins(&self) -> Result<String, InvalidEndpoint> {
+        origin("AUTHORIZATION_ENDPOINT", &self.authorization_endpoint)?;
+        if let Some(url) = &self.end_session_endpoint {
+            origin("END_SESSION_ENDPOINT", url)?;
+        }
+        let token = origin("TOKEN_ENDPOINT", &self.token_endpoint)?;
+        let revocation = self.revocation_endpoint.as_deref();
+        match revocation
+            .map(|url| origin("REVOCATION_ENDPOINT", url))
+            .transpose()?
+        {
+            Some(revocation) if revocation != token => Ok(format!("{token} {revocation}")),
+            _ => Ok(token),
         }
     }
+}
+
+fn origin(name: &'static str, url: &str) -> Result<String, InvalidEndpoint> {
+    let url: Uri = url.parse().map_err(|_| InvalidEndpoint(name))?;
+    match (url.scheme_str(), url.authority()) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) if is_host(authority.as_str()) => {
+            Ok(format!("{scheme}://{authority}"))
+        }
+        _ => Err(InvalidEndpoint(name)),
+    }
+}
+
+/// Scopes as OAuth separates them. What deploys cuts a parameter at a space, so that commas stand there.
+fn scopes(given: &str) -> String {
+    let scopes = given.split([',', ' ']).filter(|scope| !scope.is_empty());
+    scopes.collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a policy can name the host and port as they are: other characters would end the source, or
@@ -58,14 +87,35 @@ fn is_host(authority: &str) -> bool {
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
-/// The token endpoint can't be understood.
+/// An endpoint that can't be understood, by its variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InvalidEndpoint;
+pub struct InvalidEndpoint(&'static str);
 
 impl std::fmt::Display for InvalidEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("environment variable `TOKEN_ENDPOINT` is not an absolute HTTP URL")
+        write!(
+            f,
+            "environment variable `{}` is not an absolute HTTP URL",
+            self.0
+        )
     }
 }
 
 impl std::error::Error for InvalidEndpoint {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_may_be_given_with_commas_or_spaces() {
+        for given in [
+            "openid,email,https://api.example/tokens",
+            "openid email https://api.example/tokens",
+            " openid, email,,https://api.example/tokens ",
+        ] {
+            assert_eq!(scopes(given), "openid email https://api.example/tokens");
+        }
+        assert_eq!(scopes("openid"), "openid");
+    }
+}

@@ -1,7 +1,13 @@
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use latchkey::testing::Event;
+use latchkey::domain::audit::{Action, ActorType, COMPROMISED, DAYS_REFUSED, Source, changes};
+use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::token::{Ended, Kind, PreviousSecret, Revocation, Token};
+use latchkey::domain::verification::Refusal;
+use latchkey::testing::{self, Event};
+use serde_json::Value;
 
 use super::*;
 
@@ -10,6 +16,7 @@ fn config() -> sign_in::Config {
         client_id: "client-1".into(),
         authorization_endpoint: "https://sign-in.example/authorize".into(),
         token_endpoint: "https://tokens.sign-in.example:8443/oauth2/token".into(),
+        revocation_endpoint: Some("https://sign-in.example/oauth2/revoke".into()),
         end_session_endpoint: None,
         scopes: "openid".into(),
     }
@@ -98,7 +105,111 @@ fn everything_together_is_small() {
     let site = site();
     let files = site.files.iter().map(|file| file.gzip.len());
     let total = site.page.gzip.len() + site.config.gzip.len() + files.sum::<usize>();
-    assert!(total < 40_000, "{total} bytes");
+    assert!(total < 45_000, "{total} bytes");
+}
+
+/// The keys of a table of words in one of the page's scripts, which has one a line.
+fn words(file: &str, table: &str) -> BTreeSet<String> {
+    let site = site();
+    let file = site.files.iter().find(|each| each.name == file).unwrap();
+    let start = format!("\nconst {table} = {{\n");
+    let lines = file.plain.split(&start).nth(1).unwrap();
+    let lines = lines.split("\n};").next().unwrap().lines();
+    let keys = lines.filter_map(|line| line.strip_prefix("  ")?.split_once(':'));
+    keys.map(|(key, _)| key.trim_matches('"').to_owned())
+        .filter(|key| !key.starts_with([' ', '/']))
+        .collect()
+}
+
+fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+    names.map(str::to_owned).into()
+}
+
+#[test]
+fn the_log_has_a_word_for_everything_that_can_be_in_it() {
+    let actions = Action::ALL.map(Action::as_str);
+    assert_eq!(words("audit.js", "ACTIONS"), names(actions));
+    let sources = Source::ALL.map(Source::as_str);
+    assert_eq!(words("audit.js", "SOURCES"), names(sources));
+    let users = ActorType::ALL.map(ActorType::as_str);
+    assert_eq!(words("audit.js", "USERS"), names(users));
+    assert_eq!(words("dom.js", "TYPES_OF_USERS"), names(users));
+    let refusals = Refusal::ALL.into_iter().filter(|it| it.is_recorded());
+    let refusals: BTreeSet<_> = refusals.map(|it| it.as_str().to_owned()).collect();
+    assert_eq!(words("audit.js", "REFUSALS"), refusals);
+}
+
+#[test]
+fn every_field_of_a_token_has_a_word_in_the_log() {
+    let at = testing::now();
+    let token = testing::token();
+    let mut lists = ResourceLists::default();
+    for list in [
+        &mut lists.connections,
+        &mut lists.exports,
+        &mut lists.imports,
+        &mut lists.apis,
+    ] {
+        list.insert("id-1".parse().unwrap());
+    }
+    let full = Token {
+        kind: Kind::IntegrationApp,
+        integration_id: Some("app-1".parse().unwrap()),
+        description: "Kept in a vault".into(),
+        purge_at: Some(at),
+        scope: Scope::Custom(lists),
+        allowed_cidrs: vec!["192.0.2.0/24".parse().unwrap()],
+        revocation: Some(Revocation {
+            at,
+            by: testing::owner_actor(),
+            reason: Some("lost".into()),
+            account_deleted: false,
+        }),
+        compromised: Some(Ended {
+            at,
+            by: Action::Leak,
+        }),
+        previous_secret: Some(PreviousSecret {
+            hint: "ab12".into(),
+            valid_until: at,
+        }),
+        ..token
+    };
+    let fields = words("audit.js", "FIELDS");
+    let recorded = changes(None, &full);
+    let recorded = recorded.iter().map(|change| change.field.as_str());
+    for field in recorded.chain([COMPROMISED, DAYS_REFUSED]) {
+        assert!(fields.contains(field), "{field}");
+    }
+}
+
+#[test]
+fn every_error_of_what_the_page_calls_has_words() {
+    let description = include_str!("../../describe-api/openapi.json");
+    let description: Value = serde_json::from_str(description).unwrap();
+    let known = words("api.js", "WORDS");
+    let mut codes = BTreeSet::new();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        if !path.starts_with("/v1/accounts") {
+            continue;
+        }
+        let operations = operations.as_object().unwrap().values();
+        let answers = operations.filter_map(|operation| operation["responses"].as_object());
+        for reference in answers.flat_map(|answers| answers.values()) {
+            let Some(reference) = reference["$ref"].as_str() else {
+                continue;
+            };
+            let name = reference.rsplit('/').next().unwrap();
+            let contents = &description["components"]["responses"][name]["content"];
+            for content in contents.as_object().unwrap().values() {
+                let examples = content["examples"].as_object();
+                codes.extend(examples.into_iter().flat_map(|it| it.keys().cloned()));
+            }
+        }
+    }
+    assert!(codes.len() > 15, "{codes:?}");
+    let missing: Vec<_> = codes.difference(&known).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]
@@ -114,6 +225,7 @@ fn the_configuration_is_what_the_page_needs_to_sign_in() {
             "clientId": "client-1",
             "authorizationEndpoint": "https://sign-in.example/authorize",
             "tokenEndpoint": "https://tokens.sign-in.example:8443/oauth2/token",
+            "revocationEndpoint": "https://sign-in.example/oauth2/revoke",
             "endSessionEndpoint": null,
             "scopes": "openid",
         })
@@ -134,7 +246,7 @@ fn every_answer_closes_what_browsers_leave_open() {
         assert_eq!(
             header(&response, "content-security-policy"),
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-             connect-src 'self' https://tokens.sign-in.example:8443; base-uri 'none'; \
+             connect-src 'self' https://tokens.sign-in.example:8443 https://sign-in.example; base-uri 'none'; \
              form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
              trusted-types 'none'"
         );
@@ -211,7 +323,7 @@ fn another_configuration_has_another_tag() {
 }
 
 #[test]
-fn a_token_endpoint_that_would_open_the_policy_is_refused() {
+fn an_endpoint_that_would_open_the_policy_is_refused() {
     for bad in [
         "",
         "/oauth2/token",
@@ -227,5 +339,41 @@ fn a_token_endpoint_that_would_open_the_policy_is_refused() {
             ..config()
         };
         assert!(Site::new(&config).is_err(), "{bad}");
+        let config = sign_in::Config {
+            revocation_endpoint: Some(bad.into()),
+            ..self::config()
+        };
+        assert!(Site::new(&config).is_err(), "{bad}");
+        let config = sign_in::Config {
+            authorization_endpoint: bad.into(),
+            ..self::config()
+        };
+        assert!(Site::new(&config).is_err(), "{bad}");
+        let config = sign_in::Config {
+            end_session_endpoint: Some(bad.into()),
+            ..self::config()
+        };
+        assert!(Site::new(&config).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn the_page_may_talk_to_the_endpoints_of_the_provider_and_each_is_named_once() {
+    let policy = |revocation: Option<&str>| {
+        let config = sign_in::Config {
+            revocation_endpoint: revocation.map(str::to_owned),
+            ..config()
+        };
+        let site = Site::new(&config).unwrap();
+        let answer = handle(&site, &page().request()).unwrap();
+        let policy = header(&answer, "content-security-policy").to_owned();
+        let connect = policy.split("connect-src ").nth(1).unwrap();
+        connect.split(';').next().unwrap().to_owned()
+    };
+    let token = "'self' https://tokens.sign-in.example:8443";
+    assert_eq!(policy(None), token);
+    let same = Some("https://tokens.sign-in.example:8443/oauth2/revoke");
+    assert_eq!(policy(same), token);
+    let other = Some("https://sign-in.example/oauth2/revoke");
+    assert_eq!(policy(other), format!("{token} https://sign-in.example"));
 }

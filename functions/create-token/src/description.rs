@@ -29,6 +29,7 @@ pub fn operation() -> Operation {
             .describe("From where it may be used; empty for everywhere."),
     ])
     .repeatable()
+    .budgeted()
     .answers::<IssuedBody<'_>>(201, "The token and its secret.", &["ETag", "Location"])
     .answers::<IssuedBody<'_>>(
         200,

@@ -6,15 +6,17 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Action, AuditRecord, changes};
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budget;
 use latchkey::domain::id::TokenId;
 use latchkey::domain::ports::{
     Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
-    NewToken, PortError,
+    NewToken, PortError, SpendBudget,
 };
 use latchkey::domain::scope;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Draft, Kind, StoredToken, Token};
 use latchkey::http::body::Fields;
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, response, secret};
@@ -26,7 +28,7 @@ pub use description::operation;
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken),
+    store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
@@ -36,12 +38,15 @@ pub async fn handle(
     let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     let now = system.now();
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-        return created(&token, None);
+        return created(&token, None, system);
     }
     let draft = read_draft(store, &caller.account, &request).await?;
     if !caller.account.licenses(draft.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
+    // First what may be refused for long: creations that can't be must not use up the hour's changes.
+    spend(store, &caller.account, Budget::Token, now).await?;
+    spend(store, &caller.account, Budget::Change, now).await?;
 
     let id = TokenId::generate(now, system)?;
     let account = caller.account.id.clone();
@@ -61,7 +66,7 @@ pub async fn handle(
         token,
         secret_hash,
         ciphertext,
-        retired: None,
+        previous_hash: None,
     };
     let new = NewToken {
         stored,
@@ -69,11 +74,11 @@ pub async fn handle(
         idempotency,
     };
     match store.insert_token(&new).await {
-        Ok(()) => created(&new.stored.token, Some(&plain)),
+        Ok(()) => created(&new.stored.token, Some(&plain), system),
         // The same request at the same time may have come first; its token is the answer then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-                Some(token) => created(&token, None),
+                Some(token) => created(&token, None, system),
                 None => Err(ApiError::Conflict),
             }
         }
@@ -82,8 +87,13 @@ pub async fn handle(
 }
 
 /// Answers 201 with the secret, or 200 without it for a repeated request.
-fn created(token: &Token, plain: Option<&PlainSecret>) -> Result<Response<Body>, ApiError> {
-    let response = secret::issued(if plain.is_some() { 201 } else { 200 }, token, plain)?;
+fn created(
+    token: &Token,
+    plain: Option<&PlainSecret>,
+    clock: &impl Clock,
+) -> Result<Response<Body>, ApiError> {
+    let status = if plain.is_some() { 201 } else { 200 };
+    let response = secret::issued(status, token, plain, clock.now())?;
     let path = format!("/v1/accounts/{}/tokens/{}", token.account_id, token.id);
     Ok(response::with_location(response, &path))
 }

@@ -5,8 +5,8 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::ports::{DecryptSecret, GetSecret};
 use latchkey::domain::token::Status;
 use latchkey::testing::{
-    Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor,
-    system_at,
+    Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
+    plain_secret, system_at,
 };
 use serde_json::{Value, json};
 
@@ -102,7 +102,12 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
     let location = format!("/v1/accounts/acme/tokens/{id}");
     assert_eq!(answer.header("location"), location);
     let plain = PlainSecret::parse(answer.json["secret"].as_str().unwrap()).unwrap();
-    let owner = json!({"id": "owner-1", "email": "owner@acme.example", "name": "Olive Owner"});
+    let owner = json!({
+        "id": "owner-1",
+        "type": "member",
+        "email": "owner@acme.example",
+        "name": "Olive Owner",
+    });
     assert_eq!(
         answer.json["token"],
         json!({
@@ -113,7 +118,7 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
             "name": "Warehouse sync",
             "description": "Kept in the warehouse's vault",
             "autoPurge": "30d",
-            "purgeAt": "2026-12-23T10:00:00Z",
+            "purgeAt": "2026-12-23T10:00:00.000Z",
             "scope": {
                 "type": "custom",
                 "connections": [],
@@ -125,13 +130,15 @@ async fn a_token_is_answered_with_its_secret_and_where_it_is_found() {
             "status": "active",
             "hint": plain.hint(),
             "version": 1,
-            "createdAt": "2026-11-23T10:00:00Z",
+            "createdAt": "2026-11-23T10:00:00.000Z",
             "createdBy": owner,
-            "updatedAt": "2026-11-23T10:00:00Z",
+            "updatedAt": "2026-11-23T10:00:00.000Z",
             "updatedBy": owner,
             "revokedAt": null,
             "revokedBy": null,
             "revocationReason": null,
+            "compromisedAt": null,
+            "previousSecret": null,
             "lastUsedAt": null,
             "lastUsedIp": null,
         })
@@ -200,7 +207,7 @@ async fn the_creation_is_on_record_with_who_where_and_what() {
             ("kind", "account"),
             ("description", "Kept in the warehouse's vault"),
             ("autoPurge", "30d"),
-            ("purgeAt", "2026-12-23T10:00:00Z"),
+            ("purgeAt", "2026-12-23T10:00:00.000Z"),
             ("scope", "custom"),
             ("scope.exports", "exp_orders"),
             ("scope.imports", "imp_stock"),
@@ -211,9 +218,50 @@ async fn the_creation_is_on_record_with_who_where_and_what() {
 }
 
 #[tokio::test]
+async fn the_pages_client_outside_the_page_has_the_source_api() {
+    let as_client = || custom_scope().claim("client_id", "console");
+    let host = || as_client().header("host", "tokens.example");
+    for (event, source) in [
+        (as_client(), Source::Api),
+        (
+            as_client().header("sec-fetch-site", "cross-site"),
+            Source::Api,
+        ),
+        (host().header("origin", "https://evil.example"), Source::Api),
+        (
+            host().header("origin", "https://tokens.example"),
+            Source::Ui,
+        ),
+        (
+            custom_scope().header("sec-fetch-site", "same-origin"),
+            Source::Api,
+        ),
+    ] {
+        let engine = Engine::with_accounts().await;
+        call(&engine, &event).await;
+        assert_eq!(engine.audit(&acme().id).await[0].origin.source, source);
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_calls_itself_is_kept_whatever_bytes_it_has() {
+    let engine = Engine::with_accounts().await;
+    call(
+        &engine,
+        &custom_scope().header("user-agent", "caf\u{e9}/1.0 \u{1f980}"),
+    )
+    .await;
+    let record = engine.audit(&acme().id).await.remove(0);
+    assert_eq!(
+        record.origin.user_agent.as_deref(),
+        Some("caf\u{e9}/1.0 \u{1f980}")
+    );
+}
+
+#[tokio::test]
 async fn what_comes_through_the_console_has_the_source_ui() {
     let engine = Engine::with_accounts().await;
-    call(&engine, &custom_scope().claim("client_id", "console")).await;
+    call(&engine, &custom_scope().through_page()).await;
     assert_eq!(engine.audit(&acme().id).await[0].origin.source, Source::Ui);
 }
 
@@ -335,9 +383,22 @@ async fn fields_that_only_the_service_sets_are_unknown() {
 async fn a_name_is_one_line_of_1_to_128_characters() {
     let body = |name: Value| account_token(json!({"name": name}));
     let long = [json!("x".repeat(129)), json!("x".repeat(10_000))];
-    let odd = ["two\nlines", "a\tb", "a\0b", "a\u{1b}[31mb", "a\u{85}b"];
+    let odd = [
+        "two\nlines",
+        "a\tb",
+        "a\0b",
+        "a\u{1b}[31mb",
+        "a\u{85}b",
+        "a\u{2028}b",
+        "a\u{202e}b",
+        "a\u{200b}b",
+        "a\u{e000}b",
+    ];
     for (code, names) in [
-        ("required", &[json!(""), json!(" \t\n ")][..]),
+        (
+            "required",
+            &[json!(""), json!(" \t\n "), json!("\u{3164}\u{200b}")][..],
+        ),
         ("too_long", &long),
         ("invalid_characters", &odd.map(Value::from)),
         ("wrong_type", &[json!(5), json!(["n"])]),
@@ -352,6 +413,70 @@ async fn a_name_is_one_line_of_1_to_128_characters() {
 }
 
 #[tokio::test]
+async fn texts_are_kept_in_one_form() {
+    let body = |name: &str| account_token(json!({"name": name, "description": name}));
+    let kept = accepted([body("Cafe\u{301}")], "name").await;
+    assert_eq!(kept, ["Caf\u{e9}"]);
+    let body = account_token(json!({"description": "a\r\nb\rc"}));
+    assert_eq!(accepted([body], "description").await, ["a\nb\nc"]);
+}
+
+#[tokio::test]
+async fn no_text_may_hold_a_secret() {
+    let secret = plain(&plain_secret());
+    let poison = format!("TOKEN_{secret}_prod");
+    let (name, description) = (
+        account_token(json!({"name": poison})),
+        account_token(json!({"description": format!("see\n{poison}")})),
+    );
+    let scope = json!({"type": "custom", "exports": ["exp_orders", secret]});
+    for (body, failure) in [
+        (name, "name"),
+        (description, "description"),
+        (account_token(json!({"kind": poison})), "kind"),
+        (account_token(json!({"autoPurge": poison})), "autoPurge"),
+        (
+            account_token(json!({"integrationId": secret})),
+            "integrationId",
+        ),
+        (account_token(json!({"scope": scope})), "scope.exports.1"),
+    ] {
+        let engine = Engine::with_accounts().await;
+        let answer = call(&engine, &custom_scope().body(&body)).await;
+        assert_eq!(
+            answer.failures(),
+            [(failure, "contains_secret")],
+            "{}",
+            answer.text
+        );
+        assert!(
+            !answer.text.contains(secret.get(4..).unwrap()),
+            "{}",
+            answer.text
+        );
+    }
+    // Nor may what nobody reads tell it back.
+    let engine = Engine::with_accounts().await;
+    let mut body = account_token(json!({}));
+    body[secret.as_str()] = json!(1);
+    let answer = call(&engine, &custom_scope().body(&body)).await;
+    assert_eq!(answer.status, 422);
+    assert!(
+        !answer.text.contains(secret.get(4..).unwrap()),
+        "{}",
+        answer.text
+    );
+    let event = custom_scope().header("idempotency-key", &secret);
+    let answer = call(&engine, &event).await;
+    assert_eq!(
+        answer.failures(),
+        [("Idempotency-Key", "contains_secret")],
+        "{}",
+        answer.text
+    );
+}
+
+#[tokio::test]
 async fn a_description_has_up_to_1024_characters_and_may_have_lines() {
     let body = |text: Value| account_token(json!({"description": text}));
     refused_for(&[
@@ -363,10 +488,18 @@ async fn a_description_has_up_to_1024_characters_and_may_have_lines() {
             body(json!("\u{7}")),
             &[("description", "invalid_characters")],
         ),
+        (
+            body(json!("a\tb")),
+            &[("description", "invalid_characters")],
+        ),
+        (
+            body(json!("a\u{2028}b\u{202e}c")),
+            &[("description", "invalid_characters")],
+        ),
         (body(json!({})), &[("description", "wrong_type")]),
     ])
     .await;
-    let texts = [json!(""), json!("ä".repeat(1_024)), json!("a\r\n\tb")];
+    let texts = [json!(""), json!("ä".repeat(1_024)), json!("a\n\n b")];
     assert_eq!(
         accepted(texts.clone().map(body), "description").await,
         texts
@@ -396,12 +529,12 @@ async fn kind_and_lifetime_are_of_those_offered() {
     );
     let expected = [
         Value::Null,
-        json!("2026-11-23T11:00:00Z"),
-        json!("2026-11-23T14:00:00Z"),
-        json!("2026-11-24T10:00:00Z"),
-        json!("2026-11-27T10:00:00Z"),
-        json!("2026-12-03T10:00:00Z"),
-        json!("2026-12-23T10:00:00Z"),
+        json!("2026-11-23T11:00:00.000Z"),
+        json!("2026-11-23T14:00:00.000Z"),
+        json!("2026-11-24T10:00:00.000Z"),
+        json!("2026-11-27T10:00:00.000Z"),
+        json!("2026-12-03T10:00:00.000Z"),
+        json!("2026-12-23T10:00:00.000Z"),
     ];
     assert_eq!(purges.await, expected);
 }

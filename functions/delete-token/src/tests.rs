@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use latchkey::domain::ports::{ChangeToken, GetSecret, TokenChange};
-use latchkey::domain::token::{RetiredSecret, StoredToken};
+use latchkey::domain::token::{Ended, PreviousSecret, StoredToken};
+use latchkey::domain::verification::SecretState;
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, now, origin, owner_actor, plain_secret,
     system_at, token, token_at,
@@ -46,13 +47,19 @@ async fn an_active_token_is_revoked_before_it_is_deleted() {
 async fn a_deleted_token_is_gone_and_its_records_stay() {
     let (engine, revoked) = with_revoked().await;
     let other = engine.add(token_at(now())).await;
-    let answer = call(&engine, &delete().claim("client_id", "console")).await;
+    let answer = call(&engine, &delete().through_page()).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     let id = &revoked.token.id;
     assert_eq!(engine.stored(&acme().id, id).await, None);
+    // A later report of its secret still finds whose it was; nothing is left to show it again.
     let secret = engine.store.get_secret(&revoked.secret_hash).await;
-    assert_eq!(secret.unwrap(), None);
-    assert!(!engine.dump().await.contains(&revoked.secret_hash.to_hex()));
+    let tombstone = secret.unwrap().unwrap();
+    assert_eq!(tombstone.state, SecretState::Ended);
+    assert_eq!(tombstone.token_id, *id);
+    let (at, by) = (now(), Action::Delete);
+    assert_eq!(tombstone.ended, Some(Ended { at, by }));
+    let ciphertext = String::from_utf8_lossy(&revoked.ciphertext.0);
+    assert!(!engine.dump().await.contains(&*ciphertext));
     // Other tokens have nothing to do with it.
     let secret = engine.store.get_secret(&other.secret_hash).await;
     assert!(secret.unwrap().is_some());
@@ -78,11 +85,11 @@ async fn a_secret_in_its_grace_period_is_deleted_too() {
     let engine = Engine::with_accounts().await;
     let before = engine.add(token()).await;
     let end = now() + Duration::from_hours(1);
-    let retired = RetiredSecret {
-        hash: before.secret_hash,
+    let mut token = before.token.revoke(owner_actor(), now(), None).unwrap();
+    token.previous_secret = Some(PreviousSecret {
+        hint: before.token.hint.clone(),
         valid_until: end,
-    };
-    let token = before.token.revoke(owner_actor(), now(), None).unwrap();
+    });
     let audit = AuditRecord::new(
         Action::Revoke,
         &token,
@@ -94,10 +101,11 @@ async fn a_secret_in_its_grace_period_is_deleted_too() {
     let change = TokenChange {
         after: StoredToken {
             secret_hash: plain_secret().hash(),
-            retired: Some(retired),
+            previous_hash: Some(before.secret_hash),
             ..before.with(token, now())
         },
         before,
+        compromised: None,
         audit: audit.unwrap(),
         idempotency: None,
     };
@@ -110,7 +118,8 @@ async fn a_secret_in_its_grace_period_is_deleted_too() {
     }
     assert_eq!(call(&engine, &delete()).await.status, 204);
     for hash in hashes {
-        assert_eq!(engine.store.get_secret(&hash).await.unwrap(), None);
+        let secret = engine.store.get_secret(&hash).await.unwrap().unwrap();
+        assert_eq!(secret.state, SecretState::Ended);
     }
 }
 

@@ -18,8 +18,9 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let account = Caller::authorize(store, &request).await?.account.id;
     let id = token_id(&request)?;
-    let stored = store.get_token(&account, &id, clock.now()).await?;
-    response::token(&stored.ok_or(ApiError::TokenNotFound)?.token)
+    let now = clock.now();
+    let stored = store.get_token(&account, &id, now).await?;
+    response::token(&stored.ok_or(ApiError::TokenNotFound)?.token, now)
 }
 
 /// What the API's description says of this operation.

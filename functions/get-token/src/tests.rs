@@ -1,8 +1,16 @@
 use std::time::Duration;
 
-use latchkey::domain::token::Token;
-use latchkey::testing::{Answer, Engine, Event, FixedClock, globex, now, owner_actor, token};
-use serde_json::json;
+use jiff::SignedDuration;
+use latchkey::domain::audit::{Action, Actor};
+use latchkey::domain::ports::{ChangeToken, RecordUse, TokenChange, Use};
+use latchkey::domain::secret::SecretHash;
+use latchkey::domain::time::rfc3339;
+use latchkey::domain::token::{Ended, LastUse, NewSecret, StoredToken, Token};
+use latchkey::domain::verification::{Seen, UsedFrom};
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, audit, globex, now, owner_actor, plain_secret, token,
+};
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -39,8 +47,90 @@ async fn a_revoked_token_tells_when_and_by_whom() {
     let answer = call(&engine, &get()).await;
     assert_eq!(answer.header("etag"), "\"2\"");
     assert_eq!(answer.json["status"], "revoked");
-    assert_eq!(answer.json["revokedAt"], now().to_string());
+    assert_eq!(answer.json["revokedAt"], rfc3339(now()));
     assert_eq!(answer.json["revokedBy"], json!(owner_actor()));
+}
+
+/// A token with this change of it, recorded as that action.
+async fn change(
+    engine: &Engine,
+    before: StoredToken,
+    after: StoredToken,
+    action: Action,
+    compromised: Option<SecretHash>,
+) {
+    let change = TokenChange {
+        audit: audit(action, &after.token, now(), 7),
+        before,
+        after,
+        compromised,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_replaced_secret_is_told_while_it_works() {
+    let engine = Engine::with_accounts().await;
+    let before = engine.add(token()).await;
+    let old_hint = before.token.hint.clone();
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["previousSecret"], Value::Null);
+    let plain = plain_secret();
+    let new = NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext: before.ciphertext.clone(),
+    };
+    let hour = SignedDuration::from_hours(1);
+    let after = before.regenerate(new, hour, owner_actor(), now());
+    change(&engine, before, after, Action::Regenerate, None).await;
+    let end = now() + hour;
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["hint"], plain.hint());
+    assert_eq!(
+        answer.json["previousSecret"],
+        json!({"hint": old_hint, "validUntil": rfc3339(end)})
+    );
+}
+
+#[tokio::test]
+async fn a_token_whose_secret_leaked_tells_when() {
+    let engine = Engine::with_accounts().await;
+    let before = engine.add(token()).await;
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["compromisedAt"], Value::Null);
+    let (at, by) = (now(), Action::Leak);
+    let leaked = before
+        .token
+        .compromise(Actor::github(), Ended { at, by }, "leaked");
+    let (after, hash) = (before.with(leaked, now()), before.secret_hash);
+    change(&engine, before, after, Action::Leak, Some(hash)).await;
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["compromisedAt"], rfc3339(now()));
+    assert_eq!(answer.json["status"], "revoked");
+    assert_eq!(answer.json["revocationReason"], "leaked");
+}
+
+#[tokio::test]
+async fn a_token_tells_the_last_use_of_any_of_its_secrets() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["lastUsedAt"], Value::Null);
+    let (at, ip) = (now(), [192, 0, 2, 7].into());
+    let used = Use {
+        secret: stored.secret_hash,
+        sighting: Seen::default().use_of(UsedFrom::Seen(ip), at).unwrap(),
+        last_use: Some(LastUse { at, ip }),
+        audit: audit(Action::Access, &stored.token, at, 8),
+    };
+    engine.store.record_use(&used).await.unwrap();
+    let answer = call(&engine, &get()).await;
+    assert_eq!(answer.json["lastUsedAt"], rfc3339(now()));
+    assert_eq!(answer.json["lastUsedIp"], "192.0.2.7");
+    // That is no change of the token.
+    assert_eq!(answer.header("etag"), "\"1\"");
 }
 
 #[tokio::test]

@@ -7,12 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, RecordUse};
+use latchkey::app::verify::authenticate;
+use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{SecretRecord, authenticate};
+use latchkey::domain::verification::{Refusal, SecretRecord};
 use latchkey::http::ApiError;
-use latchkey::http::bearer::{bearer, credentials};
+use latchkey::http::bearer::{bearer, credentials, trimmed};
 use latchkey::http::form::Form;
 use latchkey::http::sender::Sender;
 use percent_encoding::percent_decode_str;
@@ -35,7 +36,7 @@ impl<'a> Credentials<'a> {
     /// [`ApiError::InvalidClient`] without any, [`ApiError::InvalidRequest`] with more than one.
     pub(crate) fn of(request: &'a Request, form: &'a Form<'_>) -> Result<Self, ApiError> {
         let header = request.headers().get(AUTHORIZATION);
-        match (header, form.optional("client_secret")?) {
+        match (header, form.optional_secret("client_secret")) {
             (Some(_), Some(_)) => Err(ApiError::InvalidRequest(
                 "authenticate in the header or in the form, not in both".into(),
             )),
@@ -47,7 +48,7 @@ impl<'a> Credentials<'a> {
                 basic(header).ok_or(ApiError::InvalidClient)
             }
             (None, Some(secret)) => {
-                let id = form.optional("client_id")?;
+                let id = form.optional("client_id");
                 Ok(Self::Client {
                     id: id.ok_or(ApiError::InvalidClient)?.into(),
                     secret: secret.into(),
@@ -63,7 +64,7 @@ impl<'a> Credentials<'a> {
     /// What the caller is answered instead.
     pub(crate) async fn verify(
         &self,
-        store: &(impl GetSecret + RecordUse),
+        store: &(impl RecallSecret + RecordUse),
         system: &(impl Clock + Entropy),
         sender: &Sender,
     ) -> Result<SecretRecord, ApiError> {
@@ -77,20 +78,16 @@ impl<'a> Credentials<'a> {
                 (Some(id), secret, refused(), refused())
             }
         };
-        let verified = authenticate(store, system, secret, sender.ip, sender.client()).await?;
-        let asker = match verified {
-            Ok(asker) if id.is_none_or(|id| id == asker.token_id.as_str()) => asker,
-            Ok(_) => return Err(invalid),
-            Err(refusal) => {
-                tracing::info!(refusal = refusal.as_str(), "asker refused");
-                return Err(invalid);
-            }
-        };
-        if asker.kind == Kind::Account && asker.scope == Scope::Full {
-            Ok(asker)
-        } else {
-            Err(insufficient)
-        }
+        let is_client = |asker: &SecretRecord| id.is_none_or(|id| id == asker.token_id.as_str());
+        let has_full_access =
+            |asker: &SecretRecord| asker.kind == Kind::Account && asker.scope == Scope::Full;
+        let may_ask = |asker: &SecretRecord| is_client(asker) && has_full_access(asker);
+        let client = sender.client();
+        let asker = authenticate(store, system, secret, sender.ip, client, may_ask).await?;
+        asker.map_err(|refusal| match refusal {
+            Refusal::Forbidden => insufficient,
+            _ => invalid,
+        })
     }
 }
 
@@ -100,13 +97,8 @@ fn basic(header: &str) -> Option<Credentials<'static>> {
     let text = String::from_utf8(text).ok()?;
     let (id, secret) = text.split_once(':')?;
     let decode = |text| {
-        Some(
-            percent_decode_str(text)
-                .decode_utf8()
-                .ok()?
-                .into_owned()
-                .into(),
-        )
+        let text = percent_decode_str(text).decode_utf8().ok()?;
+        Some(trimmed(&text).to_owned().into())
     };
     Some(Credentials::Client {
         id: decode(id)?,

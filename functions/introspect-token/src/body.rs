@@ -1,18 +1,21 @@
 //! What is said of a token: RFC 7662's members, and ours.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
 use latchkey::domain::verification::SecretRecord;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use serde_json::json;
 
 /// What is said of a token that is good. The names in snake case are the RFC's, the others ours.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ActiveToken")]
 pub(crate) struct ActiveBody<'a> {
-    #[schemars(extend("const" = true))]
+    /// Whether the token is good. If it isn't, nothing else is said.
     active: bool,
     /// `full`, or each listed resource as `exports:exp_1`, with spaces between them.
     scope: String,
@@ -21,6 +24,7 @@ pub(crate) struct ActiveBody<'a> {
     token_type: &'static str,
     /// The second in which this secret ends; left out for never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
     exp: Option<i64>,
     /// The second in which the token was created.
     iat: i64,
@@ -41,20 +45,32 @@ pub(crate) struct ActiveBody<'a> {
 }
 
 /// All that is said of a token that isn't: not even why.
-#[derive(Serialize, JsonSchema)]
-#[schemars(rename = "InactiveToken")]
+#[derive(Serialize)]
 pub(crate) struct InactiveBody {
-    #[schemars(extend("const" = false))]
     pub(crate) active: bool,
 }
 
 /// What is said of a token.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
-#[schemars(rename = "Introspection")]
 pub(crate) enum IntrospectionBody<'a> {
     Active(ActiveBody<'a>),
     Inactive(InactiveBody),
+}
+
+/// As RFC 7662 (2.2) describes it, one object of which only `active` is sure: programs that make clients of
+/// a description can't tell two objects apart by the value of a member that both have.
+impl JsonSchema for IntrospectionBody<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Introspection".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = ActiveBody::json_schema(generator);
+        schema.insert("required".into(), json!(["active"]));
+        schema.insert("description".into(), "What is said of a token.".into());
+        schema
+    }
 }
 
 impl<'a> From<&'a SecretRecord> for ActiveBody<'a> {
@@ -64,7 +80,7 @@ impl<'a> From<&'a SecretRecord> for ActiveBody<'a> {
             scope: scope(&secret.scope),
             client_id: &secret.token_id,
             token_type: "Bearer",
-            exp: secret.end().map(Timestamp::as_second),
+            exp: secret.last_instant().map(Timestamp::as_second),
             iat: secret.token_id.created_at().as_second(),
             sub: &secret.account_id,
             jti: &secret.token_id,

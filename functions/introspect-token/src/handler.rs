@@ -6,8 +6,8 @@ mod body;
 use std::net::IpAddr;
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, RecordUse};
-use latchkey::domain::verification::{Introspection, introspect};
+use latchkey::app::verify::{Introspection, introspect};
+use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
 use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
@@ -22,14 +22,14 @@ use body::{ActiveBody, InactiveBody, IntrospectionBody};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetSecret + RecordUse),
+    store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let form = Form::of(&request)?;
     let sender = Sender::of(&request)?;
     let credentials = Credentials::of(&request, &form)?;
-    let token = form.required("token")?;
+    let token = form.required_secret("token")?;
     let bearer_ip = client_ip(&form)?;
     let asker = credentials.verify(store, system, &sender).await?;
     let introspection = Introspection {
@@ -42,8 +42,7 @@ pub async fn handle(
             let active = ActiveBody::from(&secret);
             response::json(200, &IntrospectionBody::Active(active))
         }
-        Err(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "inactive");
+        Err(_) => {
             let inactive = InactiveBody { active: false };
             response::json(200, &IntrospectionBody::Inactive(inactive))
         }
@@ -74,7 +73,7 @@ pub fn operation() -> Operation {
 /// Where the bearer is, if the API tells: RFC 7662 (2.1) leaves this parameter's name to us.
 fn client_ip(form: &Form<'_>) -> Result<Option<IpAddr>, ApiError> {
     let invalid = |_| ApiError::InvalidRequest("`client_ip` is not an IP address".into());
-    let ip = form.optional("client_ip")?;
+    let ip = form.optional("client_ip");
     ip.map(|ip| ip.parse().map_err(invalid)).transpose()
 }
 

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use latchkey::domain::audit::{Action, Actor, AuditRecord, Change};
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::{Ciphertext, RetiredSecret, StoredToken, Token};
+use latchkey::domain::token::{Ciphertext, PreviousSecret, StoredToken, Token};
+use latchkey::domain::verification::MAX_SEEN_ADDRESSES;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, globex, now, plain,
+    Answer, Engine, Event, FixedClock, FixedEntropy, Logs, NoEntropy, acme, globex, now, plain,
     system_at, token_at,
 };
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ async fn add(engine: &Engine, token: Token, of: u8) -> StoredToken {
     let stored = StoredToken {
         secret_hash: secret.hash(),
         ciphertext: Ciphertext(b"sealed".to_vec()),
-        retired: None,
+        previous_hash: None,
         token: Token {
             hint: secret.hint(),
             ..token
@@ -311,8 +312,8 @@ async fn the_askers_token_is_verified_like_in_any_use() {
 }
 
 #[tokio::test]
-async fn what_is_no_good_token_reads_the_same_and_leaves_no_trace() {
-    let (engine, _, asked) = two().await;
+async fn what_is_no_good_token_reads_the_same_and_is_recorded_once_if_it_is_the_accounts() {
+    let (engine, asker, asked) = two().await;
     // Whoever asks is on record from here on.
     inactive(&call(&engine, &ask("nonsense")).await);
     let foreign = Token {
@@ -325,7 +326,20 @@ async fn what_is_no_good_token_reads_the_same_and_leaves_no_trace() {
         ..token_at(earlier())
     };
     add(&engine, purged, 4).await;
-    engine.revoke(asked).await;
+    engine.revoke(asked.clone()).await;
+    // What the account's own people hear of doesn't show in the answers.
+    for (of, reason) in [(BEARER, "revoked"), (4, "expired")] {
+        inactive(&call(&engine, &ask(&text(of))).await);
+        let log = records(&engine).await;
+        let reason = Change::new("reason", None, Some(reason.into()));
+        let record = log.iter().find(|record| record.changes.contains(&reason));
+        let record = record.unwrap();
+        assert_eq!(record.action, Action::Refused);
+        let asked_by = Change::new("introspectedBy", None, Some(asker.token.id.to_string()));
+        assert!(record.changes.contains(&asked_by), "{record:?}");
+    }
+    // Nor do another account's people hear of it.
+    assert_eq!(engine.audit(&globex().id).await.len(), 1);
     let before = engine.dump().await;
     for token in [
         text(BEARER),
@@ -349,11 +363,14 @@ async fn a_replaced_secret_is_active_until_its_grace_period_ends() {
     let stored = StoredToken {
         secret_hash: secret(7).hash(),
         ciphertext: Ciphertext(vec![]),
-        retired: Some(RetiredSecret {
-            hash: retired.hash(),
-            valid_until: end,
-        }),
-        token: token_at(earlier()),
+        previous_hash: Some(retired.hash()),
+        token: Token {
+            previous_secret: Some(PreviousSecret {
+                hint: retired.hint(),
+                valid_until: end,
+            }),
+            ..token_at(earlier())
+        },
     };
     engine.insert(stored).await;
     let question = ask(&text(6));
@@ -383,28 +400,35 @@ async fn the_use_behind_the_question_is_on_record_once_and_names_who_asked() {
         record.origin.actor,
         Actor::token(&asked.token.id, "Warehouse sync")
     );
-    assert_eq!(record.origin.ip, Some([203, 0, 113, 9].into()));
+    // The address that is known, and apart from it the one that the asker asserts.
+    assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+    assert_eq!(record.asserted_ip, Some([203, 0, 113, 9].into()));
     let asked_by = Change::new("introspectedBy", None, Some(asker.token.id.to_string()));
     assert_eq!(record.changes, [asked_by]);
     let used = engine.stored(&acme().id, &asked.token.id).await.unwrap();
     assert_eq!(used.token.last_use.unwrap().ip, record.origin.ip.unwrap());
+    assert_eq!(of(&asker).asserted_ip, None);
     // The steady path only reads.
     let before = engine.dump().await;
     assert_eq!(call(&engine, &question).await.json["active"], true);
     assert_eq!(engine.dump().await, before);
-    // Without the bearer's address it is the asker's.
+    // Without the bearer's address there is none but the asker's.
     assert_eq!(
         call(&engine, &ask(&text(BEARER))).await.json["active"],
         true
     );
     let log = records(&engine).await;
     assert_eq!(log.len(), 3);
-    let ips: Vec<_> = log
+    let records = log
         .iter()
-        .filter(|record| record.token_id == asked.token.id)
-        .map(|record| record.origin.ip.unwrap())
-        .collect();
-    assert!(ips.contains(&[192, 0, 2, 1].into()), "{ips:?}");
+        .filter(|record| record.token_id == asked.token.id);
+    let mut asserted = Vec::new();
+    for record in records {
+        assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+        asserted.push(record.asserted_ip);
+    }
+    asserted.sort();
+    assert_eq!(asserted, [None, Some([203, 0, 113, 9].into())]);
 }
 
 #[tokio::test]
@@ -468,4 +492,177 @@ async fn a_request_that_is_no_form_or_lacks_the_token_is_invalid() {
         (413, "body_too_large")
     );
     assert_eq!(engine.dump().await, before);
+}
+
+/// A question about the bearer's secret, which asserts where the bearer is.
+fn ask_from(ip: &str) -> Event {
+    form(&format!("token={}&client_ip={ip}", text(BEARER)))
+        .header("authorization", &format!("Bearer {}", text(ASKER)))
+}
+
+#[tokio::test]
+async fn addresses_that_are_asserted_do_not_use_up_those_that_are_seen() {
+    let (engine, _, asked) = two().await;
+    for last in 0..40 {
+        let answer = call(&engine, &ask_from(&format!("203.0.113.{last}"))).await;
+        assert_eq!(answer.json["active"], true, "{last}");
+    }
+    let of_asked = async || {
+        let mut log = records(&engine).await;
+        log.retain(|record| record.token_id == asked.token.id);
+        log
+    };
+    // Beyond the most of a day, one an hour.
+    let before = of_asked().await;
+    assert_eq!(before.len(), MAX_SEEN_ADDRESSES + 1);
+    for record in &before {
+        assert_eq!(record.action, Action::Access);
+        assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+        assert!(record.asserted_ip.is_some());
+    }
+    // A use from an address that is seen has its own record nevertheless.
+    let answer = call(&engine, &ask(&text(BEARER))).await;
+    assert_eq!(answer.json["active"], true);
+    let log = of_asked().await;
+    assert_eq!(log.len(), before.len() + 1);
+    let seen: Vec<_> = log.iter().filter(|r| r.asserted_ip.is_none()).collect();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].changes.len(), 1, "not one of a crowd: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_with_the_address_that_is_asserted_as_one() {
+    let (engine, asker, asked) = two_with(|token| {
+        token.allowed_cidrs = vec!["192.0.2.0/24".parse().unwrap()];
+    })
+    .await;
+    let logs = Logs::start();
+    for _ in 0..2 {
+        inactive(&call(&engine, &ask_from("203.0.113.9")).await);
+        let mut lines = logs.take();
+        lines.retain(|line| line["level"] != "INFO");
+        let mut line = lines.remove(0);
+        assert!(lines.is_empty());
+        line["timestamp"].take();
+        let expected = json!({
+            "timestamp": null,
+            "level": "WARN",
+            "message": "a known secret was refused",
+            "target": "latchkey::app::verify",
+            "account.id": "acme",
+            "token.id": asked.token.id,
+            "ip": "192.0.2.1",
+            "asserted_ip": "203.0.113.9",
+            "request_id": request_id(),
+            "refusal": "address",
+        });
+        assert_eq!(line, expected);
+    }
+    let mut log = records(&engine).await;
+    log.retain(|record| record.action == Action::Refused);
+    let [record] = &log[..] else {
+        panic!("not one refusal: {log:?}")
+    };
+    assert_eq!(record.token_id, asked.token.id);
+    assert_eq!(record.account_id, acme().id);
+    assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
+    assert_eq!(record.asserted_ip, Some([203, 0, 113, 9].into()));
+    for (field, value) in [
+        ("reason", "address"),
+        ("daysRefused", "1"),
+        ("introspectedBy", asker.token.id.as_str()),
+    ] {
+        let change = Change::new(field, None, Some(value.into()));
+        assert!(record.changes.contains(&change), "{record:?}");
+    }
+    assert_eq!(token_of(&engine, &asked).await.last_use, None);
+}
+
+fn request_id() -> Value {
+    let sample = include_str!("../../../events/introspect-token/bearer.json");
+    let mut event: Value = serde_json::from_str(sample).unwrap();
+    event["requestContext"]["requestId"].take()
+}
+
+#[tokio::test]
+async fn a_question_is_two_decisions_and_each_has_a_line_in_the_log() {
+    let (engine, _, asked) = two().await;
+    let foreign = Token {
+        account_id: globex().id,
+        ..token_at(earlier())
+    };
+    add(&engine, foreign, 3).await;
+    let question = ask(&text(BEARER));
+    let with = |value: &str| question.clone().header("authorization", value);
+    let logs = Logs::start();
+    let asker = ["allowed", "introspect", "", "current"];
+    let insufficient = ["forbidden", "introspect", "", "current"];
+    for (event, expected) in [
+        (
+            question.clone(),
+            vec![asker, ["allowed", "introspected", "", "current"]],
+        ),
+        (
+            ask("nonsense"),
+            vec![asker, ["malformed", "introspected", "", ""]],
+        ),
+        // Another account's is unknown here.
+        (
+            ask(&text(3)),
+            vec![asker, ["unknown", "introspected", "", ""]],
+        ),
+        (
+            with(&format!("Bearer {}", text(9))),
+            vec![["unknown", "introspect", "", ""]],
+        ),
+        // A token with a custom scope, and a secret under another token's id.
+        (
+            with(&format!("Bearer {}", text(BEARER))),
+            vec![insufficient],
+        ),
+        (
+            with(&basic(asked.token.id.as_str(), &text(ASKER))),
+            vec![insufficient],
+        ),
+        // No secret is tried.
+        (with("Digest x"), vec![]),
+    ] {
+        call(&engine, &event).await;
+        assert_eq!(logs.take_decisions(), expected, "{event:?}");
+    }
+    engine.revoke(asked).await;
+    call(&engine, &question).await;
+    let revoked = ["revoked", "introspected", "", "current"];
+    assert_eq!(logs.take_decisions(), [asker, revoked]);
+}
+
+async fn token_of(engine: &Engine, stored: &StoredToken) -> Token {
+    let stored = engine.stored(&acme().id, &stored.token.id).await;
+    stored.unwrap().token
+}
+
+#[tokio::test]
+async fn an_asker_who_is_refused_is_on_record_as_one() {
+    let (engine, asker, _) = two().await;
+    engine.revoke(asker.clone()).await;
+    let question = ask(&text(BEARER));
+    for _ in 0..2 {
+        let answer = call(&engine, &question).await;
+        assert_eq!(answer.outcome(), (401, "invalid_token"));
+    }
+    let mut log = records(&engine).await;
+    log.retain(|record| record.action == Action::Refused);
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0].token_id, asker.token.id);
+    assert_eq!(log[0].origin.ip, Some([192, 0, 2, 1].into()));
+}
+
+#[tokio::test]
+async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
+    let (engine, _, asked) = two().await;
+    // Whoever asks is on record from here on.
+    inactive(&call(&engine, &ask("nonsense")).await);
+    engine.revoke(asked).await;
+    engine.break_audit().await;
+    inactive(&call(&engine, &ask(&text(BEARER))).await);
 }

@@ -1,16 +1,16 @@
 //! Lists what happened in an account or to one token, newest first, as JSON or CSV.
 
 use jiff::Timestamp;
-use lambda_http::http::header::ACCEPT;
 use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::audit::{Action, AuditRecord, Source};
 use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT};
 use latchkey::domain::ports::{GetAccount, ListAudit};
+use latchkey::domain::time::parse_rfc3339;
 use latchkey::http::audit::AuditBody;
 use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
-use latchkey::http::{ApiError, csv, cursor, page, response};
+use latchkey::http::{ApiError, csv, cursor, media, page, response};
 
 const PARAMETERS: [&str; 7] = [
     "action", "userId", "source", "from", "to", "limit", "cursor",
@@ -37,7 +37,7 @@ pub async fn handle(
     } else {
         None
     };
-    let as_csv = wants_csv(&request);
+    let as_csv = media::prefers(&request, "text/csv", "application/json");
     let mut query = Query::of(&request, &PARAMETERS);
     let actions = Action::ALL.map(Action::as_str).join(", ");
     let sources = Source::ALL.map(Source::as_str).join(", ");
@@ -47,8 +47,8 @@ pub async fn handle(
         user_id: query.text("userId").map(Into::into),
     };
     let time = "an RFC 3339 time such as 2026-11-23T10:00:00Z";
-    let from: Option<Timestamp> = query.value("from", time, |text| text.parse().ok());
-    let to = query.value("to", time, |text| text.parse().ok());
+    let from: Option<Timestamp> = query.value("from", time, parse_rfc3339);
+    let to = query.value("to", time, parse_rfc3339);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         query.fail("to", "must not be before `from`");
     }
@@ -90,19 +90,6 @@ pub async fn handle(
     })
 }
 
-fn wants_csv(request: &Request) -> bool {
-    let accept = request
-        .headers()
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| {
-        accept
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("text/csv")
-    })
-}
-
 /// What the API's description says of this function: the log of an account, and of a token.
 pub fn operations() -> [Operation; 2] {
     let account = "/v1/accounts/{accountId}/audit";
@@ -127,8 +114,12 @@ fn describe(operation: Operation) -> Operation {
         .query("action", "Only that.", actions)
         .query("userId", "Only by that person or token.", schema::text())
         .query("source", "Only through that.", sources)
-        .query("from", "Not before.", schema::time())
-        .query("to", "Not after.", schema::time())
+        .query("from", "From then on.", schema::time())
+        .query(
+            "to",
+            "Before then; that very moment is left out.",
+            schema::time(),
+        )
         .answers_page_or_csv::<AuditBody<'_>>("records")
 }
 

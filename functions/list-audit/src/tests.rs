@@ -88,16 +88,17 @@ async fn a_record_tells_what_who_when_from_where_and_the_changes() {
         record,
         json!({
             "id": null,
-            "time": "2026-11-23T10:01:00Z",
+            "time": "2026-11-23T10:01:00.000Z",
             "action": "update",
             "source": "ui",
-            "user": {"id": "owner-1", "email": "owner@acme.example", "name": "Olive Owner"},
+            "user": {"id": "owner-1", "type": "member", "email": "owner@acme.example", "name": "Olive Owner"},
             "resource": {"type": "apiToken", "id": stored.token.id, "name": "Warehouse sync"},
             "changes": [
                 {"field": "name", "old": "old", "new": "=new()"},
                 {"field": "description", "old": null, "new": "a \"b\", c"},
             ],
             "ip": "192.0.2.1",
+            "assertedIp": null,
             "userAgent": "tests",
             "requestId": "req-1",
         })
@@ -111,6 +112,55 @@ async fn records_are_listed_newest_first() {
     assert_eq!(actions(&answer), ALL);
     assert_eq!(answer.json["nextCursor"], Value::Null);
     assert_eq!(answer.header("link"), "");
+}
+
+#[tokio::test]
+async fn what_verifications_record_is_in_the_log_with_the_address_that_was_asserted() {
+    let (engine, stored) = history().await;
+    let minutes = [(10, Action::Refused), (12, Action::Access)];
+    for (minutes, action) in minutes {
+        let at = now() + Duration::from_mins(minutes);
+        let audit = AuditRecord::new(action, &stored.token, vec![], origin(), at, &System);
+        let audit = AuditRecord {
+            asserted_ip: Some([203, 0, 113, 9].into()),
+            ..audit.unwrap()
+        };
+        engine.store.record_view(&stored, &audit).await.unwrap();
+    }
+    log(&engine, &stored, 11, Action::View, origin()).await;
+    for event in [account_log(), token_log().query("")] {
+        let answer = call(&engine, &event).await;
+        let listed = ["access", "view", "refused"];
+        assert_eq!(actions(&answer)[..3], listed);
+        let record = &answer.json["records"][2];
+        assert_eq!(record["ip"], "192.0.2.1");
+        assert_eq!(record["assertedIp"], "203.0.113.9");
+    }
+    let answer = call(&engine, &account_log().query("action=refused")).await;
+    assert_eq!(actions(&answer), ["refused"]);
+    let event = account_log()
+        .query("action=refused")
+        .header("accept", "text/csv");
+    let row = call(&engine, &event).await.text;
+    let row = row.lines().nth(1).unwrap().to_owned();
+    assert!(
+        row.contains("\"192.0.2.1\",") && row.ends_with(",\"203.0.113.9\""),
+        "{row}"
+    );
+    // Page by page they are the same.
+    let mut query = "limit=1".to_owned();
+    let mut paged = Vec::new();
+    loop {
+        let answer = call(&engine, &account_log().query(&query)).await;
+        paged.extend(actions(&answer).iter().map(ToString::to_string));
+        match answer.next() {
+            Some(next) => query = next.to_owned(),
+            None => break,
+        }
+    }
+    let whole = call(&engine, &account_log()).await;
+    assert_eq!(paged, actions(&whole));
+    assert_eq!(paged.len(), ALL.len() + 3);
 }
 
 #[tokio::test]
@@ -161,6 +211,10 @@ async fn from_is_included_and_to_is_not() {
             "from=2026-11-23T12:01:00%2B02:00&to=2026-11-23T05:03:00-05:00&action=view",
             &["view"],
         ),
+        (
+            "from=2026-11-23t10:02:00.0z&to=2026-11-23T23:59:60Z",
+            &["purge", "access", "view"],
+        ),
         ("from=1969-01-01T00:00:00Z&to=9999-01-01T00:00:00Z", &ALL),
         ("to=1969-01-01T00:00:00Z", &[]),
         ("from=9999-01-01T00:00:00Z", &[]),
@@ -181,6 +235,12 @@ async fn a_query_that_is_not_understood_is_refused() {
         ("from=2026-11-23", ("from", invalid)),
         ("to=2026-11-23T10:00:00", ("to", invalid)),
         ("to=1795341600", ("to", invalid)),
+        ("to=2026-11-23%2010:00:00Z", ("to", invalid)),
+        ("to=2026-11-23T10:00Z", ("to", invalid)),
+        ("from=20261123T100000Z", ("from", invalid)),
+        ("from=2026-11-23T10:00:00Z[UTC]", ("from", invalid)),
+        ("limit=%2B1", ("limit", invalid)),
+        ("limit=01", ("limit", invalid)),
         (
             "from=2026-11-23T10:03:00Z&to=2026-11-23T10:02:00Z",
             ("to", invalid),
@@ -315,19 +375,26 @@ async fn a_log_is_downloaded_as_csv() {
     assert_eq!(answer.header("content-disposition"), disposition);
     let id = &stored.token.id;
     let rows: Vec<_> = answer.text.split_terminator("\r\n").collect();
-    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent""#;
+    let header = r#""Time","Source","User","E-mail","Resource","Name","ID","Action","Field","Old value","New value","IP address","User agent","User ID","User type","Asserted IP address""#;
     let start = r#""ui","Olive Owner","owner@acme.example","apiToken","Warehouse sync""#;
     let end = r#""192.0.2.1","tests""#;
-    let row = |time: &str, rest: &str| format!(r#""{time}",{start},"{id}",{rest},{end}"#);
+    let row = |time: &str, by: &str, rest: &str| {
+        format!(r#""{time}",{start},"{id}",{rest},{end},"{by}","member","""#)
+    };
     assert_eq!(
         rows,
         [
             header,
-            &row("2026-11-23T10:02:00Z", r#""view","","","""#),
+            &row("2026-11-23T10:02:00.000Z", "admin-1", r#""view","","","""#),
             // A spreadsheet must not run a name as a formula.
-            &row("2026-11-23T10:01:00Z", r#""update","name","old","'=new()""#),
             &row(
-                "2026-11-23T10:01:00Z",
+                "2026-11-23T10:01:00.000Z",
+                "owner-1",
+                r#""update","name","old","'=new()""#
+            ),
+            &row(
+                "2026-11-23T10:01:00.000Z",
+                "owner-1",
                 r#""update","description","","a ""b"", c""#
             ),
         ]

@@ -38,12 +38,11 @@ pub async fn handle(
         limit,
         after,
     };
-    let tokens = store
-        .list_tokens(&account, &query_tokens, clock.now())
-        .await?;
+    let now = clock.now();
+    let tokens = store.list_tokens(&account, &query_tokens, now).await?;
     let id = |token: &latchkey::domain::token::Token| token.id.clone();
     page::respond(&request, &query, "tokens", &list, &tokens, id, |token| {
-        page::item(&TokenBody::from(token))
+        page::item(&TokenBody::at(token, now))
     })
 }
 

@@ -101,6 +101,8 @@ async fn a_list_shows_only_what_was_asked_for() {
         ("status=&kind=&q=&integrationId=", &["a", "b", "c", "d"]),
         ("q=VAULT", &["a"]),
         ("q=stra%C3%9Fe+kept", &["a"]),
+        // However it is written: folded, and in another normalization form.
+        ("q=STRASSE", &["a"]),
         ("q=vault%20nothing", &[]),
         ("q=%23%26%3D", &[]),
         ("q=vault&status=revoked", &[]),

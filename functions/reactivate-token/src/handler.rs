@@ -2,8 +2,12 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::Action;
-use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken, TokenChange};
+use latchkey::domain::budget::Budget;
+use latchkey::domain::ports::{
+    ChangeToken, Clock, Entropy, GetAccount, GetToken, SpendBudget, TokenChange,
+};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
@@ -14,7 +18,7 @@ use latchkey::http::{ApiError, response};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + ChangeToken),
+    store: &(impl GetAccount + GetToken + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
     request: Request,
@@ -26,17 +30,18 @@ pub async fn handle(
     let before = before.ok_or(ApiError::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     Fields::of_optional(&request)?.finish()?;
-    let Some(token) = before.token.reactivate(caller.actor(), now) else {
+    let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
-        return response::token(&before.token);
+        return response::token(&before.token, now);
     };
     if !caller.account.licenses(token.auto_purge) {
         return Err(ApiError::ApiManagementLicenseRequired);
     }
+    spend(store, &caller.account, Budget::Change, now).await?;
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
-    response::token(&change.after.token)
+    response::token(&change.after.token, now)
 }
 
 /// What the API's description says of this operation.
@@ -52,7 +57,12 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .refuses([ApiError::ApiManagementLicenseRequired])
+    .budgeted()
+    .refuses([
+        ApiError::ApiManagementLicenseRequired,
+        ApiError::SecretCompromised,
+        ApiError::AccountDeleted,
+    ])
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
-use latchkey::domain::audit::{AuditRecord, Change, Source};
+use latchkey::app::compromise::{Compromised, Evidence, compromise};
+use latchkey::domain::audit::{Actor, AuditRecord, Change, Origin, Source};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
-use latchkey::domain::ports::GetSecret;
+use latchkey::domain::ports::{GetSecret, ProjectPlatform};
 use latchkey::domain::secret::SecretHash;
-use latchkey::domain::token::{RetiredSecret, StoredToken, Token};
-use latchkey::domain::verification::{Decision, Presentation, decide};
+use latchkey::domain::time::rfc3339;
+use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
+use latchkey::domain::verification::{Decision, Presentation, SecretRecord, SecretState, decide};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, origin, owner_actor,
     plain_secret, system_at, token, token_at,
@@ -66,7 +68,7 @@ async fn token_and_secret_are_active_again_together() {
         ("revokedAt", Value::Null),
         ("revokedBy", Value::Null),
         ("revocationReason", Value::Null),
-        ("updatedAt", json!(now())),
+        ("updatedAt", json!(rfc3339(now()))),
     ] {
         assert_eq!(answer.json[field], value, "{field}");
     }
@@ -92,7 +94,7 @@ async fn the_reactivation_is_on_record_with_what_changed() {
         before.with(revoked.unwrap(), now())
     })
     .await;
-    call(&engine, &reactivate().claim("client_id", "console")).await;
+    call(&engine, &reactivate().through_page()).await;
     let log = engine.audit(&acme().id).await;
     let record = log
         .iter()
@@ -131,6 +133,7 @@ async fn change(
     let change = TokenChange {
         before,
         after,
+        compromised: None,
         audit: audit.unwrap(),
         idempotency: None,
     };
@@ -138,45 +141,154 @@ async fn change(
     change.after
 }
 
+/// A secret that was never issued before.
+fn another_secret() -> NewSecret {
+    let plain = plain_secret();
+    NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext: Ciphertext(b"sealed".to_vec()),
+    }
+}
+
+/// Replaces a token's secret, with an hour of grace for the old one.
+async fn regenerate(engine: &Engine, before: StoredToken) -> StoredToken {
+    let hour = jiff::SignedDuration::from_hours(1);
+    let again =
+        |before: &StoredToken| before.regenerate(another_secret(), hour, owner_actor(), now());
+    change(engine, before, again).await
+}
+
 #[tokio::test]
-async fn a_replaced_secret_works_again_until_the_end_of_its_grace_period() {
-    let (engine, revoked) = with_revoked(token()).await;
-    let (old, new) = (revoked.secret_hash, plain_secret().hash());
-    let grace = Duration::from_hours(1);
-    let retired = RetiredSecret {
-        hash: old,
-        valid_until: now() + grace,
-    };
-    let with_grace = |before: &StoredToken| StoredToken {
-        secret_hash: new,
-        retired: Some(retired),
-        ..before.clone()
-    };
-    change(&engine, revoked, with_grace).await;
+async fn a_replaced_secret_does_not_come_back_although_its_grace_period_is_not_over() {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token()).await;
+    let old = added.secret_hash;
+    let replaced = regenerate(&engine, added).await;
+    let new = replaced.secret_hash;
+    assert!(works(&engine, old, Duration::ZERO).await);
+    engine.revoke(replaced).await;
+    let answer = call(&engine, &reactivate()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json["previousSecret"], Value::Null);
+    assert!(works(&engine, new, Duration::ZERO).await);
     assert!(!works(&engine, old, Duration::ZERO).await);
-    assert_eq!(call(&engine, &reactivate()).await.status, 200);
-    assert!(works(&engine, new, grace).await);
-    assert!(works(&engine, old, grace - Duration::from_nanos(1)).await);
-    assert!(!works(&engine, old, grace).await);
+    let tombstone = engine.store.get_secret(&old).await.unwrap().unwrap();
+    assert_eq!(tombstone.state, SecretState::Ended);
+    let (at, by) = (now(), Action::Revoke);
+    assert_eq!(tombstone.ended, Some(Ended { at, by }));
 }
 
 #[tokio::test]
 async fn a_replaced_secret_whose_grace_period_is_over_does_not_come_back() {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token()).await;
+    let old = added.secret_hash;
+    let replaced = regenerate(&engine, added).await;
+    let new = replaced.secret_hash;
+    let later = now() + Duration::from_hours(2);
+    let revoked = replaced.token.revoke(owner_actor(), later, None);
+    change(&engine, replaced, |before| {
+        before.with(revoked.unwrap(), later)
+    })
+    .await;
+    let answer = call_on(&engine, &system_at(later), &reactivate()).await;
+    assert_eq!(answer.status, 200);
+    assert!(works(&engine, new, Duration::ZERO).await);
+    assert!(!works(&engine, old, Duration::ZERO).await);
+    assert!(engine.store.get_secret(&old).await.unwrap().is_some());
+}
+
+/// That somebody else knows a secret.
+struct Leak;
+
+impl Evidence for Leak {
+    fn action(&self) -> Action {
+        Action::Leak
+    }
+
+    fn reason(&self) -> &str {
+        "leaked"
+    }
+
+    fn origin(&self, _: &SecretRecord) -> Origin {
+        origin()
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        vec![]
+    }
+}
+
+async fn leak(engine: &Engine, secret: SecretHash) {
+    let done = compromise(&engine.store, &system_at(now()), &secret, &Leak).await;
+    assert!(matches!(done, Ok(Compromised::Recorded(_))), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_token_whose_secret_leaked_stays_revoked_until_it_has_a_new_one() {
+    let engine = Engine::with_accounts().await;
+    let leaked = engine.add(token()).await.secret_hash;
+    leak(&engine, leaked).await;
+    let refused = (409, "secret_compromised");
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses([(reactivate(), refused)], answer).await;
+    assert!(!works(&engine, leaked, Duration::ZERO).await);
+
+    let before = engine.stored(&acme().id, &token().id).await.unwrap();
+    let replaced = regenerate(&engine, before).await;
+    let answer = call(&engine, &reactivate()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json["compromisedAt"], Value::Null);
+    assert!(works(&engine, replaced.secret_hash, Duration::ZERO).await);
+    assert!(!works(&engine, leaked, Duration::ZERO).await);
+    let tombstone = engine.store.get_secret(&leaked).await.unwrap().unwrap();
+    assert_eq!(tombstone.state, SecretState::Compromised);
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_before_its_secret_leaked_is_not_reactivated_either() {
     let (engine, revoked) = with_revoked(token()).await;
-    let (old, new) = (revoked.secret_hash, plain_secret().hash());
-    let retired = RetiredSecret {
-        hash: old,
-        valid_until: now(),
-    };
-    let ended = |before: &StoredToken| StoredToken {
-        secret_hash: new,
-        retired: Some(retired),
-        ..before.clone()
-    };
-    change(&engine, revoked, ended).await;
+    leak(&engine, revoked.secret_hash).await;
+    let refused = (409, "secret_compromised");
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses([(reactivate(), refused)], answer).await;
+    assert!(!works(&engine, revoked.secret_hash, Duration::ZERO).await);
+}
+
+#[tokio::test]
+async fn a_leaked_replaced_secret_never_comes_back_with_its_token() {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token()).await;
+    let old = added.secret_hash;
+    let new = regenerate(&engine, added).await.secret_hash;
+    leak(&engine, old).await;
+    let stored = engine.stored(&acme().id, &token().id).await.unwrap();
+    assert_eq!(stored.token.revocation, None);
+    engine.revoke(stored).await;
     assert_eq!(call(&engine, &reactivate()).await.status, 200);
     assert!(works(&engine, new, Duration::ZERO).await);
-    assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
+    assert!(!works(&engine, old, Duration::ZERO).await);
+    let tombstone = engine.store.get_secret(&old).await.unwrap().unwrap();
+    assert_eq!(tombstone.state, SecretState::Compromised);
+}
+
+#[tokio::test]
+async fn a_token_that_ended_with_its_account_stays_ended_when_the_accounts_id_returns() {
+    let (engine, revoked) = with_revoked(token()).await;
+    let deletion = now() + Duration::from_secs(1);
+    let deleted = engine.store.delete_account(&acme().id, deletion).await;
+    assert!(deleted.unwrap());
+    let ended = revoked.token.end_with_account(Actor::system(), deletion);
+    change(&engine, revoked, |before| {
+        before.with(ended.unwrap(), deletion)
+    })
+    .await;
+    let returned = now() + Duration::from_secs(2);
+    engine.store.put_account(&acme(), returned).await.unwrap();
+    let refused = (409, "account_deleted");
+    let answer = async |event: Event| call(&engine, &event).await;
+    engine.refuses([(reactivate(), refused)], answer).await;
 }
 
 #[tokio::test]
@@ -189,7 +301,7 @@ async fn the_purge_time_stays() {
     };
     let (engine, _) = with_revoked(mortal).await;
     let answer = call(&engine, &reactivate()).await;
-    assert_eq!(answer.json["purgeAt"], json!(purge_at));
+    assert_eq!(answer.json["purgeAt"], rfc3339(purge_at));
 }
 
 #[tokio::test]

@@ -5,17 +5,16 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use latchkey::domain::audit::{AuditRecord, Origin};
-use latchkey::domain::leak::{Find, Reported, report};
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, GetToken, PortError, RecordLeak};
+use latchkey::app::compromise::{Compromised, Evidence, compromise};
+use latchkey::domain::audit::{Action, AuditRecord, Change, Origin};
+use latchkey::domain::leak::{Find, LEAKED};
+use latchkey::domain::ports::{Clock, CompromiseSecret, Entropy, GetSecret, GetToken, PortError};
 use latchkey::domain::secret::SecretHash;
+use latchkey::domain::verification::SecretRecord;
 use tokio::time::sleep;
 
 /// How many secrets are dealt with at the same time.
 const CONCURRENCY: usize = 16;
-
-/// How many further finds of each of them, at the same time.
-const CONCURRENT_FINDS: usize = 4;
 
 /// For how long after the request's arrival finds are begun. GitHub waits for half a minute.
 const REPORTING: Duration = Duration::from_secs(15);
@@ -32,20 +31,20 @@ const PAUSES: [Duration; 3] = [
 pub(crate) struct Report {
     /// The secrets that are those of tokens.
     pub(crate) known: BTreeSet<SecretHash>,
-    /// The records of the tokens that were revoked.
+    /// The records of those that weren't known as compromised.
     pub(crate) records: Vec<AuditRecord>,
     /// Why a part of it is to be reported again.
     pub(crate) failure: Option<PortError>,
 }
 
 impl Report {
-    fn add(&mut self, secret: SecretHash, result: Result<Reported, PortError>) {
+    fn add(&mut self, secret: SecretHash, result: Result<Compromised, PortError>) {
         match result {
-            Ok(Reported::Unknown) => {}
-            Ok(Reported::Known) => {
+            Ok(Compromised::Unknown) => {}
+            Ok(Compromised::Known) => {
                 self.known.insert(secret);
             }
-            Ok(Reported::Revoked(record)) => {
+            Ok(Compromised::Recorded(record)) => {
                 self.known.insert(secret);
                 self.records.push(*record);
             }
@@ -59,72 +58,73 @@ impl Report {
     }
 }
 
-/// Reports all finds of a request that arrived at `begin`. Those of one secret belong together: they change
-/// the same token.
+/// Reports all finds of a request that arrived at `begin`. Of those of one secret the first one counts: it is
+/// compromised once and for all.
 pub(crate) async fn report_all(
-    store: &(impl GetSecret + GetToken + RecordLeak),
+    store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
     finds: impl Iterator<Item = Find>,
     origin: &Origin,
     begin: Timestamp,
 ) -> Report {
     let until = begin.saturating_add(REPORTING).unwrap_or(Timestamp::MAX);
-    let mut secrets = BTreeMap::<SecretHash, Vec<Find>>::new();
+    let mut secrets = BTreeMap::<SecretHash, Find>::new();
     for find in finds {
-        secrets.entry(find.secret).or_default().push(find);
+        secrets.entry(find.secret).or_insert(find);
     }
     let mut results = stream::iter(secrets)
-        .map(|(secret, finds)| async move {
-            let results = report_secret(store, system, finds, origin, until).await;
-            (secret, results)
+        .map(|(secret, find)| async move {
+            let result = report_one(store, system, &find, origin, until).await;
+            (secret, result)
         })
         .buffer_unordered(CONCURRENCY);
     let mut report = Report::default();
-    while let Some((secret, results)) = results.next().await {
-        for result in results {
-            report.add(secret, result);
-        }
+    while let Some((secret, result)) = results.next().await {
+        report.add(secret, result);
     }
     report
 }
 
-/// Reports the finds of one secret.
-async fn report_secret(
-    store: &(impl GetSecret + GetToken + RecordLeak),
-    system: &(impl Clock + Entropy),
-    finds: Vec<Find>,
-    origin: &Origin,
-    until: Timestamp,
-) -> Vec<Result<Reported, PortError>> {
-    let mut finds = finds.into_iter();
-    let Some(first) = finds.next() else {
-        return vec![];
-    };
-    let first = report_one(store, system, &first, origin, until).await;
-    if matches!(first, Err(_) | Ok(Reported::Unknown)) {
-        return vec![first];
+/// A find that a scanner reports.
+struct Reported<'a> {
+    find: &'a Find,
+    origin: &'a Origin,
+}
+
+impl Evidence for Reported<'_> {
+    fn action(&self) -> Action {
+        Action::Leak
     }
-    // The first one has revoked the token, and the others are only to be remembered.
-    let further = stream::iter(finds)
-        .map(|find| async move { report_one(store, system, &find, origin, until).await })
-        .buffer_unordered(CONCURRENT_FINDS);
-    stream::iter([first]).chain(further).collect().await
+
+    fn reason(&self) -> &str {
+        LEAKED
+    }
+
+    fn origin(&self, _: &SecretRecord) -> Origin {
+        self.origin.clone()
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        self.find.changes()
+    }
 }
 
 /// Reports a find, several times if need be; after `until` it begins no attempt.
 async fn report_one(
-    store: &(impl GetSecret + GetToken + RecordLeak),
+    store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
     find: &Find,
     origin: &Origin,
     until: Timestamp,
-) -> Result<Reported, PortError> {
+) -> Result<Compromised, PortError> {
     let mut pauses = PAUSES.into_iter();
     loop {
         if system.now() >= until {
             return Err(PortError::Unavailable("the time is up".into()));
         }
-        match (report(store, system, find, origin).await, pauses.next()) {
+        let reported = Reported { find, origin };
+        let reported = compromise(store, system, &find.secret, &reported).await;
+        match (reported, pauses.next()) {
             (Err(PortError::Unavailable(error)), Some(pause)) => {
                 tracing::warn!(error, "a find is tried again");
                 sleep(pause).await;

@@ -1,4 +1,4 @@
-//! Takes GitHub's reports of secrets that its secret scanning found in public, and revokes their tokens.
+//! Takes GitHub's reports of secrets that its secret scanning found in public, and ends them for ever.
 
 mod finds;
 mod github;
@@ -10,13 +10,13 @@ mod signature;
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Actor, Source};
 use latchkey::domain::ports::{
-    ClaimMail, Clock, Entropy, GetRecipients, GetSecret, GetToken, KeepKeys, RecordLeak, SendMail,
+    ClaimMail, Clock, CompromiseSecret, Entropy, GetAddressMark, GetRecipients, GetSecret,
+    GetToken, KeepKeys, SendMail,
 };
 use latchkey::domain::secret::PlainSecret;
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
 use latchkey::mail::Notifier;
-use sha2::{Digest, Sha256};
 
 use finds::report_all;
 use mails::mail_all;
@@ -32,7 +32,15 @@ pub use keys::{FetchKeys, Keys};
 /// What the caller is answered instead. If a part of a report fails, the rest of it is dealt with
 /// nevertheless; reported again, that part is known.
 pub async fn handle(
-    store: &(impl KeepKeys + GetSecret + GetToken + RecordLeak + GetRecipients + ClaimMail),
+    store: &(
+         impl KeepKeys
+         + GetSecret
+         + GetToken
+         + CompromiseSecret
+         + GetRecipients
+         + ClaimMail
+         + GetAddressMark
+     ),
     keys: &Keys<impl FetchKeys>,
     notifier: &Notifier<impl SendMail>,
     system: &(impl Clock + Entropy),
@@ -44,8 +52,7 @@ pub async fn handle(
     let matches: Vec<Match> = serde_json::from_slice(body).map_err(malformed)?;
     let origin = Sender::of(&request)?.origin(Source::LeakReport, Actor::github());
     // What isn't well-formed costs no I/O.
-    let digest = Sha256::digest(body).into();
-    let finds = matches.iter().filter_map(|found| found.find(digest));
+    let finds = matches.iter().filter_map(Match::find);
     let reported = report_all(store, system, finds, &origin, begin).await;
     mail_all(store, notifier, system, &reported.records, begin).await;
     tracing::info!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::domain::audit::AuditRecord;
-use latchkey::domain::ports::{ClaimMail, Clock, GetRecipients, SendMail};
+use latchkey::domain::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
 use latchkey::mail::Notifier;
 use tokio::time::timeout;
 
@@ -22,7 +22,7 @@ const WAITING: Duration = Duration::from_secs(20);
 /// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's
 /// stream. What fails or comes too late is left to the stream, which has the same records.
 pub(crate) async fn mail_all(
-    store: &(impl GetRecipients + ClaimMail),
+    store: &(impl GetRecipients + ClaimMail + GetAddressMark),
     notifier: &Notifier<impl SendMail>,
     system: &impl Clock,
     records: &[AuditRecord],
@@ -30,7 +30,7 @@ pub(crate) async fn mail_all(
 ) {
     let until = begin.saturating_add(MAILING).unwrap_or(Timestamp::MAX);
     let mails = stream::iter(records).for_each_concurrent(CONCURRENCY, |record| async move {
-        match notifier.notify(store, system, record, until).await {
+        match notifier.notify_now(store, system, record, until).await {
             Ok(()) => tracing::info!(audit.id = %record.id, "mailed"),
             Err(error) => {
                 tracing::warn!(%error, audit.id = %record.id, "a mail is left to the stream");

@@ -15,10 +15,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let keys = Keys::new(GitHub::from_env()?);
     let console = Console::new(require("CONSOLE_URL")?);
     let (tables, from) = (Tables::from_env()?, require("MAIL_FROM")?);
+    let set = require("MAIL_CONFIGURATION_SET")?;
     let aws = aws_config().await;
     let (store, notifier) = (
         Store::new(&aws, tables),
-        Notifier::new(Mailer::new(&aws, from), console),
+        Notifier::new(Mailer::new(&aws, from, set), console),
     );
     serve(|request| receive_leak_report::handle(&store, &keys, &notifier, &System, request)).await
 }

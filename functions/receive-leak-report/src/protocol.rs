@@ -35,13 +35,12 @@ pub(crate) enum Label {
 
 impl Match {
     /// The find of a secret, if the text is one.
-    pub(crate) fn find(&self, report: [u8; 32]) -> Option<Find> {
+    pub(crate) fn find(&self) -> Option<Find> {
         let secret = PlainSecret::parse(&self.token).ok()?;
         Some(Find {
             secret: secret.hash(),
             url: self.url.clone().unwrap_or_default(),
             place: self.source.clone().unwrap_or_default(),
-            report,
         })
     }
 

@@ -5,6 +5,7 @@ use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse
 use latchkey::domain::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
 use latchkey::domain::id::AuditId;
 use latchkey::domain::ports::{PortError, RecordAudit};
+use latchkey::domain::time::rfc3339;
 use latchkey::store::token_of_image;
 
 /// The principal of a removal by the time to live. A deletion by a function has none.
@@ -55,10 +56,11 @@ async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(
             user_agent: None,
             request_id: record.event_id,
         },
+        asserted_ip: None,
         token_id: token.id,
         token_name: token.name,
         token_hint: token.hint,
-        changes: vec![Change::new("purgeAt", Some(purged_at.to_string()), None)],
+        changes: vec![Change::new("purgeAt", Some(rfc3339(purged_at)), None)],
     };
     store.record_audit(&audit).await
 }

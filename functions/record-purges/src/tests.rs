@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use latchkey::domain::auto_purge::AutoPurge;
-use latchkey::domain::ports::{InsertToken, NewToken};
+use latchkey::domain::ports::{GetSecret, InsertToken, NewToken};
 use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::verification::{SecretState, TOMBSTONE_LIFETIME};
 use latchkey::testing::{Engine, acme, audit, now, stored_token, token_at};
 use serde_json::{Value, json};
 
@@ -110,7 +111,7 @@ async fn a_removal_by_the_time_to_live_is_on_record_as_the_tokens_purge() {
     assert_eq!(record.origin.ip, None);
     assert_eq!(record.origin.user_agent, None);
     assert_eq!(record.origin.request_id, "5a0d5f0c4c0f4d8e9b1c2f7a6d3e8b90");
-    let end = Some("2026-11-23T11:00:00Z".to_owned());
+    let end = Some("2026-11-23T11:00:00.000Z".to_owned());
     assert_eq!(record.changes, [Change::new("purgeAt", end, None)]);
     // It sorts by the purge, behind the creation.
     assert_eq!(engine.audit(&acme().id).await[0], *record);
@@ -135,9 +136,9 @@ async fn what_the_table_sweeps_is_one_purge_per_token() {
     let too_early = sweep(&engine, Duration::from_mins(59)).await;
     assert!(too_early.is_empty());
 
-    // Each token's secret goes with it, and is no purge of its own.
+    // Each token's secret stays known after it.
     let removals = sweep(&engine, Duration::from_mins(61)).await;
-    assert_eq!(removals.len(), 4);
+    assert_eq!(removals.len(), 2);
     assert_eq!(deliver(&engine, &removals).await, [""; 0]);
     let mut purged: Vec<_> = purges(&engine)
         .await
@@ -153,6 +154,20 @@ async fn what_the_table_sweeps_is_one_purge_per_token() {
     assert_eq!(deliver(&engine, &removals).await, [""; 0]);
     let log = purges(&engine).await;
     assert_eq!((log.len(), &log[0].token_id), (3, &other.id));
+}
+
+#[tokio::test]
+async fn a_purged_tokens_secret_is_known_for_as_long_as_records_are_kept() {
+    let engine = with_mortal().await;
+    let hash = mortal().secret_hash;
+    let purge = now() + Duration::from_hours(1);
+    engine.sweep(purge + TOMBSTONE_LIFETIME - Duration::from_secs(1));
+    assert_eq!(engine.stored(&acme().id, &mortal().token.id).await, None);
+    let known = engine.store.get_secret(&hash).await.unwrap().unwrap();
+    assert_eq!(known.token_id, mortal().token.id);
+    assert_eq!(known.state_at(purge), SecretState::Ended);
+    engine.sweep(purge + TOMBSTONE_LIFETIME + Duration::from_secs(1));
+    assert_eq!(engine.store.get_secret(&hash).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -2,14 +2,16 @@
 
 use jiff::SignedDuration;
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::audit::{Action, AuditRecord, Change, changes};
+use latchkey::domain::budget::Budget;
 use latchkey::domain::ports::{
     ChangeToken, Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetToken, PortError,
-    TokenChange,
+    SpendBudget, TokenChange,
 };
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::openapi::Operation;
@@ -22,7 +24,7 @@ use latchkey::http::{ApiError, secret};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken),
+    store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
@@ -34,15 +36,13 @@ pub async fn handle(
     let operation = format!("regenerate {id}");
     let repeatable = Repeatable::of(&request, &operation, &caller.member.id)?;
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-        return secret::issued(200, &token, None);
+        return secret::issued(200, &token, None, now);
     }
     let before = store.get_token(&caller.account.id, &id, now).await?;
     let before = before.ok_or(ApiError::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     let grace = read_grace(&request, before.token.status())?;
-    if !caller.account.licenses(before.token.auto_purge) {
-        return Err(ApiError::ApiManagementLicenseRequired);
-    }
+    spend(store, &caller.account, Budget::Change, now).await?;
 
     let plain = PlainSecret::generate(before.token.kind, system)?;
     let account = &before.token.account_id;
@@ -54,7 +54,7 @@ pub async fn handle(
     };
     let after = before.regenerate(new, grace, caller.actor(), now);
     let origin = caller.origin(console);
-    let changes = changes(&before, &after);
+    let changes = recorded(&before, &after);
     let audit = AuditRecord::new(
         Action::Regenerate,
         &after.token,
@@ -67,15 +67,16 @@ pub async fn handle(
     let change = TokenChange {
         before,
         after,
+        compromised: None,
         audit,
         idempotency,
     };
     match store.change_token(&change).await {
-        Ok(()) => secret::issued(200, &change.after.token, Some(&plain)),
+        Ok(()) => secret::issued(200, &change.after.token, Some(&plain), now),
         // The same request at the same time may have come first; its secret is the new one then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
-                Some(token) => secret::issued(200, &token, None),
+                Some(token) => secret::issued(200, &token, None, now),
                 None => Err(ApiError::Conflict),
             }
         }
@@ -84,14 +85,11 @@ pub async fn handle(
 }
 
 /// The secrets can't be shown; their hints and the old one's end can.
-fn changes(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
+fn recorded(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
     let hint = |stored: &StoredToken| Some(stored.token.hint.clone());
-    let mut changes = vec![Change::new("hint", hint(before), hint(after))];
-    if let Some(retired) = &after.retired {
-        let end = Some(retired.valid_until.to_string());
-        changes.push(Change::new("previousSecretValidUntil", None, end));
-    }
-    changes
+    let mut recorded = vec![Change::new("hint", hint(before), hint(after))];
+    recorded.extend(changes(Some(&before.token), &after.token));
+    recorded
 }
 
 fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiError> {
@@ -122,7 +120,7 @@ pub fn operation() -> Operation {
         .describe("How long the old secret still works.")])
     .repeatable()
     .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
-    .refuses([ApiError::ApiManagementLicenseRequired])
+    .budgeted()
 }
 
 #[cfg(test)]

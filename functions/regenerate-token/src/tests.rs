@@ -1,12 +1,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use latchkey::app::compromise::{Compromised, Evidence, compromise};
+use latchkey::domain::audit::Origin;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
 use latchkey::domain::ports::{DecryptSecret, GetSecret};
 use latchkey::domain::secret::SecretHash;
-use latchkey::domain::token::Token;
-use latchkey::domain::verification::{Decision, Presentation, decide};
+use latchkey::domain::time::rfc3339;
+use latchkey::domain::token::{Ended, NotReactivable, Token};
+use latchkey::domain::verification::{
+    Decision, Presentation, SecretRecord, SecretState, TOMBSTONE_LIFETIME, decide,
+};
 use latchkey::testing::{
     Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor,
     system_at, token, token_at,
@@ -64,6 +69,15 @@ async fn works(engine: &Engine, secret: SecretHash, at: Timestamp) -> bool {
     )
 }
 
+/// Sees to it that a secret is known as one that has ended, when and by what.
+async fn ended(engine: &Engine, secret: SecretHash) {
+    let record = engine.store.get_secret(&secret).await.unwrap().unwrap();
+    assert_eq!(record.state, SecretState::Ended);
+    let (at, by) = (now(), Action::Regenerate);
+    assert_eq!(record.ended, Some(Ended { at, by }));
+    assert_eq!(record.token_id, token().id);
+}
+
 async fn stored(engine: &Engine) -> StoredToken {
     engine.stored(&acme().id, &token().id).await.unwrap()
 }
@@ -86,7 +100,7 @@ async fn the_token_stays_and_its_secret_is_another_one() {
     assert_eq!(answer.header("etag"), "\"2\"");
     let after = stored(&engine).await;
     assert_eq!(after.secret_hash, new);
-    assert_eq!(after.retired, None);
+    assert_eq!(after.previous_hash, None);
     assert_eq!(answer.json["token"]["hint"], after.token.hint);
     assert_eq!(answer.json["token"]["updatedBy"]["id"], "admin-1");
     let expected = Token {
@@ -134,7 +148,7 @@ async fn without_a_grace_period_the_old_secret_ends_at_once() {
         assert!(works(&engine, old, now()).await);
         let new = new_secret(&call(&engine, &event).await);
         assert!(works(&engine, new, now()).await);
-        assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
+        ended(&engine, old).await;
     }
 }
 
@@ -149,8 +163,12 @@ async fn with_a_grace_period_the_old_secret_works_until_its_end() {
     assert!(works(&engine, old, just_before).await);
     assert!(!works(&engine, old, end).await);
     assert!(works(&engine, new, end).await);
-    // The table removes the old secret's item and no other.
-    assert_eq!(engine.sweep(end + Duration::from_secs(1)), 1);
+    // The table forgets the old secret long after it has ended, and no other.
+    let forgotten = end + TOMBSTONE_LIFETIME;
+    engine.sweep(forgotten - Duration::from_secs(1));
+    let record = engine.store.get_secret(&old).await.unwrap();
+    assert!(record.is_some());
+    engine.sweep(forgotten + Duration::from_secs(1));
     assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
     assert!(works(&engine, new, end).await);
 }
@@ -166,9 +184,11 @@ async fn a_grace_period_never_outlives_the_token() {
     };
     let old = engine.add(mortal).await.secret_hash;
     let answer = call(&engine, &with_grace()).await;
-    assert_eq!(answer.json["token"]["purgeAt"], json!(purge_at));
-    let retired = stored(&engine).await.retired.unwrap();
-    assert_eq!((retired.hash, retired.valid_until), (old, purge_at));
+    assert_eq!(answer.json["token"]["purgeAt"], rfc3339(purge_at));
+    let after = stored(&engine).await;
+    assert_eq!(after.previous_hash, Some(old));
+    let previous = after.token.previous_secret.unwrap();
+    assert_eq!(previous.valid_until, purge_at);
     assert!(!works(&engine, old, purge_at).await);
     assert!(!works(&engine, new_secret(&answer), purge_at).await);
 }
@@ -179,13 +199,13 @@ async fn a_second_new_secret_ends_the_grace_period_of_the_first() {
     let first = engine.add(token()).await.secret_hash;
     let second = new_secret(&call(&engine, &with_grace()).await);
     let third = new_secret(&call(&engine, &with_grace()).await);
-    assert_eq!(engine.store.get_secret(&first).await.unwrap(), None);
+    ended(&engine, first).await;
     assert!(works(&engine, second, now()).await);
     assert!(works(&engine, third, now()).await);
     // In a hurry, say after a leak: nothing but the newest one is left.
     let fourth = new_secret(&call(&engine, &at_once()).await);
-    for ended in [first, second, third] {
-        assert_eq!(engine.store.get_secret(&ended).await.unwrap(), None);
+    for secret in [first, second, third] {
+        ended(&engine, secret).await;
     }
     assert!(works(&engine, fourth, now()).await);
 }
@@ -193,10 +213,11 @@ async fn a_second_new_secret_ends_the_grace_period_of_the_first() {
 #[tokio::test]
 async fn a_secret_whose_item_the_table_removed_is_in_nobodys_way() {
     let engine = Engine::with_accounts().await;
-    engine.add(token()).await;
+    let old = engine.add(token()).await.secret_hash;
     call(&engine, &with_grace()).await;
-    let later = now() + Duration::from_hours(2);
-    assert_eq!(engine.sweep(later), 1);
+    let later = now() + TOMBSTONE_LIFETIME + Duration::from_hours(2);
+    engine.sweep(later);
+    assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
     let answer = call_at(&engine, later, &with_grace()).await;
     assert!(works(&engine, new_secret(&answer), later).await);
 }
@@ -234,10 +255,11 @@ async fn a_revoked_tokens_new_secret_works_only_once_it_is_reactivated() {
     assert_eq!(answer.json["token"]["status"], "revoked");
     let new = new_secret(&answer);
     assert!(!works(&engine, new, now()).await);
-    assert_eq!(engine.store.get_secret(&old).await.unwrap(), None);
+    ended(&engine, old).await;
 
     let before = stored(&engine).await;
-    let token = before.token.reactivate(owner_actor(), now()).unwrap();
+    let token = before.token.reactivate(owner_actor(), now());
+    let token = token.unwrap().unwrap();
     let origin = latchkey::testing::origin();
     let audit = AuditRecord::new(
         Action::Reactivate,
@@ -250,6 +272,7 @@ async fn a_revoked_tokens_new_secret_works_only_once_it_is_reactivated() {
     let change = TokenChange {
         after: before.with(token, now()),
         before,
+        compromised: None,
         audit: audit.unwrap(),
         idempotency: None,
     };
@@ -258,13 +281,9 @@ async fn a_revoked_tokens_new_secret_works_only_once_it_is_reactivated() {
 }
 
 #[tokio::test]
-async fn a_longer_lifetime_needs_the_licence() {
+async fn a_secret_is_replaced_also_when_the_licence_for_the_tokens_lifetime_has_lapsed() {
     let engine = Engine::with_accounts().await;
-    for (auto_purge, status) in [
-        (AutoPurge::Never, 403),
-        (AutoPurge::FourHours, 403),
-        (AutoPurge::OneHour, 200),
-    ] {
+    for auto_purge in [AutoPurge::Never, AutoPurge::FourHours, AutoPurge::OneHour] {
         let foreign = Token {
             account_id: globex().id,
             auto_purge,
@@ -272,14 +291,14 @@ async fn a_longer_lifetime_needs_the_licence() {
             ..token_at(now())
         };
         let added = engine.add(foreign).await;
-        let before = engine.dump().await;
         let event = at_once().account("globex").by("owner-2");
         let answer = call(&engine, &event.token(added.token.id.as_str())).await;
-        assert_eq!(answer.status, status, "{auto_purge:?}");
-        if status == 403 {
-            assert_eq!(answer.json["code"], "api_management_license_required");
-            assert_eq!(engine.dump().await, before);
-        }
+        let new = new_secret(&answer);
+        assert!(works(&engine, new, now()).await, "{auto_purge:?}");
+        assert!(!works(&engine, added.secret_hash, now()).await);
+        // No life is lengthened.
+        let purge_at = json!(added.token.purge_at.map(rfc3339));
+        assert_eq!(answer.json["token"]["purgeAt"], purge_at);
     }
 }
 
@@ -371,7 +390,7 @@ async fn a_grace_period_is_a_whole_number_of_seconds_up_to_a_day() {
         json!(-1),
         json!(86_401),
         json!(1.5),
-        json!(60.0),
+        json!(60.5),
         json!("60"),
         json!(true),
         json!([]),
@@ -391,8 +410,8 @@ async fn a_grace_period_is_a_whole_number_of_seconds_up_to_a_day() {
     assert_eq!(engine.dump().await, before);
     let day = with_grace().body(&json!({"gracePeriodSeconds": 86_400}));
     call(&engine, &day).await;
-    let retired = stored(&engine).await.retired.unwrap();
-    assert_eq!(retired.valid_until, now() + Duration::from_hours(24));
+    let previous = stored(&engine).await.token.previous_secret.unwrap();
+    assert_eq!(previous.valid_until, now() + Duration::from_hours(24));
 }
 
 #[tokio::test]
@@ -405,7 +424,7 @@ async fn the_record_has_the_hints_and_the_old_secrets_end_only() {
         ..token()
     };
     let old = engine.add(aged).await.token.hint;
-    call(&engine, &with_grace().claim("client_id", "console")).await;
+    call(&engine, &with_grace().through_page()).await;
     let new = stored(&engine).await.token.hint;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 2);
@@ -413,12 +432,13 @@ async fn the_record_has_the_hints_and_the_old_secrets_end_only() {
     assert_eq!(log[0].time, now());
     assert_eq!(log[0].token_hint, new);
     assert_eq!(log[0].origin.actor, owner_actor());
-    let end = "2026-11-23T11:00:00Z".to_owned();
+    let end = "2026-11-23T11:00:00.000Z".to_owned();
     assert_eq!(
         log[0].changes,
         [
-            Change::new("hint", Some(old), Some(new)),
-            Change::new("previousSecretValidUntil", None, Some(end)),
+            Change::new("hint", Some(old.clone()), Some(new)),
+            Change::new("previousSecret.hint", None, Some(old)),
+            Change::new("previousSecret.validUntil", None, Some(end)),
         ]
     );
 }
@@ -441,4 +461,69 @@ async fn nobody_but_owner_and_administrator_regenerates() {
         .await;
     let answer = call(&engine, &with_grace().by("admin-1")).await;
     assert_eq!(answer.status, 200);
+}
+
+/// That somebody else knows a secret.
+struct Leak;
+
+impl Evidence for Leak {
+    fn action(&self) -> Action {
+        Action::Leak
+    }
+
+    fn reason(&self) -> &str {
+        "leaked"
+    }
+
+    fn origin(&self, _: &SecretRecord) -> Origin {
+        latchkey::testing::origin()
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        vec![]
+    }
+}
+
+async fn leak(engine: &Engine, secret: SecretHash) {
+    let done = compromise(&engine.store, &system_at(now()), &secret, &Leak).await;
+    assert!(matches!(done, Ok(Compromised::Recorded(_))), "{done:?}");
+}
+
+async fn state(engine: &Engine, secret: SecretHash) -> SecretState {
+    let record = engine.store.get_secret(&secret).await.unwrap();
+    record.unwrap().state
+}
+
+#[tokio::test]
+async fn a_leak_of_the_replaced_secret_ends_that_one_alone_and_for_ever() {
+    let engine = Engine::with_accounts().await;
+    let old = engine.add(token()).await.secret_hash;
+    let new = new_secret(&call(&engine, &with_grace()).await);
+    leak(&engine, old).await;
+    assert!(!works(&engine, old, now()).await);
+    assert!(works(&engine, new, now()).await);
+    assert_eq!(stored(&engine).await.token.previous_secret, None);
+    // No further secret revives it, nor makes its leak forgotten.
+    let newest = new_secret(&call(&engine, &with_grace()).await);
+    assert!(works(&engine, new, now()).await);
+    assert!(works(&engine, newest, now()).await);
+    assert_eq!(state(&engine, old).await, SecretState::Compromised);
+}
+
+#[tokio::test]
+async fn a_leaked_secret_is_replaced_without_grace_and_its_token_can_be_reactivated() {
+    let engine = Engine::with_accounts().await;
+    let old = engine.add(token()).await.secret_hash;
+    leak(&engine, old).await;
+    let refused = stored(&engine).await.token.reactivate(owner_actor(), now());
+    assert_eq!(refused, Err(NotReactivable::SecretCompromised));
+    let answer = call(&engine, &with_grace()).await;
+    assert_eq!(answer.failures(), [("gracePeriodSeconds", "token_revoked")]);
+    let answer = call(&engine, &at_once()).await;
+    new_secret(&answer);
+    assert_eq!(answer.json["token"]["previousSecret"], Value::Null);
+    assert_eq!(answer.json["token"]["compromisedAt"], Value::Null);
+    assert_eq!(state(&engine, old).await, SecretState::Compromised);
+    let token = stored(&engine).await.token.reactivate(owner_actor(), now());
+    assert!(matches!(token, Ok(Some(_))));
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
 use latchkey::domain::ports::{Clock, Entropy, ListEnding, PortError, RecordReminder, Reminder};
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::upkeep::{Ending, Reminded, Warnings, sweep};
 use latchkey::schedule::ScheduledEvent;
 
@@ -59,7 +60,7 @@ async fn warn(
             return Ok(false);
         };
         // Nothing changes; the record says when the token ends.
-        let end = Some(purge_at.to_string());
+        let end = Some(rfc3339(purge_at));
         let changes = vec![Change::new("purgeAt", end.clone(), end)];
         let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)?;
         let reminder = Reminder {

@@ -2,7 +2,11 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::audit::{Action, AuditRecord};
-use latchkey::domain::ports::{Clock, DecryptSecret, Entropy, GetAccount, GetToken, RecordView};
+use latchkey::domain::budget::Budget;
+use latchkey::domain::ports::{
+    Clock, DecryptSecret, Entropy, GetAccount, GetToken, RecordView, SpendBudget,
+};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::secret::RevealedBody;
@@ -13,7 +17,7 @@ use latchkey::http::{ApiError, body, secret};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + RecordView),
+    store: &(impl GetAccount + GetToken + RecordView + SpendBudget),
     vault: &impl DecryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
@@ -30,6 +34,8 @@ pub async fn handle(
     let token = &stored.token;
     body::check_if_match(&request, token)?;
     body::Fields::of_optional(&request)?.finish()?;
+    let budget = Budget::Reveal(caller.member.id.clone());
+    spend(store, &caller.account, budget, now).await?;
     let plain = vault
         .decrypt_secret(&token.account_id, &token.id, &stored.ciphertext)
         .await?;
@@ -50,8 +56,13 @@ pub fn operation() -> Operation {
     .for_administrators()
     .of_a_token()
     .changes_a_token()
+    .description(
+        "Needs the member's developer mode, which keeps people from looking, not from acting: an owner or \
+         administrator without it can generate a new secret and see that one.",
+    )
     .no_body()
     .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
+    .budgeted()
     .refuses([ApiError::DeveloperModeRequired])
 }
 

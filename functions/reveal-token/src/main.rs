@@ -1,7 +1,7 @@
 //! `POST /v1/accounts/{accountId}/tokens/{tokenId}/reveal`
 
 use latchkey::aws::aws_config;
-use latchkey::config::{Tables, require};
+use latchkey::config::{Tables, budgets, require};
 use latchkey::http::{caller::ConsoleClient, serve};
 use latchkey::store::{Store, Vault};
 use latchkey::system::System;
@@ -13,6 +13,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let console = ConsoleClient::from_env()?;
     let (tables, key) = (Tables::from_env()?, require("SECRETS_KEY_ID")?);
     let aws = aws_config().await;
-    let (store, vault) = (Store::new(&aws, tables), Vault::new(&aws, key));
+    let store = Store::new(&aws, tables).with_budgets(budgets()?);
+    let vault = Vault::new(&aws, key);
     serve(|request| reveal_token::handle(&store, &vault, &System, &console, request)).await
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::Source;
+use latchkey::domain::budget::Spending;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::ports::{PortError, ProjectPlatform};
 use latchkey::domain::secret::PlainSecret;
@@ -21,7 +22,7 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 }
 
 async fn call_on(
-    store: &(impl GetAccount + GetToken + RecordView),
+    store: &(impl GetAccount + GetToken + RecordView + SpendBudget),
     vault: &FakeVault,
     system: &(impl Clock + Entropy),
     event: &Event,
@@ -79,7 +80,7 @@ async fn every_viewing_has_a_record_of_its_own_and_changes_nothing() {
     let engine = Engine::with_accounts().await;
     let stored = engine.add(token()).await;
     call(&engine, &reveal()).await;
-    call(&engine, &reveal().claim("client_id", "console")).await;
+    call(&engine, &reveal().through_page()).await;
     let log = engine.audit(&acme().id).await;
     let sources: Vec<_> = log.iter().map(|record| record.origin.source).collect();
     assert_eq!(sources.len(), 3);
@@ -190,6 +191,17 @@ impl GetToken for Overtaken<'_> {
         now: Timestamp,
     ) -> Result<Option<StoredToken>, PortError> {
         self.0.store.get_token(account, id, now).await
+    }
+}
+
+impl SpendBudget for Overtaken<'_> {
+    async fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Spending, PortError> {
+        self.0.store.spend_budget(account, budget, now).await
     }
 }
 

@@ -1,10 +1,14 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use latchkey::domain::audit::Change;
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::token::{Ciphertext, Kind, RetiredSecret, Status, StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::ports::{ChangeToken, Compromise, DeleteToken, PortError, TokenChange};
+use latchkey::domain::secret::SecretHash;
+use latchkey::domain::token::{
+    Ciphertext, Ended, Kind, NotReactivable, PreviousSecret, Status, StoredToken, Token,
+};
+use latchkey::domain::verification::{SecretState, standing};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, now, origin, owner_actor,
     plain, system_at, token_at,
@@ -17,7 +21,7 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 }
 
 async fn call_on(
-    store: &(impl GetSecret + GetToken + ChangeToken),
+    store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
     event: &Event,
 ) -> Answer {
@@ -40,6 +44,14 @@ fn text(of: u8) -> String {
     plain(&secret(of))
 }
 
+/// What is left of secret 1 when its last character is misread.
+fn wrongly_summed() -> String {
+    let mut text = text(1);
+    let last = text.pop();
+    text.push(if last == Some('0') { '1' } else { '0' });
+    text
+}
+
 /// A token whose secrets are 1 and, until in a minute, 2.
 async fn engine() -> (Engine, StoredToken) {
     with(|_| {}).await
@@ -48,29 +60,58 @@ async fn engine() -> (Engine, StoredToken) {
 async fn with(change: impl FnOnce(&mut Token)) -> (Engine, StoredToken) {
     let engine = Engine::with_accounts().await;
     let mut token = token_at(now() - Duration::from_mins(1));
+    token.hint = secret(1).hint();
+    token.previous_secret = Some(PreviousSecret {
+        hint: secret(2).hint(),
+        valid_until: now() + Duration::from_mins(1),
+    });
     change(&mut token);
     let stored = StoredToken {
         token,
         secret_hash: secret(1).hash(),
         ciphertext: Ciphertext(b"sealed".to_vec()),
-        retired: Some(RetiredSecret {
-            hash: secret(2).hash(),
-            valid_until: now() + Duration::from_mins(1),
-        }),
+        previous_hash: Some(secret(2).hash()),
     };
     let stored = engine.insert(stored).await;
     (engine, stored)
 }
 
-/// The status of a token and of both its secrets.
-async fn statuses(engine: &Engine, stored: &StoredToken) -> Vec<Status> {
-    let id = &stored.token.id;
-    let mut statuses = vec![engine.stored(&acme().id, id).await.unwrap().token.status()];
-    for hash in stored.secret_hashes() {
-        let secret = engine.store.get_secret(&hash).await.unwrap();
-        statuses.push(secret.unwrap().status);
-    }
-    statuses
+async fn token_of(engine: &Engine, stored: &StoredToken) -> Token {
+    let stored = engine.stored(&acme().id, &stored.token.id).await;
+    stored.unwrap().token
+}
+
+async fn state(engine: &Engine, of: u8) -> SecretState {
+    let record = engine.store.get_secret(&secret(of).hash()).await.unwrap();
+    record.unwrap().state
+}
+
+async fn works(engine: &Engine, of: u8) -> bool {
+    let record = engine.store.get_secret(&secret(of).hash()).await.unwrap();
+    standing(record.as_ref(), None, now()).is_ok()
+}
+
+/// The status of a token, and whether its two secrets work.
+async fn standings(engine: &Engine, stored: &StoredToken) -> (Status, bool, bool) {
+    let status = token_of(engine, stored).await.status();
+    (status, works(engine, 1).await, works(engine, 2).await)
+}
+
+const ACTIVE: (Status, bool, bool) = (Status::Active, true, true);
+const REVOKED: (Status, bool, bool) = (Status::Revoked, false, false);
+
+/// The records but for that of the creation, newest first.
+async fn records(engine: &Engine) -> Vec<AuditRecord> {
+    let mut log = engine.audit(&acme().id).await;
+    log.retain(|record| record.action != Action::Create);
+    log
+}
+
+fn fields(record: &AuditRecord) -> Vec<(&str, Option<&str>)> {
+    let changes = record.changes.iter();
+    changes
+        .map(|change| (change.field.as_str(), change.new.as_deref()))
+        .collect()
 }
 
 fn done(answer: &Answer) {
@@ -78,15 +119,88 @@ fn done(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn the_token_is_revoked_with_all_its_secrets_by_any_of_them() {
-    for of in [1, 2] {
-        let (engine, stored) = engine().await;
-        done(&call(&engine, &revoke_text(&text(of))).await);
-        assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
-        let token = engine.stored(&acme().id, &stored.token.id).await.unwrap();
-        let revocation = token.token.revocation.unwrap();
-        assert_eq!(revocation.reason.as_deref(), Some("revoked by its holder"));
-        assert_eq!(revocation.at, now());
+async fn the_current_secret_ends_for_ever_and_its_token_is_revoked() {
+    let (engine, stored) = engine().await;
+    assert_eq!(standings(&engine, &stored).await, ACTIVE);
+    done(&call(&engine, &revoke_text(&text(1))).await);
+    assert_eq!(standings(&engine, &stored).await, REVOKED);
+    assert_eq!(state(&engine, 1).await, SecretState::Compromised);
+    assert_eq!(state(&engine, 2).await, SecretState::Ended);
+    let token = token_of(&engine, &stored).await;
+    let (at, by) = (now(), Action::Revoke);
+    assert_eq!(token.compromised, Some(Ended { at, by }));
+    let refused = token.reactivate(owner_actor(), now());
+    assert_eq!(refused, Err(NotReactivable::SecretCompromised));
+    let revocation = token.revocation.unwrap();
+    assert_eq!(revocation.reason.as_deref(), Some("revoked by its holder"));
+    assert_eq!(revocation.at, now());
+}
+
+#[tokio::test]
+async fn a_replaced_secret_ends_for_ever_and_its_token_stays() {
+    let (engine, stored) = engine().await;
+    done(&call(&engine, &revoke_text(&text(2))).await);
+    assert_eq!(
+        standings(&engine, &stored).await,
+        (Status::Active, true, false)
+    );
+    assert_eq!(state(&engine, 2).await, SecretState::Compromised);
+    assert_eq!(token_of(&engine, &stored).await.previous_secret, None);
+    let log = records(&engine).await;
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0].action, Action::Revoke);
+    assert_eq!(
+        fields(&log[0]),
+        [
+            ("previousSecret.hint", None),
+            ("previousSecret.validUntil", None),
+            ("compromisedSecret", Some("previous")),
+        ]
+    );
+    let before = engine.dump().await;
+    done(&call(&engine, &revoke_text(&text(2))).await);
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_secret_that_ended_before_is_only_recorded_and_known_as_compromised() {
+    // The grace period of the replaced secret is over: that of its token, and of none any more.
+    let (engine, stored) = engine().await;
+    let later = system_at(now() + Duration::from_mins(1));
+    done(&call_on(&engine.store, &later, &revoke_text(&text(2))).await);
+    assert_eq!(state(&engine, 2).await, SecretState::Compromised);
+    assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
+    assert_eq!(records(&engine).await.len(), 1);
+
+    // Purged, and deleted.
+    let (purged, _) = with(|token| token.purge_at = Some(now())).await;
+    let (deleted, stored) = self::engine().await;
+    let revoked = deleted.revoke(stored).await;
+    let system = latchkey::system::System;
+    let audit = AuditRecord::new(
+        Action::Delete,
+        &revoked.token,
+        vec![],
+        origin(),
+        now(),
+        &system,
+    );
+    let done_deleting = deleted.store.delete_token(&revoked, &audit.unwrap()).await;
+    done_deleting.unwrap();
+    for (engine, of) in [(&purged, 1), (&deleted, 1), (&deleted, 2)] {
+        let before = records(engine).await.len();
+        done(&call(engine, &revoke_text(&text(of))).await);
+        assert_eq!(state(engine, of).await, SecretState::Compromised);
+        let log = records(engine).await;
+        assert_eq!(log.len(), before + 1);
+        let ended = ("compromisedSecret", Some("ended"));
+        let record = log.iter().find(|record| fields(record) == [ended]);
+        let record = record.unwrap();
+        assert_eq!(record.action, Action::Revoke);
+        assert!(record.is_mailed());
+        let before = engine.dump().await;
+        done(&call(engine, &revoke_text(&text(of))).await);
+        assert_eq!(engine.dump().await, before);
     }
 }
 
@@ -105,14 +219,14 @@ async fn the_revocation_is_on_record_in_the_tokens_name() {
     assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
     assert_eq!(record.origin.user_agent.as_deref(), Some("curl/8.5.0"));
     assert_eq!(record.origin.request_id, "JKJaXmPLvHcESHA=");
-    let reason = Some("revoked by its holder".into());
-    assert_eq!(
-        record.changes,
-        [
-            Change::new("status", Some("active".into()), Some("revoked".into())),
-            Change::new("revocationReason", None, reason),
-        ]
-    );
+    let told = fields(record);
+    for field in [
+        ("status", Some("revoked")),
+        ("revocationReason", Some("revoked by its holder")),
+        ("compromisedSecret", Some("current")),
+    ] {
+        assert!(told.contains(&field), "{told:?}");
+    }
 }
 
 #[tokio::test]
@@ -120,30 +234,46 @@ async fn who_holds_a_secret_may_revoke_it_from_anywhere() {
     let elsewhere = "198.51.100.0/24".parse().unwrap();
     let (engine, stored) = with(|token| token.allowed_cidrs = vec![elsewhere]).await;
     done(&call(&engine, &revoke_text(&text(1))).await);
-    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+    assert_eq!(standings(&engine, &stored).await, REVOKED);
 }
 
 #[tokio::test]
-async fn what_is_no_good_secret_is_answered_the_same_and_changes_nothing() {
+async fn what_is_no_secret_of_a_token_is_answered_the_same_and_changes_nothing() {
     let (engine, _) = engine().await;
     let before = engine.dump().await;
-    for token in [
-        text(9),
-        "nonsense".into(),
-        format!("{}0", text(1)),
-        "%FF".into(),
-    ] {
+    for token in [text(9), "nonsense".into(), wrongly_summed(), "%FF".into()] {
         done(&call(&engine, &revoke_text(&token)).await);
     }
-    // The grace period of the replaced secret is over.
-    let later = system_at(now() + Duration::from_mins(1));
-    done(&call_on(&engine.store, &later, &revoke_text(&text(2))).await);
     assert_eq!(engine.dump().await, before);
+}
 
-    let (engine, _) = with(|token| token.purge_at = Some(now())).await;
+/// Whoever hears 200 believes that the secret is over.
+#[tokio::test]
+async fn a_text_that_holds_a_working_secret_is_never_answered_200() {
+    let (engine, _) = engine().await;
     let before = engine.dump().await;
-    done(&call(&engine, &revoke_text(&text(1))).await);
+    let secret = text(1);
+    let (start, end) = secret.split_at(30);
+    for token in [
+        format!("\"{secret}\""),
+        format!("Token {secret}"),
+        format!("{secret}{secret}"),
+        // As a terminal or a mail breaks lines, and as a page hides where they may break.
+        format!("{start}\n{end}"),
+        format!("{start} {end}"),
+        format!("{start}\r\n    {end}"),
+        format!("{start}\u{200b}{end}"),
+        format!("{start}\0{end}"),
+        // As other texts spell it.
+        secret.replace('_', "%255F"),
+        secret.replace('_', "\\_"),
+    ] {
+        let answer = call(&engine, &revoke_text(&token)).await;
+        assert_eq!(answer.outcome(), (400, "invalid_request"), "{token:?}");
+        assert!(!answer.text.contains(end));
+    }
     assert_eq!(engine.dump().await, before);
+    assert!(works(&engine, 1).await);
 }
 
 #[tokio::test]
@@ -152,7 +282,6 @@ async fn revoking_again_changes_and_records_nothing() {
     done(&call(&engine, &revoke_text(&text(1))).await);
     let before = engine.dump().await;
     done(&call(&engine, &revoke_text(&text(1))).await);
-    done(&call(&engine, &revoke_text(&text(2))).await);
     assert_eq!(engine.dump().await, before);
 }
 
@@ -161,18 +290,14 @@ async fn hints_and_client_credentials_do_not_matter() {
     for body in [
         "token_type_hint=refresh_token",
         "client_id=x&client_secret=y",
-        "a=&a=",
+        "a=&b=",
     ] {
         let (engine, stored) = engine().await;
         let event = sample()
             .raw_body(&format!("{body}&token={}", text(1)))
             .header("authorization", "Basic eDp5");
         done(&call(&engine, &event).await);
-        assert_eq!(
-            statuses(&engine, &stored).await,
-            [Status::Revoked; 3],
-            "{body}"
-        );
+        assert_eq!(standings(&engine, &stored).await, REVOKED, "{body}");
     }
 }
 
@@ -211,7 +336,7 @@ async fn nothing_is_revoked_without_its_audit_record() {
     engine.break_audit().await;
     let answer = call(&engine, &revoke_text(&text(1))).await;
     assert_eq!(answer.outcome(), (500, "internal_error"));
-    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+    assert_eq!(standings(&engine, &stored).await, ACTIVE);
 }
 
 /// A store that fails, or in whose way something gets, before a change; it counts what it is asked.
@@ -256,8 +381,8 @@ impl GetToken for Meanwhile<'_> {
     }
 }
 
-impl ChangeToken for Meanwhile<'_> {
-    async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
+impl CompromiseSecret for Meanwhile<'_> {
+    async fn compromise_secret(&self, compromise: &Compromise) -> Result<(), PortError> {
         let trouble = self.before_change.lock().unwrap().pop();
         match trouble {
             Some(Trouble::Unavailable) => Err(PortError::Unavailable("throttled".into())),
@@ -277,9 +402,9 @@ impl ChangeToken for Meanwhile<'_> {
                     &latchkey::system::System,
                 );
                 self.engine.store.change_token(&edit.unwrap()).await?;
-                self.engine.store.change_token(change).await
+                self.engine.store.compromise_secret(compromise).await
             }
-            None => self.engine.store.change_token(change).await,
+            None => self.engine.store.compromise_secret(compromise).await,
         }
     }
 }
@@ -291,7 +416,7 @@ async fn success_is_not_said_while_the_store_is_not_available() {
     let answer = call_on(&store, &system_at(now()), &revoke_text(&text(1))).await;
     assert_eq!(answer.outcome(), (503, "unavailable"));
     assert_eq!(answer.header("retry-after"), "1");
-    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
+    assert_eq!(standings(&engine, &stored).await, ACTIVE);
 }
 
 #[tokio::test]
@@ -299,9 +424,8 @@ async fn an_edit_at_the_same_time_does_not_save_the_token() {
     let (engine, stored) = engine().await;
     let store = Meanwhile::new(&engine, vec![Trouble::Edit(Box::new(stored.clone()))]);
     done(&call_on(&store, &system_at(now()), &revoke_text(&text(1))).await);
-    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
-    let token = engine.stored(&acme().id, &stored.token.id).await.unwrap();
-    assert_eq!(token.token.name, "Renamed");
+    assert_eq!(standings(&engine, &stored).await, REVOKED);
+    assert_eq!(token_of(&engine, &stored).await.name, "Renamed");
 
     let always = (0..9).map(|_| Trouble::Conflict).collect();
     let (engine, _) = self::engine().await;
@@ -314,22 +438,21 @@ async fn an_edit_at_the_same_time_does_not_save_the_token() {
 async fn a_malformed_secret_costs_no_look_at_the_table() {
     let (engine, _) = engine().await;
     let store = Meanwhile::new(&engine, vec![]);
-    for token in ["nonsense", "lka_", &format!("{}0", text(1))] {
+    for token in ["nonsense", "lka_", &wrongly_summed()] {
         done(&call_on(&store, &system_at(now()), &revoke_text(token)).await);
     }
     assert_eq!(*store.reads.lock().unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_revoked_token_can_be_reactivated_and_revoked_again() {
+async fn a_token_that_was_revoked_before_keeps_who_revoked_it_and_needs_a_new_secret() {
     let (engine, stored) = engine().await;
+    engine.revoke(stored.clone()).await;
     done(&call(&engine, &revoke_text(&text(1))).await);
-    let before = engine.stored(&acme().id, &stored.token.id).await.unwrap();
-    let token = before.token.reactivate(owner_actor(), now()).unwrap();
-    let system = latchkey::system::System;
-    let change = TokenChange::new(before, token, Action::Reactivate, origin(), now(), &system);
-    engine.store.change_token(&change.unwrap()).await.unwrap();
-    assert_eq!(statuses(&engine, &stored).await, [Status::Active; 3]);
-    done(&call(&engine, &revoke_text(&text(1))).await);
-    assert_eq!(statuses(&engine, &stored).await, [Status::Revoked; 3]);
+    let token = token_of(&engine, &stored).await;
+    assert_eq!(token.revocation.as_ref().unwrap().by, owner_actor());
+    let refused = token.reactivate(owner_actor(), now());
+    assert_eq!(refused, Err(NotReactivable::SecretCompromised));
+    assert_eq!(state(&engine, 1).await, SecretState::Compromised);
+    assert_eq!(records(&engine).await.len(), 2);
 }

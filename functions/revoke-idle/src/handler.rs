@@ -60,6 +60,8 @@ async fn revoke(
             return Ok(false);
         };
         if before.token.last_activity() > since {
+            // The index goes by the token's own changes, and its uses are elsewhere.
+            store.note_activity(&before).await?;
             return Ok(false);
         }
         let Some(token) = before

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::Page;
-use latchkey::domain::ports::{GetSecret, RecordUse, Use};
-use latchkey::domain::token::{LastUse, Status, StoredToken, Token};
+use latchkey::domain::ports::{ChangeToken, GetSecret, RecallSecret, RecordUse, Use};
+use latchkey::domain::token::{LastUse, NewSecret, Status, StoredToken, Token};
 use latchkey::domain::upkeep::Position;
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::verification::UsedFrom;
 use latchkey::store::Store;
 use latchkey::testing::{Engine, acme, audit, globex, now, system_at, token_at};
 
@@ -38,12 +38,12 @@ async fn made(engine: &Engine, ago: SignedDuration) -> StoredToken {
 
 /// Uses a token for the first time, so long ago.
 async fn use_it(store: &Store, stored: &StoredToken, ago: SignedDuration) {
-    let secret = SecretRecord::of(&stored.token, stored.secret_hash);
     let (at, ip) = (now() - ago, [192, 0, 2, 1].into());
+    let seen = store.get_seen(&stored.secret_hash).await.unwrap();
     let used = Use {
-        seen: secret.seen.after_use(ip, at).unwrap(),
-        secret,
-        last_use: LastUse { at, ip },
+        secret: stored.secret_hash,
+        sighting: seen.use_of(UsedFrom::Seen(ip), at).unwrap(),
+        last_use: Some(LastUse { at, ip }),
         audit: audit(Action::Access, &stored.token, at, 7),
     };
     store.record_use(&used).await.unwrap();
@@ -194,6 +194,10 @@ impl EndIdle for LastMoment<'_> {
         self.store.list_idle(since, position).await
     }
 
+    async fn note_activity(&self, used: &StoredToken) -> Result<(), PortError> {
+        self.store.note_activity(used).await
+    }
+
     async fn change_idle(&self, change: &TokenChange, since: Timestamp) -> Result<(), PortError> {
         if !self.used.swap(true, Ordering::Relaxed) {
             use_it(self.store, self.stored, SignedDuration::ZERO).await;
@@ -215,6 +219,70 @@ async fn a_token_that_is_used_at_the_last_moment_lives_on() {
     assert!(store.used.into_inner());
     assert!(is_active(&engine, &stored).await);
     assert!(revocations(&engine).await.is_empty());
+}
+
+/// What the index has of idle tokens.
+async fn listed(engine: &Engine) -> Vec<TokenId> {
+    let since = now() - YEAR;
+    let mut listed = Vec::new();
+    let mut position = None;
+    loop {
+        let page = engine.store.list_idle(since, position).await.unwrap();
+        listed.extend(page.items.into_iter().map(|(_, id)| id));
+        position = page.next;
+        if position.is_none() {
+            return listed;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_is_noted_once_and_not_looked_at_again_until_that_is_long_ago() {
+    let engine = Engine::with_accounts().await;
+    let stored = made(&engine, YEAR * 2).await;
+    use_it(&engine.store, &stored, DAY).await;
+    // Who verifies writes nothing at the token: it looks idle.
+    let id = std::slice::from_ref(&stored.token.id);
+    assert_eq!(listed(&engine).await, id);
+    let records = engine.audit(&acme().id).await.len();
+    run(&engine.store).await.unwrap();
+    assert!(is_active(&engine, &stored).await);
+    assert_eq!(listed(&engine).await, []);
+    // That is no change of the token, and nothing that people hear of.
+    let noted = engine.stored(&acme().id, &stored.token.id).await.unwrap();
+    assert_eq!(noted.token.version, stored.token.version);
+    assert_eq!(engine.audit(&acme().id).await.len(), records);
+
+    // Once that is long ago it is idle.
+    let later = system_at(now() + YEAR + DAY);
+    let done = handle(&engine.store, &later, Some(YEAR), Timestamp::MAX, event()).await;
+    done.unwrap();
+    assert!(!is_active(&engine, &stored).await);
+}
+
+#[tokio::test]
+async fn the_use_of_a_replaced_secret_keeps_the_token_alive() {
+    let engine = Engine::with_accounts().await;
+    let before = made(&engine, YEAR * 2).await;
+    let plain = latchkey::testing::plain_secret();
+    let new = NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext: before.ciphertext.clone(),
+    };
+    let long_ago = now() - YEAR * 2;
+    let after = before.regenerate(new, YEAR * 3, latchkey::testing::owner_actor(), long_ago);
+    let change = TokenChange {
+        audit: audit(Action::Regenerate, &after.token, long_ago, 9),
+        before: before.clone(),
+        after,
+        compromised: None,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    use_it(&engine.store, &before, DAY).await;
+    run(&engine.store).await.unwrap();
+    assert!(is_active(&engine, &change.after).await);
 }
 
 #[tokio::test]

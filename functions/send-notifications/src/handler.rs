@@ -1,16 +1,33 @@
-//! Mails every audit record to the account's owner and administrators.
+//! Mails every audit record to the account's owner and administrators; what is over their budgets is kept for
+//! a digest. Records what is done to records.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use jiff::Timestamp;
-use latchkey::domain::ports::{ClaimMail, Clock, GetRecipients, PortError, SendMail};
+use latchkey::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use latchkey::domain::id::AuditId;
+use latchkey::domain::ports::{
+    ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, PortError, RecordAudit,
+    RefundBudget, SendMail, SpendBudget,
+};
 use latchkey::mail::Notifier;
-use latchkey::store::audit_record;
+use latchkey::store::{audit_differences, audit_record};
+
+/// The principal of a removal by the time to live. One by anybody else has none.
+const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
 
 /// Sends the mails of a batch of the stream in its order, and begins none after `until`. Stops at the first
 /// failure and answers where that is: Lambda goes on from there.
 pub async fn handle(
-    store: &(impl GetRecipients + ClaimMail),
+    store: &(
+         impl GetRecipients
+         + ClaimMail
+         + GetAddressMark
+         + SpendBudget
+         + RefundBudget
+         + HoldMail
+         + RecordAudit
+     ),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,
@@ -31,17 +48,60 @@ pub async fn handle(
 }
 
 async fn notify(
-    store: &(impl GetRecipients + ClaimMail),
+    store: &(
+         impl GetRecipients
+         + ClaimMail
+         + GetAddressMark
+         + SpendBudget
+         + RefundBudget
+         + HoldMail
+         + RecordAudit
+     ),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,
     record: EventRecord,
 ) -> Result<(), PortError> {
     if record.event_name != "INSERT" {
-        return Ok(());
+        return record_tampering(store, record).await;
     }
     let record = audit_record(record.change.new_image)?;
     notifier.notify(store, clock, &record, until).await
+}
+
+/// Records that a record was changed, or removed by anything but the table's time to live. The new record is
+/// mailed as any other. Its id follows from the stream's, so that a retry writes it once.
+async fn record_tampering(store: &impl RecordAudit, record: EventRecord) -> Result<(), PortError> {
+    let identity = record.user_identity.as_ref();
+    let remover = identity.map(|identity| identity.principal_id.as_str());
+    if record.event_name == "REMOVE" && remover == Some(TIME_TO_LIVE) {
+        return Ok(());
+    }
+    let changes = audit_differences(&record.change.old_image, &record.change.new_image)?;
+    let old = audit_record(record.change.old_image)?;
+    let seconds = record.change.approximate_creation_date_time.timestamp();
+    let time = Timestamp::from_second(seconds).unwrap_or(old.time);
+    tracing::error!(
+        account.id = %old.account_id,
+        audit.id = %old.id,
+        event.name = record.event_name,
+        "an audit record was tampered with",
+    );
+    let audit = AuditRecord {
+        id: AuditId::of_message(time, &record.event_id),
+        time,
+        action: Action::Tamper,
+        origin: Origin {
+            source: Source::System,
+            actor: Actor::system(),
+            ip: None,
+            user_agent: None,
+            request_id: record.event_id,
+        },
+        changes,
+        ..old
+    };
+    store.record_audit(&audit).await
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::aws::aws_config;
-use latchkey::config::{Tables, require};
+use latchkey::config::{Tables, budgets, require};
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::schedule::until;
 use latchkey::store::Store;
@@ -15,9 +15,10 @@ async fn main() -> Result<(), Error> {
     telemetry::init(module_path!());
     let console = Console::new(require("CONSOLE_URL")?);
     let (tables, from) = (Tables::from_env()?, require("MAIL_FROM")?);
+    let set = require("MAIL_CONFIGURATION_SET")?;
     let aws = aws_config().await;
-    let store = &Store::new(&aws, tables);
-    let notifier = &Notifier::new(Mailer::new(&aws, from), console);
+    let store = &Store::new(&aws, tables).with_budgets(budgets()?);
+    let notifier = &Notifier::new(Mailer::new(&aws, from, set), console);
     run(service_fn(|event: LambdaEvent<Event>| async move {
         let until = until(event.context.deadline);
         let answer =

@@ -3,10 +3,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
 use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::id::{AccountId, UserId};
+use latchkey::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 use latchkey::domain::ports::{
-    Claim, Handover, InsertToken, NewToken, ProjectPlatform, RecordView,
+    Claim, Handover, InsertToken, ListDigests, MarkAddress, NewToken, ProjectPlatform, RecordView,
 };
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
@@ -198,9 +201,9 @@ async fn a_batch_that_takes_too_long_goes_on_from_there() {
     let (engine, _) = with_records(3).await;
     let (post, records) = (Post::default(), log(&engine).await);
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
-    let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(8));
+    let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(11));
     let response = handle(&engine.store, &notifier(&post), &clock, until, event).await;
-    // A mail takes three looks: whether there is time, and when it is claimed and confirmed.
+    // A mail takes four looks: whether there is time, and when it is claimed, counted and confirmed.
     assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER]);
     let failures = response.batch_item_failures.into_iter();
     let failed: Vec<_> = failures
@@ -245,23 +248,6 @@ async fn a_record_that_does_not_parse_is_reported_and_not_dropped() {
     stream.remove("NewImage");
     let failed = deliver(&engine, &post, &[without_image]).await;
     assert_eq!(failed, ["seq-1"]);
-}
-
-#[tokio::test]
-async fn what_is_not_new_is_nothing_to_mail_about() {
-    let (engine, _) = with_records(1).await;
-    let post = Post::default();
-    for name in ["MODIFY", "REMOVE"] {
-        let mut record = log(&engine).await.remove(0);
-        record["eventName"] = json!(name);
-        if name == "REMOVE" {
-            let stream = record["dynamodb"].as_object_mut().unwrap();
-            stream.remove("NewImage");
-        }
-        assert!(deliver(&engine, &post, &[record]).await.is_empty());
-    }
-    assert!(deliver(&engine, &post, &[]).await.is_empty());
-    assert_eq!(post.take(), []);
 }
 
 #[tokio::test]
@@ -325,6 +311,12 @@ impl GetRecipients for Forgetful<'_> {
     }
 }
 
+impl RecordAudit for Forgetful<'_> {
+    async fn record_audit(&self, audit: &AuditRecord) -> Result<(), PortError> {
+        self.0.store.record_audit(audit).await
+    }
+}
+
 impl ClaimMail for Forgetful<'_> {
     async fn claim_mail(
         &self,
@@ -340,6 +332,35 @@ impl ClaimMail for Forgetful<'_> {
     }
 
     async fn release_mail(&self, _: &str, _: &UserId) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+impl GetAddressMark for Forgetful<'_> {
+    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+        self.0.store.address_mark(address).await
+    }
+}
+
+impl SpendBudget for Forgetful<'_> {
+    async fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Spending, PortError> {
+        self.0.store.spend_budget(account, budget, now).await
+    }
+}
+
+impl RefundBudget for Forgetful<'_> {
+    async fn refund_mail(&self, _: &AccountId, _: &UserId, _: Timestamp) -> Result<(), PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+impl HoldMail for Forgetful<'_> {
+    async fn hold_mail(&self, _: &Digest, _: &HeldMail, _: Timestamp) -> Result<(), PortError> {
         Err(PortError::Unavailable("throttled".into()))
     }
 }
@@ -371,6 +392,58 @@ async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
     }
 }
 
+#[tokio::test]
+async fn refusals_that_go_on_for_days_are_mailed_ever_less_often() {
+    let (engine, stored) = with_records(1).await;
+    let post = Post::default();
+    for day in 1..=31_u8 {
+        let time = now() + SignedDuration::from_hours(24 * i64::from(day - 1));
+        let mut refused = audit(Action::Refused, &stored.token, time, day);
+        refused.changes = vec![
+            Change::new("reason", None, Some("revoked".into())),
+            Change::new("daysRefused", None, Some(day.to_string())),
+        ];
+        engine.store.record_view(&stored, &refused).await.unwrap();
+    }
+    let records = log(&engine).await;
+    assert_eq!(records.len(), 32);
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    let subject = "[Acme] API token “Warehouse sync” was refused";
+    let mut mails = post.take();
+    mails.retain(|mail| mail.subject == subject && mail.to == OWNER);
+    let days = |day: i64| rfc3339(now() + SignedDuration::from_hours(24 * (day - 1)));
+    assert_eq!(mails.len(), 4);
+    for (mail, day) in mails.iter().zip([1, 2, 7, 30]) {
+        assert!(mail.text.contains(&days(day)), "{day}: {}", mail.text);
+        assert!(mail.text.contains("revoked"));
+    }
+}
+
+#[tokio::test]
+async fn a_mail_about_the_end_of_an_old_secret_does_not_say_that_the_token_is_revoked() {
+    let (engine, stored) = with_records(1).await;
+    for (number, which) in [(1, "current"), (2, "previous"), (3, "ended")] {
+        let mut ended = audit(Action::Revoke, &stored.token, now(), number);
+        ended.changes = vec![Change::new("compromisedSecret", None, Some(which.into()))];
+        engine.store.record_view(&stored, &ended).await.unwrap();
+    }
+    let post = Post::default();
+    assert!(
+        deliver(&engine, &post, &log(&engine).await[1..])
+            .await
+            .is_empty()
+    );
+    let mails = post.take();
+    assert_eq!(mails.len(), 6);
+    for mail in mails {
+        let is_current = mail.text.contains("current");
+        assert_eq!(mail.subject.ends_with("was revoked"), is_current);
+        assert_eq!(mail.text.contains("token was revoked"), is_current);
+        let stays = "The token itself stays as it is.";
+        assert_eq!(mail.text.contains(stays), !is_current);
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test looks for the secret")]
 fn secret() -> String {
     use secrecy::ExposeSecret;
@@ -399,5 +472,233 @@ async fn every_action_is_mailed_and_no_mail_holds_a_secret() {
             assert!(!part.contains(&secret()));
             assert!(!part.contains(&stored.secret_hash.to_hex()));
         }
+    }
+}
+
+/// Hands records over to a store whose members have so many mails an hour.
+async fn deliver_within(
+    engine: &Engine,
+    post: &Post,
+    mails: u32,
+    second: i64,
+    records: &[Value],
+) -> Vec<String> {
+    let budgets = Budgets {
+        mails,
+        ..Engine::budgets()
+    };
+    let store = engine.store.clone().with_budgets(budgets);
+    let event = serde_json::from_value(json!({"Records": records})).unwrap();
+    let clock = FixedClock(now() + SignedDuration::from_secs(second));
+    let answer = handle(&store, &notifier(post), &clock, Timestamp::MAX, event).await;
+    let failures = answer.batch_item_failures.into_iter();
+    failures
+        .map(|failure| failure.item_identifier.unwrap())
+        .collect()
+}
+
+/// An engine with so many records of that action, beside that of a creation.
+async fn with_actions(count: u8, action: Action) -> Engine {
+    let (engine, stored) = with_records(1).await;
+    for number in 1..=count {
+        let record = audit(action, &stored.token, now(), number);
+        engine.store.record_view(&stored, &record).await.unwrap();
+    }
+    engine
+}
+
+async fn held(engine: &Engine) -> Vec<(String, usize)> {
+    let mut held = Vec::new();
+    for digest in engine.store.list_digests(now()).await.unwrap() {
+        let mails = engine.store.held_mails(&digest).await.unwrap();
+        held.push((digest.user_id.to_string(), mails.len()));
+    }
+    held
+}
+
+#[tokio::test]
+async fn what_is_over_the_budget_is_held_back_and_nothing_is_lost() {
+    let engine = with_actions(5, Action::Update).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    assert!(
+        deliver_within(&engine, &post, 2, 0, &records)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER, ADMIN]);
+    let all = [("admin-1".to_owned(), 4), ("owner-1".to_owned(), 4)];
+    assert_eq!(held(&engine).await, all);
+    // A batch that comes again neither mails nor holds back a second time, in whatever hour.
+    for second in [1, 3_600] {
+        let failed = deliver_within(&engine, &post, 2, second, &records).await;
+        assert!(failed.is_empty());
+        assert_eq!(post.take(), []);
+        assert_eq!(held(&engine).await, all);
+    }
+}
+
+#[tokio::test]
+async fn mails_that_tell_of_a_known_secret_never_wait() {
+    for action in [Action::View, Action::Leak] {
+        let engine = with_actions(4, action).await;
+        let (post, records) = (Post::default(), log(&engine).await);
+        let failed = deliver_within(&engine, &post, 1, 0, &records).await;
+        assert!(failed.is_empty());
+        assert_eq!(post.take().len(), 10, "{action:?}");
+        assert_eq!(held(&engine).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_service_that_fails_uses_up_no_budget() {
+    let engine = with_actions(1, Action::Update).await;
+    let (post, records) = (Post::refusing(OWNER), log(&engine).await);
+    for _ in 0..5 {
+        let failed = deliver_within(&engine, &post, 2, 0, &records).await;
+        assert_eq!(failed, ["seq-0"]);
+    }
+    post.recover();
+    assert!(
+        deliver_within(&engine, &post, 2, 0, &records)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [ADMIN, OWNER, OWNER, ADMIN]);
+    assert_eq!(held(&engine).await, []);
+}
+
+#[tokio::test]
+async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
+    let (engine, _) = with_records(2).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let marked = engine
+        .store
+        .mark_address("Owner@ACME.example", Undeliverable::Bounced, now());
+    marked.await.unwrap();
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    let mails = post.take();
+    assert!(mails.iter().all(|mail| mail.to == ADMIN));
+    assert_eq!(mails.len(), 3);
+    // The bounce was of another account's mail: this account's people hear of it with the first of theirs.
+    let told = mails
+        .iter()
+        .filter(|mail| mail.text.contains("such address"));
+    let told: Vec<_> = told.collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].text.contains(OWNER));
+}
+
+fn records(sample: &str) -> Vec<Value> {
+    let mut sample: Value = serde_json::from_str(sample).unwrap();
+    let records = std::mem::take(sample["Records"].as_array_mut().unwrap());
+    assert!(!records.is_empty());
+    records
+}
+
+fn changed() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-changed.json"
+    ))
+}
+
+fn removed() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-removed.json"
+    ))
+}
+
+fn retention_over() -> Vec<Value> {
+    records(include_str!(
+        "../../../events/send-notifications/record-retention-over.json"
+    ))
+}
+
+#[test]
+fn the_samples_of_tampering_are_of_a_record_as_the_store_writes_it() {
+    let written = sample()["Records"][0]["dynamodb"]["NewImage"].take();
+    for (mut sample, name) in [
+        (changed(), "MODIFY"),
+        (removed(), "REMOVE"),
+        (retention_over(), "REMOVE"),
+    ] {
+        assert_eq!(sample[0]["eventName"], name);
+        assert_eq!(sample[0]["dynamodb"]["OldImage"].take(), written);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_changed_or_removed_is_kept_and_told_of_once() {
+    let (engine, _) = with_records(1).await;
+    let post = Post::default();
+    for record in [changed(), removed()] {
+        for _ in 0..2 {
+            assert!(deliver(&engine, &post, &record).await.is_empty());
+        }
+    }
+    let mut told = engine.audit(&acme().id).await;
+    told.retain(|record| record.action == Action::Tamper);
+    let names = |sample: &[Value]| sample[0]["eventID"].as_str().unwrap().to_owned();
+    let mut of: Vec<_> = told.iter().map(|r| r.origin.request_id.clone()).collect();
+    of.sort();
+    assert_eq!(of, [names(&changed()), names(&removed())]);
+    for record in &told {
+        let user = record.changes.iter().find(|change| change.field == "user");
+        let user = user.unwrap();
+        assert!(user.old.as_deref().unwrap().contains("Olive Owner"));
+        let is_change = record.origin.request_id == names(&changed());
+        assert_eq!(user.new.is_some(), is_change);
+        // What was left as it was is no change, and what is gone was all of it.
+        let reasons = record
+            .changes
+            .iter()
+            .filter(|change| change.field == "requestId");
+        assert_eq!(reasons.count(), usize::from(!is_change));
+    }
+    let told = log(&engine).await.split_off(1);
+    deliver(&engine, &post, &told).await;
+    let mails = post.take();
+    assert_eq!(mails.len(), 4);
+    assert!(mails.iter().all(|mail| mail.text.contains("Olive Owner")));
+}
+
+#[tokio::test]
+async fn the_end_of_a_records_retention_is_no_tampering() {
+    let (engine, _) = with_records(1).await;
+    let before = engine.dump().await;
+    let delivered = deliver(&engine, &Post::default(), &retention_over()).await;
+    assert!(delivered.is_empty());
+    assert_eq!(engine.dump().await, before);
+}
+
+/// What the README has operators make of a table's items, when the stream didn't have them.
+#[tokio::test]
+async fn records_that_no_stream_had_are_mailed_once_however_often_they_are_handed_over() {
+    let (engine, _) = with_records(3).await;
+    let post = Post::default();
+    assert!(
+        deliver(&engine, &post, &log(&engine).await[..1])
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.take().len(), 2);
+    let items = engine.audit_images().await;
+    let items = items.iter().map(|item| {
+        json!({
+            "eventID": item["sk"]["S"],
+            "eventName": "INSERT",
+            "awsRegion": "",
+            "dynamodb": {
+                "ApproximateCreationDateTime": 0,
+                "Keys": {},
+                "NewImage": item,
+                "SequenceNumber": item["sk"]["S"],
+                "SizeBytes": 0,
+            },
+        })
+    });
+    let items: Vec<_> = items.collect();
+    for mails in [4, 0] {
+        assert!(deliver(&engine, &post, &items).await.is_empty());
+        assert_eq!(post.take().len(), mails);
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 /// An event of the platform's bus.
 #[derive(Debug, Deserialize)]
-pub struct Event {
-    /// EventBridge's id, for the log.
+pub(crate) struct Event {
+    /// EventBridge's id, for the record.
     pub(crate) id: String,
     /// The version of what the event tells: an older one never overwrites a newer state.
     pub(crate) time: Timestamp,
@@ -29,6 +29,18 @@ pub(crate) enum Detail {
     ResourceUpserted(Resource),
     /// A resource is gone.
     ResourceDeleted(DeletedResource),
+}
+
+impl Detail {
+    /// The account that it is about.
+    pub(crate) fn account(&self) -> &AccountId {
+        match self {
+            Self::AccountUpserted(account) => &account.id,
+            Self::AccountDeleted(gone) => &gone.id,
+            Self::ResourceUpserted(resource) => &resource.account_id,
+            Self::ResourceDeleted(gone) => &gone.account_id,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

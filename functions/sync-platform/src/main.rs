@@ -2,23 +2,24 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use latchkey::aws::aws_config;
-use latchkey::config::Tables;
+use latchkey::config::{Tables, require};
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::telemetry;
+use serde_json::Value;
+use sync_platform::DeadLetters;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init(module_path!());
-    let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables);
-    let store = &store;
-    run(service_fn(
-        |event: LambdaEvent<sync_platform::Event>| async move {
-            sync_platform::handle(store, &System, event.payload)
-                .await
-                .map_err(Error::from)
-        },
-    ))
+    let (tables, queue) = (Tables::from_env()?, require("DEAD_LETTERS_URL")?);
+    let aws = aws_config().await;
+    let store = &Store::new(&aws, tables);
+    let dead_letters = &DeadLetters::new(aws_sdk_sqs::Client::new(&aws), queue);
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        let message = event.payload;
+        let handled = sync_platform::handle(store, dead_letters, &System, message).await;
+        handled.map_err(Error::from)
+    }))
     .await
 }

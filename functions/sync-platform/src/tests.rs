@@ -2,18 +2,21 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Member, Role};
-use latchkey::domain::audit::AuditRecord;
-use latchkey::domain::id::UserId;
-use latchkey::domain::paging::Page;
+use latchkey::domain::audit::{Action, Actor, AuditRecord, Source};
+use latchkey::domain::event_time::EventTime;
+use latchkey::domain::id::{AccountId, TokenId, UserId};
+use latchkey::domain::paging::{Page, TokenQuery};
 use latchkey::domain::ports::{
-    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken,
+    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
 };
 use latchkey::domain::resource::Resource;
-use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
 use latchkey::testing::{
-    Engine, acme, audit, globex, now, stored_token, system_at, token, token_at,
+    Engine, Logs, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token,
+    system_at, token, token_at,
 };
 use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 
@@ -69,11 +72,47 @@ impl Bus {
         &self,
         store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
     ) -> Result<(), PortError> {
-        handle(store, &system_at(now()), self.parse().unwrap()).await
+        let queue = Queue::default();
+        let done = handle(store, &queue, &system_at(now()), self.0.clone()).await;
+        assert!(queue.take().is_empty(), "{self:?}");
+        done
     }
 
     async fn reach(&self, engine: &Engine) {
         self.on(&engine.store).await.unwrap();
+    }
+
+    /// Nothing can be done with it, at that moment.
+    async fn is_set_aside(&self, engine: &Engine, at: Timestamp) {
+        let (queue, before) = (Queue::default(), engine.dump().await);
+        let done = handle(&engine.store, &queue, &system_at(at), self.0.clone()).await;
+        done.unwrap();
+        assert_eq!(queue.take(), std::slice::from_ref(&self.0));
+        assert_eq!(engine.dump().await, before, "{self:?}");
+    }
+}
+
+/// A queue in memory, or one that takes nothing.
+#[derive(Default)]
+struct Queue {
+    messages: Mutex<Vec<Value>>,
+    fails: bool,
+}
+
+impl Queue {
+    fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut self.messages.lock().unwrap())
+    }
+}
+
+impl SetAside for Queue {
+    async fn set_aside(&self, message: String) -> Result<(), PortError> {
+        if self.fails {
+            return Err(PortError::Unavailable("throttled".into()));
+        }
+        let message = serde_json::from_str(&message).unwrap();
+        self.messages.lock().unwrap().push(message);
+        Ok(())
     }
 }
 
@@ -171,6 +210,26 @@ async fn a_resource_becomes_known_and_unknown_again() {
     assert_eq!(resource(&engine).await.unwrap().integration_id, None);
     Bus::resource_deleted().reach(&engine).await;
     assert_eq!(resource(&engine).await, None);
+}
+
+#[tokio::test]
+async fn the_platforms_names_are_mended_and_never_refused() {
+    let engine = Engine::start().await;
+    let secret = plain(&plain_secret());
+    let name = format!("Cafe\u{301}\n\u{202e}{secret}");
+    let kept = "Caf\u{e9} ⏎ [U+202E]lka_[redacted]";
+    let member = json!([
+        {"id": "admin-1", "email": "ada@acme.example", "name": name, "role": "owner"}
+    ]);
+    let event = Bus::account_upserted().detail("name", json!(name));
+    event.detail("members", member).reach(&engine).await;
+    let event = Bus::resource_upserted().detail("name", json!(name));
+    event.reach(&engine).await;
+    let account = account(&engine).await.unwrap();
+    assert_eq!(account.name, kept);
+    assert_eq!(account.members[0].name, kept);
+    assert_eq!(account.members[0].email, "ada@acme.example");
+    assert_eq!(resource(&engine).await.unwrap().name, kept);
 }
 
 #[tokio::test]
@@ -325,15 +384,37 @@ async fn every_secret_of_a_deleted_account_is_refused() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_revoked_or_purged_need_no_record() {
+async fn purged_tokens_need_no_record() {
     let engine = with_tokens(1).await;
-    let gone = engine.add(token_at(now())).await;
-    engine.revoke(gone).await;
     let mut purged = token_at(now());
     purged.purge_at = Some(now());
     engine.add(purged).await;
     Bus::account_deleted().reach(&engine).await;
-    assert_eq!(revocations(&engine).await.len(), 2);
+    assert_eq!(revocations(&engine).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_before_ends_with_its_account_too_and_keeps_who_revoked_it() {
+    let engine = Engine::with_accounts().await;
+    let added = engine.add(token()).await;
+    let revoked = engine.revoke(added).await;
+    let active = engine.add(token_at(now())).await;
+    Bus::account_deleted().at(1).reach(&engine).await;
+    // One record by its owner, and one each by the deletion.
+    assert_eq!(revocations(&engine).await.len(), 3);
+    let stored = engine.stored(&acme().id, &revoked.token.id).await.unwrap();
+    let (before, after) = (revoked.token.revocation, stored.token.revocation);
+    let (before, after) = (before.unwrap(), after.unwrap());
+    assert_eq!((after.by, after.at), (before.by, before.at));
+
+    // The platform uses the account's id again: nobody of the new account may bring them back.
+    Bus::account_upserted().at(2).reach(&engine).await;
+    assert_eq!(account(&engine).await, Some(acme()));
+    for id in [&revoked.token.id, &active.token.id] {
+        let token = engine.stored(&acme().id, id).await.unwrap().token;
+        let refused = token.reactivate(owner_actor(), now());
+        assert_eq!(refused, Err(NotReactivable::AccountDeleted));
+    }
 }
 
 #[tokio::test]
@@ -367,7 +448,7 @@ async fn without_an_audit_log_nothing_is_revoked_and_the_event_comes_again() {
 enum Trouble {
     /// Somebody tries to make a token whenever the tokens are listed.
     Insertion,
-    /// Somebody revokes a token right before it is revoked here.
+    /// Somebody revokes a token right before it is ended here.
     Revocation,
     /// A token is removed right before it is revoked.
     Removal,
@@ -394,19 +475,27 @@ impl<'a> Meanwhile<'a> {
 }
 
 impl ProjectPlatform for Meanwhile<'_> {
-    async fn put_account(&self, account: &Account, time: Timestamp) -> Result<(), PortError> {
+    async fn put_account(
+        &self,
+        account: &Account,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         self.engine.store.put_account(account, time).await
     }
 
     async fn delete_account(
         &self,
         account: &AccountId,
-        time: Timestamp,
+        time: impl Into<EventTime> + Send,
     ) -> Result<bool, PortError> {
         self.engine.store.delete_account(account, time).await
     }
 
-    async fn put_resource(&self, resource: &Resource, time: Timestamp) -> Result<(), PortError> {
+    async fn put_resource(
+        &self,
+        resource: &Resource,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         self.engine.store.put_resource(resource, time).await
     }
 
@@ -414,7 +503,7 @@ impl ProjectPlatform for Meanwhile<'_> {
         &self,
         account: &AccountId,
         name: &ResourceRef,
-        time: Timestamp,
+        time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
         let store = &self.engine.store;
         store.delete_resource(account, name, time).await
@@ -460,7 +549,10 @@ impl ChangeToken for Meanwhile<'_> {
         let before = &change.before;
         match self.trouble {
             Trouble::Insertion => {}
-            Trouble::Revocation => drop(self.engine.revoke(before.clone()).await),
+            Trouble::Revocation if before.token.status() == Status::Active => {
+                self.engine.revoke(before.clone()).await;
+            }
+            Trouble::Revocation => {}
             Trouble::Removal => self.engine.remove(&before.token).await,
             Trouble::Throttling(most) => {
                 let mut changes = self.changes.lock().unwrap();
@@ -504,17 +596,20 @@ async fn a_deletion_that_failed_midway_is_finished_by_its_retry() {
 }
 
 #[tokio::test]
-async fn a_token_that_somebody_else_revokes_meanwhile_is_recorded_once() {
+async fn a_token_that_somebody_else_revokes_meanwhile_ends_with_its_account_nevertheless() {
     let engine = with_tokens(3).await;
     let store = Meanwhile::new(&engine, Trouble::Revocation);
     Bus::account_deleted().on(&store).await.unwrap();
     let records = revocations(&engine).await;
-    assert_eq!((active(&engine).await, records.len()), (0, 3));
-    assert!(
-        records
-            .iter()
-            .all(|record| record.origin.source == Source::Api)
-    );
+    assert_eq!((active(&engine).await, records.len()), (0, 6));
+    let by = |source| {
+        let records = records.iter();
+        records.filter(|r| r.origin.source == source).count()
+    };
+    assert_eq!((by(Source::Api), by(Source::System)), (3, 3));
+    for token in engine.tokens(&acme().id).await {
+        assert!(token.revocation.unwrap().account_deleted);
+    }
 }
 
 #[tokio::test]
@@ -524,4 +619,131 @@ async fn a_token_that_is_removed_meanwhile_needs_no_revocation() {
     Bus::account_deleted().on(&store).await.unwrap();
     assert_eq!(engine.count_tokens(&acme().id).await, 0);
     assert_eq!(revocations(&engine).await, []);
+}
+
+#[tokio::test]
+async fn a_dropped_event_is_named_in_the_log() {
+    let engine = Engine::start().await;
+    Bus::resource_upserted().at(2).reach(&engine).await;
+    let event = Bus::resource_upserted().at(1);
+    let logs = Logs::start();
+    event.reach(&engine).await;
+    let mut lines = logs.take();
+    lines.retain(|line| line["message"] == "dropped a stale event");
+    let line = &lines[0];
+    assert_eq!(line["span"]["request.id"], event.0["id"]);
+    assert_eq!(line["stored.key"], "export#exp_returns");
+}
+
+#[tokio::test]
+async fn an_event_that_is_set_aside_is_named_in_the_log_without_what_it_says() {
+    let engine = Engine::start().await;
+    let unknown = Bus::account_upserted().detail("plan", json!("free"));
+    for (event, time) in [
+        (Bus::account_upserted().at(AHEAD + 1), true),
+        (unknown, false),
+    ] {
+        let logs = Logs::of("sync_platform", LevelFilter::ERROR);
+        event.is_set_aside(&engine, now()).await;
+        let lines = logs.take();
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0]["level"], "ERROR");
+        assert_eq!(lines[0]["event.id"], event.0["id"]);
+        assert_eq!(lines[0]["event.type"], "AccountUpserted");
+        assert_eq!(lines[0]["event.time"].is_string(), time);
+        assert!(!lines[0].to_string().contains("@acme.example"));
+    }
+}
+
+/// Five minutes, and the smallest bit that the table can tell.
+const AHEAD: i64 = 5 * 60;
+
+#[tokio::test]
+async fn an_event_from_the_future_is_set_aside_and_changes_nothing() {
+    let engine = with_tokens(1).await;
+    for sample in SAMPLES {
+        let event = Bus(serde_json::from_str(sample).unwrap());
+        event
+            .clone()
+            .at(AHEAD + 1)
+            .is_set_aside(&engine, now())
+            .await;
+        let mut decades = event.clone();
+        decades.0["time"] = json!("2099-01-01T00:00:00Z");
+        decades.is_set_aside(&engine, now()).await;
+        // A clock that is a little ahead is believed.
+        event.at(AHEAD).reach(&engine).await;
+    }
+    assert_eq!(active(&engine).await, 0);
+}
+
+#[tokio::test]
+async fn an_event_that_does_not_parse_is_set_aside_without_attempts_that_must_fail() {
+    let engine = with_tokens(1).await;
+    let odd = [
+        Bus::account_upserted().detail("plan", json!("free")),
+        Bus::account_deleted().detail("id", json!("a#b")),
+        Bus(json!({})),
+        Bus(json!("text")),
+        Bus(Value::Null),
+    ];
+    for event in odd {
+        event.is_set_aside(&engine, now()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_no_id_and_is_not_set_aside_with_its_event() {
+    let engine = Engine::start().await;
+    let secret = plain(&plain_secret());
+    let split = secret.replace("lka_", "lka_\u{1}");
+    let events = [
+        Bus::resource_upserted().detail("id", json!(secret)),
+        Bus::account_upserted().detail("plan", json!(split)),
+        Bus::account_deleted().detail("id", json!({(split.as_str()): [secret]})),
+    ];
+    for event in events {
+        let queue = Queue::default();
+        let system = system_at(now());
+        let set_aside = handle(&engine.store, &queue, &system, event.0).await;
+        set_aside.unwrap();
+        let message = queue.take().remove(0).to_string();
+        assert!(message.contains("lka_[redacted]"), "{message}");
+        assert!(
+            !message.contains(secret.trim_start_matches("lka_")),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_can_not_be_set_aside_comes_again() {
+    let engine = Engine::start().await;
+    let queue = Queue {
+        fails: true,
+        ..Queue::default()
+    };
+    for event in [Bus::account_deleted().at(AHEAD + 1), Bus(json!({}))] {
+        let failed = handle(&engine.store, &queue, &system_at(now()), event.0).await;
+        assert!(matches!(failed, Err(PortError::Unavailable(_))));
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_was_frozen_by_an_event_from_the_future_thaws() {
+    let engine = with_tokens(2).await;
+    let frozen = "2099-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
+    engine.store.put_account(&acme(), frozen).await.unwrap();
+    let left = json!([
+        {"id": "admin-1", "email": "ada@acme.example", "name": "Ada", "role": "owner"}
+    ]);
+    let removal = Bus::account_upserted().at(1).detail("members", left);
+    removal.reach(&engine).await;
+    assert_eq!(account(&engine).await.unwrap().members.len(), 1);
+    assert_eq!(memberships(&engine, "owner-1").await, []);
+
+    engine.store.put_account(&acme(), frozen).await.unwrap();
+    Bus::account_deleted().at(2).reach(&engine).await;
+    assert_eq!(account(&engine).await, None);
+    assert_eq!(active(&engine).await, 0);
 }

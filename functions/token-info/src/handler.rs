@@ -1,13 +1,13 @@
 //! Tells the holder of a token who it is, what it may do and when it ends.
 
 use ipnet::IpNet;
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
+use latchkey::app::verify::{Outcome, verify};
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, GetSecret, RecordUse};
+use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::Kind;
-use latchkey::domain::verification::{Outcome, SecretRecord, verify};
+use latchkey::domain::verification::SecretRecord;
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
@@ -28,11 +28,9 @@ struct TokenInfoBody<'a> {
     #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
     /// When the token is gone; `null` for never.
-    #[schemars(with = "Option<DateTime>")]
-    purge_at: Option<Timestamp>,
+    purge_at: Option<DateTime>,
     /// When this secret of it ends, because it was replaced; `null` for the current one.
-    #[schemars(with = "Option<DateTime>")]
-    secret_valid_until: Option<Timestamp>,
+    secret_valid_until: Option<DateTime>,
 }
 
 impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
@@ -45,8 +43,8 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
             integration_id: secret.integration_id.as_ref(),
             scope: &secret.scope,
             allowed_cidrs: &secret.allowed_cidrs,
-            purge_at: secret.purge_at,
-            secret_valid_until: secret.valid_until,
+            purge_at: secret.purge_at.map(DateTime),
+            secret_valid_until: secret.valid_until.map(DateTime),
         }
     }
 }
@@ -56,7 +54,7 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetSecret + GetResources + RecordUse),
+    store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
@@ -66,10 +64,7 @@ pub async fn handle(
         Outcome::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }
-        Outcome::Refused(refusal) => {
-            tracing::info!(refusal = refusal.as_str(), "refused");
-            Err(ApiError::InvalidToken)
-        }
+        Outcome::Refused(_) => Err(ApiError::InvalidToken),
     }
 }
 

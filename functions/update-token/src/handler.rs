@@ -4,12 +4,14 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::Action;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budget;
 use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, TokenChange,
+    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, SpendBudget, TokenChange,
 };
 use latchkey::domain::scope;
 use latchkey::domain::token::{Kind, Patch, Token};
 use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
@@ -21,7 +23,7 @@ use latchkey::http::{ApiError, response};
 /// # Errors
 /// What the caller is answered instead.
 pub async fn handle(
-    store: &(impl GetAccount + GetToken + GetResources + ChangeToken),
+    store: &(impl GetAccount + GetToken + GetResources + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
     request: Request,
@@ -41,12 +43,13 @@ pub async fn handle(
         return Err(ApiError::ApiManagementLicenseRequired);
     }
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
-        return response::token(&before.token);
+        return response::token(&before.token, now);
     };
+    spend(store, account, Budget::Change, now).await?;
     let origin = caller.origin(console);
     let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
-    response::token(&change.after.token)
+    response::token(&change.after.token, now)
 }
 
 /// In a merge patch `null` removes: a description and address ranges can be, the rest can't.
@@ -64,6 +67,8 @@ async fn read_patch(
             fields.fail(field, "required", "can't be removed");
         }
     }
+    fields.drop_same("name", &token.name);
+    fields.drop_same("description", &token.description);
     let patch = Patch {
         name: fields.name(),
         description: fields.description().or(no_description),
@@ -103,6 +108,7 @@ pub fn operation() -> Operation {
         optional("allowedCidrs", schema::nullable(schema::cidrs())),
     ])
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    .budgeted()
     .refuses([ApiError::ApiManagementLicenseRequired])
 }
 

@@ -1,7 +1,7 @@
 //! `PATCH /v1/accounts/{accountId}/tokens/{tokenId}`
 
 use latchkey::aws::aws_config;
-use latchkey::config::Tables;
+use latchkey::config::{Tables, budgets};
 use latchkey::http::{caller::ConsoleClient, serve};
 use latchkey::store::Store;
 use latchkey::system::System;
@@ -12,6 +12,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(module_path!());
     let console = ConsoleClient::from_env()?;
     let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables);
+    let store = Store::new(&aws_config().await, tables).with_budgets(budgets()?);
     serve(|request| update_token::handle(&store, &System, &console, request)).await
 }

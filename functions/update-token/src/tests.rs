@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use latchkey::domain::audit::{Change, Source};
-use latchkey::domain::ports::GetSecret;
+use latchkey::domain::ports::{ChangeToken, GetSecret};
 use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, owner_actor, system_at, token,
+    Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
+    plain_secret, system_at, token,
 };
 use serde_json::{Value, json};
 
@@ -343,7 +345,7 @@ async fn an_integration_app_token_never_lives_forever() {
     refused_for(app_token(), &[(body, failures)]).await;
     let body = json!({"autoPurge": "1h"});
     let purge_at = edited(app_token(), body, "purgeAt").await;
-    assert_eq!(purge_at, "2026-11-23T11:00:00Z");
+    assert_eq!(purge_at, "2026-11-23T11:00:00.000Z");
 }
 
 #[tokio::test]
@@ -370,9 +372,9 @@ async fn the_licence_counts_only_for_a_lifetime_that_is_chosen_now() {
 #[tokio::test]
 async fn a_lifetime_that_is_given_counts_from_now() {
     for (choice, purge_at) in [
-        ("1h", json!("2026-11-23T11:00:00Z")),
+        ("1h", json!("2026-11-23T11:00:00.000Z")),
         // The one that it has, chosen anew.
-        ("4h", json!("2026-11-23T14:00:00Z")),
+        ("4h", json!("2026-11-23T14:00:00.000Z")),
         ("never", Value::Null),
     ] {
         let engine = engine_with(aged()).await;
@@ -380,16 +382,75 @@ async fn a_lifetime_that_is_given_counts_from_now() {
         assert_eq!(answer.json["purgeAt"], purge_at);
         assert_eq!(answer.json["autoPurge"], choice);
         let after = stored(&engine).await.token.purge_at;
-        assert_eq!(json!(after), purge_at);
+        assert_eq!(json!(after.map(rfc3339)), purge_at);
         assert_eq!(secret(&engine).await.purge_at, after);
-        // The table's time to live has moved along, for token and secret.
+        // The table's time to live has moved along, for the token: its secret stays known after it.
         if let Some(end) = after {
+            engine.forget_counters().await;
             assert_eq!(engine.sweep(end - Duration::from_secs(1)), 0);
-            assert_eq!(engine.sweep(end + Duration::from_secs(1)), 2);
+            let hash = stored(&engine).await.secret_hash;
+            assert_eq!(engine.sweep(end + Duration::from_secs(1)), 1);
+            let known = engine.store.get_secret(&hash).await.unwrap();
+            assert_eq!(known.unwrap().purge_at, after);
         } else {
+            engine.forget_counters().await;
             assert_eq!(engine.sweep(now() + Duration::from_hours(24 * 365)), 0);
         }
     }
+}
+
+#[tokio::test]
+async fn an_edit_holds_for_a_replaced_secret_too_which_never_outlives_the_token() {
+    let engine = engine_with(aged()).await;
+    let before = stored(&engine).await;
+    let old = before.secret_hash;
+    let plain = latchkey::testing::plain_secret();
+    let new = latchkey::domain::token::NewSecret {
+        hash: plain.hash(),
+        hint: plain.hint(),
+        ciphertext: before.ciphertext.clone(),
+    };
+    let grace = jiff::SignedDuration::from_hours(3);
+    let after = before.regenerate(new, grace, owner_actor(), now());
+    let change = TokenChange {
+        audit: latchkey::testing::audit(Action::Regenerate, &after.token, now(), 7),
+        before,
+        after,
+        compromised: None,
+        idempotency: None,
+    };
+    engine.store.change_token(&change).await.unwrap();
+    let body = json!({"autoPurge": "1h", "allowedCidrs": ["192.0.2.0/24"]});
+    let answer = call(&engine, &patch(body)).await;
+    let end = json!("2026-11-23T11:00:00.000Z");
+    assert_eq!(answer.json["purgeAt"], end);
+    assert_eq!(answer.json["previousSecret"]["validUntil"], end);
+    let record = engine.store.get_secret(&old).await.unwrap().unwrap();
+    assert_eq!(json!(record.last_instant().map(rfc3339)), end);
+    assert_eq!(record.allowed_cidrs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_text_that_is_older_than_the_rules_stands_in_the_way_of_nothing() {
+    let old = "a\u{202e}b\n";
+    let token = Token {
+        name: old.into(),
+        description: "a\tb".into(),
+        ..aged()
+    };
+    let engine = engine_with(token).await;
+    let body = json!({"name": old, "description": "a\tb", "allowedCidrs": ["10.0.0.0/8"]});
+    let answer = call(&engine, &patch(body)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.json["name"], old);
+    assert_eq!(answer.json["allowedCidrs"], json!(["10.0.0.0/8"]));
+    let failures = &[("name", "invalid_characters")];
+    let changed = json!({"name": "a\u{202e}c"});
+    let answer = call(&engine, &patch(changed)).await;
+    assert_eq!(answer.failures(), failures);
+    let poison = json!({"description": format!("x{}", plain(&plain_secret()))});
+    let answer = call(&engine, &patch(poison)).await;
+    assert_eq!(answer.failures(), [("description", "contains_secret")]);
 }
 
 #[tokio::test]
@@ -411,7 +472,7 @@ async fn an_edit_that_changes_nothing_writes_nothing() {
         let answer = call(&engine, &patch(body.clone())).await;
         assert_eq!(answer.status, 200, "{body}");
         assert_eq!(answer.header("etag"), "\"1\"");
-        assert_eq!(answer.json["updatedAt"], "2026-11-23T09:00:00Z");
+        assert_eq!(answer.json["updatedAt"], "2026-11-23T09:00:00.000Z");
     }
     assert_eq!(engine.dump().await, before);
 }
@@ -440,7 +501,7 @@ async fn a_revoked_token_is_edited_and_stays_revoked() {
     let answer = call(&engine, &rename()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json["status"], "revoked");
-    assert_eq!(answer.json["revokedAt"], json!(now()));
+    assert_eq!(answer.json["revokedAt"], rfc3339(now()));
     let secret = secret(&engine).await;
     assert_eq!(json!(secret.status), "revoked");
     assert_eq!(secret.token_name, "Warehouse sync 2");
@@ -456,7 +517,7 @@ async fn the_record_has_each_field_with_its_old_and_new_value() {
         "scope": {"connections": ["con_shop"], "imports": []},
         "allowedCidrs": ["10.0.0.0/8"],
     });
-    call(&engine, &patch(body).claim("client_id", "console")).await;
+    call(&engine, &patch(body).through_page()).await;
     let log = engine.audit(&acme().id).await;
     assert_eq!(log.len(), 2);
     let record = &log[0];
@@ -474,7 +535,11 @@ async fn the_record_has_each_field_with_its_old_and_new_value() {
             change("name", "Warehouse sync", "n"),
             change("description", "Kept in the warehouse's vault", ""),
             change("autoPurge", "4h", "1h"),
-            change("purgeAt", "2026-11-23T13:00:00Z", "2026-11-23T11:00:00Z"),
+            change(
+                "purgeAt",
+                "2026-11-23T13:00:00.000Z",
+                "2026-11-23T11:00:00.000Z"
+            ),
             change("scope.connections", "", "con_shop"),
             change("scope.imports", "imp_stock", ""),
             change("allowedCidrs", "192.0.2.0/24", "10.0.0.0/8"),

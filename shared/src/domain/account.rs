@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::auto_purge::AutoPurge;
 use super::id::{AccountId, UserId};
+use super::text::{mended, redact};
 
 /// What the account pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +79,18 @@ pub struct Account {
 }
 
 impl Account {
+    /// The account with its names as they are kept. The platform's names can't be refused: whoever wrote them
+    /// doesn't hear of it, and who is a member must not wait for a better one.
+    #[must_use]
+    pub fn mended(mut self) -> Self {
+        self.name = mended(&self.name);
+        for member in &mut self.members {
+            member.name = mended(&member.name);
+            member.email = redact(&member.email);
+        }
+        self
+    }
+
     /// The membership of a person, if there is one.
     pub fn member(&self, user: &UserId) -> Option<&Member> {
         self.members.iter().find(|member| member.id == *user)

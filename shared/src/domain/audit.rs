@@ -5,14 +5,17 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::account::Member;
 use super::id::{AccountId, AuditId, TokenId};
 use super::ports::{Entropy, EntropyError};
 use super::resource::ResourceType;
 use super::scope::Scope;
-use super::secret::redact;
+use super::text::recorded;
+use super::time::rfc3339;
 use super::token::Token;
+use super::verification::is_refusal_mailed;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -38,13 +41,19 @@ pub enum Action {
     Purge,
     /// Its purge time is near.
     Remind,
-    /// Its secret was reported as leaked.
+    /// A secret of it was reported as leaked.
     Leak,
+    /// Its replaced secret was ended before its grace period was over.
+    Retire,
+    /// A secret of it was tried that isn't good, or isn't good from there: once per secret, reason and day.
+    Refused,
+    /// A record of it was changed in the audit log, or removed before its time.
+    Tamper,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Create,
         Self::Update,
         Self::View,
@@ -56,6 +65,9 @@ impl Action {
         Self::Purge,
         Self::Remind,
         Self::Leak,
+        Self::Retire,
+        Self::Refused,
+        Self::Tamper,
     ];
 
     /// The name used in JSON.
@@ -72,6 +84,9 @@ impl Action {
             Self::Purge => "purge",
             Self::Remind => "remind",
             Self::Leak => "leak",
+            Self::Retire => "retire",
+            Self::Refused => "refused",
+            Self::Tamper => "tamper",
         }
     }
 
@@ -85,7 +100,7 @@ impl Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The API tokens page.
+    /// The API tokens page, as claimed: its client's id and the headers of a page are there for whoever calls.
     Ui,
     /// Any other client of the API.
     Api,
@@ -115,23 +130,101 @@ impl Source {
     }
 }
 
+/// What somebody is who did something. Names alone don't tell: a token may be called like a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ActorType {
+    /// A member of the account.
+    Member,
+    /// Whoever holds a token's secret.
+    Token,
+    /// A secret scanner.
+    Scanner,
+    /// The system itself.
+    System,
+}
+
+impl ActorType {
+    /// Every type.
+    pub const ALL: [Self; 4] = [Self::Member, Self::Token, Self::Scanner, Self::System];
+
+    /// The name used in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Token => "token",
+            Self::Scanner => "scanner",
+            Self::System => "system",
+        }
+    }
+
+    /// The type of somebody on whose record it isn't: only members have an address, and the others' ids are
+    /// of forms of their own.
+    fn of(id: &str, email: Option<&str>) -> Self {
+        match id {
+            _ if email.is_some() => Self::Member,
+            "system" => Self::System,
+            "github" => Self::Scanner,
+            id if id.parse::<TokenId>().is_ok() => Self::Token,
+            _ => Self::Member,
+        }
+    }
+}
+
 /// Who did it: a member, the token itself (when it is used, or revoked by whoever holds it), a secret
 /// scanner or the system. A snapshot, so that the record still names a person who has left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
     /// The member's id, the token's id, `github` or `system`.
     pub id: String,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: ActorType,
     /// The member's address; tokens and the system have none.
     pub email: Option<String>,
     /// The member's or the token's name, or `System`.
     pub name: String,
 }
 
+impl<'de> Deserialize<'de> for Actor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// As it is stored: older records have no type.
+        #[derive(Deserialize)]
+        struct Stored {
+            id: String,
+            #[serde(rename = "type")]
+            kind: Option<ActorType>,
+            #[serde(default)]
+            email: Option<String>,
+            name: String,
+        }
+        let stored = Stored::deserialize(deserializer)?;
+        let kind = stored.kind;
+        Ok(Self {
+            kind: kind.unwrap_or_else(|| ActorType::of(&stored.id, stored.email.as_deref())),
+            id: stored.id,
+            email: stored.email,
+            name: stored.name,
+        })
+    }
+}
+
 impl Actor {
+    /// A member of the account.
+    pub fn member(member: &Member) -> Self {
+        Self {
+            id: member.id.to_string(),
+            kind: ActorType::Member,
+            email: Some(member.email.clone()),
+            name: member.name.clone(),
+        }
+    }
+
     /// The system itself.
     pub fn system() -> Self {
         Self {
             id: "system".into(),
+            kind: ActorType::System,
             email: None,
             name: "System".into(),
         }
@@ -141,6 +234,7 @@ impl Actor {
     pub fn github() -> Self {
         Self {
             id: "github".into(),
+            kind: ActorType::Scanner,
             email: None,
             name: "GitHub secret scanning".into(),
         }
@@ -150,6 +244,7 @@ impl Actor {
     pub fn token(id: &TokenId, name: &str) -> Self {
         Self {
             id: id.to_string(),
+            kind: ActorType::Token,
             email: None,
             name: name.into(),
         }
@@ -178,12 +273,18 @@ impl Change {
     }
 }
 
+/// What a refusal's record calls the number of days on which there was one.
+pub const DAYS_REFUSED: &str = "daysRefused";
+
+/// The field of a compromise's record that tells which secret it was: `current`, `previous` or `ended`.
+pub const COMPROMISED: &str = "compromisedSecret";
+
 /// How much of a client's name a record keeps, in characters.
 const MAX_USER_AGENT: usize = 256;
 
-/// What a client calls itself, as a record keeps it: without a secret that it put there.
+/// What a client calls itself, as a record keeps it: without a secret that it put there, all of it visible.
 pub(crate) fn kept_user_agent(name: &str) -> String {
-    redact(name).chars().take(MAX_USER_AGENT).collect()
+    recorded(name, MAX_USER_AGENT)
 }
 
 /// From where, by whom and through what a request came.
@@ -195,7 +296,7 @@ pub struct Origin {
     pub actor: Actor,
     /// The caller's address.
     pub ip: Option<IpAddr>,
-    /// What the caller's client calls itself, cut to 256 characters.
+    /// What the caller's client calls itself, as claimed, cut to 256 characters.
     pub user_agent: Option<String>,
     /// The request, for finding it in the logs.
     pub request_id: String,
@@ -214,6 +315,8 @@ pub struct AuditRecord {
     pub action: Action,
     /// Where from, who, through what.
     pub origin: Origin,
+    /// The bearer's address, as whoever asked about its token asserts it.
+    pub asserted_ip: Option<IpAddr>,
     /// Which token.
     pub token_id: TokenId,
     /// Its name at that time.
@@ -243,11 +346,24 @@ impl AuditRecord {
             time: now,
             action,
             origin,
+            asserted_ip: None,
             token_id: token.id.clone(),
             token_name: token.name.clone(),
             token_hint: token.hint.clone(),
             changes,
         })
+    }
+}
+
+impl AuditRecord {
+    /// Whether people are mailed about it: always, but for refusals that go on for days.
+    pub fn is_mailed(&self) -> bool {
+        let days = self
+            .changes
+            .iter()
+            .find(|change| change.field == DAYS_REFUSED);
+        let days = days.and_then(|days| days.new.as_ref()?.parse().ok());
+        self.action != Action::Refused || days.is_none_or(is_refusal_mailed)
     }
 }
 
@@ -280,7 +396,7 @@ fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
         ),
         ("description", text(&token.description)),
         ("autoPurge", text(token.auto_purge.as_str())),
-        ("purgeAt", token.purge_at.map(|time| time.to_string())),
+        ("purgeAt", token.purge_at.map(rfc3339)),
         ("scope", text(token.scope.type_name())),
     ];
     for kind in ResourceType::ALL {
@@ -301,6 +417,16 @@ fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
         .as_ref()
         .and_then(|revocation| revocation.reason.clone());
     fields.push(("revocationReason", reason));
+    let time = |time: Timestamp| Some(rfc3339(time));
+    fields.push((
+        "compromisedAt",
+        token.compromised.and_then(|it| time(it.at)),
+    ));
+    let previous = token.previous_secret.as_ref();
+    let hint = previous.and_then(|previous| text(&previous.hint));
+    fields.push(("previousSecret.hint", hint));
+    let end = previous.and_then(|previous| time(previous.valid_until));
+    fields.push(("previousSecret.validUntil", end));
     fields
 }
 
@@ -327,6 +453,31 @@ mod tests {
         for source in Source::ALL {
             assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
             assert_eq!(Source::parse(source.as_str()), Some(source));
+        }
+    }
+
+    #[test]
+    fn what_somebody_is_shows_in_a_record_and_is_told_of_older_ones() {
+        let token = testing::token();
+        for (actor, kind) in [
+            (testing::owner_actor(), ActorType::Member),
+            // As a token may be called.
+            (Actor::token(&token.id, "System"), ActorType::Token),
+            (Actor::github(), ActorType::Scanner),
+            (Actor::system(), ActorType::System),
+        ] {
+            assert_eq!(actor.kind, kind);
+            let mut json = serde_json::to_value(&actor).unwrap();
+            assert_eq!(json["type"], kind.as_str());
+            assert_eq!(
+                serde_json::from_value::<Actor>(json.clone()).unwrap(),
+                actor
+            );
+            json.as_object_mut().unwrap().remove("type");
+            assert_eq!(serde_json::from_value::<Actor>(json).unwrap(), actor);
+        }
+        for kind in ActorType::ALL {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 

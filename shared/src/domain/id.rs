@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
 use super::ports::{Entropy, EntropyError};
+use super::text::contains_secret;
 
 /// A string that isn't an identifier of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,12 +26,16 @@ fn is_platform_id(value: &str) -> bool {
         && value
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+        // A secret would be one, and ids are shown, mailed and logged.
+        && !contains_secret(value)
 }
 
 /// Subjects of an OpenID provider. More liberal than a platform id (`auth0|…` is one), but without
 /// `#`, which separates the parts of a table key.
 fn is_subject(value: &str) -> bool {
-    (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+    (1..=128).contains(&value.len())
+        && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
+        && !contains_secret(value)
 }
 
 fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
@@ -205,6 +210,17 @@ mod tests {
         assert!("auth0|5f7c8ec7c33c6c004bbafe82".parse::<UserId>().is_ok());
         assert!("a#b".parse::<UserId>().is_err());
         assert!("a b".parse::<UserId>().is_err());
+    }
+
+    #[test]
+    fn no_secret_is_an_id() {
+        let secret = crate::testing::plain(&crate::testing::plain_secret());
+        assert_eq!(secret.parse::<AccountId>(), Err(InvalidId));
+        assert_eq!(secret.parse::<ResourceId>(), Err(InvalidId));
+        assert_eq!(secret.parse::<IntegrationId>(), Err(InvalidId));
+        assert_eq!(format!("auth0|{secret}").parse::<UserId>(), Err(InvalidId));
+        let uuid = "lka_3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+        assert!(uuid.parse::<ResourceId>().is_ok());
     }
 
     #[test]

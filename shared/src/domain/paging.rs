@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::audit::{Action, AuditRecord, Source};
 use super::id::{AuditId, IntegrationId, TokenId};
 use super::resource::{Resource, ResourceRef, ResourceType};
+use super::text::fold;
 use super::token::{Kind, Status, Token};
 
 /// The page size if none is asked for.
@@ -61,11 +62,10 @@ impl TokenFilter {
     }
 }
 
-/// Whether a text contains each of the words, whatever the case.
+/// Whether a text contains each of the words, whatever the case and the normalization form.
 pub fn contains_words(words: &str, text: &str) -> bool {
-    let text = text.to_lowercase();
-    words
-        .to_lowercase()
+    let text = fold(text);
+    fold(words)
         .split_whitespace()
         .all(|word| text.contains(word))
 }

@@ -14,8 +14,10 @@ pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
 /// What a request does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Looks at it.
+    /// Looks at it, or at its audit log.
     Read,
+    /// Looks at a part of it that this policy doesn't know.
+    ReadUnknown,
     /// Makes a new one, also by cloning.
     Create,
     /// Changes it.
@@ -26,6 +28,32 @@ pub enum Action {
     Invoke,
     /// Looks at what it did.
     ViewDebugLog,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::ReadUnknown,
+        Self::Create,
+        Self::Update,
+        Self::Delete,
+        Self::Invoke,
+        Self::ViewDebugLog,
+    ];
+
+    /// A name for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::ReadUnknown => "readUnknown",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Invoke => "invoke",
+            Self::ViewDebugLog => "viewDebugLog",
+        }
+    }
 }
 
 /// A request as the policy sees it.
@@ -42,8 +70,9 @@ pub struct Operation {
 impl Operation {
     /// Reads the operation off a request: `/v1/{collection}[/{id}[/{sub}]]`.
     ///
-    /// `None` if the path isn't of that form: the caller must refuse it, since two readers of an odd
-    /// path (empty segments, escapes, dots) may not agree on what it means.
+    /// `None` if the path isn't of that form, or the method none that a gateway passes on: the caller must
+    /// refuse it, since two readers of an odd path (empty segments, escapes, dots) may not agree on what it
+    /// means.
     pub fn of_request(method: &str, path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix("/v1/")?.split('/');
         let collection = segments.next().filter(|name| is_plain(name))?;
@@ -82,6 +111,13 @@ fn is_plain(segment: &str) -> bool {
 
 fn action(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) -> Option<Action> {
     use ResourceType::{Api, Connection, Export, Import};
+    let method = match method {
+        // It does what `GET` does (RFC 9110, 9.3.2), whatever that is there.
+        "HEAD" => "GET",
+        "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => method,
+        // What API Gateway has routes for ends here: no `TRACE`, no `CONNECT`, nothing that is made up.
+        _ => return None,
+    };
     match (kind, method, sub) {
         (Some(Connection), "GET" | "POST", ["ping"])
         | (Some(Connection), "POST", ["export" | "import"])
@@ -89,7 +125,8 @@ fn action(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) 
         | (Some(Api), _, ["request", ..]) => Some(Action::Invoke),
         (Some(_), "POST", ["clone"]) => Some(Action::Create),
         (Some(_), "GET", ["debug", ..]) => Some(Action::ViewDebugLog),
-        (_, "GET" | "HEAD", _) => Some(Action::Read),
+        (Some(_), "GET", [] | ["audit"]) | (None, "GET", _) => Some(Action::Read),
+        (Some(_), "GET", _) => Some(Action::ReadUnknown),
         (_, "POST", []) if !has_id => Some(Action::Create),
         (_, "DELETE", []) if has_id => Some(Action::Delete),
         (_, "POST" | "PUT" | "PATCH" | "DELETE", _) if has_id => Some(Action::Update),
@@ -155,7 +192,7 @@ enum Rule {
 /// custom scope, and for an Integration App's.
 #[rustfmt::skip]
 fn rules(operation: &Operation) -> [Rule; 3] {
-    use Action::{Create, Delete, Invoke, Read, Update, ViewDebugLog};
+    use Action::{Create, Delete, Invoke, Read, ReadUnknown, Update, ViewDebugLog};
     use ResourceType::{Export, Import};
     use Rule::{Always, FieldsOfApp, Listed, Never, NotOfApp, OwnApp};
     match (operation.action, operation.kind) {
@@ -163,6 +200,8 @@ fn rules(operation: &Operation) -> [Rule; 3] {
         (Create | Update | Delete, None) => [NotOfApp,    Never,        Never],
         (_, None)                       => [Always,      Never,        Never],
         (Read, _)                       => [Always,      Listed,       Never],
+        // Whoever listed a resource can't have meant what nobody here knows.
+        (ReadUnknown, _)                => [Always,      Never,        Never],
         (Invoke, Some(Export | Import)) => [Always,      Listed,       OwnApp],
         (Invoke, _)                     => [Always,      Listed,       Never],
         (ViewDebugLog, _)               => [Always,      Listed,       OwnApp],
@@ -231,6 +270,8 @@ mod tests {
             ("POST", "/v1/exports", Action::Create),
             ("GET", "/v1/exports/e1", Action::Read),
             ("HEAD", "/v1/exports/e1", Action::Read),
+            ("HEAD", "/v1/exports/e1/debug", Action::ViewDebugLog),
+            ("HEAD", "/v1/connections/c1/ping", Action::Invoke),
             ("PUT", "/v1/imports/i1", Action::Update),
             ("PATCH", "/v1/imports/i1", Action::Update),
             ("DELETE", "/v1/connections/c1", Action::Delete),
@@ -241,6 +282,11 @@ mod tests {
             ("POST", "/v1/imports/i1/invoke", Action::Invoke),
             ("POST", "/v1/exports/e1/clone", Action::Create),
             ("GET", "/v1/exports/e1/audit", Action::Read),
+            ("GET", "/v1/exports/e1/unheard-of", Action::ReadUnknown),
+            ("HEAD", "/v1/exports/e1/unheard-of", Action::ReadUnknown),
+            ("GET", "/v1/exports/e1/audit/more", Action::ReadUnknown),
+            ("GET", "/v1/exports/e1/invoke", Action::ReadUnknown),
+            ("GET", "/v1/flows/f1/unheard-of", Action::Read),
             ("GET", "/v1/exports/e1/debug", Action::ViewDebugLog),
             ("DELETE", "/v1/apis/a1/request", Action::Invoke),
             ("POST", "/v1/apis/a1/request/orders/7", Action::Invoke),
@@ -275,7 +321,12 @@ mod tests {
             assert_eq!(Operation::of_request("GET", path), None, "{path}");
         }
         assert_eq!(Operation::of_request("DELETE", "/v1/exports"), None);
-        assert_eq!(Operation::of_request("CONNECT", "/v1/exports/e1"), None);
+        // An API's own requests have any method that a gateway passes on, and no other.
+        for method in ["CONNECT", "TRACE", "LINK", "get", ""] {
+            for path in ["/v1/exports/e1", "/v1/apis/a1/request", "/v1/flows"] {
+                assert_eq!(Operation::of_request(method, path), None, "{method} {path}");
+            }
+        }
     }
 
     #[test]
@@ -299,6 +350,8 @@ mod tests {
         );
         // Whose the data of other collections are, nobody here knows.
         assert_eq!(decide("GET", "/v1/flows/f1", &Owner::NotRead), granted);
+        let unknown = decide("GET", "/v1/exports/e1/unheard-of", &Owner::NotRead);
+        assert_eq!(unknown, granted);
         for (method, path) in [
             ("POST", "/v1/flows"),
             ("PUT", "/v1/flows/f1"),
@@ -355,6 +408,11 @@ mod tests {
             ("PUT", "/v1/exports/e1"),
             ("DELETE", "/v1/exports/e1"),
             ("POST", "/v1/exports/e1/clone"),
+            ("GET", "/v1/exports/e1/unheard-of"),
+            ("HEAD", "/v1/exports/e1/unheard-of"),
+            ("GET", "/v1/exports/e1/clone"),
+            ("GET", "/v1/exports/e1/audit/more"),
+            ("POST", "/v1/exports/e1/unheard-of"),
             ("GET", "/v1/flows/e1"),
         ] {
             assert!(!granted(method, path), "{method} {path}");

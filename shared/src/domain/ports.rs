@@ -5,14 +5,16 @@ use jiff::Timestamp;
 
 use super::account::Account;
 use super::audit::{Action, AuditRecord, Origin, changes};
+use super::budget::{Budget, Spending};
+use super::event_time::EventTime;
 use super::id::{AccountId, TokenId, UserId};
-use super::leak::FindId;
+use super::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 use super::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use super::resource::{Resource, ResourceRef};
 use super::secret::{PlainSecret, SecretHash};
-use super::token::{Ciphertext, LastUse, StoredToken, Token};
+use super::token::{Ciphertext, Ended, LastUse, StoredToken, Token};
 use super::upkeep::{Ending, Position, Reminded};
-use super::verification::{SecretRecord, Seen};
+use super::verification::{SecretRecord, Seen, Sighting, UsedFrom};
 
 /// The time.
 pub trait Clock: Sync {
@@ -83,7 +85,7 @@ pub trait ListMemberships: Sync {
 
 /// Reads one token.
 pub trait GetToken: Sync {
-    /// The token, or `None` if there is none or it is purged at `now`.
+    /// The token with its last use, or `None` if there is none or it is purged at `now`.
     fn get_token(
         &self,
         account: &AccountId,
@@ -151,6 +153,29 @@ pub trait InsertToken: Sync {
     fn insert_token(&self, new: &NewToken) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// Counts what an account and its members do of what has a budget.
+pub trait SpendBudget: Sync {
+    /// Counts one more, unless the budget is spent. What is counted here stays counted, whatever becomes of
+    /// the request.
+    fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Spending>> + Send;
+}
+
+/// Gives back what was counted for nothing.
+pub trait RefundBudget: Sync {
+    /// Gives a mail back that was counted at `spent` and could not be sent.
+    fn refund_mail(
+        &self,
+        account: &AccountId,
+        member: &UserId,
+        spent: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
 /// Recognises repeated requests.
 pub trait GetIdempotency: Sync {
     /// What is remembered under the key.
@@ -169,6 +194,8 @@ pub struct TokenChange {
     pub before: StoredToken,
     /// The token as it is to be.
     pub after: StoredToken,
+    /// The secret of it that is compromised from now on. Any other that it has no more has ended.
+    pub compromised: Option<SecretHash>,
     /// The record of the change.
     pub audit: AuditRecord,
     /// Makes a repeat of the request recognisable.
@@ -193,6 +220,7 @@ impl TokenChange {
         Ok(Self {
             after: before.with(token, now),
             before,
+            compromised: None,
             audit,
             idempotency: None,
         })
@@ -233,25 +261,32 @@ pub trait KeepKeys: Sync {
     fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Remembers where secrets were found in public, so that a report that comes again changes nothing.
-pub trait RecordLeak: Sync {
-    /// Whether the find is remembered.
-    fn is_known(&self, find: &FindId, now: Timestamp) -> impl Future<Output = Result<bool>> + Send;
+/// A compromise of a secret.
+#[derive(Debug)]
+pub enum Compromise {
+    /// Of one of a token's secrets: the change that it brings about.
+    OfToken(Box<TokenChange>),
+    /// Of one that has ended already, as it was read: when and by what it is compromised, and the record of
+    /// that.
+    OfTombstone(Box<SecretRecord>, Ended, Box<AuditRecord>),
+}
 
-    /// Remembers a find that changes nothing.
-    fn remember_find(
-        &self,
-        find: &FindId,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<()>> + Send;
+impl Compromise {
+    /// The record of it.
+    pub fn into_audit(self) -> AuditRecord {
+        match self {
+            Self::OfToken(change) => change.audit,
+            Self::OfTombstone(_, _, audit) => *audit,
+        }
+    }
+}
 
-    /// Writes a token, every secret and the audit record, and remembers the find, or nothing.
-    /// [`PortError::Conflict`] if the token is no more as it was read, or the find is remembered by now.
-    fn record_leak(
-        &self,
-        find: &FindId,
-        change: &TokenChange,
-    ) -> impl Future<Output = Result<()>> + Send;
+/// Marks secrets as compromised, for ever.
+pub trait CompromiseSecret: Sync {
+    /// Writes secret, token and audit record, or nothing. [`PortError::Conflict`] if secret or token are no
+    /// more as they were read.
+    fn compromise_secret(&self, compromise: &Compromise)
+    -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Deletes tokens.
@@ -312,13 +347,16 @@ pub trait EndIdle: Sync {
         position: Option<Position>,
     ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
 
-    /// Writes a change as [`ChangeToken`] does, provided that nothing has happened to the token after
-    /// `since`, be it only that it was used.
+    /// Writes a change as [`ChangeToken`] does, provided that none of its secrets was used after `since`.
     fn change_idle(
         &self,
         change: &TokenChange,
         since: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Notes on a token that it was used lately, so that it isn't among the idle ones until that is long
+    /// ago. Nothing is noted if the token has changed meanwhile.
+    fn note_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Records what happened without anybody's request.
@@ -356,24 +394,49 @@ pub trait GetSecret: Sync {
     ) -> impl Future<Output = Result<Option<SecretRecord>>> + Send;
 }
 
-/// A use of a secret that is worth a record.
+/// What is known of the uses of a secret.
+#[derive(Debug)]
+pub enum Recall {
+    /// The use that was asked about is on record.
+    OnRecord,
+    /// It is, but the secret was read a while ago. Only a grant may rest on it: whoever would refuse recalls
+    /// again, and what comes then is read.
+    Kept,
+    /// What is on record.
+    Read(Seen),
+}
+
+/// Finds what a verification needs, and what is on record of the secret's uses.
+pub trait RecallSecret: Sync {
+    /// The record of a secret and what is known of its uses, by one strongly consistent read.
+    fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Option<(SecretRecord, Recall)>>> + Send;
+
+    /// What is on record of a secret's uses.
+    fn get_seen(&self, hash: &SecretHash) -> impl Future<Output = Result<Seen>> + Send;
+}
+
+/// A use or a refusal of a secret that is worth a record.
 #[derive(Debug)]
 pub struct Use {
-    /// The secret as it was read.
-    pub secret: SecretRecord,
-    /// What it remembers from now on.
-    pub seen: Seen,
-    /// The token's last use.
-    pub last_use: LastUse,
-    /// The record of the use.
+    /// The secret.
+    pub secret: SecretHash,
+    /// What it adds to what is on record.
+    pub sighting: Sighting,
+    /// The secret's last use, if it is one.
+    pub last_use: Option<LastUse>,
+    /// The record of it.
     pub audit: AuditRecord,
 }
 
-/// Records uses.
+/// Records uses and refusals.
 pub trait RecordUse: Sync {
-    /// Writes what is remembered, the token's last use and the audit record, or nothing.
-    /// [`PortError::Conflict`] if the secret is no more as it was read, or others are at it at the same
-    /// time: it is to be read again.
+    /// Writes what is remembered and the audit record, or nothing. [`PortError::Conflict`] if that is on
+    /// record by now, or others are at it at the same time: it is to be read again.
     fn record_use(&self, used: &Use) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -400,27 +463,28 @@ pub trait DecryptSecret: Sync {
 }
 
 /// Projects the platform's accounts, members and resources. Every state is versioned by its event's
-/// time: an older event never overwrites a newer state.
+/// time: an older event never overwrites a newer state, and is dropped with a warning in the log. A state
+/// from a future that isn't believed counts as older.
 pub trait ProjectPlatform: Sync {
     /// Stores an account and the memberships of its members.
     fn put_account(
         &self,
         account: &Account,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Marks an account as deleted: from then on no route knows it. Answers whether the event was news.
     fn delete_account(
         &self,
         account: &AccountId,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Stores a resource.
     fn put_resource(
         &self,
         resource: &Resource,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
     /// Forgets a resource.
@@ -428,13 +492,15 @@ pub trait ProjectPlatform: Sync {
         &self,
         account: &AccountId,
         name: &ResourceRef,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// A mail ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
+    /// The account that it is about: what becomes of the mail is told with it.
+    pub account: AccountId,
     /// The recipient's address.
     pub to: String,
     /// The subject.
@@ -497,4 +563,50 @@ pub trait ClaimMail: Sync {
         audit: &str,
         recipient: &UserId,
     ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Keeps what mails would tell that are over their recipient's budget.
+pub trait HoldMail: Sync {
+    /// Puts a record into a digest. The same record is in it once, however often it is put there.
+    fn hold_mail(
+        &self,
+        digest: &Digest,
+        held: &HeldMail,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Finds the digests that are to be sent.
+pub trait ListDigests: Sync {
+    /// Those that are to be sent, of hours up to that one.
+    fn list_digests(
+        &self,
+        last_hour: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Digest>>> + Send;
+
+    /// All that a digest tells, in the order of the records.
+    fn held_mails(&self, digest: &Digest) -> impl Future<Output = Result<Vec<HeldMail>>> + Send;
+
+    /// Takes a digest off the list.
+    fn forget_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Marks addresses to which no mail is to be sent.
+pub trait MarkAddress: Sync {
+    /// Marks an address. Answers since when it is marked: whoever marks it again gets the same answer.
+    fn mark_address(
+        &self,
+        address: &str,
+        why: Undeliverable,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Timestamp>> + Send;
+}
+
+/// Knows the addresses to which no mail is to be sent.
+pub trait GetAddressMark: Sync {
+    /// The mark of an address, if it has one.
+    fn address_mark(
+        &self,
+        address: &str,
+    ) -> impl Future<Output = Result<Option<AddressMark>>> + Send;
 }

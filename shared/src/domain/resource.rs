@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{AccountId, IntegrationId, InvalidId, ResourceId};
+use super::text::mended;
 
 /// The kinds of resource a custom scope can list.
 #[derive(
@@ -103,6 +104,13 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// The resource with its name as it is kept: the platform's can't be refused.
+    #[must_use]
+    pub fn mended(mut self) -> Self {
+        self.name = mended(&self.name);
+        self
+    }
+
     /// Its name within the account.
     pub fn reference(&self) -> ResourceRef {
         ResourceRef {

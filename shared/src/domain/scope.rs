@@ -136,9 +136,10 @@ fn misfit(
     integration_id: Option<&IntegrationId>,
 ) -> Option<FieldError> {
     let field = format!("scope.{}", name.kind.collection());
-    let (id, what) = (&name.id, name.kind.as_str());
+    let id = &name.id;
     let Some(resource) = resource else {
-        let message = format!("`{id}` is not an {what} of the account").replace("an c", "a c");
+        let what = name.kind.collection();
+        let message = format!("`{id}` is not among the account's {what}");
         return Some(FieldError::new(field, "unknown_resource", message));
     };
     if kind == Kind::Account {

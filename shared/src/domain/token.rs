@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-use super::audit::Actor;
+use super::audit::{Action, Actor};
 use super::auto_purge::AutoPurge;
 use super::id::{AccountId, IntegrationId, TokenId};
 use super::scope::Scope;
@@ -18,8 +18,6 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_DESCRIPTION: usize = 1_024;
 /// The longest reason for a revocation, in characters.
 pub const MAX_REASON: usize = 1_024;
-/// The reason of a revocation because of a leak.
-pub const LEAKED: &str = "leaked";
 /// The most address ranges of a token.
 pub const MAX_CIDRS: usize = 32;
 
@@ -91,8 +89,9 @@ pub struct Revocation {
     pub by: Actor,
     /// Why, in the words of whoever did it.
     pub reason: Option<String>,
-    /// Whether a scanner reported the secret as leaked. The reason doesn't tell: anybody may give that one.
-    pub leak_reported: bool,
+    /// Whether the token ended with its account. Such a token can't be reactivated, also if the platform
+    /// uses the account's id again: its new people never had this token.
+    pub account_deleted: bool,
 }
 
 /// The last recorded use of a token.
@@ -141,8 +140,42 @@ pub struct Token {
     pub updated_by: Actor,
     /// Set while it is revoked.
     pub revocation: Option<Revocation>,
+    /// Set once the current secret was found in public, or given up by its holder. It never works again: the
+    /// token needs a new secret before it can be reactivated.
+    pub compromised: Option<Ended>,
+    /// The secret that the current one replaced, while its grace period lasts.
+    pub previous_secret: Option<PreviousSecret>,
     /// Its last recorded use.
     pub last_use: Option<LastUse>,
+}
+
+/// When and by what a secret ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// The action that ended it.
+    pub by: Action,
+}
+
+/// What people see of a replaced secret that still works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// Its last four characters; empty for one that was replaced before these were kept.
+    pub hint: String,
+    /// The instant from which it is refused.
+    pub valid_until: Timestamp,
+}
+
+/// Why a token can't be reactivated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotReactivable {
+    /// Its current secret is compromised.
+    #[error("the current secret is compromised")]
+    SecretCompromised,
+    /// It ended because its account was deleted.
+    #[error("the token ended with its account")]
+    AccountDeleted,
 }
 
 /// What people choose about a new token.
@@ -207,6 +240,8 @@ impl Token {
             updated_at: at,
             updated_by: by,
             revocation: None,
+            compromised: None,
+            previous_secret: None,
             last_use: None,
         }
     }
@@ -241,36 +276,69 @@ impl Token {
             at,
             by: by.clone(),
             reason,
-            leak_reported: false,
+            account_deleted: false,
         });
         Some(Self {
             revocation,
+            // Its grace was for a change of secrets that is over now.
+            previous_secret: None,
             ..self.changed(by, at)
         })
     }
 
-    /// The token after its secret was found in public: revoked, with [`LEAKED`] for a reason. `None` if
-    /// it is so already. Who revoked it before, and when, stays.
-    pub fn leak(&self, by: Actor, at: Timestamp) -> Option<Self> {
+    /// The token after the deletion of its account; `None` if it ended with an account already. A token
+    /// that was revoked before keeps when, by whom and why.
+    pub fn end_with_account(&self, by: Actor, at: Timestamp) -> Option<Self> {
         let revocation = match &self.revocation {
-            Some(revocation) if revocation.leak_reported => return None,
+            Some(revocation) if revocation.account_deleted => return None,
             Some(revocation) => revocation.clone(),
             None => Revocation {
                 at,
                 by: by.clone(),
-                reason: None,
-                leak_reported: false,
+                reason: Some("the account was deleted".into()),
+                account_deleted: true,
             },
         };
-        let revocation = Some(Revocation {
-            reason: Some(LEAKED.into()),
-            leak_reported: true,
-            ..revocation
-        });
         Some(Self {
-            revocation,
+            revocation: Some(Revocation {
+                account_deleted: true,
+                ..revocation
+            }),
+            previous_secret: None,
             ..self.changed(by, at)
         })
+    }
+
+    /// The token after its current secret was compromised: revoked, for this reason, until it has a new
+    /// secret. Who revoked it before, when and why, stays.
+    pub fn compromise(&self, by: Actor, ended: Ended, reason: &str) -> Self {
+        let at = ended.at;
+        let revocation = self.revocation.clone().unwrap_or_else(|| Revocation {
+            at,
+            by: by.clone(),
+            reason: Some(reason.into()),
+            account_deleted: false,
+        });
+        Self {
+            revocation: Some(revocation),
+            compromised: Some(ended),
+            previous_secret: None,
+            ..self.changed(by, at)
+        }
+    }
+
+    /// Whether a secret that was replaced still works, as far as the token's own state goes.
+    pub fn has_previous_secret(&self, now: Timestamp) -> bool {
+        let previous = self.previous_secret.as_ref();
+        previous.is_some_and(|previous| now < previous.valid_until)
+    }
+
+    /// The token after its replaced secret has ended, whose grace wasn't over.
+    pub fn end_previous_secret(&self, by: Actor, at: Timestamp) -> Self {
+        Self {
+            previous_secret: None,
+            ..self.changed(by, at)
+        }
     }
 
     /// The token after an edit; `None` if the edit changes nothing.
@@ -282,6 +350,10 @@ impl Token {
         if let Some(auto_purge) = patch.auto_purge {
             edited.auto_purge = auto_purge;
             edited.purge_at = auto_purge.purge_at(at);
+            // A replaced secret never outlives the token.
+            if let Some((previous, end)) = edited.previous_secret.as_mut().zip(edited.purge_at) {
+                previous.valid_until = previous.valid_until.min(end);
+            }
         }
         edited.name = patch.name.unwrap_or(edited.name);
         edited.description = patch.description.unwrap_or(edited.description);
@@ -290,13 +362,25 @@ impl Token {
         (edited != *self).then(|| edited.changed(by, at))
     }
 
-    /// The token after its revocation is undone; `None` if it isn't revoked. Its purge time stays.
-    pub fn reactivate(&self, by: Actor, at: Timestamp) -> Option<Self> {
-        self.revocation.as_ref()?;
-        Some(Self {
+    /// The token after its revocation is undone; `None` if it isn't revoked. Its purge time stays, and what
+    /// ended with the revocation doesn't come back.
+    ///
+    /// # Errors
+    /// When it can't be.
+    pub fn reactivate(&self, by: Actor, at: Timestamp) -> Result<Option<Self>, NotReactivable> {
+        let Some(revocation) = &self.revocation else {
+            return Ok(None);
+        };
+        if revocation.account_deleted {
+            return Err(NotReactivable::AccountDeleted);
+        }
+        if self.compromised.is_some() {
+            return Err(NotReactivable::SecretCompromised);
+        }
+        Ok(Some(Self {
             revocation: None,
             ..self.changed(by, at)
-        })
+        }))
     }
 
     /// A copy that counts as one change more.
@@ -325,16 +409,7 @@ pub struct NewSecret {
     pub ciphertext: Ciphertext,
 }
 
-/// An earlier secret that still works until its grace period ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetiredSecret {
-    /// Which secret.
-    pub hash: SecretHash,
-    /// The instant from which it is refused.
-    pub valid_until: Timestamp,
-}
-
-/// What is stored of a token beside what people see.
+/// A token with its secrets, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredToken {
     /// What people see.
@@ -343,26 +418,31 @@ pub struct StoredToken {
     pub secret_hash: SecretHash,
     /// The current secret, encrypted.
     pub ciphertext: Ciphertext,
-    /// The secret that the current one replaced, while its grace period lasts.
-    pub retired: Option<RetiredSecret>,
+    /// The key of [`Token::previous_secret`].
+    pub previous_hash: Option<SecretHash>,
 }
 
 impl StoredToken {
-    /// The same secrets under a changed token. A retired secret whose grace period is over is let go.
+    /// The same current secret under a changed token. The previous secret stays if the token still has it
+    /// and its grace isn't over.
     pub fn with(&self, token: Token, now: Timestamp) -> Self {
-        let retired = self
-            .retired
+        let previous_secret = token
+            .previous_secret
             .clone()
-            .filter(|retired| retired.valid_until > now);
+            .filter(|previous| previous.valid_until > now);
         Self {
-            token,
-            retired,
+            previous_hash: self.previous_hash.filter(|_| previous_secret.is_some()),
+            token: Token {
+                previous_secret,
+                ..token
+            },
             ..self.clone()
         }
     }
 
     /// The token under a new secret. The old one ends at once or after the grace period, never later
-    /// than the token itself; one that was retired before ends now.
+    /// than the token itself; one that was replaced before ends now. A compromised one has no grace, nor
+    /// has that of a revoked token.
     pub fn regenerate(
         &self,
         secret: NewSecret,
@@ -375,24 +455,27 @@ impl StoredToken {
             .token
             .purge_at
             .map_or(end, |purge_at| purge_at.min(end));
-        let retired = (grace > SignedDuration::ZERO).then_some(RetiredSecret {
-            hash: self.secret_hash,
+        let works = self.token.status() == Status::Active && self.token.compromised.is_none();
+        let previous_secret = (works && valid_until > at).then(|| PreviousSecret {
+            hint: self.token.hint.clone(),
             valid_until,
         });
         Self {
+            previous_hash: previous_secret.as_ref().map(|_| self.secret_hash),
             token: Token {
                 hint: secret.hint,
+                compromised: None,
+                previous_secret,
                 ..self.token.changed(by, at)
             },
             secret_hash: secret.hash,
             ciphertext: secret.ciphertext,
-            retired,
         }
     }
 
-    /// The keys of every secret that may still have an item in the table.
+    /// The keys of its secrets that haven't ended.
     pub fn secret_hashes(&self) -> impl Iterator<Item = SecretHash> + '_ {
-        std::iter::once(self.secret_hash).chain(self.retired.iter().map(|retired| retired.hash))
+        std::iter::once(self.secret_hash).chain(self.previous_hash)
     }
 }
 
@@ -416,7 +499,7 @@ mod tests {
                 at,
                 by: testing::owner_actor(),
                 reason: Some("lost".into()),
-                leak_reported: false,
+                account_deleted: false,
             })
         );
         assert_eq!(revoked.updated_at, at);
@@ -433,27 +516,85 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_leak_revokes_once_and_says_so_of_what_was_revoked_before() {
-        let (token, at) = (testing::token(), testing::now());
-        let leaked = token.leak(Actor::system(), at).unwrap();
-        let revocation = leaked.revocation.clone().unwrap();
-        assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
-        assert_eq!(revocation.by, Actor::system());
-        assert_eq!(leaked.leak(Actor::system(), at), None);
-        let owner = testing::owner_actor();
-        // Also if whoever revoked it gave that reason.
-        for reason in ["lost", LEAKED] {
-            let revoked = token
-                .revoke(owner.clone(), at, Some(reason.into()))
-                .unwrap();
-            let leaked = revoked.leak(Actor::system(), at).unwrap();
-            assert_eq!(leaked.version, revoked.version + 1);
-            assert_eq!(leaked.leak(Actor::system(), at), None);
-            let revocation = leaked.revocation.unwrap();
-            assert_eq!(revocation.reason.as_deref(), Some(LEAKED));
-            assert_eq!(revocation.by, owner);
+    fn ended() -> Ended {
+        Ended {
+            at: testing::now(),
+            by: Action::Leak,
         }
+    }
+
+    #[test]
+    fn a_compromise_revokes_and_keeps_who_revoked_before() {
+        let (token, at) = (testing::token(), testing::now());
+        let leaked = token.compromise(Actor::system(), ended(), "leaked");
+        assert_eq!(leaked.compromised, Some(ended()));
+        let revocation = leaked.revocation.unwrap();
+        assert_eq!(revocation.reason.as_deref(), Some("leaked"));
+        assert_eq!(revocation.by, Actor::system());
+        let owner = testing::owner_actor();
+        let revoked = token
+            .revoke(owner.clone(), at, Some("lost".into()))
+            .unwrap();
+        let leaked = revoked.compromise(Actor::system(), ended(), "leaked");
+        assert_eq!(leaked.version, revoked.version + 1);
+        assert_eq!(leaked.compromised, Some(ended()));
+        assert_eq!(leaked.revocation, revoked.revocation);
+    }
+
+    #[test]
+    fn a_token_with_a_compromised_secret_needs_a_new_one_before_it_is_reactivated() {
+        let (by, at) = (testing::owner_actor(), testing::now());
+        let stored = testing::stored_token();
+        let leaked = stored.token.compromise(Actor::system(), ended(), "leaked");
+        assert_eq!(
+            leaked.reactivate(by.clone(), at),
+            Err(NotReactivable::SecretCompromised)
+        );
+        let grace = SignedDuration::from_secs(60);
+        let replaced = stored
+            .with(leaked, at)
+            .regenerate(new_secret(), grace, by.clone(), at);
+        // The compromised secret gets no grace.
+        assert_eq!(
+            (&replaced.token.previous_secret, replaced.previous_hash),
+            (&None, None)
+        );
+        assert_eq!(replaced.token.status(), Status::Revoked);
+        let active = replaced.token.reactivate(by, at).unwrap().unwrap();
+        assert_eq!(active.status(), Status::Active);
+    }
+
+    #[test]
+    fn a_token_that_ended_with_its_account_stays_ended() {
+        let (by, at) = (testing::owner_actor(), testing::now());
+        for token in [
+            testing::token(),
+            testing::token()
+                .revoke(by.clone(), at, Some("lost".into()))
+                .unwrap(),
+        ] {
+            let ended = token.end_with_account(Actor::system(), at).unwrap();
+            assert_eq!(ended.end_with_account(Actor::system(), at), None);
+            assert_eq!(
+                ended.reactivate(by.clone(), at),
+                Err(NotReactivable::AccountDeleted)
+            );
+        }
+    }
+
+    #[test]
+    fn a_revocation_ends_the_previous_secret_for_good() {
+        let (by, at) = (testing::owner_actor(), testing::now());
+        let grace = SignedDuration::from_secs(60);
+        let stored = testing::stored_token().regenerate(new_secret(), grace, by.clone(), at);
+        assert!(stored.previous_hash.is_some());
+        let revoked = stored.with(stored.token.revoke(by.clone(), at, None).unwrap(), at);
+        assert_eq!(
+            (&revoked.token.previous_secret, revoked.previous_hash),
+            (&None, None)
+        );
+        let active = revoked.with(revoked.token.reactivate(by, at).unwrap().unwrap(), at);
+        assert_eq!(active.previous_hash, None);
     }
 
     fn new_secret() -> NewSecret {
@@ -510,14 +651,33 @@ mod tests {
     }
 
     #[test]
+    fn a_replaced_secret_does_not_outlive_a_lifetime_that_is_chosen_later() {
+        let (by, at) = (testing::owner_actor(), testing::now());
+        let edit = |grace: i64, auto_purge| {
+            let grace = SignedDuration::from_secs(grace);
+            let stored = testing::stored_token().regenerate(new_secret(), grace, by.clone(), at);
+            let patch = Patch {
+                auto_purge: Some(auto_purge),
+                ..Patch::default()
+            };
+            let token = stored.token.edit(patch, by.clone(), at).unwrap();
+            token.previous_secret.unwrap().valid_until
+        };
+        let seconds = |seconds| at + SignedDuration::from_secs(seconds);
+        assert_eq!(edit(86_400, AutoPurge::OneHour), seconds(3_600));
+        assert_eq!(edit(60, AutoPurge::OneHour), seconds(60));
+        assert_eq!(edit(86_400, AutoPurge::TenDays), seconds(86_400));
+    }
+
+    #[test]
     fn reactivating_undoes_a_revocation_and_nothing_else() {
         let token = testing::token();
         let by = testing::owner_actor();
-        assert_eq!(token.reactivate(by.clone(), testing::now()), None);
+        assert_eq!(token.reactivate(by.clone(), testing::now()), Ok(None));
         let revoked = token
             .revoke(by.clone(), testing::now(), Some("oops".into()))
             .unwrap();
-        let active = revoked.reactivate(by, testing::now()).unwrap();
+        let active = revoked.reactivate(by, testing::now()).unwrap().unwrap();
         assert_eq!(
             active,
             Token {
@@ -535,8 +695,11 @@ mod tests {
             let grace = SignedDuration::from_secs(seconds);
             stored.regenerate(new_secret(), grace, testing::owner_actor(), now)
         };
-        assert_eq!(regenerate(&stored, 0).retired, None);
-        let ends = |stored: &StoredToken| regenerate(stored, 60).retired.unwrap().valid_until;
+        assert_eq!(regenerate(&stored, 0).token.previous_secret, None);
+        let ends = |stored: &StoredToken| {
+            let previous = regenerate(stored, 60).token.previous_secret;
+            previous.unwrap().valid_until
+        };
         assert_eq!(ends(&stored), now + SignedDuration::from_secs(60));
         stored.token.purge_at = Some(now + SignedDuration::from_secs(10));
         assert_eq!(ends(&stored), now + SignedDuration::from_secs(10));

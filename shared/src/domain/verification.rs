@@ -1,25 +1,63 @@
 //! Whether a presented secret is good for a request: one pure function for every verifier.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use super::audit::{Action, Actor, AuditRecord, Change, Origin, Source, kept_user_agent};
 use super::id::{AccountId, IntegrationId, TokenId};
 use super::policy::{self, Obligation, Operation, Owner, Permission};
-use super::ports::{Clock, Entropy, GetResources, GetSecret, PortError, RecordUse, Use};
 use super::resource::ResourceRef;
 use super::scope::Scope;
-use super::secret::{PlainSecret, SecretHash, redact};
-use super::token::{Kind, LastUse, Status, StoredToken, Token};
+use super::secret::SecretHash;
+use super::token::{Ended, Kind, LastUse, Status, StoredToken, Token};
 
-/// The most addresses a secret remembers of a day. Further ones go unrecorded until the next day, so
-/// that whoever calls from wherever can neither grow the item nor flood the mailboxes.
+/// The most addresses a secret remembers of a day, and the most addresses that others assert. Of further
+/// ones, one use an hour is recorded: whoever calls from wherever can neither grow the item nor flood
+/// the mailboxes, and can't hide a new address behind many others either.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
+
+/// How long an ended secret is known: as long as audit records are kept at least. A report of it is a true
+/// one until then, and its use that of a known token.
+pub const TOMBSTONE_LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// The state of one secret of a token. Revoked is a state of the token instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretState {
+    /// It works while its token is active.
+    Current,
+    /// It was replaced, and works until its grace period ends.
+    Retired,
+    /// It never works again.
+    Ended,
+    /// Somebody else knows it. It never works again, whatever happens to its token.
+    Compromised,
+}
+
+impl SecretState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::Current, Self::Retired, Self::Ended, Self::Compromised];
+
+    /// The name under which it is stored.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Retired => "retired",
+            Self::Ended => "ended",
+            Self::Compromised => "compromised",
+        }
+    }
+
+    /// The state of a stored name. A name that a later version may have stored restricts: it reads as
+    /// [`SecretState::Ended`].
+    pub fn of_stored(name: &str) -> Self {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
+        known.unwrap_or(Self::Ended)
+    }
+}
 
 /// Everything a verification needs, found by the secret's hash in one read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,18 +76,20 @@ pub struct SecretRecord {
     pub kind: Kind,
     /// Its Integration App.
     pub integration_id: Option<IntegrationId>,
-    /// Whether it may be used.
+    /// Whether the token may be used.
     pub status: Status,
+    /// The state of the secret itself.
+    pub state: SecretState,
     /// What it may touch.
     pub scope: Scope,
     /// The instant from which the token is gone.
     pub purge_at: Option<Timestamp>,
-    /// The end of a grace period, for a secret that has been replaced.
+    /// The end of the grace period of a retired secret.
     pub valid_until: Option<Timestamp>,
     /// From where it may be used; empty means from anywhere.
     pub allowed_cidrs: Vec<IpNet>,
-    /// The uses that are on record.
-    pub seen: Seen,
+    /// When and by what it ended, if it is ended or compromised.
+    pub ended: Option<Ended>,
 }
 
 impl SecretRecord {
@@ -64,85 +104,234 @@ impl SecretRecord {
             kind: token.kind,
             integration_id: token.integration_id.clone(),
             status: token.status(),
+            state: SecretState::Current,
             scope: token.scope.clone(),
             purge_at: token.purge_at,
             valid_until: None,
             allowed_cidrs: token.allowed_cidrs.clone(),
-            seen: Seen::default(),
+            ended: None,
         }
     }
 
-    /// Whether its purge time or its grace period is over: it is gone for everybody, whether or not
-    /// the table still has it.
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.end().is_some_and(|end| end <= now)
+    /// The record of the same secret after it has ended or is known as compromised.
+    #[must_use]
+    pub fn end(self, state: SecretState, ended: Ended) -> Self {
+        Self {
+            state,
+            // What a version reads as refused that knows no states of secrets.
+            status: Status::Revoked,
+            ended: Some(ended),
+            ..self
+        }
     }
 
-    /// The instant from which it is gone; `None` for never.
-    pub fn end(&self) -> Option<Timestamp> {
+    /// The records that belong to a token's secrets that haven't ended.
+    pub fn all_of(stored: &StoredToken) -> Vec<Self> {
+        let token = &stored.token;
+        let current = Self::of(token, stored.secret_hash);
+        let current = match token.compromised {
+            Some(ended) => current.end(SecretState::Compromised, ended),
+            None => current,
+        };
+        let retired = stored.previous_hash.zip(token.previous_secret.as_ref());
+        let retired = retired.map(|(hash, previous)| Self {
+            state: SecretState::Retired,
+            token_hint: previous.hint.clone(),
+            valid_until: Some(previous.valid_until),
+            ..Self::of(token, hash)
+        });
+        std::iter::once(current).chain(retired).collect()
+    }
+
+    /// The state at an instant: what is over has ended, whether or not anybody has written that down.
+    pub fn state_at(&self, now: Timestamp) -> SecretState {
+        match self.state {
+            SecretState::Current | SecretState::Retired if self.is_over(now) => SecretState::Ended,
+            state => state,
+        }
+    }
+
+    /// Whether its purge time or its grace period is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.last_instant().is_some_and(|end| end <= now)
+    }
+
+    /// The instant from which it is over; `None` for never.
+    pub fn last_instant(&self) -> Option<Timestamp> {
         [self.purge_at, self.valid_until]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// The records that belong to all of a token's secrets.
-    pub fn all_of(stored: &StoredToken) -> Vec<Self> {
-        let retired = stored.retired.iter().map(|retired| Self {
-            valid_until: Some(retired.valid_until),
-            ..Self::of(&stored.token, retired.hash)
-        });
-        std::iter::once(Self::of(&stored.token, stored.secret_hash))
-            .chain(retired)
-            .collect()
+    /// When the table may forget it, if it has an end: a while after that.
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        self.last_instant().map(tombstone_end)
     }
 }
 
-/// Which uses of a secret are on record: those of its last recorded day.
+/// When the table may forget a secret that ended at that instant.
+pub fn tombstone_end(ended: Timestamp) -> Timestamp {
+    ended
+        .checked_add(TOMBSTONE_LIFETIME)
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// Where a secret is used from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UsedFrom {
+    /// The address that the connection came from.
+    Seen(IpAddr),
+    /// An address that whoever asks about the secret asserts to be its bearer's.
+    Asserted(IpAddr),
+}
+
+impl UsedFrom {
+    /// The address. A server of both families sees IPv4 callers mapped into IPv6: it is the same caller.
+    pub fn ip(self) -> IpAddr {
+        match self {
+            Self::Seen(ip) | Self::Asserted(ip) => ip.to_canonical(),
+        }
+    }
+
+    fn canonical(self) -> Self {
+        match self {
+            Self::Seen(ip) => Self::Seen(ip.to_canonical()),
+            Self::Asserted(ip) => Self::Asserted(ip.to_canonical()),
+        }
+    }
+}
+
+/// What is on record of a secret's uses and refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// The day, in UTC; `None` before the first use.
+    /// The day of the addresses, in UTC; `None` before the first use.
     pub day: Option<Date>,
-    /// The addresses of that day, at most [`MAX_SEEN_ADDRESSES`].
-    pub addresses: BTreeSet<IpAddr>,
+    /// The addresses of that day, at most [`MAX_SEEN_ADDRESSES`] of each kind.
+    pub addresses: BTreeSet<UsedFrom>,
+    /// The hour of the last use that was recorded beyond those, counted from 1970.
+    pub crowded_hour: Option<i64>,
+    /// The last day on which it was refused, and on how many days it was, by reason.
+    pub refusals: BTreeMap<Refusal, RefusedDays>,
+    /// The last recorded use.
+    pub last_use: Option<LastUse>,
 }
 
+/// The days on which a secret was refused for one reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedDays {
+    /// The last of them, in UTC.
+    pub last: Date,
+    /// How many there are.
+    pub count: u32,
+}
+
+/// What a use or a refusal adds to what is on record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// The first use of a day.
+    Day(Date, UsedFrom),
+    /// The first use of that day from an address.
+    Address(Date, UsedFrom),
+    /// The first use of that hour from any further address of a day that has too many.
+    Crowd(i64),
+    /// The first refusal of a day for that reason, and which such day it is.
+    Refused(Refusal, RefusedDays),
+}
+
+fn utc_day(now: Timestamp) -> Date {
+    now.to_zoned_datetime(TimeZone::UTC).date()
+}
+
+const HOUR: i64 = 3_600;
+
 impl Seen {
-    /// What is to be remembered after a use, or `None` if the use is on record already: the first use
-    /// of a secret is recorded, and the first per address and day.
-    pub fn after_use(&self, ip: IpAddr, now: Timestamp) -> Option<Self> {
-        let today = now.to_zoned_datetime(TimeZone::UTC).date();
+    /// What a use adds, or `None` if it is on record already: the first use of a secret is recorded, and
+    /// the first per address and day.
+    pub fn use_of(&self, from: UsedFrom, now: Timestamp) -> Option<Sighting> {
+        let (from, today) = (from.canonical(), utc_day(now));
         // Around midnight another verifier's clock may have begun a day that hasn't come here yet: the
         // use counts to that day, since the recorded one never goes back.
-        if self.day.is_none_or(|day| day < today) {
-            return Some(Self {
-                day: Some(today),
-                addresses: BTreeSet::from([ip]),
-            });
-        }
-        if self.addresses.contains(&ip) || self.addresses.len() >= MAX_SEEN_ADDRESSES {
+        let Some(day) = self.day.filter(|day| *day >= today) else {
+            return Some(Sighting::Day(today, from));
+        };
+        if self.addresses.contains(&from) {
             return None;
         }
-        let mut addresses = self.addresses.clone();
-        addresses.insert(ip);
-        Some(Self {
-            day: self.day,
-            addresses,
-        })
+        if self.alike(from) < MAX_SEEN_ADDRESSES {
+            return Some(Sighting::Address(day, from));
+        }
+        let hour = now.as_second().div_euclid(HOUR);
+        self.crowded_hour
+            .is_none_or(|last| last < hour)
+            .then_some(Sighting::Crowd(hour))
     }
+
+    /// How many addresses of the same kind the day has.
+    pub fn alike(&self, from: UsedFrom) -> usize {
+        let asserted = matches!(from, UsedFrom::Asserted(_));
+        let alike = |other: &&UsedFrom| matches!(other, UsedFrom::Asserted(_)) == asserted;
+        self.addresses.iter().filter(alike).count()
+    }
+
+    /// Until when a use that is on record stays so, whatever else happens.
+    pub fn on_record_until(&self, from: UsedFrom, now: Timestamp) -> Timestamp {
+        if self.addresses.contains(&from.canonical()) {
+            let tomorrow = self.day.and_then(|day| day.tomorrow().ok());
+            let midnight = tomorrow.and_then(|day| {
+                TimeZone::UTC
+                    .to_timestamp(day.to_datetime(Time::midnight()))
+                    .ok()
+            });
+            return midnight.unwrap_or(now);
+        }
+        let end = now
+            .as_second()
+            .div_euclid(HOUR)
+            .saturating_add(1)
+            .saturating_mul(HOUR);
+        Timestamp::from_second(end).unwrap_or(now)
+    }
+
+    /// What a refusal adds, or `None` if it is on record already or isn't recorded at all.
+    pub fn refusal_of(&self, refusal: Refusal, now: Timestamp) -> Option<Sighting> {
+        if !refusal.is_recorded() {
+            return None;
+        }
+        let today = utc_day(now);
+        let before = self.refusals.get(&refusal);
+        if before.is_some_and(|days| days.last >= today) {
+            return None;
+        }
+        let count = before.map_or(0, |days| days.count).saturating_add(1);
+        Some(Sighting::Refused(
+            refusal,
+            RefusedDays { last: today, count },
+        ))
+    }
+}
+
+/// On which of the days on which a secret is refused people are mailed: a forgotten job that goes on
+/// trying must not fill mailboxes every day.
+pub fn is_refusal_mailed(day: u32) -> bool {
+    matches!(day, 1 | 2 | 7 | 30)
 }
 
 /// Why a secret isn't good for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// The string isn't a secret of ours.
     Malformed,
-    /// No such secret: never made, replaced, or its token deleted.
+    /// No such secret: never made, or forgotten long after it had ended.
     Unknown,
     /// The token is revoked.
     Revoked,
     /// Its purge time or the secret's grace period is over.
     Expired,
+    /// It was replaced or ended, or its token deleted.
+    Ended,
+    /// It is known as compromised.
+    Compromised,
     /// The caller's address isn't in the token's ranges.
     Address,
     /// The token is good, but not for this.
@@ -150,15 +339,38 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// A name for logs.
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Malformed,
+        Self::Unknown,
+        Self::Revoked,
+        Self::Expired,
+        Self::Ended,
+        Self::Compromised,
+        Self::Address,
+        Self::Forbidden,
+    ];
+
+    /// A name for logs and records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::Unknown => "unknown",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::Ended => "ended",
+            Self::Compromised => "compromised",
             Self::Address => "address",
             Self::Forbidden => "forbidden",
+        }
+    }
+
+    /// Whether people are told of it: that somebody tries a secret that isn't good. A guess is nobody's
+    /// secret, and a scope that refuses is at work.
+    pub fn is_recorded(self) -> bool {
+        match self {
+            Self::Revoked | Self::Expired | Self::Ended | Self::Compromised | Self::Address => true,
+            Self::Malformed | Self::Unknown | Self::Forbidden => false,
         }
     }
 }
@@ -188,7 +400,7 @@ pub struct Presentation {
 
 /// Decides on a secret alone, whatever its bearer wants to do with it.
 ///
-/// `ip` is the bearer's address; `None` if whoever asks on his behalf doesn't tell it. Then only a
+/// `ip` is the bearer's address; `None` if whoever asks on the bearer's behalf doesn't tell it. Then only a
 /// token that may be used from anywhere is good.
 ///
 /// # Errors
@@ -199,6 +411,11 @@ pub fn standing(
     now: Timestamp,
 ) -> Result<&SecretRecord, Refusal> {
     let secret = secret.ok_or(Refusal::Unknown)?;
+    match secret.state {
+        SecretState::Compromised => return Err(Refusal::Compromised),
+        SecretState::Ended => return Err(Refusal::Ended),
+        SecretState::Current | SecretState::Retired => {}
+    }
     if secret.is_over(now) {
         return Err(Refusal::Expired);
     }
@@ -248,234 +465,6 @@ pub fn decide(
 fn is_allowed(cidrs: &[IpNet], ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     cidrs.iter().any(|cidr| cidr.contains(&ip))
-}
-
-/// A verification's outcome.
-#[derive(Debug)]
-pub enum Outcome {
-    /// The call may go on.
-    Granted {
-        /// What the secret stands for.
-        secret: Box<SecretRecord>,
-        /// What the API must see to.
-        obligations: Vec<Obligation>,
-    },
-    /// It may not.
-    Refused(Refusal),
-}
-
-/// The client that presents a secret, for the record of its use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client<'a> {
-    /// What it calls itself, of whatever length.
-    pub user_agent: Option<&'a str>,
-    /// The request, for finding it in the logs.
-    pub request_id: &'a str,
-}
-
-/// How often a use is tried again that collides with another one of the same secret.
-const ATTEMPTS: usize = 8;
-
-/// Verifies a presented secret, and records its use if it isn't on record.
-///
-/// A malformed string costs no I/O, a use that is on record one read. If the record can't be written
-/// the call can't go on: nothing happens without its audit record.
-///
-/// # Errors
-/// When the table can't be read or the use can't be recorded.
-pub async fn verify(
-    store: &(impl GetSecret + GetResources + RecordUse),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    presentation: Presentation,
-    client: Client<'_>,
-) -> Result<Outcome, PortError> {
-    let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Outcome::Refused(Refusal::Malformed));
-    };
-    let hash = plain.hash();
-    let mut presentation = presentation;
-    for _ in 0..ATTEMPTS {
-        let secret = store.get_secret(&hash).await?;
-        let now = system.now();
-        let mut decision = decide(secret.as_ref(), &presentation, now);
-        if let (Decision::NeedsOwner(resource), Some(secret)) = (&decision, &secret) {
-            let found = store
-                .get_resources(&secret.account_id, std::slice::from_ref(resource))
-                .await?;
-            presentation.owner = match found.into_iter().next() {
-                None => Owner::Unknown,
-                Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
-            };
-            decision = decide(Some(secret), &presentation, now);
-        }
-        let (secret, obligations) = match (decision, secret) {
-            (Decision::Allow(obligations), Some(secret)) => (secret, obligations),
-            (Decision::Refuse(refusal), _) => return Ok(Outcome::Refused(refusal)),
-            (Decision::NeedsOwner(_), _) | (Decision::Allow(_), None) => {
-                return Ok(Outcome::Refused(Refusal::Forbidden));
-            }
-        };
-        match record(store, system, &secret, presentation.ip, client, None, now).await {
-            Ok(()) => {
-                return Ok(Outcome::Granted {
-                    secret: Box::new(secret),
-                    obligations,
-                });
-            }
-            // Another call recorded it, or the token changed: read again and decide again.
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(PortError::Unavailable(
-        "the use of a secret collides again and again".into(),
-    ))
-}
-
-/// A question about a secret by somebody who isn't its bearer: an API asks on behalf of its caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Introspection<'a> {
-    /// The token with which the API asks. It learns of tokens of its own account only.
-    pub asker: &'a SecretRecord,
-    /// The API's address.
-    pub asker_ip: IpAddr,
-    /// The bearer's address, if the API tells it.
-    pub bearer_ip: Option<IpAddr>,
-}
-
-/// Answers a question about a secret, and records the use behind it if that isn't on record: a bearer
-/// uses his token at the API that asks, as he uses it at an API behind the authorizer.
-///
-/// Without the bearer's address the use is recorded with that of the API. Either way the record names
-/// the token that asked. A malformed string costs no I/O; no answer without the record.
-///
-/// # Errors
-/// When the table can't be read or the use can't be recorded.
-pub async fn introspect(
-    store: &(impl GetSecret + RecordUse),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    introspection: &Introspection<'_>,
-    client: Client<'_>,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
-    let bearer_ip = introspection.bearer_ip;
-    let from = (bearer_ip, bearer_ip.unwrap_or(introspection.asker_ip));
-    let asker = Some(introspection.asker);
-    check(store, system, text, from, client, asker).await
-}
-
-/// Verifies a secret that its bearer presents, whatever he wants to do with it, and records the use as
-/// [`verify`] does.
-///
-/// # Errors
-/// When the table can't be read or the use can't be recorded.
-pub async fn authenticate(
-    store: &(impl GetSecret + RecordUse),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    ip: IpAddr,
-    client: Client<'_>,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
-    check(store, system, text, (Some(ip), ip), client, None).await
-}
-
-/// Decides on a secret alone and records its use. The addresses are the bearer's, as far as it is
-/// known, and the one to be recorded.
-async fn check(
-    store: &(impl GetSecret + RecordUse),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    (bearer_ip, recorded_ip): (Option<IpAddr>, IpAddr),
-    client: Client<'_>,
-    asker: Option<&SecretRecord>,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
-    let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Err(Refusal::Malformed));
-    };
-    let hash = plain.hash();
-    let visible =
-        |secret: &SecretRecord| asker.is_none_or(|asker| asker.account_id == secret.account_id);
-    for _ in 0..ATTEMPTS {
-        let secret = store.get_secret(&hash).await?.filter(visible);
-        let now = system.now();
-        let secret = match standing(secret.as_ref(), bearer_ip, now) {
-            Ok(secret) => secret,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let asker = asker.map(|asker| &asker.token_id);
-        match record(store, system, secret, recorded_ip, client, asker, now).await {
-            Ok(()) => return Ok(Ok(secret.clone())),
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(PortError::Unavailable(
-        "the use of a secret collides again and again".into(),
-    ))
-}
-
-/// Records a use, unless it is on record.
-async fn record(
-    store: &impl RecordUse,
-    system: &(impl Clock + Entropy),
-    secret: &SecretRecord,
-    ip: IpAddr,
-    client: Client<'_>,
-    asker: Option<&TokenId>,
-    now: Timestamp,
-) -> Result<(), PortError> {
-    // A server of both families sees IPv4 callers mapped into IPv6: the same caller, seen elsewhere or here.
-    let ip = ip.to_canonical();
-    let Some(seen) = secret.seen.after_use(ip, now) else {
-        return Ok(());
-    };
-    let mut used = first_use(secret, seen, ip, client, system, now)?;
-    if let Some(asker) = asker {
-        let asker = Change::new("introspectedBy", None, Some(asker.to_string()));
-        used.audit.changes.push(asker);
-    }
-    store.record_use(&used).await
-}
-
-fn first_use(
-    secret: &SecretRecord,
-    seen: Seen,
-    ip: IpAddr,
-    client: Client<'_>,
-    system: &(impl Clock + Entropy),
-    now: Timestamp,
-) -> Result<Use, PortError> {
-    let id = super::id::AuditId::generate(now, system)?;
-    let changes = if seen.addresses.len() < MAX_SEEN_ADDRESSES {
-        vec![]
-    } else {
-        let note = format!("{MAX_SEEN_ADDRESSES}; further ones go unrecorded today");
-        vec![Change::new("addressesToday", None, Some(note))]
-    };
-    let audit = AuditRecord {
-        id,
-        account_id: secret.account_id.clone(),
-        time: now,
-        action: Action::Access,
-        origin: Origin {
-            source: Source::Api,
-            actor: Actor::token(&secret.token_id, &secret.token_name),
-            ip: Some(ip),
-            user_agent: client.user_agent.map(kept_user_agent),
-            request_id: redact(client.request_id),
-        },
-        token_id: secret.token_id.clone(),
-        token_name: secret.token_name.clone(),
-        token_hint: secret.token_hint.clone(),
-        changes,
-    };
-    Ok(Use {
-        secret: secret.clone(),
-        seen,
-        last_use: LastUse { at: now, ip },
-        audit,
-    })
 }
 
 #[cfg(test)]
@@ -587,34 +576,137 @@ mod tests {
     }
 
     #[test]
+    fn an_ended_or_compromised_secret_is_refused_whatever_its_token_is() {
+        for (state, refusal) in [
+            (SecretState::Ended, Refusal::Ended),
+            (SecretState::Compromised, Refusal::Compromised),
+        ] {
+            let secret = SecretRecord {
+                state,
+                status: Status::Active,
+                ..testing::secret_record()
+            };
+            let refused = Decision::Refuse(refusal);
+            assert_eq!(ask(&secret, "192.0.2.1", testing::now()), refused);
+        }
+        // What a later version may store.
+        assert_eq!(SecretState::of_stored("paused"), SecretState::Ended);
+        for state in SecretState::ALL {
+            assert_eq!(SecretState::of_stored(state.as_str()), state);
+        }
+    }
+
+    /// Records as the store does.
+    fn record(seen: &mut Seen, sighting: Sighting) {
+        match sighting {
+            Sighting::Day(day, from) => {
+                seen.day = Some(day);
+                seen.addresses = BTreeSet::from([from]);
+            }
+            Sighting::Address(_, from) => drop(seen.addresses.insert(from)),
+            Sighting::Crowd(hour) => seen.crowded_hour = Some(hour),
+            Sighting::Refused(refusal, days) => drop(seen.refusals.insert(refusal, days)),
+        }
+    }
+
+    fn from(last: u8) -> UsedFrom {
+        UsedFrom::Seen([192, 0, 2, last].into())
+    }
+
+    #[test]
     fn a_use_is_recorded_once_per_address_and_day() {
-        let now = testing::now();
-        let ip: IpAddr = [192, 0, 2, 1].into();
-        let first = Seen::default().after_use(ip, now).unwrap();
-        assert_eq!(first.after_use(ip, now), None);
-        let second = first.after_use([192, 0, 2, 2].into(), now).unwrap();
-        assert_eq!(second.addresses.len(), 2);
-        let tomorrow = second
-            .after_use(ip, now + SignedDuration::from_hours(24))
-            .unwrap();
-        assert_eq!(tomorrow.addresses, BTreeSet::from([ip]));
+        let (mut seen, now) = (Seen::default(), testing::now());
+        let mut is_new = |from, now| {
+            let sighting = seen.use_of(from, now);
+            sighting
+                .map(|sighting| record(&mut seen, sighting))
+                .is_some()
+        };
+        assert!(is_new(from(1), now));
+        assert!(!is_new(from(1), now));
+        assert!(!is_new(
+            UsedFrom::Seen("::ffff:192.0.2.1".parse().unwrap()),
+            now
+        ));
+        assert!(is_new(from(2), now));
+        // An address that somebody asserts is another thing than the same one seen.
+        assert!(is_new(UsedFrom::Asserted(from(1).ip()), now));
+        let tomorrow = now + SignedDuration::from_hours(24);
+        assert!(is_new(from(1), tomorrow));
         // By a clock that is behind it is still today.
-        assert_eq!(tomorrow.after_use(ip, now), None);
-        let behind = tomorrow.after_use([192, 0, 2, 3].into(), now).unwrap();
-        assert_eq!(behind.day, tomorrow.day);
-        assert_eq!(behind.addresses.len(), 2);
+        assert!(!is_new(from(1), now));
+        assert!(is_new(from(3), now));
+        assert!(!is_new(from(3), tomorrow));
+    }
+
+    #[test]
+    fn asserted_addresses_dont_use_up_those_that_are_seen() {
+        let (mut seen, now) = (Seen::default(), testing::now());
+        for last in 0..40 {
+            let asserted = UsedFrom::Asserted(from(last).ip());
+            if let Some(sighting) = seen.use_of(asserted, now) {
+                record(&mut seen, sighting);
+            }
+        }
+        assert!(matches!(
+            seen.use_of(from(1), now),
+            Some(Sighting::Address(..))
+        ));
+    }
+
+    #[test]
+    fn beyond_the_days_addresses_one_use_an_hour_is_recorded() {
+        let (mut seen, now) = (Seen::default(), testing::now());
+        let mut recorded = 0;
+        for minute in 0..120_u8 {
+            let at = now + SignedDuration::from_mins(minute.into());
+            if let Some(sighting) = seen.use_of(from(minute), at) {
+                record(&mut seen, sighting);
+                recorded += 1;
+            }
+        }
+        // From ten to twelve: the days' first ones, then the rest of the first hour and the second one.
+        assert_eq!(recorded, MAX_SEEN_ADDRESSES + 2);
+    }
+
+    #[test]
+    fn a_refusal_is_recorded_once_per_reason_and_day_and_mailed_ever_less_often() {
+        let mut seen = Seen::default();
+        let mut mailed = Vec::new();
+        for day in 0..40 {
+            for hour in [0, 5] {
+                let at = testing::now() + SignedDuration::from_hours(24 * day + hour);
+                let sighting = seen.refusal_of(Refusal::Revoked, at);
+                assert_eq!(sighting.is_some(), hour == 0);
+                let Some(Sighting::Refused(refusal, days)) = sighting else {
+                    continue;
+                };
+                if is_refusal_mailed(days.count) {
+                    mailed.push(day + 1);
+                }
+                record(&mut seen, Sighting::Refused(refusal, days));
+            }
+        }
+        assert_eq!(mailed, [1, 2, 7, 30]);
+        assert!(seen.refusal_of(Refusal::Address, testing::now()).is_some());
+        for refusal in [Refusal::Forbidden, Refusal::Unknown, Refusal::Malformed] {
+            assert_eq!(seen.refusal_of(refusal, testing::now()), None);
+        }
     }
 
     proptest! {
         #[test]
-        fn what_a_secret_remembers_is_bounded(ips: Vec<std::net::Ipv4Addr>, hours: Vec<u8>) {
+        fn what_a_secret_remembers_is_bounded(ips: Vec<(std::net::Ipv4Addr, bool)>, hours: Vec<u8>) {
             let mut seen = Seen::default();
-            for (ip, hour) in ips.into_iter().zip(hours.into_iter().cycle().chain([0])) {
+            for ((ip, asserted), hour) in ips.into_iter().zip(hours.into_iter().cycle().chain([0])) {
                 let at = testing::now() + SignedDuration::from_hours(i64::from(hour % 48));
-                if let Some(after) = seen.after_use(ip.into(), at) {
-                    seen = after;
+                let ip = ip.into();
+                let from = if asserted { UsedFrom::Asserted(ip) } else { UsedFrom::Seen(ip) };
+                if let Some(sighting) = seen.use_of(from, at) {
+                    record(&mut seen, sighting);
                 }
-                prop_assert!(seen.addresses.len() <= MAX_SEEN_ADDRESSES);
+                prop_assert!(seen.addresses.len() <= 2 * MAX_SEEN_ADDRESSES);
+                prop_assert!(seen.on_record_until(from, at) > at);
             }
         }
     }

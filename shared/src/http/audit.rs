@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -16,8 +15,7 @@ use crate::domain::id::{AuditId, TokenId};
 #[schemars(rename = "AuditRecord")]
 pub struct AuditBody<'a> {
     id: &'a AuditId,
-    #[schemars(with = "DateTime")]
-    time: Timestamp,
+    time: DateTime,
     action: Action,
     source: Source,
     user: &'a Actor,
@@ -25,7 +23,9 @@ pub struct AuditBody<'a> {
     changes: &'a [Change],
     /// The caller's address.
     ip: Option<IpAddr>,
-    /// What the caller's client calls itself.
+    /// The address of the token's bearer, as claimed by the API that asked about the token.
+    asserted_ip: Option<IpAddr>,
+    /// What the caller's client calls itself, as claimed.
     user_agent: Option<&'a str>,
     /// The request, for finding it in the logs.
     request_id: &'a str,
@@ -47,7 +47,7 @@ impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
     fn from(record: &'a AuditRecord) -> Self {
         Self {
             id: &record.id,
-            time: record.time,
+            time: DateTime(record.time),
             action: record.action,
             source: record.origin.source,
             user: &record.origin.actor,
@@ -58,6 +58,7 @@ impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
             },
             changes: &record.changes,
             ip: record.origin.ip,
+            asserted_ip: record.asserted_ip,
             user_agent: record.origin.user_agent.as_deref(),
             request_id: &record.origin.request_id,
         }

@@ -6,19 +6,31 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 use lambda_http::Request;
-use lambda_http::http::header::{CONTENT_TYPE, IF_MATCH};
+use lambda_http::http::Method;
+use lambda_http::http::header::IF_MATCH;
 use serde_json::{Map, Value};
 
-use super::ApiError;
+use super::json;
+use super::{ApiError, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
 use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
-use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, Token};
+use crate::domain::text::{InvalidText, Text, contains_secret, recorded};
+use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, MAX_REASON, Token};
 use crate::domain::validation::FieldError;
 
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
+
+/// How much of a stranger's name for something is told back, in characters.
+const MAX_SHOWN: usize = 64;
+
+/// What a JSON body is declared as.
+const JSON: &str = "application/json";
+
+/// What one that says what to change may also be declared as.
+const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// Checks a request's `If-Match` against a token's version.
 ///
@@ -59,21 +71,17 @@ impl Fields {
         if body.len() > MAX_BODY {
             return Err(ApiError::BodyTooLarge);
         }
-        let declared = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if !declared.is_some_and(is_json) {
-            return Err(ApiError::UnsupportedMediaType);
+        let is_patch = request.method() == Method::PATCH;
+        match media::declared(request)?.as_deref() {
+            Some(JSON) => {}
+            Some(MERGE_PATCH) if is_patch => {}
+            _ => return Err(ApiError::UnsupportedMediaType),
         }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(object)) => Ok(Self::new(object, String::new())),
-            Ok(_) => Err(ApiError::MalformedJson(
+        match json::parse(body)? {
+            Value::Object(object) => Ok(Self::new(object, String::new())),
+            _ => Err(ApiError::MalformedJson(
                 "the body is not a JSON object".into(),
             )),
-            Err(error) => Err(ApiError::MalformedJson(format!(
-                "the body is not JSON: {error}"
-            ))),
         }
     }
 
@@ -136,10 +144,7 @@ impl Fields {
 
     /// Takes a whole number of a range.
     pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Option<i64> {
-        let number = self
-            .take(field)?
-            .as_i64()
-            .filter(|number| range.contains(number));
+        let number = whole(&self.take(field)?).filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
             let message = format!("must be a whole number from {least} to {most}");
@@ -148,47 +153,37 @@ impl Fields {
         number
     }
 
-    /// Takes a text of a length, in characters.
-    pub fn text(&mut self, field: &str, length: RangeInclusive<usize>) -> Option<String> {
-        match self.take(field)? {
-            Value::String(text) => self.check_text(field, text, length),
-            _ => {
-                self.fail(field, "wrong_type", "must be a string");
+    /// Takes a text of a kind, of at most so many characters.
+    fn text(&mut self, field: &str, kind: Text, most: usize) -> Option<String> {
+        let Value::String(text) = self.take(field)? else {
+            self.fail(field, "wrong_type", "must be a string");
+            return None;
+        };
+        let path = format!("{}{field}", self.path);
+        match kind.check(&text, most) {
+            Ok(text) => Some(text),
+            Err(invalid) => {
+                self.errors.push(invalid.of(&path));
                 None
             }
         }
     }
 
-    fn check_text(
-        &mut self,
-        field: &str,
-        text: String,
-        length: RangeInclusive<usize>,
-    ) -> Option<String> {
-        let characters = text.chars().count();
-        if characters > *length.end() {
-            let most = length.end();
-            self.fail(
-                field,
-                "too_long",
-                format!("has {characters} characters, {most} at most"),
-            );
-            None
-        } else if *length.start() > 0 && text.trim().is_empty() {
-            self.fail(field, "required", "must not be empty");
-            None
-        } else if text
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
-            self.fail(
-                field,
-                "invalid_characters",
-                "must not contain control characters",
-            );
-            None
-        } else {
-            Some(text)
+    /// Adds a failure if a value holds a secret, and answers whether it does.
+    fn fail_secret(&mut self, field: &str, value: &Value) -> bool {
+        let found = value.as_str().is_some_and(contains_secret);
+        if found {
+            let path = format!("{}{field}", self.path);
+            self.errors.push(InvalidText::ContainsSecret.of(&path));
+        }
+        found
+    }
+
+    /// Drops a field whose text is what it is already. Such a text may be older than the rules for texts, and
+    /// must not stand in the way of a change of something else.
+    pub fn drop_same(&mut self, field: &str, current: &str) {
+        if self.object.get(field).and_then(Value::as_str) == Some(current) {
+            self.object.remove(field);
         }
     }
 
@@ -200,6 +195,9 @@ impl Fields {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(field)?;
+        if self.fail_secret(field, &value) {
+            return None;
+        }
         let choice = value.as_str().and_then(parse);
         if choice.is_none() {
             self.fail(field, "invalid_value", format!("must be {expected}"));
@@ -224,17 +222,17 @@ impl Fields {
 
     /// Takes a token's name.
     pub fn name(&mut self) -> Option<String> {
-        let name = self.text("name", 1..=MAX_NAME)?;
-        if name.contains(['\n', '\r', '\t']) {
-            self.fail("name", "invalid_characters", "must be a single line");
-            return None;
-        }
-        Some(name)
+        self.text("name", Text::Name, MAX_NAME)
     }
 
     /// Takes a token's description.
     pub fn description(&mut self) -> Option<String> {
-        self.text("description", 0..=MAX_DESCRIPTION)
+        self.text("description", Text::Paragraphs, MAX_DESCRIPTION)
+    }
+
+    /// Takes the reason for a revocation.
+    pub fn reason(&mut self) -> Option<String> {
+        self.text("reason", Text::Paragraphs, MAX_REASON)
     }
 
     /// Takes a lifetime.
@@ -348,6 +346,9 @@ impl Fields {
         };
         let mut ids = BTreeSet::new();
         for (index, value) in values.iter().enumerate() {
+            if self.fail_secret(&format!("{field}.{index}"), value) {
+                continue;
+            }
             match value.as_str().and_then(|id| id.parse().ok()) {
                 Some(id) => {
                     ids.insert(id);
@@ -364,7 +365,7 @@ impl Fields {
             .into_iter()
             .map(|(field, _)| field)
         {
-            self.fail(&field, "unknown_field", "is not a field here");
+            self.fail(&shown(&field), "unknown_field", "is not a field here");
         }
     }
 
@@ -382,17 +383,23 @@ impl Fields {
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/json" | "application/merge-patch+json"
-    )
+/// A whole number, however it is written: to JSON, `1`, `1.0` and `10e-1` are the same.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is whole and within these bounds is exact in both types"
+)]
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let from_fraction =
+        |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    value
+        .as_i64()
+        .or_else(|| value.as_f64().and_then(from_fraction))
+}
+
+/// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
+pub(super) fn shown(name: &str) -> String {
+    recorded(name, MAX_SHOWN)
 }
 
 /// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,

@@ -2,18 +2,20 @@
 
 use std::net::IpAddr;
 
-use lambda_http::http::header::USER_AGENT;
+use lambda_http::http::header::{HOST, ORIGIN};
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
+use super::sender::user_agent;
 use super::{ApiError, request_id};
 use crate::config::{ConfigError, require};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
+use crate::domain::audit::{Actor, Origin, Source};
 use crate::domain::id::{AccountId, TokenId, UserId};
 use crate::domain::ports::GetAccount;
 
-/// The OpenID client of our own console: what comes through it has the source `ui`.
+/// The OpenID client of our own console: what comes through it, from a page of the API's own origin, has the
+/// source `ui`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleClient(String);
 
@@ -38,6 +40,8 @@ pub struct SignedIn {
     /// The person.
     pub user: UserId,
     client: Option<String>,
+    /// Whether it says to be a page of the API's own origin.
+    same_origin: bool,
     ip: Option<IpAddr>,
     user_agent: Option<String>,
     request_id: String,
@@ -66,10 +70,6 @@ impl SignedIn {
             return Err(ApiError::AccessTokenRequired);
         }
         let user = claims.get("sub").and_then(|sub| sub.parse().ok());
-        let user_agent = request
-            .headers()
-            .get(USER_AGENT)
-            .and_then(|value| value.to_str().ok());
         Ok(Self {
             user: user.ok_or(ApiError::AccessTokenRequired)?,
             client: claims
@@ -81,9 +81,24 @@ impl SignedIn {
                 .source_ip
                 .as_deref()
                 .and_then(|ip| ip.parse().ok()),
-            user_agent: user_agent.map(kept_user_agent),
+            same_origin: is_same_origin(request),
+            user_agent: user_agent(request),
             request_id: request_id(request),
         })
+    }
+}
+
+/// Whether a browser says that a page of the API's own origin sent the request. Anybody else can say so too: it
+/// tells the page from other clients that mean no harm, and is shown as claimed.
+fn is_same_origin(request: &Request) -> bool {
+    let header = |name: &str| request.headers().get(name)?.to_str().ok();
+    let host = |origin: &str| {
+        let (_, host) = origin.split_once("://")?;
+        Some(header(HOST.as_str())?.eq_ignore_ascii_case(host))
+    };
+    match header("sec-fetch-site") {
+        Some(site) => site == "same-origin",
+        None => header(ORIGIN.as_str()).and_then(host).unwrap_or(false),
     }
 }
 
@@ -125,18 +140,15 @@ impl Caller {
         })
     }
 
-    /// The caller as audit records name him.
+    /// The caller as audit records name them.
     pub fn actor(&self) -> Actor {
-        Actor {
-            id: self.member.id.to_string(),
-            email: Some(self.member.email.clone()),
-            name: self.member.name.clone(),
-        }
+        Actor::member(&self.member)
     }
 
     /// Where the request came from, for its audit record.
     pub fn origin(&self, console: &ConsoleClient) -> Origin {
-        let through_console = self.signed_in.client.as_ref() == Some(&console.0);
+        let client_is_console = self.signed_in.client.as_ref() == Some(&console.0);
+        let through_console = client_is_console && self.signed_in.same_origin;
         Origin {
             source: if through_console {
                 Source::Ui

@@ -1,5 +1,7 @@
 //! The audit log as CSV (RFC 4180), for spreadsheets: one row per changed field.
 
+use std::net::IpAddr;
+
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use lambda_http::{Body, Response};
 
@@ -7,8 +9,10 @@ use super::ApiError;
 use super::page::MAX_BYTES;
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::AuditId;
+use crate::domain::text::lines;
+use crate::domain::time::rfc3339;
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 16] = [
     "Time",
     "Source",
     "User",
@@ -22,6 +26,9 @@ const HEADER: [&str; 13] = [
     "New value",
     "IP address",
     "User agent",
+    "User ID",
+    "User type",
+    "Asserted IP address",
 ];
 
 /// The records as a CSV download, and the last record that found room if not all did.
@@ -53,10 +60,9 @@ pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditI
 
 fn rows(record: &AuditRecord) -> String {
     let mut rows = String::new();
-    let (time, ip) = (
-        record.time.to_string(),
-        record.origin.ip.map(|ip| ip.to_string()),
-    );
+    let address = |ip: Option<IpAddr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let time = rfc3339(record.time);
+    let (ip, asserted_ip) = (address(record.origin.ip), address(record.asserted_ip));
     let mut row = |field: &str, old: &str, new: &str| {
         push_row(
             &mut rows,
@@ -72,8 +78,11 @@ fn rows(record: &AuditRecord) -> String {
                 field,
                 old,
                 new,
-                ip.as_deref().unwrap_or_default(),
+                &ip,
                 record.origin.user_agent.as_deref().unwrap_or_default(),
+                &record.origin.actor.id,
+                record.origin.actor.kind.as_str(),
+                &asserted_ip,
             ],
         );
     };
@@ -96,20 +105,45 @@ fn push_row(csv: &mut String, cells: &[&str]) {
             csv.push(',');
         }
         csv.push('"');
-        // Names and user agents come from strangers: a spreadsheet must not run them as formulas.
-        if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-            csv.push('\'');
-        }
-        csv.push_str(&cell.replace('"', "\"\""));
+        csv.push_str(&disarmed(&lines(cell)).replace('"', "\"\""));
         csv.push('"');
     }
     csv.push_str("\r\n");
 }
 
+/// A cell that no spreadsheet runs as a formula: names and user agents come from strangers.
+///
+/// An apostrophe goes before whatever could begin one: at the cell's start, and behind what a program could take
+/// for the start of another (where the semicolon separates cells, quotation marks don't hold a comma's together).
+/// Spaces and quotation marks before the formula hide nothing, nor do full-width signs.
+fn disarmed(cell: &str) -> String {
+    const ENDS: [char; 5] = ['\n', '\r', '\t', ';', ','];
+    let mut disarmed = String::with_capacity(cell.len());
+    let mut rest = cell;
+    loop {
+        let start = rest.trim_start_matches(|c: char| {
+            c.is_whitespace() && !ENDS.contains(&c) || "\"'`“”‘’".contains(c)
+        });
+        if start.starts_with([
+            '=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}', '\u{2212}',
+        ]) || rest.starts_with(['\t', '\r'])
+        {
+            disarmed.push('\'');
+        }
+        let Some(end) = rest.find(ENDS) else {
+            disarmed.push_str(rest);
+            return disarmed;
+        };
+        let (cell, next) = rest.split_at(end + 1);
+        disarmed.push_str(cell);
+        rest = next;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Action, Change};
+    use crate::domain::audit::{Action, Change, Source};
     use crate::testing;
 
     fn csv(records: &[AuditRecord]) -> String {
@@ -136,6 +170,73 @@ mod tests {
         let mut record = testing::audit(Action::View, &testing::token(), testing::now(), 1);
         record.token_name = "=HYPERLINK(\"http://evil.example\")".into();
         assert!(csv(&[record]).contains("\"'=HYPERLINK(\"\"http://evil.example\"\")\""));
+        for (cell, shown) in [
+            ("=1", "'=1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\t=1", "'\t'=1"),
+            ("\r=1", "'\r'=1"),
+            ("  =1", "'  =1"),
+            ("\"=1", "'\"=1"),
+            ("\"\" =1", "'\"\" =1"),
+            ("'=1", "''=1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("\u{ff1d}1", "'\u{ff1d}1"),
+            ("\u{ff20}SUM(1)", "'\u{ff20}SUM(1)"),
+            ("a\n=1", "a\n'=1"),
+            ("a;=1", "a;'=1"),
+            ("a, =1", "a,' =1"),
+            ("a\n\n=1", "a\n\n'=1"),
+        ] {
+            assert_eq!(disarmed(cell), shown);
+        }
+        for cell in [
+            "",
+            "a",
+            "a = b",
+            "a-b",
+            "a\nb",
+            "x@y.example",
+            "10.0.0.0/8, 2001:db8::/32",
+        ] {
+            assert_eq!(disarmed(cell), cell);
+        }
+    }
+
+    #[test]
+    fn a_row_says_who_acted_beyond_names() {
+        let token = testing::token();
+        let mut record = testing::audit(Action::Access, &token, testing::now(), 1);
+        record.origin.actor = crate::domain::audit::Actor::token(&token.id, "Olive Owner");
+        record.asserted_ip = Some("203.0.113.9".parse().unwrap());
+        record.token_name = "Olive\u{202e}\u{2028}\u{1b}[2J Owner".into();
+        let csv = csv(&[record]);
+        let row = csv.lines().nth(1).unwrap();
+        let who = format!(",\"{}\",\"token\",\"203.0.113.9\"", token.id);
+        assert!(row.ends_with(&who), "{row}");
+        assert!(
+            row.contains("Olive[U+202E][U+2028][U+001B][2J Owner"),
+            "{row}"
+        );
+    }
+
+    #[test]
+    fn what_somebody_claims_is_apart_from_what_was_seen() {
+        let mut record = testing::audit(Action::Access, &testing::token(), testing::now(), 1);
+        record.origin.source = Source::Ui;
+        record.asserted_ip = Some([203, 0, 113, 9].into());
+        let csv = csv(&[record]);
+        let cells = |row: &str| -> Vec<String> {
+            let cells = row.trim_matches('"').split("\",\"");
+            cells.map(str::to_owned).collect()
+        };
+        let [header, row] = [0, 1].map(|line| cells(csv.lines().nth(line).unwrap()));
+        let cell = |name| &row[header.iter().position(|known| known == name).unwrap()];
+        assert_eq!(cell("IP address"), "192.0.2.1");
+        assert_eq!(cell("Asserted IP address"), "203.0.113.9");
+        assert_eq!(cell("User agent"), "tests");
+        assert_eq!(cell("Source"), "ui");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::ports::{EntropyError, PortError};
+use crate::domain::token::NotReactivable;
 use crate::domain::validation::FieldError;
 
 /// An error with its public answer. What is only for the log is in `internal`; the type
@@ -14,10 +15,14 @@ use crate::domain::validation::FieldError;
 pub enum ApiError {
     /// The body isn't JSON, or not an object. The text says where.
     MalformedJson(String),
+    /// A member of an object is given more than once. The text is its name.
+    DuplicateKey(String),
     /// The cursor isn't one that this list gave out.
     InvalidCursor,
     /// The caller's token isn't an access token of the identity provider.
     AccessTokenRequired,
+    /// There is no token of ours.
+    TokenRequired,
     /// The presented token of ours isn't good.
     InvalidToken,
     /// The presented token of ours is good, but doesn't have full access to its account.
@@ -40,18 +45,27 @@ pub enum ApiError {
     TokenNotFound,
     /// The token has to be revoked before it can be deleted.
     TokenActive,
+    /// The token's current secret is compromised.
+    SecretCompromised,
+    /// The token ended with its account.
+    AccountDeleted,
+    /// There is no replaced secret that still works.
+    NoPreviousSecret,
     /// Another request changed the same thing at the same time.
     Conflict,
     /// The token isn't at the version of `If-Match`.
     VersionMismatch,
     /// The body is larger than allowed.
     BodyTooLarge,
-    /// The body's content type isn't JSON.
+    /// The body isn't of a type that is understood, or not in UTF-8.
     UnsupportedMediaType,
     /// The request isn't valid; every failure is in the list.
     Validation(Vec<FieldError>),
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused,
+    /// The account, or the caller in it, has done as much of this as the budget allows. With the seconds after
+    /// which there is a new one; without, if that isn't a matter of time.
+    BudgetExceeded(Option<u64>),
     /// A service that we need is busy or can't be reached. The text is for the log.
     Unavailable(String),
     /// A defect. The text is for the log.
@@ -72,9 +86,11 @@ pub(super) struct Problem<'a> {
     detail: &'a str,
     /// The code once more, where OAuth's clients look for it (RFC 6749, 5.2).
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     error: Option<&'static str>,
     /// The detail once more, for the same.
     #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     error_description: Option<&'a str>,
     /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -87,9 +103,13 @@ impl ApiError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::MalformedJson(_) | Self::InvalidCursor | Self::InvalidRequest(_) => 400,
+            Self::MalformedJson(_)
+            | Self::DuplicateKey(_)
+            | Self::InvalidCursor
+            | Self::InvalidRequest(_) => 400,
             // Also if a token isn't good enough: RFC 7662, 2.3.
             Self::AccessTokenRequired
+            | Self::TokenRequired
             | Self::InvalidToken
             | Self::InsufficientScope
             | Self::InvalidClient => 401,
@@ -98,11 +118,16 @@ impl ApiError {
             | Self::DeveloperModeRequired
             | Self::ApiManagementLicenseRequired => 403,
             Self::AccountNotFound | Self::TokenNotFound => 404,
-            Self::Conflict | Self::TokenActive => 409,
+            Self::Conflict
+            | Self::TokenActive
+            | Self::SecretCompromised
+            | Self::AccountDeleted
+            | Self::NoPreviousSecret => 409,
             Self::VersionMismatch => 412,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Validation(_) | Self::IdempotencyKeyReused => 422,
+            Self::BudgetExceeded(_) => 429,
             Self::Internal(_) => 500,
             Self::Unavailable(_) => 503,
         }
@@ -112,8 +137,10 @@ impl ApiError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MalformedJson(_) => "malformed_json",
+            Self::DuplicateKey(_) => "duplicate_key",
             Self::InvalidCursor => "invalid_cursor",
             Self::AccessTokenRequired => "access_token_required",
+            Self::TokenRequired => "token_required",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
             Self::InvalidClient => "invalid_client",
@@ -125,12 +152,16 @@ impl ApiError {
             Self::AccountNotFound => "account_not_found",
             Self::TokenNotFound => "token_not_found",
             Self::TokenActive => "token_active",
+            Self::SecretCompromised => "secret_compromised",
+            Self::AccountDeleted => "account_deleted",
+            Self::NoPreviousSecret => "no_previous_secret",
             Self::Conflict => "conflict",
             Self::VersionMismatch => "version_mismatch",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Validation(_) => "validation_failed",
             Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::BudgetExceeded(_) => "budget_exceeded",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal_error",
         }
@@ -139,10 +170,12 @@ impl ApiError {
     /// Whether the same request may succeed later.
     pub fn retryable(&self) -> bool {
         match self {
-            Self::Conflict | Self::Unavailable(_) => true,
+            Self::Conflict | Self::Unavailable(_) | Self::BudgetExceeded(Some(_)) => true,
             Self::MalformedJson(_)
+            | Self::DuplicateKey(_)
             | Self::InvalidCursor
             | Self::AccessTokenRequired
+            | Self::TokenRequired
             | Self::InvalidToken
             | Self::InsufficientScope
             | Self::InvalidClient
@@ -154,23 +187,43 @@ impl ApiError {
             | Self::AccountNotFound
             | Self::TokenNotFound
             | Self::TokenActive
+            | Self::SecretCompromised
+            | Self::AccountDeleted
+            | Self::NoPreviousSecret
             | Self::VersionMismatch
             | Self::BodyTooLarge
             | Self::UnsupportedMediaType
             | Self::Validation(_)
             | Self::IdempotencyKeyReused
+            | Self::BudgetExceeded(None)
             | Self::Internal(_) => false,
+        }
+    }
+
+    /// Whether an error of this kind can say when the same request may succeed.
+    pub(super) fn may_say_when(&self) -> bool {
+        self.retryable() || matches!(self, Self::BudgetExceeded(_))
+    }
+
+    /// After how many seconds the same request may succeed.
+    fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::BudgetExceeded(seconds) => *seconds,
+            _ => self.retryable().then_some(1),
         }
     }
 
     /// What to tell people.
     fn detail(&self) -> &str {
         match self {
-            Self::MalformedJson(text) | Self::InvalidRequest(text) => text,
+            Self::MalformedJson(text) | Self::DuplicateKey(text) | Self::InvalidRequest(text) => {
+                text
+            }
             Self::InvalidCursor => {
                 "the cursor is not one that this list with these filters gave out; start without one"
             }
             Self::AccessTokenRequired => "sign in and send the access token, not the id token",
+            Self::TokenRequired => "send a token as `Authorization: Bearer <token>`",
             Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
             Self::InsufficientScope => "this takes an account token with full access",
             Self::InvalidClient => {
@@ -185,12 +238,25 @@ impl ApiError {
             Self::AccountNotFound => "there is no such account",
             Self::TokenNotFound => "there is no such token",
             Self::TokenActive => "to delete this token, revoke it first",
+            Self::SecretCompromised => {
+                "the token's secret is compromised; generate a new secret, then reactivate the token"
+            }
+            Self::AccountDeleted => {
+                "the token ended when its account was deleted; create a new token"
+            }
+            Self::NoPreviousSecret => "the token has no replaced secret that still works",
             Self::Conflict => "another request changed the same token at the same time; try again",
             Self::VersionMismatch => "the token has changed since it was read; read it again",
             Self::BodyTooLarge => "the body is larger than 64 KiB",
-            Self::UnsupportedMediaType => "send the body as application/json",
+            Self::UnsupportedMediaType => "send the body as a type that this takes, in UTF-8",
             Self::Validation(_) => "the request is not valid; see `errors`",
             Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
+            Self::BudgetExceeded(Some(_)) => {
+                "the budget of this hour is spent; there is a new one after `Retry-After`"
+            }
+            Self::BudgetExceeded(None) => {
+                "the account has as many tokens as it may; delete some that are not needed"
+            }
             Self::Unavailable(_) => "the service is busy; try again in a moment",
             Self::Internal(_) => "something went wrong on our side",
         }
@@ -200,7 +266,11 @@ impl ApiError {
     pub(super) fn meaning(&self) -> &str {
         match self {
             Self::MalformedJson(_) => "the body is not a JSON object",
+            Self::DuplicateKey(_) => "an object in the body has a member more than once",
             Self::InvalidRequest(_) => "the form is not as it should be",
+            Self::BudgetExceeded(_) => {
+                "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may"
+            }
             _ => self.detail(),
         }
     }
@@ -216,6 +286,7 @@ impl ApiError {
             413 => "Content Too Large",
             415 => "Unsupported Media Type",
             422 => "Unprocessable Content",
+            429 => "Too Many Requests",
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         }
@@ -225,6 +296,8 @@ impl ApiError {
     fn challenge(&self) -> Option<&'static str> {
         match self {
             Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
+            // Who sends no credentials hears no error (RFC 6750, 3.1).
+            Self::TokenRequired => Some("Bearer"),
             Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
             _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
         }
@@ -258,17 +331,14 @@ impl ApiError {
         }
     }
 
-    /// The response, after logging what the caller doesn't get to see.
-    pub fn respond(&self, request_id: &str) -> Response<Body> {
-        if let Some(internal) = self.internal() {
-            tracing::error!(code = self.code(), error = internal, "request failed");
-        }
+    /// What the body says.
+    fn problem<'a>(&'a self, request_id: &'a str) -> Problem<'a> {
         let errors: &[FieldError] = if let Self::Validation(errors) = self {
             errors
         } else {
             &[]
         };
-        let problem = Problem {
+        Problem {
             kind: "about:blank",
             title: self.title(),
             status: self.status(),
@@ -278,13 +348,36 @@ impl ApiError {
             error_description: self.is_oauth().then(|| self.detail()),
             errors,
             request_id,
+        }
+    }
+
+    /// A body as it may look, for the API's description.
+    pub(super) fn example(&self) -> serde_json::Value {
+        let failures = vec![FieldError::new("name", "required", "is required")];
+        let error = match self {
+            Self::Validation(_) => &Self::Validation(failures),
+            Self::MalformedJson(_) => &Self::MalformedJson("the body is not a JSON object".into()),
+            Self::DuplicateKey(_) => &Self::DuplicateKey("`scope` is given more than once".into()),
+            Self::InvalidRequest(_) => {
+                &Self::InvalidRequest("the parameter `token` is missing".into())
+            }
+            other => other,
         };
+        serde_json::to_value(error.problem("JKJaXmPLvHcESHA=")).unwrap_or_default()
+    }
+
+    /// The response, after logging what the caller doesn't get to see.
+    pub fn respond(&self, request_id: &str) -> Response<Body> {
+        if let Some(internal) = self.internal() {
+            tracing::error!(code = self.code(), error = internal, "request failed");
+        }
+        let problem = self.problem(request_id);
         let mut response = Response::builder()
             .status(self.status())
             .header(CONTENT_TYPE, self.media_type())
             .header(CACHE_CONTROL, "no-store");
-        if self.retryable() {
-            response = response.header(RETRY_AFTER, "1");
+        if let Some(seconds) = self.retry_after() {
+            response = response.header(RETRY_AFTER, seconds);
         }
         if let Some(challenge) = self.challenge() {
             response = response.header(WWW_AUTHENTICATE, challenge);
@@ -304,6 +397,15 @@ impl From<PortError> for ApiError {
     }
 }
 
+impl From<NotReactivable> for ApiError {
+    fn from(error: NotReactivable) -> Self {
+        match error {
+            NotReactivable::SecretCompromised => Self::SecretCompromised,
+            NotReactivable::AccountDeleted => Self::AccountDeleted,
+        }
+    }
+}
+
 impl From<EntropyError> for ApiError {
     fn from(error: EntropyError) -> Self {
         Self::Internal(error.to_string())
@@ -318,8 +420,10 @@ mod tests {
     fn every_error() -> Vec<ApiError> {
         let all = vec![
             ApiError::MalformedJson("expected `,` at line 1 column 9".into()),
+            ApiError::DuplicateKey("`scope` is given more than once".into()),
             ApiError::InvalidCursor,
             ApiError::AccessTokenRequired,
+            ApiError::TokenRequired,
             ApiError::InvalidToken,
             ApiError::InsufficientScope,
             ApiError::InvalidClient,
@@ -331,20 +435,27 @@ mod tests {
             ApiError::AccountNotFound,
             ApiError::TokenNotFound,
             ApiError::TokenActive,
+            ApiError::SecretCompromised,
+            ApiError::AccountDeleted,
+            ApiError::NoPreviousSecret,
             ApiError::Conflict,
             ApiError::VersionMismatch,
             ApiError::BodyTooLarge,
             ApiError::UnsupportedMediaType,
             ApiError::Validation(vec![FieldError::new("name", "required", "is required")]),
             ApiError::IdempotencyKeyReused,
+            ApiError::BudgetExceeded(Some(1_800)),
+            ApiError::BudgetExceeded(None),
             ApiError::Unavailable("table on fire".into()),
             ApiError::Internal("stack trace".into()),
         ];
         for error in &all {
             match error {
                 ApiError::MalformedJson(_)
+                | ApiError::DuplicateKey(_)
                 | ApiError::InvalidCursor
                 | ApiError::AccessTokenRequired
+                | ApiError::TokenRequired
                 | ApiError::InvalidToken
                 | ApiError::InsufficientScope
                 | ApiError::InvalidClient
@@ -356,12 +467,16 @@ mod tests {
                 | ApiError::AccountNotFound
                 | ApiError::TokenNotFound
                 | ApiError::TokenActive
+                | ApiError::SecretCompromised
+                | ApiError::AccountDeleted
+                | ApiError::NoPreviousSecret
                 | ApiError::Conflict
                 | ApiError::VersionMismatch
                 | ApiError::BodyTooLarge
                 | ApiError::UnsupportedMediaType
                 | ApiError::Validation(_)
                 | ApiError::IdempotencyKeyReused
+                | ApiError::BudgetExceeded(_)
                 | ApiError::Unavailable(_)
                 | ApiError::Internal(_) => {}
             }
@@ -387,6 +502,19 @@ mod tests {
             })
             .collect();
         insta::assert_json_snapshot!(bodies);
+    }
+
+    #[test]
+    fn a_challenge_names_an_error_only_to_who_sent_credentials() {
+        let challenge = |error: ApiError| {
+            let response = error.respond("req-1");
+            let value = response.headers().get(WWW_AUTHENTICATE);
+            value.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(challenge(ApiError::TokenRequired).unwrap(), "Bearer");
+        let refused = challenge(ApiError::InvalidToken).unwrap();
+        assert_eq!(refused, "Bearer error=\"invalid_token\"");
+        assert_eq!(challenge(ApiError::RoleRequired), None);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Form-encoded bodies, as OAuth's endpoints take them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use lambda_http::Request;
-use lambda_http::http::header::CONTENT_TYPE;
 
 use super::ApiError;
-use super::body::MAX_BODY;
+use super::body::{MAX_BODY, shown};
+use super::{bearer, media};
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The parameters of a form. It has no `Debug`, which would show the secrets among them.
 pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -15,55 +18,55 @@ impl<'a> Form<'a> {
     /// The parameters of a request's body.
     ///
     /// # Errors
-    /// When the body is too large, or isn't declared as a form ([`ApiError::InvalidRequest`], as OAuth
-    /// wants it).
+    /// When the body is too large, isn't declared as a form or gives a parameter more than once
+    /// ([`ApiError::InvalidRequest`], as OAuth wants it: RFC 6749, 3.1 and 3.2), or isn't in UTF-8.
     pub fn of(request: &'a Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
             return Err(ApiError::BodyTooLarge);
         }
-        let declared = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        if !declared.is_some_and(is_form) {
-            return Err(ApiError::InvalidRequest(
-                "send the parameters as application/x-www-form-urlencoded".into(),
-            ));
+        if media::declared(request)?.as_deref() != Some(FORM) {
+            let text = format!("send the parameters as {FORM}");
+            return Err(ApiError::InvalidRequest(text));
         }
-        Ok(Self(form_urlencoded::parse(body).collect()))
+        let parameters: Vec<_> = form_urlencoded::parse(body).collect();
+        let mut names = BTreeSet::new();
+        for (name, _) in &parameters {
+            if !names.insert(name) {
+                let name = shown(name);
+                let text = format!("the parameter `{name}` is given more than once");
+                return Err(ApiError::InvalidRequest(text));
+            }
+        }
+        Ok(Self(parameters))
     }
 
     /// A parameter's value; an empty one counts as not given, and unknown parameters don't matter
     /// (RFC 6749, 3.1).
-    ///
-    /// # Errors
-    /// [`ApiError::InvalidRequest`] if it is given more than once.
-    pub fn optional(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let mut values = self.0.iter().filter(|(given, _)| given == name);
-        let value = values.next();
-        if values.next().is_some() {
-            let text = format!("the parameter `{name}` is given more than once");
-            return Err(ApiError::InvalidRequest(text));
-        }
-        Ok(value
-            .map(|(_, value)| &**value)
-            .filter(|value| !value.is_empty()))
+    pub fn optional(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
+        Some(&**value).filter(|value| !value.is_empty())
     }
 
     /// The value of a parameter that must be there.
     ///
     /// # Errors
-    /// [`ApiError::InvalidRequest`] if it isn't, or more than once.
+    /// [`ApiError::InvalidRequest`] if it isn't.
     pub fn required(&self, name: &str) -> Result<&str, ApiError> {
         let missing = || ApiError::InvalidRequest(format!("the parameter `{name}` is missing"));
-        self.optional(name)?.ok_or_else(missing)
+        self.optional(name).ok_or_else(missing)
     }
-}
 
-fn is_form(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    essence
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    /// The secret in a parameter, in any spelling that a secret is taken in.
+    pub fn optional_secret(&self, name: &str) -> Option<&str> {
+        self.optional(name).map(bearer::in_form)
+    }
+
+    /// The secret in a parameter that must be there.
+    ///
+    /// # Errors
+    /// [`ApiError::InvalidRequest`] if it isn't.
+    pub fn required_secret(&self, name: &str) -> Result<&str, ApiError> {
+        self.required(name).map(bearer::in_form)
+    }
 }

@@ -8,6 +8,7 @@ use super::ApiError;
 use crate::domain::account::Account;
 use crate::domain::id::{TokenId, UserId};
 use crate::domain::ports::{GetIdempotency, GetToken, IdempotencyRecord};
+use crate::domain::text::{InvalidText, contains_secret};
 use crate::domain::token::Token;
 use crate::domain::validation::FieldError;
 
@@ -39,6 +40,10 @@ impl Repeatable {
         if key.len() > MAX_KEY || key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
             let message = format!("must be 1 to {MAX_KEY} visible ASCII characters");
             let error = FieldError::new("Idempotency-Key", "invalid_header", message);
+            return Err(ApiError::Validation(vec![error]));
+        }
+        if contains_secret(key) {
+            let error = InvalidText::ContainsSecret.of("Idempotency-Key");
             return Err(ApiError::Validation(vec![error]));
         }
         let body: &[u8] = request.body();

@@ -3,12 +3,15 @@
 pub mod audit;
 pub mod bearer;
 pub mod body;
+pub mod budget;
 pub mod caller;
 pub mod csv;
 pub mod cursor;
 pub mod error;
 pub mod form;
 pub mod idempotency;
+mod json;
+pub mod media;
 pub mod openapi;
 pub mod page;
 pub mod query;
@@ -25,6 +28,8 @@ use tracing::Instrument;
 
 pub use error::ApiError;
 
+use crate::telemetry::request_span;
+
 /// Serves an HTTP operation as a Lambda function: answers errors as problem documents and puts the
 /// request's id on every log line.
 ///
@@ -39,7 +44,7 @@ where
     run(service_fn(move |request: Request| {
         let handler = Arc::clone(&handler);
         let id = request_id(&request);
-        let span = tracing::info_span!("request", request.id = %id);
+        let span = request_span(&id);
         async move {
             let response = match handler(request).await {
                 Ok(response) => response,

@@ -3,7 +3,9 @@
 use lambda_http::{Request, RequestExt};
 
 use super::ApiError;
+use super::body::shown;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::domain::text::{InvalidText, contains_secret};
 use crate::domain::validation::FieldError;
 
 /// The query parameters of a request.
@@ -25,13 +27,16 @@ impl Query {
             })
             .collect();
         let mut errors = Vec::new();
-        for (index, (name, _)) in parameters.iter().enumerate() {
+        for (index, (name, value)) in parameters.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 errors.push(FieldError::new(
-                    name,
+                    shown(name),
                     "unknown_parameter",
                     "is not a parameter here",
                 ));
+            } else if name != "cursor" && contains_secret(value) {
+                // A cursor is ours, and random enough to look like anything.
+                errors.push(InvalidText::ContainsSecret.of(name));
             } else if parameters
                 .iter()
                 .take(index)
@@ -88,7 +93,10 @@ impl Query {
     /// The page size, for a list with limits of its own.
     pub fn limit_up_to(&mut self, default: usize, max: usize) -> usize {
         self.value("limit", &format!("a number from 1 to {max}"), |text| {
-            text.parse().ok().filter(|limit| (1..=max).contains(limit))
+            let limit: usize = text.parse().ok()?;
+            // `+1` and `01` are no numbers in JSON, and so none here.
+            let plain = limit.to_string() == text;
+            (plain && (1..=max).contains(&limit)).then_some(limit)
         })
         .unwrap_or(default)
     }

@@ -1,5 +1,6 @@
 //! Successful responses.
 
+use jiff::Timestamp;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LINK, LOCATION};
 use lambda_http::{Body, Response};
@@ -53,12 +54,12 @@ pub fn empty(status: u16) -> Result<Response<Body>, ApiError> {
         .map_err(|error| ApiError::Internal(error.to_string()))
 }
 
-/// A token, with its version as the `ETag`.
+/// A token as it is at `now`, with its version as the `ETag`.
 ///
 /// # Errors
 /// When the body doesn't serialize, which is a defect.
-pub fn token(token: &Token) -> Result<Response<Body>, ApiError> {
-    let response = json(200, &TokenBody::from(token))?;
+pub fn token(token: &Token, now: Timestamp) -> Result<Response<Body>, ApiError> {
+    let response = json(200, &TokenBody::at(token, now))?;
     Ok(with_etag(response, token))
 }
 

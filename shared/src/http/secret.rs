@@ -1,5 +1,6 @@
 //! The one place where a secret leaves the service.
 
+use jiff::Timestamp;
 use lambda_http::{Body, Response};
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
@@ -18,6 +19,7 @@ pub struct IssuedBody<'a> {
     token: TokenBody<'a>,
     /// The secret. It isn't there if the request is a repeat: `reveal` can show it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "&str")]
     secret: Option<&'a str>,
 }
 
@@ -38,9 +40,10 @@ pub fn issued(
     status: u16,
     token: &Token,
     secret: Option<&PlainSecret>,
+    now: Timestamp,
 ) -> Result<Response<Body>, ApiError> {
     let body = IssuedBody {
-        token: TokenBody::from(token),
+        token: TokenBody::at(token, now),
         secret: secret.map(plain),
     };
     Ok(response::with_etag(response::json(status, &body)?, token))

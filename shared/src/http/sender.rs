@@ -7,8 +7,14 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::{ApiError, request_id};
+use crate::app::verify::Client;
 use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
-use crate::domain::verification::Client;
+
+/// What a client calls itself, whatever bytes it is made of.
+pub(super) fn user_agent(request: &Request) -> Option<String> {
+    let name = request.headers().get(USER_AGENT)?;
+    Some(kept_user_agent(&String::from_utf8_lossy(name.as_bytes())))
+}
 
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +39,9 @@ impl Sender {
         };
         let unknown = || ApiError::Internal("the gateway doesn't tell the caller's address".into());
         let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
-        let name = request.headers().get(USER_AGENT);
-        let name = name.and_then(|value| value.to_str().ok());
         Ok(Self {
             ip,
-            user_agent: name.map(kept_user_agent),
+            user_agent: user_agent(request),
             request_id: request_id(request),
         })
     }

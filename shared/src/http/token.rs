@@ -30,8 +30,7 @@ pub struct TokenBody<'a> {
     /// The chosen lifetime.
     auto_purge: AutoPurge,
     /// When the token is gone; `null` for never.
-    #[schemars(with = "Option<DateTime>")]
-    purge_at: Option<Timestamp>,
+    purge_at: Option<DateTime>,
     scope: &'a Scope,
     /// From where it may be used; empty for everywhere.
     #[schemars(with = "Vec<Cidr>")]
@@ -41,24 +40,37 @@ pub struct TokenBody<'a> {
     hint: &'a str,
     /// Counts the changes; the `ETag`.
     version: u64,
-    #[schemars(with = "DateTime")]
-    created_at: Timestamp,
+    created_at: DateTime,
     created_by: &'a Actor,
-    #[schemars(with = "DateTime")]
-    updated_at: Timestamp,
+    updated_at: DateTime,
     updated_by: &'a Actor,
-    #[schemars(with = "Option<DateTime>")]
-    revoked_at: Option<Timestamp>,
+    revoked_at: Option<DateTime>,
     revoked_by: Option<&'a Actor>,
     revocation_reason: Option<&'a str>,
+    /// When its current secret was found in public or given up by its holder. It needs a new one before it
+    /// can be reactivated.
+    compromised_at: Option<DateTime>,
+    /// The replaced secret, while it still works.
+    previous_secret: Option<PreviousSecretBody<'a>>,
     /// Its first use of a day from an address; later ones that day do not count.
-    #[schemars(with = "Option<DateTime>")]
-    last_used_at: Option<Timestamp>,
+    last_used_at: Option<DateTime>,
     last_used_ip: Option<IpAddr>,
 }
 
-impl<'a> From<&'a Token> for TokenBody<'a> {
-    fn from(token: &'a Token) -> Self {
+/// A replaced secret that still works.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "PreviousSecret")]
+struct PreviousSecretBody<'a> {
+    /// Its last four characters; empty if they weren't kept.
+    hint: &'a str,
+    /// The instant from which it is refused.
+    valid_until: DateTime,
+}
+
+impl<'a> TokenBody<'a> {
+    /// A token as it is at `now`.
+    pub fn at(token: &'a Token, now: Timestamp) -> Self {
         let revocation = token.revocation.as_ref();
         Self {
             id: &token.id,
@@ -68,20 +80,29 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
             name: &token.name,
             description: &token.description,
             auto_purge: token.auto_purge,
-            purge_at: token.purge_at,
+            purge_at: token.purge_at.map(DateTime),
             scope: &token.scope,
             allowed_cidrs: &token.allowed_cidrs,
             status: token.status(),
             hint: &token.hint,
             version: token.version,
-            created_at: token.created_at,
+            created_at: DateTime(token.created_at),
             created_by: &token.created_by,
-            updated_at: token.updated_at,
+            updated_at: DateTime(token.updated_at),
             updated_by: &token.updated_by,
-            revoked_at: revocation.map(|revocation| revocation.at),
+            revoked_at: revocation.map(|revocation| DateTime(revocation.at)),
             revoked_by: revocation.map(|revocation| &revocation.by),
             revocation_reason: revocation.and_then(|revocation| revocation.reason.as_deref()),
-            last_used_at: token.last_use.map(|used| used.at),
+            compromised_at: token.compromised.map(|ended| DateTime(ended.at)),
+            previous_secret: token
+                .previous_secret
+                .as_ref()
+                .filter(|previous| now < previous.valid_until)
+                .map(|previous| PreviousSecretBody {
+                    hint: &previous.hint,
+                    valid_until: DateTime(previous.valid_until),
+                }),
+            last_used_at: token.last_use.map(|used| DateTime(used.at)),
             last_used_ip: token.last_use.map(|used| used.ip),
         }
     }
@@ -89,11 +110,27 @@ impl<'a> From<&'a Token> for TokenBody<'a> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::domain::token::PreviousSecret;
     use crate::testing;
 
     #[test]
     fn the_json_is_that_of_the_contract() {
-        insta::assert_json_snapshot!(TokenBody::from(&testing::token()));
+        insta::assert_json_snapshot!(TokenBody::at(&testing::token(), testing::now()));
+    }
+
+    #[test]
+    fn a_replaced_secret_is_told_until_it_ends() {
+        let mut token = testing::token();
+        let end = testing::now() + SignedDuration::from_secs(1);
+        token.previous_secret = Some(PreviousSecret {
+            hint: "ab12".into(),
+            valid_until: end,
+        });
+        let told = |now| TokenBody::at(&token, now).previous_secret.is_some();
+        assert!(told(testing::now()));
+        assert!(!told(end));
     }
 }

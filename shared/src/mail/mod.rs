@@ -1,8 +1,11 @@
 //! The mails about what happens to tokens.
 
+mod bounce;
+mod digest;
 mod notify;
+mod value;
+mod words;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use askama::Template;
@@ -10,15 +13,19 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_sdk_sesv2::{Client, Config};
 
 use crate::aws::{OPERATION_TIMEOUT, port_error};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Action, AuditRecord, Change, Source};
+use crate::domain::audit::{Action, AuditRecord, Change};
+use crate::domain::id::AccountId;
 use crate::domain::ports::{Handover, Mail, PortError, SendMail};
+use crate::domain::time::rfc3339;
 
 pub use notify::Notifier;
+use value::{Shown, Who};
+use words::{advice, field, predicate, sentence, source};
 
 /// The console, for the links in mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +35,12 @@ impl Console {
     /// The console at that address.
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
+    }
+
+    /// Where an account's audit log is shown.
+    fn log_link(&self, account: &AccountId) -> String {
+        let base = self.0.trim_end_matches('/');
+        format!("{base}/#/accounts/{account}/audit")
     }
 
     /// Where the audit log of a record's token is shown.
@@ -50,37 +63,43 @@ struct Html<'a>(&'a View<'a>);
 
 /// What a mail says.
 struct View<'a> {
-    recipient: &'a str,
-    account: &'a str,
+    recipient: Shown,
+    account: Shown,
     sentence: &'static str,
     advice: Option<&'static str>,
-    token: &'a str,
+    token: Shown,
     token_id: &'a str,
-    hint: &'a str,
-    who: String,
+    hint: Shown,
+    who: Who,
     when: String,
     ip: Option<String>,
-    client: Option<&'a str>,
+    asserted_ip: Option<String>,
+    client: Option<Shown>,
     source: &'static str,
     /// When the token ends, in a warning of that.
-    ends: Option<&'a str>,
-    changes: Vec<Row<'a>>,
+    ends: Option<Shown>,
+    changes: Vec<Row>,
     link: String,
 }
 
 /// A change as it is shown.
-struct Row<'a> {
-    field: &'a str,
-    old: Cow<'a, str>,
-    new: Cow<'a, str>,
+struct Row {
+    field: Shown,
+    old: Option<Shown>,
+    new: Option<Shown>,
 }
 
-impl<'a> From<&'a Change> for Row<'a> {
-    fn from(change: &'a Change) -> Self {
+impl Row {
+    fn of(change: &Change, action: Action) -> Self {
+        let cut = |value: &String| Shown::cut(value, MAX_VALUE);
         Self {
-            field: &change.field,
-            old: shown(change.old.as_deref()),
-            new: shown(change.new.as_deref()),
+            // A record that was tampered with has the attributes that somebody gave it.
+            field: match action {
+                Action::Tamper => Shown::of(&change.field),
+                _ => Shown::known(field(&change.field)),
+            },
+            old: change.old.as_ref().map(cut),
+            new: change.new.as_ref().map(cut),
         }
     }
 }
@@ -89,16 +108,9 @@ impl<'a> From<&'a Change> for Row<'a> {
 /// log, to which the mail links, has them all.
 const MAX_VALUE: usize = 300;
 
-fn shown(value: Option<&str>) -> Cow<'_, str> {
-    let Some(value) = value else {
-        return Cow::Borrowed("(none)");
-    };
-    if value.chars().nth(MAX_VALUE).is_none() {
-        return Cow::Borrowed(value);
-    }
-    let start = value.chars().take(MAX_VALUE);
-    Cow::Owned(start.chain(['…']).collect())
-}
+/// The most characters of a token's and of an account's name in a subject: what happened must not be behind
+/// the end of what mail programs show.
+const MAX_SUBJECT_NAME: usize = 48;
 
 /// The mail about an audit record to a member of its account. It can't hold the secret, because the
 /// record doesn't.
@@ -113,11 +125,6 @@ pub fn compose(
 ) -> Result<Mail, PortError> {
     let broken =
         |error: askama::Error| PortError::Broken(format!("a mail doesn't render: {error}"));
-    let actor = &record.origin.actor;
-    let who = match &actor.email {
-        Some(email) => format!("{} <{email}>", actor.name),
-        None => actor.name.clone(),
-    };
     // A warning's record has no changes: it tells the purge time, which stays as it is.
     let is_warning = record.action == Action::Remind;
     let (told, changes) =
@@ -125,23 +132,31 @@ pub fn compose(
             .changes
             .split_at(if is_warning { record.changes.len() } else { 0 });
     let view = View {
-        recipient: &recipient.name,
-        account: &account.name,
-        sentence: sentence(record.action),
+        recipient: Shown::of(&recipient.name),
+        account: Shown::of(&account.name),
+        sentence: sentence(record),
         advice: advice(record.action),
-        token: &record.token_name,
+        token: Shown::of(&record.token_name),
         token_id: record.token_id.as_str(),
-        hint: &record.token_hint,
-        who,
-        when: record.time.to_string(),
+        hint: Shown::of(&record.token_hint),
+        who: Who::of(&record.origin.actor),
+        when: rfc3339(record.time),
         ip: record.origin.ip.map(|ip| ip.to_string()),
-        client: record.origin.user_agent.as_deref(),
+        asserted_ip: record.asserted_ip.map(|ip| ip.to_string()),
+        client: record.origin.user_agent.as_deref().map(Shown::of),
         source: source(record.origin.source),
-        ends: told.iter().find_map(|told| told.new.as_deref()),
-        changes: changes.iter().map(Row::from).collect(),
+        ends: told
+            .iter()
+            .find_map(|told| told.new.as_deref())
+            .map(Shown::of),
+        changes: changes
+            .iter()
+            .map(|change| Row::of(change, record.action))
+            .collect(),
         link: console.audit_link(record),
     };
     Ok(Mail {
+        account: account.id.clone(),
         to: recipient.email.clone(),
         subject: subject(record, account),
         text: Text(&view).render().map_err(broken)?,
@@ -151,90 +166,26 @@ pub fn compose(
 
 /// One line, whatever is in the names.
 fn subject(record: &AuditRecord, account: &Account) -> String {
-    let what = match record.action {
-        Action::Create => "created",
-        Action::Update => "changed",
-        Action::View => "shown in plain text",
-        Action::Revoke => "revoked",
-        Action::Reactivate => "reactivated",
-        Action::Regenerate => "given a new secret",
-        Action::Delete => "deleted",
-        Action::Access => "used",
-        Action::Purge => "purged",
-        Action::Remind => "about to be purged",
-        Action::Leak => "reported as leaked",
-    };
-    let subject = format!(
-        "[{}] API token “{}” was {what}",
-        account.name, record.token_name
-    );
-    let subject = if record.action == Action::Remind {
-        subject.replace(" was about", " is about")
-    } else {
-        subject
-    };
-    subject
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    let account = Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed();
+    let token = Shown::cut(&record.token_name, MAX_SUBJECT_NAME).quoted();
+    format!("{account} API token {token} {}", predicate(record))
 }
 
-fn sentence(action: Action) -> &'static str {
-    match action {
-        Action::Create => "An API token was created.",
-        Action::Update => "An API token was changed.",
-        Action::View => "The secret of an API token was shown in plain text.",
-        Action::Revoke => "An API token was revoked. Calls with it are refused from now on.",
-        Action::Reactivate => "A revoked API token was reactivated. Calls with it work again.",
-        Action::Regenerate => "An API token was given a new secret.",
-        Action::Delete => "An API token was deleted.",
-        Action::Access => {
-            "An API token was used for the first time, or for the first time today from this address."
-        }
-        Action::Purge => "An API token has reached its purge time and is gone.",
-        Action::Remind => "An API token will reach its purge time soon. From then on it is gone.",
-        Action::Leak => "The secret of an API token was reported as leaked. The token is revoked.",
-    }
-}
-
-fn advice(action: Action) -> Option<&'static str> {
-    match action {
-        Action::Create
-        | Action::Update
-        | Action::View
-        | Action::Reactivate
-        | Action::Regenerate
-        | Action::Access => {
-            Some("If you don't recognise this, revoke the token and talk to whoever did it.")
-        }
-        Action::Leak => Some("Create a new token and find out where the old one was published."),
-        Action::Remind => Some(
-            "Whatever still uses it fails from then on. Choose its lifetime anew, or put a new token in \
-             its place, before that.",
-        ),
-        Action::Revoke | Action::Delete | Action::Purge => None,
-    }
-}
-
-fn source(source: Source) -> &'static str {
-    match source {
-        Source::Ui => "the API tokens page",
-        Source::Api => "the API",
-        Source::System => "the system",
-        Source::LeakReport => "a secret scanner's report",
-    }
-}
+/// The tag by which a mail's account comes back with what SES tells of it.
+pub const ACCOUNT_TAG: &str = "account";
 
 /// Sends mail through SES.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     client: Client,
     from: String,
+    configuration_set: String,
 }
 
 impl Mailer {
-    /// A mailer with the given sender's address.
-    pub fn new(config: &SdkConfig, from: String) -> Self {
+    /// A mailer with the given sender's address, and the configuration set by which SES tells what became of
+    /// the mails.
+    pub fn new(config: &SdkConfig, from: String, configuration_set: String) -> Self {
         // SES may have taken the mail of an attempt that ends without an answer, and knows no key by which
         // it would know it again: the SDK makes one attempt, and whoever has the record makes others.
         let timeouts = TimeoutConfig::builder()
@@ -248,6 +199,7 @@ impl Mailer {
         Self {
             client: Client::from_conf(config.build()),
             from,
+            configuration_set,
         }
     }
 }
@@ -269,9 +221,17 @@ impl SendMail for Mailer {
             .subject(content(&mail.subject)?)
             .body(body)
             .build();
+        // What SES tells of a mail later, it tells with this.
+        let account = MessageTag::builder()
+            .name(ACCOUNT_TAG)
+            .value(mail.account.as_str())
+            .build()
+            .map_err(|error| PortError::Broken(format!("a tag doesn't build: {error}")))?;
         let sent = self
             .client
             .send_email()
+            .configuration_set_name(&self.configuration_set)
+            .email_tags(account)
             .from_email_address(&self.from)
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .content(EmailContent::builder().simple(message).build())
@@ -298,6 +258,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::audit::{COMPROMISED, Source};
     use crate::testing::{self, Service};
 
     fn mail(action: Action, name: &str) -> Mail {
@@ -319,6 +280,31 @@ mod tests {
             "To: {}\nSubject: {}\n\n{}\n-----\n{}",
             mail.to, mail.subject, mail.text, mail.html
         ));
+    }
+
+    #[test]
+    fn what_somebody_claims_is_told_as_claimed() {
+        let mut record = testing::audit(Action::Access, &testing::token(), testing::now(), 1);
+        record.origin.source = Source::Ui;
+        record.asserted_ip = Some([203, 0, 113, 9].into());
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+        for line in [
+            "  Through:  the API tokens page, as claimed\n",
+            "  Address:  192.0.2.1\n",
+            "  Bearer's address, as claimed by the API that asked: 203.0.113.9\n",
+            "  Client, as claimed: “tests”\n",
+        ] {
+            assert!(mail.text.contains(line), "{}", mail.text);
+        }
+        for row in [
+            "<td>Through</td><td>the API tokens page, as claimed</td>",
+            "<td>Bearer's address, as claimed by the API that asked</td><td>203.0.113.9</td>",
+            "<td>Client, as claimed</td><td>“<bdi>tests</bdi>”</td>",
+        ] {
+            assert!(mail.html.contains(row), "{}", mail.html);
+        }
     }
 
     #[test]
@@ -350,12 +336,13 @@ mod tests {
         let account = testing::acme();
         let console = Console::new("https://tokens.example/");
         let mail = compose(&record, &account, &account.members[0], &console).unwrap();
-        assert!(
-            mail.text
-                .contains(&format!("scope.exports: {old} → {old}…\n"))
+        assert!(mail.text.contains(&format!(
+            "scope.exports: “\u{2068}{old}\u{2069}” → “\u{2068}{old}…\u{2069}”\n"
+        )));
+        assert!(mail.text.contains("scope.imports: (none) → “imp_1”\n"));
+        let cells = format!(
+            "<td><bdi>scope.exports</bdi></td><td>“<bdi>{old}</bdi>”</td><td>“<bdi>{old}…</bdi>”</td>"
         );
-        assert!(mail.text.contains("scope.imports: (none) → imp_1\n"));
-        let cells = format!("<td>scope.exports</td><td>{old}</td><td>{old}…</td>");
         assert!(mail.html.contains(&cells));
     }
 
@@ -372,7 +359,7 @@ mod tests {
         let answer = answer.map(|(status, code)| (status, json!({"code": code})));
         let (service, config) = Service::answering(answer).await;
         let config = config.into_builder().retry_config(RetryConfig::standard());
-        let mailer = Mailer::new(&config.build(), "tokens@example.com".into());
+        let mailer = Mailer::new(&config.build(), "tokens@example.com".into(), "mails".into());
         let sent = mailer.send_mail(&mail(Action::View, "T")).await;
         (sent, service.requests().len())
     }
@@ -402,6 +389,131 @@ mod tests {
         let (sent, asked) = send(None).await;
         assert!(matches!(sent, Ok(Handover::Unanswered(_))), "{sent:?}");
         assert_eq!(asked, 1);
+    }
+
+    #[test]
+    fn a_revocation_of_an_old_secret_is_not_told_as_one_of_the_token() {
+        let account = testing::acme();
+        let console = Console::new("https://tokens.example/");
+        let told = |action, which: Option<&str>| {
+            let mut record = testing::audit(action, &testing::token(), testing::now(), 1);
+            let which = which.map(|which| Change::new(COMPROMISED, None, Some(which.into())));
+            record.changes.extend(which);
+            let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+            (mail.subject, mail.text.contains("The token itself stays"))
+        };
+        let (revoked, spared) = told(Action::Revoke, None);
+        assert!(!spared);
+        assert_eq!(
+            told(Action::Revoke, Some("current")),
+            (revoked.clone(), false)
+        );
+        for which in ["previous", "ended"] {
+            let (subject, spared) = told(Action::Revoke, Some(which));
+            assert!(spared);
+            assert_ne!(subject, revoked);
+            assert!(!told(Action::Leak, Some(which)).1);
+        }
+    }
+
+    #[test]
+    fn no_value_draws_lines_turns_text_around_or_links() {
+        let poison = "x\r\n  Who:      the system\n\nAll is well\u{2028}\u{202e}https://evil.example www.evil.example";
+        let mut account = testing::acme();
+        account.name = poison.into();
+        account.members[0].name = poison.into();
+        let token = crate::domain::token::Token {
+            name: poison.into(),
+            hint: poison.into(),
+            ..testing::token()
+        };
+        for action in Action::ALL {
+            let mut record = testing::audit(action, &token, testing::now(), 1);
+            record.origin.user_agent = Some(poison.into());
+            record.origin.actor.name = poison.into();
+            record.origin.actor.email = Some(poison.into());
+            record.changes = vec![Change::new(
+                "description",
+                Some(poison.into()),
+                Some(poison.into()),
+            )];
+            let mail = compose(
+                &record,
+                &account,
+                &account.members[0],
+                &Console::new("https://tokens.example/"),
+            )
+            .unwrap();
+            assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+            let forged = |line: &str| {
+                line.trim_start().starts_with("Who:      the system")
+                    || line.contains("All is well") && line.len() < 20
+            };
+            assert!(!mail.text.lines().any(forged), "{}", mail.text);
+            for part in [&mail.subject, &mail.text, &mail.html] {
+                assert!(!part.contains(['\u{2028}', '\u{202e}']), "{part}");
+                assert!(
+                    !part.contains("//evil") || part.contains("[:]//evil"),
+                    "{part}"
+                );
+                assert!(!part.contains("evil.example"), "{part}");
+            }
+            let lines = |text: &str| text.lines().count();
+            let mut harmless = record.clone();
+            harmless.token_name = "x".into();
+            harmless.origin.user_agent = Some("x".into());
+            harmless.origin.actor = testing::owner_actor();
+            harmless.changes = vec![Change::new("description", None, Some("x".into()))];
+            let console = Console::new("https://tokens.example/");
+            let plain = compose(&harmless, &account, &account.members[0], &console).unwrap();
+            assert_eq!(lines(&mail.text), lines(&plain.text));
+            assert_eq!(lines(&mail.html), lines(&plain.html));
+        }
+    }
+
+    #[test]
+    fn a_name_that_reads_like_a_sentence_stays_as_it_is() {
+        let subject = mail(Action::Remind, "Report was about sales").subject;
+        assert_eq!(
+            subject,
+            "[Acme] API token “Report was about sales” is about to be purged"
+        );
+    }
+
+    #[test]
+    fn an_accounts_name_tells_of_no_other_event() {
+        let mut account = testing::acme();
+        account.name = "Acme] API token “X” was deleted [x".into();
+        let record = testing::audit(Action::Create, &testing::token(), testing::now(), 1);
+        let console = Console::new("https://tokens.example/");
+        let mail = compose(&record, &account, &account.members[0], &console).unwrap();
+        let told = "[Acme) API token \"X\" was deleted (x] API token “Warehouse sync” was created";
+        assert_eq!(mail.subject, told);
+    }
+
+    #[test]
+    fn a_name_in_html_ends_no_quotation() {
+        let mail = mail(Action::Update, "x” (owner@acme.example), the member “y");
+        for part in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!part.contains("x”") && !part.contains("“y"), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_older_than_the_rules_tells_no_secret() {
+        let secret = testing::plain(&testing::plain_secret());
+        let mail = mail(Action::Access, &format!("Old {secret}"));
+        for part in [&mail.subject, &mail.text, &mail.html] {
+            assert!(part.contains("Old lka_[redacted]"), "{part}");
+            assert!(!part.contains(&secret[4..]), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_leaves_room_for_what_happened() {
+        let subject = mail(Action::Delete, &"é".repeat(128)).subject;
+        assert!(subject.ends_with("…\u{2069}” was deleted"), "{subject}");
+        assert!(subject.chars().count() < 100);
     }
 
     #[test]

@@ -1,10 +1,14 @@
 use jiff::Timestamp;
 
-use super::{Console, compose};
-use crate::domain::account::Member;
+use super::{Console, bounce, compose, digest};
+use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
+use crate::domain::budget::{Budget, Spending};
+use crate::domain::id::AccountId;
+use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
 use crate::domain::ports::{
-    Claim, ClaimMail, Clock, GetRecipients, Handover, Mail, PortError, SendMail,
+    Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, Handover, HoldMail, ListDigests, Mail,
+    PortError, RefundBudget, SendMail, SpendBudget,
 };
 
 /// Mails audit records to those who are responsible, each record to each of them once.
@@ -14,6 +18,79 @@ pub struct Notifier<M> {
     console: Console,
 }
 
+/// A mail, and what it is known by.
+struct Letter<'a> {
+    id: &'a str,
+    account: &'a AccountId,
+    member: &'a Member,
+    mail: Mail,
+    /// What it tells, if it may wait.
+    record: Option<&'a AuditRecord>,
+}
+
+/// What became of a letter.
+enum Fate {
+    /// It is sent, or kept for a digest, or will never be.
+    Settled,
+    /// It will never be, and the address is to blame.
+    Marked(AddressMark),
+    /// It may be on its way.
+    Unknown(String),
+}
+
+/// Whether a letter may be sent now.
+trait Admission: Sync {
+    /// Whether it may; if not, it is in a digest.
+    fn admits(
+        &self,
+        letter: &Letter<'_>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, PortError>> + Send;
+
+    /// Takes back that it was sent.
+    fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) -> impl Future<Output = ()> + Send;
+}
+
+/// Lets every letter be sent.
+struct AtOnce;
+
+impl Admission for AtOnce {
+    async fn admits(&self, _: &Letter<'_>, _: Timestamp) -> Result<bool, PortError> {
+        Ok(true)
+    }
+
+    async fn give_back(&self, _: &Letter<'_>, _: Timestamp) {}
+}
+
+/// Lets as many letters be sent as the recipient's budget allows, and keeps the others for a digest.
+struct Budgeted<'a, S>(&'a S);
+
+impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
+    async fn admits(&self, letter: &Letter<'_>, now: Timestamp) -> Result<bool, PortError> {
+        let Some(record) = letter.record else {
+            return Ok(true);
+        };
+        let budget = Budget::Mail(letter.member.id.clone());
+        match self.0.spend_budget(letter.account, &budget, now).await? {
+            Spending::Granted => Ok(true),
+            Spending::Exceeded { .. } => {
+                let digest = Digest::of(letter.account, letter.member, now);
+                let held = HeldMail::from(record);
+                self.0.hold_mail(&digest, &held, now).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) {
+        let member = &letter.member.id;
+        // A mail less in this hour is no harm: what doesn't go at once is in the digest.
+        if let Err(error) = self.0.refund_mail(letter.account, member, sent).await {
+            tracing::warn!(%error, "could not give a mail back to its budget");
+        }
+    }
+}
+
 impl<M: SendMail> Notifier<M> {
     /// A notifier that sends with the mailer and links to the console.
     pub fn new(mailer: M, console: Console) -> Self {
@@ -21,7 +98,8 @@ impl<M: SendMail> Notifier<M> {
     }
 
     /// Mails a record to the account's owner and administrators, except to whom it was mailed before.
-    /// It begins no mail after `until`. An address that the mail service will never take is given up,
+    /// It begins no mail after `until`. What is over a recipient's budget is kept for a digest, unless it is
+    /// of those that never wait. An address that the mail service will never take is given up,
     /// and logged as an error: it must not hold up the mails to others.
     ///
     /// # Errors
@@ -29,11 +107,46 @@ impl<M: SendMail> Notifier<M> {
     /// sends what is missing.
     pub async fn notify(
         &self,
-        store: &(impl GetRecipients + ClaimMail),
+        store: &(
+             impl GetRecipients + ClaimMail + GetAddressMark + SpendBudget + RefundBudget + HoldMail
+         ),
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
+        if never_waits(record) {
+            return self.notify_now(store, clock, record, until).await;
+        }
+        // Boxed, as futures of futures of the SDK's are nested too deep for the compiler.
+        let budget = Budgeted(store);
+        Box::pin(self.notify_all(store, &budget, clock, record, until)).await
+    }
+
+    /// The same for a record that never waits.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn notify_now(
+        &self,
+        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        clock: &impl Clock,
+        record: &AuditRecord,
+        until: Timestamp,
+    ) -> Result<(), PortError> {
+        Box::pin(self.notify_all(store, &AtOnce, clock, record, until)).await
+    }
+
+    async fn notify_all(
+        &self,
+        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        admission: &impl Admission,
+        clock: &impl Clock,
+        record: &AuditRecord,
+        until: Timestamp,
+    ) -> Result<(), PortError> {
+        if !record.is_mailed() {
+            return Ok(());
+        }
         let Some(account) = store.get_recipients(&record.account_id).await? else {
             tracing::warn!(account.id = %record.account_id, "an account without people");
             return Ok(());
@@ -44,44 +157,183 @@ impl<M: SendMail> Notifier<M> {
             if clock.now() >= until {
                 return Err(PortError::Unavailable("the time is up".into()));
             }
-            let mail = compose(record, &account, member, &self.console)?;
-            if let Err(error) = self.send_once(store, clock, record, member, mail).await {
+            let letter = Letter {
+                id: record.id.as_str(),
+                account: &account.id,
+                member,
+                mail: compose(record, &account, member, &self.console)?,
+                record: Some(record),
+            };
+            let done = match self.send_once(store, admission, clock, letter).await {
+                // Another account may have been told of it, and this one not.
+                Ok(Some(mark)) => {
+                    Box::pin(self.tell_others(store, clock, &account, member, mark)).await
+                }
+                done => done.map(drop),
+            };
+            if let Err(error) = done {
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
+    /// Sends a digest to its member, if they still are one who hears of the account's events, and takes it off
+    /// the list.
+    ///
+    /// # Errors
+    /// When it couldn't be sent, or is being sent by somebody else.
+    pub async fn send_digest(
+        &self,
+        store: &(impl GetRecipients + ClaimMail + GetAddressMark + ListDigests),
+        clock: &impl Clock,
+        digest: &Digest,
+    ) -> Result<(), PortError> {
+        let account = store.get_recipients(&digest.account_id).await?;
+        let member = account.as_ref().and_then(|account| {
+            let mut notified = account.notified();
+            Some((
+                account,
+                notified.find(|member| member.id == digest.user_id)?,
+            ))
+        });
+        if let Some((account, member)) = member {
+            let held = store.held_mails(digest).await?;
+            let mails = digest::compose(digest, &held, account, member, &self.console)?;
+            for (part, mail) in (1..).zip(mails) {
+                let letter = Letter {
+                    id: &format!("digest-{}-{}-{part}", digest.account_id, digest.hour),
+                    account: &account.id,
+                    member,
+                    mail,
+                    record: None,
+                };
+                self.send_once(store, &AtOnce, clock, letter).await?;
+            }
+        }
+        store.forget_digest(digest).await
+    }
+
+    /// Tells an account's owner and administrators that no mail is sent to an address of theirs any more,
+    /// but not that address itself. Each is told once.
+    ///
+    /// # Errors
+    /// When the mail to somebody couldn't be sent, or is being sent by somebody else.
+    pub async fn tell_undeliverable(
+        &self,
+        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        clock: &impl Clock,
+        account: &AccountId,
+        address: &str,
+        why: Undeliverable,
+        since: Timestamp,
+    ) -> Result<(), PortError> {
+        let Some(account) = store.get_recipients(account).await? else {
+            return Ok(());
+        };
+        let is_it = |member: &&Member| member.email.eq_ignore_ascii_case(address);
+        let Some(concerned) = account.notified().find(is_it) else {
+            return Ok(());
+        };
+        let mark = AddressMark { why, since };
+        self.tell_others(store, clock, &account, concerned, mark)
+            .await
+    }
+
+    async fn tell_others(
+        &self,
+        store: &(impl ClaimMail + GetAddressMark),
+        clock: &impl Clock,
+        account: &Account,
+        concerned: &Member,
+        mark: AddressMark,
+    ) -> Result<(), PortError> {
+        let id = format!(
+            "undeliverable-{}-{}-{}",
+            account.id, concerned.id, mark.since
+        );
+        let address = concerned.email.as_str();
+        let others = account
+            .notified()
+            .filter(|member| !member.email.eq_ignore_ascii_case(address));
+        let mut failed = None;
+        for member in others {
+            let letter = Letter {
+                id: &id,
+                account: &account.id,
+                member,
+                mail: bounce::compose(concerned, mark.why, account, member)?,
+                record: None,
+            };
+            if let Err(error) = self.send_once(store, &AtOnce, clock, letter).await {
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Sends a letter, unless it was sent before. Answers the mark of an address to which it now never will be.
     async fn send_once(
         &self,
-        store: &impl ClaimMail,
+        store: &(impl ClaimMail + GetAddressMark),
+        admission: &impl Admission,
         clock: &impl Clock,
-        record: &AuditRecord,
-        member: &Member,
-        mail: Mail,
-    ) -> Result<(), PortError> {
-        let id = record.id.as_str();
-        match store.claim_mail(id, &member.id, clock.now()).await? {
-            Claim::Sent => return Ok(()),
+        letter: Letter<'_>,
+    ) -> Result<Option<AddressMark>, PortError> {
+        let (id, member) = (letter.id, &letter.member.id);
+        match store.claim_mail(id, member, clock.now()).await? {
+            Claim::Sent => return Ok(None),
             Claim::Held => return Err(PortError::Unavailable(format!("{id} is being sent"))),
             Claim::Granted => {}
         }
-        match self.mailer.send_mail(&mail).await {
-            Ok(Handover::Taken) => {}
-            Ok(Handover::NoAddress(reason)) => {
-                let (account, user) = (&record.account_id, &member.id);
-                tracing::error!(account.id = %account, user.id = %user, audit.id = id, reason, "no address for mails");
+        match self.settle(store, admission, clock, &letter).await {
+            Ok(Fate::Settled) => {
+                store.confirm_mail(id, member, clock.now()).await?;
+                Ok(None)
             }
-            // It may be on its way. The claim runs out by itself, and then it is sent again.
-            Ok(Handover::Unanswered(reason)) => return Err(PortError::Unavailable(reason)),
+            Ok(Fate::Marked(mark)) => {
+                store.confirm_mail(id, member, clock.now()).await?;
+                Ok(Some(mark))
+            }
+            // The claim runs out by itself, and then it is sent again.
+            Ok(Fate::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
-                let released = store.release_mail(id, &member.id).await;
+                let released = store.release_mail(id, member).await;
                 if let Err(error) = released {
                     tracing::warn!(%error, "could not give a claim back");
                 }
-                return Err(error);
+                Err(error)
             }
         }
-        store.confirm_mail(id, &member.id, clock.now()).await
+    }
+
+    async fn settle(
+        &self,
+        store: &impl GetAddressMark,
+        admission: &impl Admission,
+        clock: &impl Clock,
+        letter: &Letter<'_>,
+    ) -> Result<Fate, PortError> {
+        let (account, user, id) = (letter.account, &letter.member.id, letter.id);
+        if let Some(mark) = store.address_mark(&letter.mail.to).await? {
+            tracing::warn!(account.id = %account, user.id = %user, mail.id = id, "no mail to a marked address");
+            return Ok(Fate::Marked(mark));
+        }
+        let spent = clock.now();
+        if !admission.admits(letter, spent).await? {
+            return Ok(Fate::Settled);
+        }
+        match self.mailer.send_mail(&letter.mail).await {
+            Ok(Handover::Taken) => Ok(Fate::Settled),
+            Ok(Handover::NoAddress(reason)) => {
+                tracing::error!(account.id = %account, user.id = %user, mail.id = id, reason, "no address for mails");
+                Ok(Fate::Settled)
+            }
+            Ok(Handover::Unanswered(reason)) => Ok(Fate::Unknown(reason)),
+            Err(error) => {
+                admission.give_back(letter, spent).await;
+                Err(error)
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::items::{PROFILE, account_key, user_key};
+use super::items::{PROFILE, profile_key, user_key};
 use super::{Store, key, parse, port_error, text};
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, UserId};
@@ -10,7 +10,7 @@ use crate::domain::ports::{GetAccount, GetRecipients, ListMemberships, PortError
 
 impl GetAccount for Store {
     async fn get_account(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
-        let Some(item) = self.get_item(key(account_key(id), PROFILE)).await? else {
+        let Some(item) = self.get_item(key(profile_key(id), PROFILE)).await? else {
             return Ok(None);
         };
         if item.contains_key("deletedAt") {
@@ -22,7 +22,7 @@ impl GetAccount for Store {
 
 impl GetRecipients for Store {
     async fn get_recipients(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
-        let item = self.get_item(key(account_key(id), PROFILE)).await?;
+        let item = self.get_item(key(profile_key(id), PROFILE)).await?;
         // The marker of an account that was never known has no members.
         item.filter(|item| item.contains_key("members"))
             .map(parse)

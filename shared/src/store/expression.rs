@@ -7,12 +7,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
 use super::Item;
 
-/// An update that makes the item's attributes those of `item`, leaves `kept` ones alone and removes
-/// the `optional` ones that `item` lacks.
-///
-/// An update and not a put, because other writers own the `kept` attributes (a use that is recorded
-/// while the token is edited must not be lost).
-pub(super) fn set_all(mut item: Item, kept: &[&str], optional: &[&str]) -> UpdateBuilder {
+/// An update that makes the item's attributes those of `item` and removes the `optional` ones that `item` lacks.
+/// All others stay, such as the last warning of a token's end.
+pub(super) fn set_all(mut item: Item, optional: &[&str]) -> UpdateBuilder {
     let key = ["pk", "sk"]
         .into_iter()
         .filter_map(|name| item.remove(name).map(|value| (name.to_owned(), value)))
@@ -22,16 +19,13 @@ pub(super) fn set_all(mut item: Item, kept: &[&str], optional: &[&str]) -> Updat
     let mut set = Vec::new();
     let removed: Vec<_> = optional
         .iter()
-        .filter(|name| !item.contains_key(**name) && !kept.contains(name))
+        .filter(|name| !item.contains_key(**name))
         .map(|name| {
             names.insert(format!("#{name}"), (*name).to_owned());
             format!("#{name}")
         })
         .collect();
     for (name, value) in item {
-        if kept.contains(&name.as_str()) {
-            continue;
-        }
         set.push(format!("#{name} = :{name}"));
         names.insert(format!("#{name}"), name.clone());
         values.insert(format!(":{name}"), value);

@@ -1,50 +1,42 @@
-//! The finds of secrets in public that were dealt with, and the keys with which their reports are signed.
+//! Compromised secrets, and the keys with which the reports of finds are signed.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::{SignedDuration, Timestamp};
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use jiff::Timestamp;
 
-use super::items::{expiry, secret_key};
+use super::items::{SECRET, expiry, secret_key};
 use super::{Item, Store, key, port_error, text};
-use crate::domain::leak::FindId;
-use crate::domain::ports::{KeepKeys, KeptKeys, PortError, RecordLeak, TokenChange};
+use crate::domain::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
+use crate::domain::token::Status;
+use crate::domain::verification::{SecretState, tombstone_end};
 
-/// How long a find is remembered: as long as an audit log is kept at least.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
-
-fn find_key(find: &FindId) -> Item {
-    let place = format!("LEAK#{}", find.place());
-    key(secret_key(find.secret()), place)
-}
-
-fn find_item(find: &FindId, now: Timestamp) -> Item {
-    let end = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
-    let mut item = find_key(find);
-    item.insert(
-        "expiresAt".into(),
-        AttributeValue::N(expiry(end).to_string()),
-    );
-    item
-}
-
-impl RecordLeak for Store {
-    async fn is_known(&self, find: &FindId, now: Timestamp) -> Result<bool, PortError> {
-        let item = self.get_item(find_key(find)).await?;
-        let end = item.as_ref().and_then(|item| item.get("expiresAt"));
-        let end = end.and_then(|end| end.as_n().ok()?.parse::<i64>().ok());
-        Ok(end.is_some_and(|end| end > now.as_second()))
-    }
-
-    async fn remember_find(&self, find: &FindId, now: Timestamp) -> Result<(), PortError> {
-        let put = self.client.put_item().table_name(&self.tables.tokens);
-        let put = put.set_item(Some(find_item(find, now)));
-        put.send().await.map(drop).map_err(port_error)
-    }
-
-    async fn record_leak(&self, find: &FindId, change: &TokenChange) -> Result<(), PortError> {
-        let now = change.audit.time;
-        let mut writes = self.change_writes(change, None)?;
-        writes.push(self.put_over_expired(find_item(find, now), now)?);
-        self.transact(writes).await
+impl CompromiseSecret for Store {
+    async fn compromise_secret(&self, compromise: &Compromise) -> Result<(), PortError> {
+        let (secret, ended, audit) = match compromise {
+            Compromise::OfToken(change) => {
+                return self.transact(self.change_writes(change)?).await;
+            }
+            Compromise::OfTombstone(secret, ended, audit) => (secret, ended, audit),
+        };
+        let kept_until = tombstone_end(ended.at);
+        let update = Update::builder()
+            .set_key(Some(key(secret_key(secret.hash), SECRET)))
+            .update_expression(
+                "SET #state = :compromised, #status = :revoked, endedAt = :at, endedBy = :by, \
+                 expiresAt = :end",
+            )
+            .condition_expression(
+                "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state = :read)",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":compromised", text(SecretState::Compromised.as_str()))
+            .expression_attribute_values(":read", text(secret.state.as_str()))
+            .expression_attribute_values(":revoked", text(Status::Revoked.as_str()))
+            .expression_attribute_values(":at", text(ended.at.to_string()))
+            .expression_attribute_values(":by", text(ended.by.as_str()))
+            .expression_attribute_values(":end", AttributeValue::N(expiry(kept_until).to_string()));
+        self.transact(vec![self.update(update)?, self.put_audit(audit)?])
+            .await
     }
 }
 

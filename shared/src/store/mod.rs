@@ -1,11 +1,16 @@
 //! The domain's ports on DynamoDB and KMS.
 
 mod accounts;
+mod addresses;
 mod audit;
+mod budgets;
+mod digests;
 mod expression;
 mod items;
 mod leaks;
 mod mails;
+mod memory;
+mod migration;
 mod paging;
 mod platform;
 mod resources;
@@ -27,9 +32,11 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::port_error;
 use crate::config::Tables;
+use crate::domain::budget::Budgets;
 use crate::domain::ports::PortError;
 
-pub use audit::audit_record;
+pub use audit::{audit_differences, audit_record};
+pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
 pub use tokens::token_of_image;
 pub use vault::Vault;
 
@@ -40,6 +47,9 @@ type Item = HashMap<String, AttributeValue>;
 pub struct Store {
     client: Client,
     tables: Tables,
+    memory: memory::Memory,
+    /// What the functions may count up to; none in those that count nothing.
+    budgets: Option<Budgets>,
 }
 
 impl Store {
@@ -50,6 +60,8 @@ impl Store {
         Self {
             client: Client::from_conf(config),
             tables,
+            memory: memory::Memory::default(),
+            budgets: None,
         }
     }
 

@@ -2,9 +2,7 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::items::account_key;
 use super::{Item, Store, text};
-use crate::domain::id::AccountId;
 use crate::domain::paging::Page;
 use crate::domain::ports::PortError;
 
@@ -16,20 +14,27 @@ const MAX_READ: usize = 1_000;
 const SEARCH_READ: usize = 100;
 
 impl Store {
-    /// A query for up to `limit` of an account's items behind a position, of those whose sort keys begin so.
-    pub(super) fn query_account(
+    /// A query for up to `limit` of a partition's items behind a position, of those whose sort keys begin so.
+    pub(super) fn query_partition(
         &self,
-        account: &AccountId,
+        partition: String,
         prefix: &str,
         start: Option<Item>,
         limit: usize,
     ) -> QueryFluentBuilder {
+        let mut values = Item::from([(":pk".into(), text(partition))]);
+        if !prefix.is_empty() {
+            values.insert(":prefix".into(), text(prefix));
+        }
         self.client
             .query()
             .table_name(&self.tables.tokens)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", text(account_key(account)))
-            .expression_attribute_values(":prefix", text(prefix))
+            .key_condition_expression(if prefix.is_empty() {
+                "pk = :pk"
+            } else {
+                "pk = :pk AND begins_with(sk, :prefix)"
+            })
+            .set_expression_attribute_values(Some(values))
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))

@@ -1,16 +1,22 @@
 //! The projection of the platform's events. Every item carries its event's time; an older event never
-//! overwrites a newer state. What is deleted leaves a marker, so that a late event can't revive it.
+//! overwrites a newer state, but any event one that says to be from the future. What is deleted leaves a
+//! marker, so that a late event can't revive it.
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::items::{PROFILE, account_key, expiry, resource_key, to_item, user_key};
+use super::items::{
+    PROFILE, account_key, expiry, profile_key, resource_key, resources_key, to_item, user_key,
+};
 use super::{Item, Store, key, parse, port_error, text};
 use crate::domain::account::{Account, Member};
+use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::ports::{PortError, ProjectPlatform};
 use crate::domain::resource::{Resource, ResourceRef};
@@ -21,6 +27,31 @@ const MARKER_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Event times as they compare: microseconds as a number, since texts of times don't sort.
 fn version(event_time: Timestamp) -> AttributeValue {
     AttributeValue::N(event_time.as_microsecond().to_string())
+}
+
+/// The event time of an item as it is stored.
+pub(super) fn stored_time(item: &Item) -> Option<Timestamp> {
+    let microseconds = item.get("eventTime")?.as_n().ok()?.parse().ok()?;
+    Timestamp::from_microsecond(microseconds).ok()
+}
+
+/// Which event was dropped, and what is stored in its place.
+fn log_stale(
+    account: &AccountId,
+    sort_key: &str,
+    kind: &'static str,
+    time: EventTime,
+    refused: &ConditionalCheckFailedException,
+) {
+    let stored = refused.item().and_then(stored_time);
+    tracing::warn!(
+        account.id = %account,
+        event.r#type = kind,
+        event.time = %time.time(),
+        stored.key = sort_key,
+        stored.time = stored.map(tracing::field::display),
+        "dropped a stale event",
+    );
 }
 
 #[derive(Deserialize)]
@@ -34,10 +65,15 @@ fn ids(members: &[Member]) -> BTreeSet<UserId> {
 }
 
 impl ProjectPlatform for Store {
-    async fn put_account(&self, account: &Account, event_time: Timestamp) -> Result<(), PortError> {
+    async fn put_account(
+        &self,
+        account: &Account,
+        event_time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         let mut profile = to_item(account)?;
-        profile.extend(key(account_key(&account.id), PROFILE));
-        let Some(old) = self.put_newer(profile, event_time).await? else {
+        profile.extend(key(profile_key(&account.id), PROFILE));
+        let put = self.put_newer(profile, &account.id, "AccountUpserted", event_time.into());
+        let Some(old) = put.await? else {
             return Ok(());
         };
         // The profile decides who is a member. The items by person only lead to the profiles, so they
@@ -57,31 +93,42 @@ impl ProjectPlatform for Store {
     async fn delete_account(
         &self,
         account: &AccountId,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> Result<bool, PortError> {
+        let event_time = event_time.into();
         // The profile stays, marked, for the mails about what the deletion brings about.
         let end = event_time
+            .time()
             .checked_add(MARKER_LIFETIME)
             .unwrap_or(Timestamp::MAX);
         let update = self
             .client
             .update_item()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(account_key(account), PROFILE)))
+            .set_key(Some(key(profile_key(account), PROFILE)))
             .update_expression("SET deletedAt = :at, eventTime = :time, expiresAt = :end")
-            .condition_expression("attribute_not_exists(eventTime) OR eventTime <= :time")
-            .expression_attribute_values(":at", text(event_time.to_string()))
-            .expression_attribute_values(":time", version(event_time))
+            .condition_expression(
+                "attribute_not_exists(eventTime) OR eventTime <= :time OR eventTime > :latest",
+            )
+            .expression_attribute_values(":at", text(event_time.time().to_string()))
+            .expression_attribute_values(":time", version(event_time.time()))
+            .expression_attribute_values(":latest", version(event_time.latest()))
             .expression_attribute_values(":end", AttributeValue::N(expiry(end).to_string()))
             .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         let marked = match update {
             Ok(output) => output.attributes.unwrap_or_default(),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                return Ok(false);
+            Err(error) => {
+                return match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                        log_stale(account, PROFILE, "AccountDeleted", event_time, refused);
+                        Ok(false)
+                    }
+                    _ => Err(port_error(error)),
+                };
             }
-            Err(error) => return Err(port_error(error)),
         };
         let members = ids(&parse::<Members>(marked)?.members);
         self.forget_memberships(account, members.iter()).await?;
@@ -91,65 +138,83 @@ impl ProjectPlatform for Store {
     async fn put_resource(
         &self,
         resource: &Resource,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
         let mut item = to_item(resource)?;
         item.retain(|_, value| !value.is_null());
         item.extend(key(
-            account_key(&resource.account_id),
+            resources_key(&resource.account_id),
             resource_key(&resource.reference()),
         ));
-        self.put_newer(item, event_time).await.map(drop)
+        let (account, time) = (&resource.account_id, event_time.into());
+        let put = self.put_newer(item, account, "ResourceUpserted", time);
+        put.await.map(drop)
     }
 
     async fn delete_resource(
         &self,
         account: &AccountId,
         name: &ResourceRef,
-        event_time: Timestamp,
+        event_time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
-        let mut marker = key(account_key(account), resource_key(name));
-        marker.insert("deletedAt".into(), text(event_time.to_string()));
+        let event_time = event_time.into();
+        let mut marker = key(resources_key(account), resource_key(name));
+        marker.insert("deletedAt".into(), text(event_time.time().to_string()));
         let end = event_time
+            .time()
             .checked_add(MARKER_LIFETIME)
             .unwrap_or(Timestamp::MAX);
         marker.insert(
             "expiresAt".into(),
             AttributeValue::N(expiry(end).to_string()),
         );
-        self.put_newer(marker, event_time).await.map(drop)
+        let put = self.put_newer(marker, account, "ResourceDeleted", event_time);
+        put.await.map(drop)
     }
 }
 
 impl Store {
-    /// Puts an item unless the table holds one of a newer event; then nothing is written and the answer
-    /// is `None`. The same event again is written again: what follows the put may have failed before.
+    /// Puts an item unless the table holds one of a newer event; then nothing is written but the log, and
+    /// the answer is `None`. The same event again is written again: what follows the put may have failed before.
     /// Event times are often whole seconds: of two events of one moment the deletion counts.
     async fn put_newer(
         &self,
         mut item: Item,
-        event_time: Timestamp,
+        account: &AccountId,
+        kind: &'static str,
+        event_time: EventTime,
     ) -> Result<Option<Item>, PortError> {
         let newer = if item.contains_key("deletedAt") {
             "eventTime <= :time"
         } else {
             "eventTime < :time OR (eventTime = :time AND attribute_not_exists(deletedAt))"
         };
-        item.insert("eventTime".into(), version(event_time));
+        item.insert("eventTime".into(), version(event_time.time()));
+        let sort_key = item.get("sk").and_then(|key| key.as_s().ok()).cloned();
         let put = self
             .client
             .put_item()
             .table_name(&self.tables.tokens)
             .set_item(Some(item))
-            .condition_expression(format!("attribute_not_exists(eventTime) OR {newer}"))
-            .expression_attribute_values(":time", version(event_time))
+            .condition_expression(format!(
+                "attribute_not_exists(eventTime) OR {newer} OR eventTime > :latest"
+            ))
+            .expression_attribute_values(":time", version(event_time.time()))
+            .expression_attribute_values(":latest", version(event_time.latest()))
             .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match put {
             Ok(output) => Ok(Some(output.attributes.unwrap_or_default())),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-            Err(error) => Err(port_error(error)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                    let sort_key = sort_key.unwrap_or_default();
+                    log_stale(account, &sort_key, kind, event_time, refused);
+                    Ok(None)
+                }
+                _ => Err(port_error(error)),
+            },
         }
     }
 

@@ -1,15 +1,25 @@
-//! The items that verifications read, and the recording of uses.
+//! What verifications read, and the recording of uses.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Update};
+use jiff::Timestamp;
 
-use super::items::{SECRET, account_key, read_secret, secret_key, token_key};
-use super::{Cancellation, Store, built, key, text};
-use crate::domain::ports::{GetSecret, PortError, RecordUse, Use};
+use super::items::{
+    SECRET, SEEN, expiry, read_secret, read_seen, refusal_attribute, secret_key, seen_key,
+};
+use super::{Cancellation, Item, Store, built, key, port_error, text};
+use crate::domain::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
 use crate::domain::secret::SecretHash;
-use crate::domain::token::Status;
-use crate::domain::verification::{MAX_SEEN_ADDRESSES, SecretRecord};
+use crate::domain::token::StoredToken;
+use crate::domain::verification::{
+    MAX_SEEN_ADDRESSES, SecretRecord, Seen, Sighting, UsedFrom, tombstone_end,
+};
+
+/// The most keys that one `BatchGetItem` takes.
+const BATCH: usize = 100;
 
 impl GetSecret for Store {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
@@ -18,65 +28,52 @@ impl GetSecret for Store {
     }
 }
 
+impl RecallSecret for Store {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        if self.memory.knows(hash, from, now) {
+            let secret = self.get_secret(hash).await?;
+            return Ok(secret.map(|secret| (secret, Recall::OnRecord)));
+        }
+        let keys = vec![key(secret_key(*hash), SECRET), key(seen_key(*hash), SEEN)];
+        let (mut secret, mut seen) = (None, Seen::default());
+        for item in self.batch_get(keys, true).await? {
+            if is_seen(&item) {
+                seen = read_seen(item)?;
+            } else {
+                secret = Some(read_secret(*hash, item)?);
+            }
+        }
+        if seen.use_of(from, now).is_none() {
+            let until = seen.on_record_until(from, now);
+            self.memory.remember(hash, from, until, now);
+        }
+        Ok(secret.map(|secret| (secret, Recall::Read(seen))))
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        let keys = vec![key(seen_key(*hash), SEEN)];
+        let seen = self.batch_get(keys, true).await?;
+        let seen = seen.into_iter().next().map(read_seen).transpose()?;
+        Ok(seen.unwrap_or_default())
+    }
+}
+
+fn is_seen(item: &Item) -> bool {
+    matches!(item.get("sk"), Some(AttributeValue::S(sk)) if sk == SEEN)
+}
+
 /// How long a use that could not be recorded waits before it is looked at again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl RecordUse for Store {
     async fn record_use(&self, used: &Use) -> Result<(), PortError> {
-        let Some(day) = used.seen.day else {
-            return Err(PortError::Broken("a use has no day".into()));
-        };
-        let ip = used.last_use.ip.to_string();
-        let update = Update::builder()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key(secret_key(used.secret.hash), SECRET)))
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", text(Status::Active.as_str()))
-            .expression_attribute_values(":day", text(day.to_string()))
-            .expression_attribute_values(":ips", AttributeValue::Ss(vec![ip.clone()]));
-        // Concurrent first calls pass the condition once; the others read again and see it on record.
-        let update = if used.secret.seen.day == used.seen.day {
-            update
-                .update_expression("ADD seenAddresses :ips")
-                .condition_expression(
-                    "#status = :active AND seenDay = :day AND NOT contains(seenAddresses, :ip) \
-                     AND size(seenAddresses) < :most",
-                )
-                .expression_attribute_values(":ip", text(ip.clone()))
-                .expression_attribute_values(
-                    ":most",
-                    AttributeValue::N(MAX_SEEN_ADDRESSES.to_string()),
-                )
-        } else {
-            update
-                .update_expression("SET seenDay = :day, seenAddresses = :ips")
-                .condition_expression(
-                    "#status = :active AND (attribute_not_exists(seenDay) OR seenDay < :day)",
-                )
-        };
-        let token = Update::builder()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key(
-                account_key(&used.secret.account_id),
-                token_key(&used.secret.token_id),
-            )))
-            .update_expression("SET lastUsedAt = :at, lastUsedIp = :ip, lastActivity = :second")
-            .condition_expression("#status = :active")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":active", text(Status::Active.as_str()))
-            .expression_attribute_values(":at", text(used.last_use.at.to_string()))
-            .expression_attribute_values(
-                ":second",
-                AttributeValue::N(used.last_use.at.as_second().to_string()),
-            )
-            .expression_attribute_values(":ip", text(ip));
         let writes = vec![
-            TransactWriteItem::builder()
-                .update(built(update.build())?)
-                .build(),
-            TransactWriteItem::builder()
-                .update(built(token.build())?)
-                .build(),
+            self.update(sighting_of(used))?,
             self.put_audit(&used.audit)?,
         ];
         match self.transact_once(writes).await {
@@ -88,5 +85,151 @@ impl RecordUse for Store {
             }
             done => Ok(done?),
         }
+    }
+}
+
+/// The attribute that has the addresses of a kind.
+fn addresses(from: UsedFrom) -> &'static str {
+    match from {
+        UsedFrom::Seen(_) => "addresses",
+        UsedFrom::Asserted(_) => "assertedAddresses",
+    }
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// The update of what is on record. Of concurrent ones one passes the condition; the others read again and
+/// see it on record.
+fn sighting_of(used: &Use) -> UpdateBuilder {
+    let mut set = vec!["expiresAt = :end".to_owned()];
+    let mut rest = String::new();
+    let end = expiry(tombstone_end(used.audit.time));
+    let mut update = Update::builder()
+        .set_key(Some(key(seen_key(used.secret), SEEN)))
+        .expression_attribute_values(":end", number(end));
+    if let Some(last_use) = used.last_use {
+        set.push("lastUsedAt = :at, lastUsedIp = :ip, lastActivity = :second".into());
+        update = update
+            .expression_attribute_values(":at", text(last_use.at.to_string()))
+            .expression_attribute_values(":ip", text(last_use.ip.to_string()))
+            .expression_attribute_values(":second", number(last_use.at.as_second()));
+    }
+    let condition = match used.sighting {
+        Sighting::Day(day, from) => {
+            let [own, other] = match from {
+                UsedFrom::Seen(_) => ["addresses", "assertedAddresses"],
+                UsedFrom::Asserted(_) => ["assertedAddresses", "addresses"],
+            };
+            set.push(format!("#day = :day, {own} = :new"));
+            rest = format!(" REMOVE {other}");
+            update = update
+                .expression_attribute_names("#day", "day")
+                .expression_attribute_values(":day", text(day.to_string()))
+                .expression_attribute_values(
+                    ":new",
+                    AttributeValue::Ss(vec![from.ip().to_string()]),
+                );
+            "attribute_not_exists(#day) OR #day < :day".to_owned()
+        }
+        Sighting::Address(day, from) => {
+            let own = addresses(from);
+            rest = format!(" ADD {own} :new");
+            update = update
+                .expression_attribute_names("#day", "day")
+                .expression_attribute_values(":day", text(day.to_string()))
+                .expression_attribute_values(":address", text(from.ip().to_string()))
+                .expression_attribute_values(
+                    ":new",
+                    AttributeValue::Ss(vec![from.ip().to_string()]),
+                )
+                .expression_attribute_values(":most", number(MAX_SEEN_ADDRESSES));
+            format!(
+                "#day = :day AND (attribute_not_exists({own}) OR \
+                 (NOT contains({own}, :address) AND size({own}) < :most))"
+            )
+        }
+        Sighting::Crowd(hour) => {
+            set.push("crowdedHour = :hour".into());
+            update = update.expression_attribute_values(":hour", number(hour));
+            "attribute_not_exists(crowdedHour) OR crowdedHour < :hour".to_owned()
+        }
+        Sighting::Refused(refusal, days) => {
+            set.push("#refused = :days".into());
+            let map = Item::from([
+                ("last".into(), text(days.last.to_string())),
+                ("count".into(), number(days.count)),
+            ]);
+            update = update
+                .expression_attribute_names("#refused", refusal_attribute(refusal))
+                .expression_attribute_names("#last", "last")
+                .expression_attribute_values(":days", AttributeValue::M(map))
+                .expression_attribute_values(":today", text(days.last.to_string()));
+            "attribute_not_exists(#refused) OR #refused.#last < :today".to_owned()
+        }
+    };
+    update
+        .update_expression(format!("SET {}{rest}", set.join(", ")))
+        .condition_expression(condition)
+}
+
+impl Store {
+    /// The same tokens, each with its last use: of its secrets, or of earlier ones.
+    pub(super) async fn with_last_uses(
+        &self,
+        mut tokens: Vec<StoredToken>,
+    ) -> Result<Vec<StoredToken>, PortError> {
+        let hashes = tokens.iter().flat_map(StoredToken::secret_hashes);
+        let keys = hashes.map(|hash| key(seen_key(hash), SEEN)).collect();
+        let mut uses = HashMap::new();
+        // A last use may be shown a moment later than it was: that costs half as much.
+        for item in self.batch_get(keys, false).await? {
+            let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
+            if let Some((pk, last_use)) = pk.zip(read_seen(item)?.last_use) {
+                uses.insert(pk, last_use);
+            }
+        }
+        for stored in &mut tokens {
+            let of_secrets = stored
+                .secret_hashes()
+                .filter_map(|hash| uses.get(&seen_key(hash)));
+            let all = of_secrets.copied().chain(stored.token.last_use);
+            stored.token.last_use = all.max_by_key(|last_use| last_use.at);
+        }
+        Ok(tokens)
+    }
+
+    /// The items of those keys that there are, in no particular order.
+    pub(super) async fn batch_get(
+        &self,
+        keys: Vec<Item>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, PortError> {
+        let mut found = Vec::new();
+        for batch in keys.chunks(BATCH) {
+            let mut wanted = Some(built(
+                KeysAndAttributes::builder()
+                    .set_keys(Some(batch.to_vec()))
+                    .consistent_read(consistent)
+                    .build(),
+            )?);
+            // DynamoDB may leave keys of a batch unprocessed; they are asked for again.
+            while let Some(keys) = wanted.take() {
+                let output = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.tables.tokens, keys)
+                    .send()
+                    .await
+                    .map_err(port_error)?;
+                found.extend(output.responses.unwrap_or_default().into_values().flatten());
+                wanted = output
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.tables.tokens);
+            }
+        }
+        Ok(found)
     }
 }

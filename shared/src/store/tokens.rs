@@ -9,12 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::expression::set_all;
 use super::items::{
-    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SECRET, SEEN_ATTRIBUTES,
-    SecretItem, TOKEN_PREFIX, TokenItem, USE_ATTRIBUTES, account_key, expiry, idempotency_key,
-    secret_key, to_item, token_key,
+    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SecretItem, TOKEN_PREFIX,
+    TokenItem, account_key, expiry, idempotency_key, profile_key, to_item, token_key,
 };
 use super::paging::{collect, position};
-use super::{Item, Store, built, key, parse, port_error};
+use super::{Item, Store, built, key, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
@@ -23,8 +22,8 @@ use crate::domain::ports::{
     NewToken, PortError, RecordView, TokenChange,
 };
 use crate::domain::secret::SecretHash;
-use crate::domain::token::{Status, StoredToken, Token};
-use crate::domain::verification::SecretRecord;
+use crate::domain::token::{Ended, Status, StoredToken, Token};
+use crate::domain::verification::{SecretRecord, SecretState};
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -53,7 +52,10 @@ impl GetToken for Store {
         let stored = item
             .map(|item| parse::<TokenItem>(item).map(StoredToken::from))
             .transpose()?;
-        Ok(stored.filter(|stored| !stored.token.is_purged(now)))
+        let Some(stored) = stored.filter(|stored| !stored.token.is_purged(now)) else {
+            return Ok(None);
+        };
+        Ok(self.with_last_uses(vec![stored]).await?.pop())
     }
 }
 
@@ -64,15 +66,20 @@ impl ListTokens for Store {
         query: &TokenQuery,
         now: Timestamp,
     ) -> Result<Page<Token, TokenId>, PortError> {
-        collect(
+        let page = collect(
             query.limit,
             query.filter != TokenFilter::default(),
             query.after.clone(),
             |after, limit| self.read_tokens(account, after, limit),
-            |token| token.id.clone(),
-            |token| !token.is_purged(now) && query.filter.matches(token),
+            |stored| stored.token.id.clone(),
+            |stored| !stored.token.is_purged(now) && query.filter.matches(&stored.token),
         )
-        .await
+        .await?;
+        let items = self.with_last_uses(page.items).await?;
+        Ok(Page {
+            items: items.into_iter().map(|stored| stored.token).collect(),
+            next: page.next,
+        })
     }
 }
 
@@ -84,7 +91,7 @@ impl InsertToken for Store {
             self.put(token)?,
         ];
         for secret in SecretRecord::all_of(&new.stored) {
-            writes.push(self.put(to_item(&SecretItem::from(secret))?)?);
+            writes.push(self.put(to_item(&SecretItem::of(secret))?)?);
         }
         if let Some(record) = &new.idempotency {
             let now = new.audit.time;
@@ -97,7 +104,7 @@ impl InsertToken for Store {
 
 impl ChangeToken for Store {
     async fn change_token(&self, change: &TokenChange) -> Result<(), PortError> {
-        let writes = self.change_writes(change, None)?;
+        let writes = self.change_writes(change)?;
         self.transact(writes).await
     }
 }
@@ -118,8 +125,12 @@ impl DeleteToken for Store {
             .set_expression_attribute_values(Some(values));
         let delete = built(delete.build())?;
         let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
-        for hash in deleted.secret_hashes() {
-            writes.push(self.delete_secret(hash)?);
+        let ended = Ended {
+            at: audit.time,
+            by: audit.action,
+        };
+        for secret in SecretRecord::all_of(deleted) {
+            writes.push(self.bury_secret(secret, SecretState::Ended, ended)?);
         }
         writes.push(self.put_audit(audit)?);
         self.transact(writes).await
@@ -181,57 +192,82 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
-    /// The writes of a change: token, every secret, idempotency record, audit record. With `idle_since`
-    /// they only happen if nothing has happened to the token after that.
+    /// The writes of a change: token, every secret, idempotency record, audit record. A secret that the token
+    /// has no more stays as a tombstone.
     pub(super) fn change_writes(
         &self,
         change: &TokenChange,
-        idle_since: Option<Timestamp>,
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let after = &change.after;
         let mut writes = Vec::new();
-        if after.token.status() == Status::Active {
-            // A live token needs a live account: a deletion going on at the same time wins.
+        let is_end = change.compromised.is_some();
+        if after.token.status() == Status::Active && !is_end {
+            // A live token needs a live account: a deletion going on at the same time wins. The end of a secret
+            // waits for nothing.
             writes.push(self.account_exists(&after.token.account_id)?);
         }
-        let item = to_item(&TokenItem::from(after))?;
-        let mut update = set_all(item, &USE_ATTRIBUTES, &OPTIONAL_TOKEN_ATTRIBUTES)
-            .condition_expression("#version = :version_read")
-            .expression_attribute_values(
-                ":version_read",
-                AttributeValue::N(change.before.token.version.to_string()),
-            );
-        if let Some(since) = idle_since {
-            // A use doesn't count as a version.
-            update = update
-                .condition_expression("#version = :version_read AND #lastActivity <= :idle_since")
-                .expression_attribute_values(
-                    ":idle_since",
-                    AttributeValue::N(since.as_second().to_string()),
-                );
-        }
-        writes.push(self.update(update)?);
-        let before: Vec<_> = change.before.secret_hashes().collect();
-        let kept: Vec<_> = after.secret_hashes().collect();
-        for secret in SecretRecord::all_of(after) {
-            let known = before.contains(&secret.hash);
-            let item = to_item(&SecretItem::from(secret))?;
-            writes.push(if known {
-                let update = set_all(item, &SEEN_ATTRIBUTES, &OPTIONAL_SECRET_ATTRIBUTES)
-                    .condition_expression("attribute_exists(pk)");
-                self.update(update)?
-            } else {
-                self.put(item)?
-            });
-        }
-        for hash in before.into_iter().filter(|hash| !kept.contains(hash)) {
-            writes.push(self.delete_secret(hash)?);
-        }
+        let ended = Ended {
+            at: change.audit.time,
+            by: change.audit.action,
+        };
+        writes.extend(self.state_writes(&change.before, after, change.compromised, ended)?);
         if let Some(record) = &change.idempotency {
             let now = change.audit.time;
             writes.push(self.put_idempotency(&after.token.account_id, record, now)?);
         }
         writes.push(self.put_audit(&change.audit)?);
+        Ok(writes)
+    }
+
+    /// The writes of a token and of every secret that it has or had. `ended` is when and by what those end that it
+    /// has no more.
+    pub(super) fn state_writes(
+        &self,
+        before: &StoredToken,
+        after: &StoredToken,
+        compromised: Option<SecretHash>,
+        ended: Ended,
+    ) -> Result<Vec<TransactWriteItem>, PortError> {
+        let mut writes = Vec::new();
+        let item = to_item(&TokenItem::from(after))?;
+        let update = set_all(item, &OPTIONAL_TOKEN_ATTRIBUTES)
+            .condition_expression("#version = :version_read")
+            .expression_attribute_values(
+                ":version_read",
+                AttributeValue::N(before.token.version.to_string()),
+            );
+        writes.push(self.update(update)?);
+        let known: Vec<_> = before.secret_hashes().collect();
+        let kept: Vec<_> = after.secret_hashes().collect();
+        let was_compromised = before.token.compromised.is_some();
+        for secret in SecretRecord::all_of(after) {
+            let (is_known, is_compromised) = (
+                known.contains(&secret.hash),
+                compromised == Some(secret.hash),
+            );
+            let item = to_item(&SecretItem::of(secret))?;
+            writes.push(if is_known {
+                let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+                self.update(if is_compromised || was_compromised {
+                    update.condition_expression("attribute_exists(pk)")
+                } else {
+                    not_compromised(update)
+                })?
+            } else {
+                self.put(item)?
+            });
+        }
+        for secret in SecretRecord::all_of(before) {
+            if kept.contains(&secret.hash) {
+                continue;
+            }
+            let state = if compromised == Some(secret.hash) {
+                SecretState::Compromised
+            } else {
+                SecretState::Ended
+            };
+            writes.push(self.bury_secret(secret, state, ended)?);
+        }
         Ok(writes)
     }
 
@@ -241,10 +277,10 @@ impl Store {
         account: &AccountId,
         after: Option<TokenId>,
         limit: usize,
-    ) -> Result<(Vec<Token>, Option<TokenId>), PortError> {
+    ) -> Result<(Vec<StoredToken>, Option<TokenId>), PortError> {
         let start = after.map(|id| key(account_key(account), token_key(&id)));
         let output = self
-            .query_account(account, TOKEN_PREFIX, start, limit)
+            .query_partition(account_key(account), TOKEN_PREFIX, start, limit)
             .scan_index_forward(false)
             .send()
             .await
@@ -256,7 +292,7 @@ impl Store {
             .items
             .unwrap_or_default()
             .into_iter()
-            .map(|item| parse::<TokenItem>(item).map(|item| StoredToken::from(item).token))
+            .map(|item| parse::<TokenItem>(item).map(StoredToken::from))
             .collect::<Result<_, _>>()?;
         Ok((tokens, position))
     }
@@ -264,7 +300,7 @@ impl Store {
     fn account_exists(&self, account: &AccountId) -> Result<TransactWriteItem, PortError> {
         let check = ConditionCheck::builder()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(account_key(account), PROFILE)))
+            .set_key(Some(key(profile_key(account), PROFILE)))
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(deletedAt)");
         Ok(TransactWriteItem::builder()
             .condition_check(built(check.build())?)
@@ -281,16 +317,34 @@ impl Store {
             .build())
     }
 
-    fn delete_secret(&self, hash: SecretHash) -> Result<TransactWriteItem, PortError> {
-        let delete = Delete::builder()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key(secret_key(hash), SECRET)));
-        Ok(TransactWriteItem::builder()
-            .delete(built(delete.build())?)
-            .build())
+    /// The write that makes a tombstone of a secret that its token has no more. Nothing changes the state of
+    /// one that is compromised.
+    fn bury_secret(
+        &self,
+        secret: SecretRecord,
+        state: SecretState,
+        ended: Ended,
+    ) -> Result<TransactWriteItem, PortError> {
+        let was_compromised = secret.state == SecretState::Compromised;
+        let buried = if was_compromised {
+            secret
+        } else {
+            secret.end(state, ended)
+        };
+        let item = to_item(&SecretItem::tombstone(buried, ended.at))?;
+        let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+        // The table may have forgotten one whose grace was over long ago: that is in nobody's way.
+        self.update(if was_compromised {
+            update
+        } else {
+            unless_compromised(
+                update,
+                "(attribute_not_exists(#state) OR #state <> :compromised)",
+            )
+        })
     }
 
-    fn update(&self, update: UpdateBuilder) -> Result<TransactWriteItem, PortError> {
+    pub(super) fn update(&self, update: UpdateBuilder) -> Result<TransactWriteItem, PortError> {
         let update = built(update.table_name(&self.tables.tokens).build())?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
@@ -331,6 +385,23 @@ impl Store {
             .put(built(put.build())?)
             .build())
     }
+}
+
+/// Lets an update through only if the secret is there and isn't compromised.
+fn not_compromised(update: UpdateBuilder) -> UpdateBuilder {
+    // The first version stored no state.
+    unless_compromised(
+        update,
+        "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :compromised)",
+    )
+}
+
+/// An update with that condition on the secret's state.
+fn unless_compromised(update: UpdateBuilder, condition: &str) -> UpdateBuilder {
+    update
+        .condition_expression(condition)
+        .expression_attribute_names("#state", "state")
+        .expression_attribute_values(":compromised", text(SecretState::Compromised.as_str()))
 }
 
 /// The token of a stream's image of the table; `None` for items of other kinds.

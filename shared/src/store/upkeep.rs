@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, TransactWriteItem, Update};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::items::{SHARDS, TokenItem, account_key, shard_key, to_item, token_key, token_of_keys};
+use super::items::{
+    SEEN, SHARDS, TokenItem, account_key, seen_key, shard_key, to_item, token_key, token_of_keys,
+};
 use super::{Item, Store, built, key, parse, port_error, text};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, TokenId};
@@ -144,8 +146,40 @@ impl EndIdle for Store {
     }
 
     async fn change_idle(&self, change: &TokenChange, since: Timestamp) -> Result<(), PortError> {
-        let writes = self.change_writes(change, Some(since))?;
+        let mut writes = self.change_writes(change)?;
+        for hash in change.before.secret_hashes() {
+            let check = ConditionCheck::builder()
+                .table_name(&self.tables.tokens)
+                .set_key(Some(key(seen_key(hash), SEEN)))
+                .condition_expression(
+                    "attribute_not_exists(lastActivity) OR lastActivity <= :idle_since",
+                )
+                .expression_attribute_values(":idle_since", number(since.as_second()));
+            let check = built(check.build())?;
+            writes.push(TransactWriteItem::builder().condition_check(check).build());
+        }
         self.transact(writes).await
+    }
+
+    async fn note_activity(&self, used: &StoredToken) -> Result<(), PortError> {
+        let token = &used.token;
+        let update = self.client.update_item().table_name(&self.tables.tokens);
+        let noted = update
+            .set_key(Some(key(
+                account_key(&token.account_id),
+                token_key(&token.id),
+            )))
+            .update_expression("SET lastActivity = :second")
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":second", number(token.last_activity().as_second()))
+            .expression_attribute_values(":version", AttributeValue::N(token.version.to_string()))
+            .send()
+            .await;
+        match noted.map_err(port_error) {
+            Ok(_) | Err(PortError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

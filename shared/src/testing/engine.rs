@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
@@ -21,10 +22,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Answer, Event, now, origin, owner_actor, token, token_at};
+use super::{Answer, Event, logs, now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
 use crate::domain::audit::{Action, AuditRecord};
+use crate::domain::budget::Budgets;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
 use crate::domain::ports::{
@@ -56,6 +58,7 @@ pub struct Engine {
 impl Engine {
     /// Starts an engine with the two tables.
     pub async fn start() -> Self {
+        logs::ask_always();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let clock = ManualClock::new(0);
@@ -69,6 +72,8 @@ impl Engine {
             .region(Region::from_static("us-east-1"))
             .endpoint_url(endpoint)
             .timeout_config(patient.build())
+            // As in production; and a busy machine stalls.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
             .build();
@@ -76,7 +81,7 @@ impl Engine {
         create_tokens(&client).await;
         create_audit(&client).await;
         Self {
-            store: Store::new(&config, Self::tables()),
+            store: Store::new(&config, Self::tables()).with_budgets(Self::budgets()),
             client,
             aws: config,
             database,
@@ -90,6 +95,16 @@ impl Engine {
             tokens: TOKENS.into(),
             audit: AUDIT.into(),
             audit_retention: SignedDuration::from_hours(400 * 24),
+        }
+    }
+
+    /// Budgets that no test spends by accident: their clock stands still.
+    pub fn budgets() -> Budgets {
+        Budgets {
+            reveals: 1_000_000,
+            changes: 1_000_000,
+            tokens: 1_000_000,
+            mails: 1_000_000,
         }
     }
 
@@ -186,14 +201,16 @@ impl Engine {
             .unwrap();
     }
 
-    /// Every item of the tables, as text that is the same for the same items.
+    /// Every item of the tables, as text that is the same for the same items. Without what is only counted: that
+    /// stays counted, whatever becomes of a request.
     pub async fn dump(&self) -> String {
         let mut dump = Vec::new();
         for table in [TOKENS, AUDIT] {
             // A table that was taken away has no items.
             let scan = self.client.scan().table_name(table).send().await;
             let items = scan.ok().and_then(|output| output.items);
-            dump.extend(items.into_iter().flatten().map(|item| render_map(&item)));
+            let items = items.into_iter().flatten().map(|item| render_map(&item));
+            dump.extend(items.filter(|item| !item.contains("BUDGET#")));
         }
         dump.sort();
         dump.join("\n")
@@ -208,7 +225,7 @@ impl Engine {
         let stored = StoredToken {
             secret_hash: plain.hash(),
             ciphertext: sealed.await.unwrap(),
-            retired: None,
+            previous_hash: None,
             token: Token {
                 hint: plain.hint(),
                 ..token
@@ -236,6 +253,7 @@ impl Engine {
         let change = TokenChange {
             after: before.with(token, now()),
             before,
+            compromised: None,
             audit: audit.unwrap(),
             idempotency: None,
         };
@@ -281,6 +299,18 @@ impl Engine {
         }
         let of = |id: &str| event.clone().token(id);
         [event.clone(), of("tok_1"), of(id.as_str())].map(|event| (event, (404, "token_not_found")))
+    }
+
+    /// Takes away what is counted of budgets, so that what else is removed can be told.
+    pub async fn forget_counters(&self) {
+        for image in self.token_images().await {
+            let [pk, sk] = ["pk", "sk"].map(|name| image[name]["S"].as_str().unwrap());
+            if pk.starts_with("BUDGET#") {
+                let delete = self.client.delete_item().table_name(TOKENS);
+                let delete = delete.key("pk", s(pk)).key("sk", s(sk));
+                delete.send().await.unwrap();
+            }
+        }
     }
 
     /// Takes a token's item away, as its time to live does.

@@ -27,6 +27,12 @@ impl Event {
         self
     }
 
+    /// Sent by the API tokens page in a browser.
+    pub fn through_page(self) -> Self {
+        self.claim("client_id", "console")
+            .header("sec-fetch-site", "same-origin")
+    }
+
     /// With that id of the gateway's.
     pub fn request_id(mut self, id: &str) -> Self {
         self.0["requestContext"]["requestId"] = json!(id);

@@ -10,6 +10,8 @@
 mod answer;
 mod engine;
 mod event;
+mod filter;
+mod logs;
 mod post;
 #[cfg(test)]
 mod service;
@@ -17,6 +19,8 @@ mod service;
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
 pub use event::Event;
+pub use filter::counts;
+pub use logs::Logs;
 pub use post::Post;
 #[cfg(test)]
 pub(crate) use service::{Service, service_config};
@@ -26,7 +30,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use crate::domain::audit::{Action, Actor, ActorType, AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::TokenId;
 use crate::domain::ports::{Clock, Entropy, EntropyError};
@@ -96,6 +100,7 @@ pub fn system_at(time: Timestamp) -> (FixedClock, System) {
 pub fn owner_actor() -> Actor {
     Actor {
         id: "owner-1".into(),
+        kind: ActorType::Member,
         email: Some("owner@acme.example".into()),
         name: "Olive Owner".into(),
     }
@@ -123,6 +128,8 @@ pub fn token() -> Token {
         updated_at: now(),
         updated_by: owner_actor(),
         revocation: None,
+        compromised: None,
+        previous_secret: None,
         last_use: None,
     }
 }
@@ -158,7 +165,7 @@ pub fn stored_token() -> StoredToken {
         },
         secret_hash: secret.hash(),
         ciphertext: Ciphertext(b"sealed".to_vec()),
-        retired: None,
+        previous_hash: None,
     }
 }
 

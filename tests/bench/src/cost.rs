@@ -11,6 +11,11 @@ const LAMBDA_REQUESTS: f64 = 0.20;
 /// USD per million read request units of DynamoDB; a consistent read of up to 4 KB is one.
 /// Published at aws.amazon.com/dynamodb/pricing/on-demand, as quoted in November 2026.
 const DYNAMODB_READS: f64 = 0.125;
+/// USD per GB that CloudWatch Logs takes in of a function's lines, first tier. Published at
+/// aws.amazon.com/cloudwatch/pricing, as quoted in November 2026.
+const LOGS_GB: f64 = 0.50;
+/// The longest line about a decision, in bytes, and what CloudWatch Logs adds to every one.
+const LINE: f64 = 300.0 + 26.0;
 /// USD per million calls of an HTTP API, first tier, which the protected API pays with and without an
 /// authorizer. Published at aws.amazon.com/api-gateway/pricing, as quoted in November 2026.
 const API_GATEWAY_CALLS: f64 = 1.00;
@@ -36,12 +41,14 @@ pub fn compute(measured: &[Row]) -> Vec<Row> {
     // Lambda bills whole milliseconds.
     let billed = (warm.value + DYNAMODB_LATENCY).ceil();
     let duration = 1e6 * billed / 1e3 * MEMORY * LAMBDA_GB_SECOND;
-    let ours = duration + LAMBDA_REQUESTS + DYNAMODB_READS;
+    let logs = 1e6 * LINE / f64::from(1 << 30) * LOGS_GB;
+    let ours = duration + LAMBDA_REQUESTS + DYNAMODB_READS + logs;
     let row = |what: String, value| Row::new("cost", what, value, "USD per million");
     vec![
         row(format!("Lambda, {billed} ms at 512 MB each"), duration),
         row("Lambda, invocations".into(), LAMBDA_REQUESTS),
         row("DynamoDB, one consistent read each".into(), DYNAMODB_READS),
+        row("CloudWatch Logs, a line each".into(), logs),
         row("**verifications**".into(), ours),
         row(
             "API Gateway, the calls themselves".into(),
@@ -61,7 +68,7 @@ mod tests {
         let rows = compute(&[warm]);
         let values: Vec<_> = rows.iter().map(|row| row.value).collect();
         assert!((values[0] - 0.04).abs() < 1e-4, "6 ms at half a GB");
-        assert!((values[0] + values[1] + values[2] - values[3]).abs() < 1e-9);
+        assert!((values[..4].iter().sum::<f64>() - values[4]).abs() < 1e-9);
         assert!(compute(&[]).is_empty());
     }
 }

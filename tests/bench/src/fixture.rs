@@ -222,7 +222,7 @@ fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error
         token: Token::create(id, account.id.clone(), draft, plain.hint(), owner, now),
         secret_hash: plain.hash(),
         ciphertext: Ciphertext(b"sealed".to_vec()),
-        retired: None,
+        previous_hash: None,
     })
 }
 

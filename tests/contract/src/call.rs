@@ -19,6 +19,12 @@ impl Call {
     /// # Panics
     /// If no route leads there.
     pub fn new(method: &str, path_and_query: &str) -> Self {
+        let call = Self::find(method, path_and_query);
+        call.unwrap_or_else(|| panic!("no route for {method} {path_and_query}"))
+    }
+
+    /// The same; `None` if no route leads there, and the gateway answers 404 by itself.
+    pub fn find(method: &str, path_and_query: &str) -> Option<Self> {
         let (path, query) = path_and_query
             .split_once('?')
             .unwrap_or((path_and_query, ""));
@@ -27,9 +33,7 @@ impl Call {
             .iter()
             .filter(|operation| operation.method() == method)
             .find_map(|operation| Some((operation, parameters(operation.path(), path)?)));
-        let Some((operation, parameters)) = route else {
-            panic!("no route for {method} {path}");
-        };
+        let (operation, parameters) = route?;
         let event = json!({
             "version": "2.0",
             "routeKey": format!("{method} {}", operation.path()),
@@ -54,10 +58,10 @@ impl Call {
         } else {
             event.query(query)
         };
-        Self {
+        Some(Self {
             operation: operation.name(),
             event,
-        }
+        })
     }
 
     /// By that person.

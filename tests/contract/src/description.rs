@@ -61,6 +61,27 @@ impl Description {
             .unwrap_or_else(|| panic!("`{name}` is not described"))
     }
 
+    /// What a reference leads to; anything else is what it is.
+    pub fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
+        resolve(&self.document, value)
+    }
+
+    /// The schema of what an operation takes; `null` if it takes nothing of that type.
+    pub fn body(&self, operation: &str, media_type: &str) -> &Value {
+        let body = &self.operation(operation)["requestBody"];
+        self.resolve(&body["content"][media_type]["schema"])
+    }
+
+    /// A validator of a schema of the document.
+    pub fn validator(&self, schema: &Value) -> Validator {
+        let mut schema = schema.clone();
+        schema["components"] = self.document["components"].clone();
+        jsonschema::options()
+            .should_validate_formats(true)
+            .build(&schema)
+            .unwrap_or_else(|error| panic!("{schema}: {error}"))
+    }
+
     /// Checks that an answer is one that the description tells of.
     ///
     /// # Panics
@@ -73,6 +94,7 @@ impl Description {
             (!code.is_empty()).then(|| code.to_owned()),
         );
         let response = &self.operation(operation)["responses"][status.to_string()];
+        let response = resolve(&self.document, response);
         assert!(response.is_object(), "{seen:?} is not described");
         for name in [
             "etag",
@@ -129,12 +151,9 @@ impl Description {
         let mut outcomes = BTreeSet::new();
         for (operation, status, response) in responses(&self.document) {
             let content = response["content"].as_object().into_iter().flatten();
-            let codes = content.filter_map(|(_, content)| {
-                content["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array()
-            });
-            for code in codes.flatten() {
-                let code = code.as_str().map(str::to_owned);
-                outcomes.insert((operation.clone(), status, code));
+            let examples = content.filter_map(|(_, content)| content["examples"].as_object());
+            for (code, _) in examples.flatten() {
+                outcomes.insert((operation.clone(), status, Some(code.clone())));
             }
             if status < 400 {
                 outcomes.insert((operation, status, None));
@@ -151,10 +170,22 @@ fn responses(document: &Value) -> Vec<(String, u16, &Value)> {
         .flat_map(|(_, operation)| {
             let name = operation["operationId"].as_str().unwrap();
             let responses = operation["responses"].as_object().into_iter().flatten();
-            responses
-                .map(move |(status, response)| (name.to_owned(), status.parse().unwrap(), response))
+            responses.map(move |(status, response)| {
+                let response = resolve(document, response);
+                (name.to_owned(), status.parse().unwrap(), response)
+            })
         })
         .collect()
+}
+
+/// What a reference of the document leads to; anything else is what it is.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    let Some(reference) = value["$ref"].as_str() else {
+        return value;
+    };
+    let pointer = reference.strip_prefix('#').unwrap();
+    let found = document.pointer(pointer);
+    found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }
 
 /// Lets objects have only the properties that are described. Clients are to ignore others, but we are

@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::budget::{Budget, Spending};
 use latchkey::domain::id::{AccountId, AuditId, TokenId, UserId};
 use latchkey::domain::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
 use latchkey::domain::ports::{
-    ChangeToken, DeleteToken, GetAccount, GetIdempotency, GetResources, GetSecret, GetToken,
-    IdempotencyRecord, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
-    NewToken, PortError, RecordUse, RecordView, TokenChange, Use,
+    ChangeToken, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency,
+    GetResources, GetSecret, GetToken, IdempotencyRecord, InsertToken, ListAudit, ListMemberships,
+    ListResources, ListTokens, NewToken, PortError, Recall, RecallSecret, RecordUse, RecordView,
+    SpendBudget, TokenChange, Use,
 };
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{StoredToken, Token};
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::store::Store;
 
 /// What stands before every call of a store. A call is one read or one transaction.
@@ -39,6 +41,7 @@ macro_rules! behind_the_gate {
 
 behind_the_gate! {
     ChangeToken: change_token(change: &TokenChange) -> ();
+    CompromiseSecret: compromise_secret(compromise: &Compromise) -> ();
     DeleteToken: delete_token(deleted: &StoredToken, audit: &AuditRecord) -> ();
     GetAccount: get_account(id: &AccountId) -> Option<Account>;
     GetIdempotency: get_idempotency(account: &AccountId, key: &str, now: Timestamp) -> Option<IdempotencyRecord>;
@@ -52,4 +55,20 @@ behind_the_gate! {
     ListTokens: list_tokens(account: &AccountId, query: &TokenQuery, now: Timestamp) -> Page<Token, TokenId>;
     RecordUse: record_use(used: &Use) -> ();
     RecordView: record_view(stored: &StoredToken, audit: &AuditRecord) -> ();
+    SpendBudget: spend_budget(account: &AccountId, budget: &Budget, now: Timestamp) -> Spending;
+}
+
+impl<G: Gate> RecallSecret for Gated<G> {
+    async fn recall_secret(
+        &self,
+        hash: &SecretHash,
+        from: UsedFrom,
+        now: Timestamp,
+    ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
+        self.0.pass().await?.recall_secret(hash, from, now).await
+    }
+
+    async fn get_seen(&self, hash: &SecretHash) -> Result<Seen, PortError> {
+        self.0.pass().await?.get_seen(hash).await
+    }
 }

@@ -1,22 +1,26 @@
 //! Every operation of the API behind one door, within the test's process: a request goes to the handler
 //! that its route leads to, on a real DynamoDB engine.
 
+mod access;
 mod call;
 mod description;
 mod gate;
+mod policies;
 mod readme;
 mod wire;
 
+pub use access::Touched;
 pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
+pub use policies::{Statement, is_like, policies};
 pub use readme::ReadmeSection;
 pub use wire::{Counts, Wire};
 
 use latchkey::domain::ports::{
-    ChangeToken, Clock, DeleteToken, Entropy, GetAccount, GetIdempotency, GetResources, GetSecret,
-    GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens, RecordUse,
-    RecordView,
+    ChangeToken, Clock, CompromiseSecret, DeleteToken, Entropy, GetAccount, GetIdempotency,
+    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
+    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
 };
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
@@ -25,6 +29,7 @@ use latchkey::testing::{Answer, FakeVault};
 /// What all operations together need of a store.
 pub trait Ports:
     ChangeToken
+    + CompromiseSecret
     + DeleteToken
     + GetAccount
     + GetIdempotency
@@ -36,13 +41,16 @@ pub trait Ports:
     + ListMemberships
     + ListResources
     + ListTokens
+    + RecallSecret
     + RecordUse
     + RecordView
+    + SpendBudget
 {
 }
 
 impl<T> Ports for T where
     T: ChangeToken
+        + CompromiseSecret
         + DeleteToken
         + GetAccount
         + GetIdempotency
@@ -54,8 +62,10 @@ impl<T> Ports for T where
         + ListMemberships
         + ListResources
         + ListTokens
+        + RecallSecret
         + RecordUse
         + RecordView
+        + SpendBudget
 {
 }
 
@@ -70,6 +80,7 @@ pub fn operations() -> Vec<Operation> {
         list_tokens::operation(),
         reactivate_token::operation(),
         regenerate_token::operation(),
+        retire_secret::operation(),
         reveal_token::operation(),
         revoke_by_secret::operation(),
         revoke_token::operation(),
@@ -104,6 +115,7 @@ pub async fn answer(
         "regenerate-token" => {
             regenerate_token::handle(store, vault, system, &console, request).await
         }
+        "retire-secret" => retire_secret::handle(store, system, &console, request).await,
         "reveal-token" => reveal_token::handle(store, vault, system, &console, request).await,
         "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, &console, request).await,

@@ -8,13 +8,19 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::access::{Touched, touched};
+
 /// Passes requests to DynamoDB on to an engine, and answers those to KMS and SES itself. It ends with the
 /// runtime that it was made on.
 pub struct Wire {
     /// The configuration of clients that go over it.
     pub aws: SdkConfig,
     counts: Arc<Mutex<Counts>>,
+    refusals: Arc<Mutex<Refusals>>,
 }
+
+/// Operations whose next request is refused, with the error's code.
+type Refusals = Vec<(&'static str, &'static str)>;
 
 /// What went over a wire.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub struct Counts {
     pub mails: usize,
     /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one.
     pub half_read_units: usize,
+    /// What each request to DynamoDB touches.
+    pub touched: Vec<Touched>,
 }
 
 impl fmt::Display for Counts {
@@ -61,17 +69,27 @@ impl Wire {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = format!("http://{}", listener.local_addr().unwrap());
         let counts = Arc::<Mutex<Counts>>::default();
-        let shared = Arc::clone(&counts);
+        let refusals = Arc::<Mutex<Refusals>>::default();
+        let shared = (Arc::clone(&counts), Arc::clone(&refusals));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (counts, engine) = (Arc::clone(&shared), engine.clone());
-                tokio::spawn(async move { carry(client, &engine, &counts).await });
+                let ((counts, refusals), engine) = (shared.clone(), engine.clone());
+                tokio::spawn(async move { carry(client, &engine, &counts, &refusals).await });
             }
         });
         Self {
             aws: aws.to_builder().endpoint_url(own).build(),
             counts,
+            refusals,
         }
+    }
+
+    /// Answers the next request of that operation with an error, and doesn't pass it on.
+    ///
+    /// # Panics
+    /// Never: nobody panics while they hold the lock.
+    pub fn refuse_next(&self, operation: &'static str, code: &'static str) {
+        self.refusals.lock().unwrap().push((operation, code));
     }
 
     /// What went over it since this was last asked.
@@ -87,17 +105,29 @@ impl Wire {
 const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
 /// Serves one client until it goes away.
-async fn carry(client: TcpStream, engine: &str, counts: &Mutex<Counts>) {
+async fn carry(
+    client: TcpStream,
+    engine: &str,
+    counts: &Mutex<Counts>,
+    refusals: &Mutex<Refusals>,
+) {
     let mut client = BufReader::new(client);
     let mut engine = BufReader::new(TcpStream::connect(engine).await.unwrap());
     while let Some((head, body)) = read_message(&mut client).await {
         let mut request: Value = serde_json::from_slice(&body).unwrap();
         let target = operation(&head).to_owned();
-        match count(&head, &request, counts) {
-            Some(answer) => {
+        let answered = count(&head, &request, counts).map(|answer| ("200 OK", answer));
+        let refused = {
+            let mut refusals = refusals.lock().unwrap();
+            let next = refusals.iter().position(|(name, _)| *name == target);
+            next.map(|next| refusals.remove(next))
+        };
+        let refused = refused.map(|(_, code)| ("400 Bad Request", json!({"__type": code})));
+        match refused.or(answered) {
+            Some((status, answer)) => {
                 let answer = answer.to_string();
                 let length = answer.len();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{answer}");
+                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{answer}");
                 client.write_all(head.as_bytes()).await.unwrap();
             }
             None => {
@@ -122,16 +152,20 @@ async fn carry(client: TcpStream, engine: &str, counts: &Mutex<Counts>) {
 /// Counts a request; answers it unless it is for the engine.
 fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     let mut counts = counts.lock().unwrap();
-    if head.starts_with("POST /v2/email/outbound-emails ") {
-        counts.mails += 1;
-        return Some(json!({"MessageId": "1"}));
+    let named = operation(head);
+    if header(head, "x-amz-target").is_some_and(|target| target.starts_with("DynamoDB")) {
+        counts.touched.push(touched(named, request));
     }
-    match operation(head) {
+    match named {
         operation if READS.contains(&operation) => counts.reads += 1,
         "PutItem" | "UpdateItem" | "DeleteItem" => counts.writes += 1,
         "TransactWriteItems" => {
             let items = request["TransactItems"].as_array().unwrap();
             counts.transactions.push(items.len());
+        }
+        "SendEmail" => {
+            counts.mails += 1;
+            return Some(json!({"MessageId": "1"}));
         }
         // A key that hides nothing: the tables are those of a test.
         "Encrypt" => {
@@ -147,8 +181,11 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     None
 }
 
-/// The operation that a request of AWS's JSON protocol names.
+/// The operation that a request names, in AWS's JSON protocol or by SES's path.
 fn operation(head: &str) -> &str {
+    if head.starts_with("POST /v2/email/outbound-emails ") {
+        return "SendEmail";
+    }
     let target = header(head, "x-amz-target").and_then(|target| target.split_once('.'));
     target.map_or("", |(_, operation)| operation)
 }

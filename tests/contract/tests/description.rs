@@ -6,10 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contract::{Call, Description, Gate, Gated, Seen, answer, operations};
+use latchkey::domain::audit::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budgets;
 use latchkey::domain::ports::PortError;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::token::{Revocation, StoredToken, Token};
 use latchkey::store::Store;
 use latchkey::testing::{Answer, Engine, FakeVault, now, system_at, token};
 use serde_json::{Value, json};
@@ -46,6 +48,53 @@ fn every_described_route_is_one_of_the_template_and_of_the_watch_router() {
     }
 }
 
+/// A gateway passes on what has a route, and answers all else by itself. No route takes any method, and `HEAD` is
+/// none of those that `GET` has.
+#[test]
+fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
+    const METHODS: [&str; 10] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "ANY",
+    ];
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    let template = std::fs::read_to_string(format!("{root}infra/template.yaml")).unwrap();
+    let lines = template.lines().map(str::trim);
+    let keys = lines.filter_map(|line| {
+        line.strip_prefix("RouteKey: ")
+            .or(line.strip_prefix("Key: "))
+    });
+    let keys: BTreeSet<_> = keys.filter(|key| !key.starts_with('!')).collect();
+    assert!(keys.len() > operations().len(), "{keys:?}");
+    let document = Description::of_the_code();
+    for operation in operations() {
+        let path = operation.path();
+        for method in METHODS {
+            let routed = keys.contains(format!("{method} {path}").as_str());
+            let described = &document["paths"][path][method.to_lowercase()];
+            assert_eq!(described.is_object(), routed, "{method} {path}");
+            let reached = Call::find(method, path).is_some();
+            assert_eq!(reached, routed, "{method} {path}");
+        }
+        let method = operation.method();
+        for other in [method.to_lowercase(), format!("{method} "), String::new()] {
+            assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
+        }
+    }
+    // The page, the description itself and the reports of leaks aren't described.
+    for (route, method) in [
+        ("/", "GET"),
+        ("/config.json", "GET"),
+        ("/assets/{version}/{file}", "GET"),
+        ("/v1/openapi.json", "GET"),
+        ("/v1/leaks/github", "POST"),
+    ] {
+        for other in METHODS {
+            let routed = keys.contains(format!("{other} {route}").as_str());
+            assert_eq!(routed, other == method, "{other} {route}");
+        }
+    }
+    assert!(!keys.contains("$default"));
+}
+
 /// An account with the operations at its door, and what was seen there.
 struct World {
     engine: Engine,
@@ -66,7 +115,7 @@ impl World {
 
     async fn ask(&self, call: &Call) -> Answer {
         let system = system_at(now());
-        let answer = answer(&self.engine.store, &self.vault, &system, call).await;
+        let answer = Box::pin(answer(&self.engine.store, &self.vault, &system, call)).await;
         self.check(call, answer)
     }
 
@@ -124,6 +173,12 @@ impl World {
             "reveal-token" => Call::new("POST", &format!("{token}/reveal")),
             "revoke-token" => {
                 Call::new("POST", &format!("{token}/revoke")).json(&json!({"reason": "lost"}))
+            }
+            "retire-secret" => {
+                let replace = Call::new("POST", &format!("{token}/regenerate"));
+                let replace = replace.json(&json!({"gracePeriodSeconds": 60}));
+                self.ask(&replace.by("owner-1")).await;
+                Call::new("POST", &format!("{token}/retire"))
             }
             "token-info" => {
                 let secret = self.secret(&token).await;
@@ -226,7 +281,7 @@ async fn fail_everywhere(world: &World, operation: &str) {
         for calls in 0.. {
             assert!(calls < 20, "{operation} makes too many calls");
             let store = Fails::after(calls, &world.engine.store, error);
-            let answer = answer(&store, &world.vault, &system_at(now()), &call).await;
+            let answer = Box::pin(answer(&store, &world.vault, &system_at(now()), &call)).await;
             let answer = world.check(&call, answer);
             if answer.status < 400 {
                 break;
@@ -308,6 +363,16 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                 .expect(&call.form("token_type_hint=access"), (400, code))
                 .await;
         }
+        "token_required" => {
+            let call = call.header("authorization", "");
+            world.expect(&call, (401, code)).await;
+        }
+        "duplicate_key" => {
+            let text = "{\"a\": {\"name\": 1, \"name\": 2}}";
+            let call = call.text(text).header("content-type", "application/json");
+            let answer = world.expect(&call, (400, code)).await;
+            assert!(answer.text.contains("`name`"), "{}", answer.text);
+        }
         "insufficient_scope" => {
             let narrow = world.active("acme", AutoPurge::Never).await;
             let token = format!("/v1/accounts/acme/tokens/{}", narrow.token.id);
@@ -329,8 +394,30 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         }
         "token_not_found" => token_not_found(world, operation, call).await,
         "unsupported_media_type" => {
-            let call = call.text("{}").header("content-type", "text/plain");
-            world.expect(&call, (415, code)).await;
+            let form = "application/x-www-form-urlencoded";
+            let takes_forms = !world.description.body(operation, form).is_null();
+            let taken = if takes_forms {
+                form
+            } else {
+                "application/json"
+            };
+            let call = call.text("{}");
+            let other = call
+                .clone()
+                .header("content-type", &format!("{taken}; charset=latin1"));
+            world.expect(&other, (415, code)).await;
+            if !takes_forms {
+                let patch = "application/merge-patch+json";
+                for other in ["text/plain", patch] {
+                    let described = world.description.body(operation, other);
+                    let call = call.clone().header("content-type", other);
+                    if described.is_null() {
+                        world.expect(&call, (415, code)).await;
+                    } else {
+                        assert_eq!((other, operation), (patch, "update-token"));
+                    }
+                }
+            }
         }
         "validation_failed" => {
             let unknown = json!({"unknown": true});
@@ -352,6 +439,53 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                     .iter()
                     .any(|(field, _)| *field == "unknown")
             );
+        }
+        "budget_exceeded" => {
+            let one = Budgets {
+                reveals: 1,
+                changes: 1,
+                ..Engine::budgets()
+            };
+            let store = world.engine.store.clone().with_budgets(one);
+            let mut outcome = (0, String::new());
+            for _ in 0..2 {
+                let call = world.success(operation).await;
+                let asked = answer(&store, &world.vault, &system_at(now()), &call).await;
+                let asked = world.check(&call, asked);
+                outcome = (asked.status, asked.outcome().1.to_owned());
+            }
+            assert_eq!(outcome, (429, code.to_owned()), "{operation}");
+        }
+        "no_previous_secret" => {
+            let stored = world.active("acme", AutoPurge::Never).await;
+            let path = format!("/v1/accounts/acme/tokens/{}/retire", stored.token.id);
+            let call = Call::new("POST", &path).by("owner-1");
+            world.expect(&call, (409, code)).await;
+        }
+        "secret_compromised" => {
+            let stored = world.active("acme", AutoPurge::Never).await;
+            let token = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+            let form = format!("token={}", world.secret(&token).await);
+            world
+                .expect(&Call::new("POST", "/v1/revoke").form(&form), (200, ""))
+                .await;
+            let call = Call::new("POST", &format!("{token}/reactivate")).by("owner-1");
+            world.expect(&call, (409, code)).await;
+        }
+        "account_deleted" => {
+            let fresh = Token {
+                revocation: Some(Revocation {
+                    at: now(),
+                    by: Actor::system(),
+                    reason: None,
+                    account_deleted: true,
+                }),
+                ..latchkey::testing::token_at(now())
+            };
+            let stored = world.engine.add(fresh).await;
+            let path = format!("/v1/accounts/acme/tokens/{}/reactivate", stored.token.id);
+            let call = Call::new("POST", &path).by("owner-1");
+            world.expect(&call, (409, code)).await;
         }
         "version_mismatch" => {
             world
@@ -385,10 +519,11 @@ async fn every_outcome_that_is_described_happens_and_no_other() {
     let outcomes = world.description.outcomes();
     for operation in operations() {
         let operation = operation.name();
-        fail_everywhere(&world, operation).await;
+        Box::pin(fail_everywhere(&world, operation)).await;
         for (_, _, code) in outcomes.iter().filter(|(name, ..)| name == operation) {
             if let Some(code) = code {
-                provoke(&world, operation, code).await;
+                // All operations in one future are too much for a test's stack.
+                Box::pin(provoke(&world, operation, code)).await;
             }
         }
     }
@@ -446,11 +581,18 @@ fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
             kind => vec![kind.clone()],
         };
         breaches.extend([json!(true), json!(1.5)].map(with));
+        if kinds.iter().all(|kind| kind != "null") {
+            breaches.push(with(Value::Null));
+        }
         if kinds.iter().any(|kind| kind == "string") {
             breaches.extend([json!(["text"]), json!({})].map(with));
         }
         if let Some(most) = property["maxLength"].as_u64() {
-            breaches.push(with(json!("x".repeat(usize::try_from(most).unwrap() + 1))));
+            // A character is one, however many bytes or UTF-16 units it has.
+            for character in ["x", "é", "😀"] {
+                let long = character.repeat(usize::try_from(most).unwrap() + 1);
+                breaches.push(with(json!(long)));
+            }
         }
         if property["minLength"] == 1 {
             breaches.push(with(json!("")));
@@ -478,12 +620,17 @@ fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
 fn bounds(property: &Value) -> Vec<Value> {
     let mut bounds: Vec<_> = property["enum"].as_array().cloned().unwrap_or_default();
     if let Some(most) = property["maxLength"].as_u64() {
-        bounds.push(json!("é".repeat(usize::try_from(most).unwrap())));
+        for character in ["x", "é", "😀"] {
+            bounds.push(json!(character.repeat(usize::try_from(most).unwrap())));
+        }
         let least = property["minLength"].as_u64().unwrap_or_default();
         bounds.push(json!("x".repeat(usize::try_from(least).unwrap())));
     }
     for bound in ["minimum", "maximum"] {
-        bounds.extend(property[bound].as_i64().map(|bound| json!(bound)));
+        // A whole number is one, however it is written.
+        let bound = property[bound].as_i64();
+        bounds.extend(bound.map(|bound| json!(bound)));
+        bounds.extend(bound.map(|bound| json!(f64::from(i32::try_from(bound).unwrap()))));
     }
     if let Some(most) = property["maxItems"].as_u64() {
         let many: Vec<_> = (0..most).map(|item| format!("192.0.2.{item}")).collect();
@@ -508,14 +655,14 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
         ("regenerate-token", json!({})),
         ("reactivate-token", json!({})),
         ("reveal-token", json!({})),
+        ("retire-secret", json!({})),
         ("delete-token", json!({})),
     ]
     .into();
     let mut described = 0;
     for operation in operations() {
         let operation = operation.name();
-        let body = &world.description.operation(operation)["requestBody"];
-        let schema = &body["content"]["application/json"]["schema"];
+        let schema = world.description.body(operation, "application/json");
         if schema.is_null() {
             continue;
         }
@@ -531,6 +678,13 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
                 "{operation}: {body} is answered {failures:?}"
             );
         }
+        let validator = world.description.validator(schema);
+        for (field, body) in breaches(schema, valid) {
+            assert!(
+                !validator.is_valid(&body),
+                "{operation}: {body} is allowed, {field}"
+            );
+        }
         for (name, property) in schema["properties"].as_object().unwrap() {
             for value in bounds(property) {
                 // An app's token is the only one that may name an app.
@@ -539,6 +693,10 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
                 if body["kind"] == "integrationApp" {
                     body["integrationId"] = json!("app1");
                 }
+                assert!(
+                    validator.is_valid(&body),
+                    "{operation}: {body} isn't allowed"
+                );
                 let call = world.success(operation).await.json(&body);
                 let answer = world.ask(&call).await;
                 assert!(
@@ -554,6 +712,129 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
         valid.len(),
         "an operation with a body is missing"
     );
+}
+
+/// Every schema that stands somewhere in a value, with where.
+fn schemas<'a>(value: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Object(members) => {
+            found.push((path.to_owned(), value));
+            for (name, member) in members {
+                if !matches!(name.as_str(), "example" | "examples" | "mapping") {
+                    schemas(member, &format!("{path}/{name}"), found);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                schemas(item, &format!("{path}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_description_is_one_that_programs_make_clients_of() {
+    let document = Description::of_the_code();
+    let mut found = Vec::new();
+    schemas(&document, "#", &mut found);
+    for (path, schema) in &found {
+        assert!(
+            schema["const"].is_null(),
+            "{path} is a constant: say `enum`"
+        );
+        if let Some(words) = schema["enum"].as_array() {
+            assert!(
+                schema["type"].is_string() || schema["type"].is_array(),
+                "{path}"
+            );
+            let unique: BTreeSet<_> = words.iter().map(ToString::to_string).collect();
+            assert_eq!(unique.len(), words.len(), "{path}");
+        }
+        if let Some(reference) = schema["$ref"].as_str() {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            assert!(target.is_some(), "{path}: {reference} leads nowhere");
+        }
+    }
+    let tags: BTreeSet<_> = document["tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| &tag["name"])
+        .map(ToString::to_string)
+        .collect();
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            let name = &operation["operationId"];
+            for text in ["summary", "description"] {
+                assert!(
+                    operation[text]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty()),
+                    "{name}"
+                );
+            }
+            for tag in operation["tags"].as_array().unwrap() {
+                assert!(tags.contains(&tag.to_string()), "{name}: {tag}");
+            }
+            for content in operation["requestBody"]["content"]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                assert!(
+                    content.1["schema"]["$ref"].is_string(),
+                    "{name} has a body without a name"
+                );
+            }
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let is_error = status.as_str() >= "400";
+                assert_eq!(response["$ref"].is_string(), is_error, "{name} {status}");
+                for content in response["content"].as_object().into_iter().flatten() {
+                    let named = content.1["schema"]["$ref"].is_string() || content.0 == "text/csv";
+                    assert!(named, "{name} {status} has a body without a name");
+                }
+            }
+        }
+    }
+    for server in document["servers"].as_array().unwrap() {
+        assert!(server["url"].is_string() && server["description"].is_string());
+    }
+}
+
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let description = Description::new(Description::of_the_code());
+    let document = description.document();
+    let mut found = Vec::new();
+    schemas(document, "#", &mut found);
+    let mut held = 0;
+    for (path, value) in &found {
+        let schema = &value["schema"];
+        let of_content = std::iter::once(&value["example"])
+            .filter(|example| !example.is_null() && schema.is_object());
+        let named = value["examples"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(_, example)| &example["value"]);
+        let of_schema = value["examples"].as_array().into_iter().flatten();
+        let examples = of_content
+            .chain(named)
+            .map(|example| (schema, example))
+            .chain(of_schema.map(|example| (*value, example)));
+        for (schema, example) in examples {
+            held += 1;
+            let errors: Vec<_> = description
+                .validator(schema)
+                .iter_errors(example)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{path}: {errors:?}\n{example:#}");
+        }
+    }
+    assert!(held > 50, "only {held} examples");
 }
 
 #[tokio::test]
@@ -588,11 +869,31 @@ async fn the_parameters_that_are_described_are_the_parameters_that_are_read() {
                 let good = vec![least.to_string(), most.to_string()];
                 (
                     good,
-                    vec![beyond(least, -1), beyond(most, 1), "many".to_owned()],
+                    vec![
+                        beyond(least, -1),
+                        beyond(most, 1),
+                        "many".to_owned(),
+                        "1.5".to_owned(),
+                        "%2B1".to_owned(),
+                    ],
                 )
             } else if schema["format"] == "date-time" {
-                let good = vec!["2026-11-23T10:00:00Z".to_owned()];
-                (good, vec!["yesterday".to_owned()])
+                let good = [
+                    "2026-11-23T10:00:00Z",
+                    "2026-11-23t10:00:00.123456789z",
+                    "2026-11-23T10:00:00%2B02:00",
+                    "2016-12-31T23:59:60Z",
+                ];
+                let bad = [
+                    "yesterday",
+                    "2026-11-23",
+                    "2026-11-23T10:00Z",
+                    "2026-11-23T10:00:00",
+                    "20261123T100000Z",
+                    "2026-11-23T10:00:00Z%5BUTC%5D",
+                ];
+                let owned = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+                (owned(&good), owned(&bad))
             } else if schema["pattern"].is_string() {
                 (vec!["app1".to_owned()], vec!["no%20id".to_owned()])
             } else {

@@ -2,7 +2,7 @@
 //!
 //! `LATCHKEY_UPDATE_README=1` writes the table anew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::{ReadmeSection, Wire};
+use contract::{ReadmeSection, Statement, Touched, Wire, is_like, policies};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::budget::Budgets;
+use latchkey::domain::ports::PortError;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
@@ -31,6 +33,9 @@ macro_rules! event {
     };
 }
 
+/// Not a row of the table: what was claimed is given back.
+const MAILS_FAIL: &str = "mails that fail";
+
 /// The functions on a wire, and the rows of the table.
 struct Functions {
     engine: Engine,
@@ -40,6 +45,7 @@ struct Functions {
     notifier: Notifier<Mailer>,
     console: ConsoleClient,
     rows: Vec<String>,
+    touched: BTreeMap<String, Vec<Touched>>,
 }
 
 impl Functions {
@@ -47,24 +53,41 @@ impl Functions {
         let engine = Engine::with_accounts().await;
         let wire = Wire::to(&engine.aws).await;
         Self {
-            store: Store::new(&wire.aws, Engine::tables()),
+            store: Store::new(&wire.aws, Engine::tables()).with_budgets(Engine::budgets()),
             vault: Vault::new(&wire.aws, "key".into()),
             notifier: Notifier::new(
-                Mailer::new(&wire.aws, "tokens@latchkey.example".into()),
+                Mailer::new(&wire.aws, "tokens@latchkey.example".into(), "mails".into()),
                 Console::new("https://tokens.example"),
             ),
             console: ConsoleClient::new("console"),
             engine,
             wire,
             rows: vec![],
+            touched: BTreeMap::new(),
         }
     }
 
     /// Writes down what went over the wire.
     fn row(&mut self, function: &str, when: &str) {
-        let counts = self.wire.take();
+        let mut counts = self.wire.take();
+        let touched = self.touched.entry(function.to_owned()).or_default();
+        touched.append(&mut counts.touched);
         self.rows
             .push(format!("| {function} | {when} | {counts} |\n"));
+    }
+
+    /// Has the next mail's claim fail, as if somebody else were sending it, and the next mail too.
+    fn mails_fail(&self) {
+        self.wire
+            .refuse_next("PutItem", "ConditionalCheckFailedException");
+        self.wire.refuse_next("SendEmail", "SendingPausedException");
+    }
+
+    /// Writes down what went over the wire for the policies alone: it is no row of the table.
+    fn touched(&mut self, function: &str) {
+        let mut counts = self.wire.take();
+        let touched = self.touched.entry(function.to_owned()).or_default();
+        touched.append(&mut counts.touched);
     }
 
     /// The same for an HTTP answer, which must have that status.
@@ -112,9 +135,17 @@ impl Functions {
     }
 
     async fn sync(&self, event: Value) {
-        let event = serde_json::from_value(event).unwrap();
-        let done = sync_platform::handle(&self.store, &system_at(now()), event).await;
+        let done = sync_platform::handle(&self.store, &Nowhere, &system_at(now()), event).await;
         done.unwrap();
+    }
+}
+
+/// For events with which all is well.
+struct Nowhere;
+
+impl sync_platform::SetAside for Nowhere {
+    async fn set_aside(&self, message: String) -> Result<(), PortError> {
+        panic!("set aside: {message}");
     }
 }
 
@@ -153,9 +184,18 @@ async fn verifications(functions: &mut Functions) {
         let event = event!("token-info/info");
         event.header("authorization", &format!("Bearer {secret}"))
     };
-    let request = info(&secret).request();
-    let answer = Answer::of(token_info::handle(&functions.store, &system_at(now()), request).await);
-    functions.answered("token-info", "any use but the first", &answer, 200);
+    let request = event!("create-token/custom-scope").body(&full).request();
+    let another = secret_of(&functions.create(request).await);
+    functions.wire.take();
+    for when in [
+        "first use, or first of an address and day",
+        "any later use",
+        "… that is on record, as the sandbox remembers",
+    ] {
+        let (store, request) = (&functions.store, info(&another).request());
+        let answer = Answer::of(token_info::handle(store, &system_at(now()), request).await);
+        functions.answered("token-info", when, &answer, 200);
+    }
 }
 
 async fn creations(functions: &mut Functions) {
@@ -163,10 +203,17 @@ async fn creations(functions: &mut Functions) {
     let custom = event!("create-token/custom-scope");
     let create = || custom.clone().body(&full);
     let answer = functions.create(create().request()).await;
+    let when = "full access, where the account's tokens are counted anew";
+    functions.answered("create-token", when, &answer, 201);
+    let answer = functions.create(create().request()).await;
     functions.answered("create-token", "full access", &answer, 201);
     let answer = functions.create(custom.request()).await;
     let when = "custom scope; one more read per 100 ids";
     functions.answered("create-token", when, &answer, 201);
+    let one = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "custom", "exports": ["exp_orders"]}});
+    let answer = functions.create(create().body(&one).request()).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    functions.touched("create-token");
     let keyed = || create().header("idempotency-key", "once").request();
     let answer = functions.create(keyed()).await;
     functions.answered("create-token", "with `Idempotency-Key`", &answer, 201);
@@ -189,6 +236,10 @@ async fn creations(functions: &mut Functions) {
     let answer = functions.regenerate(keyed).await;
     let when = "with `Idempotency-Key`, ending a secret in its grace period";
     functions.answered("regenerate-token", when, &answer, 200);
+    let retire = event!("retire-secret/retire").token(&id).request();
+    let (store, console) = (&functions.store, &functions.console);
+    let answer = retire_secret::handle(store, &system_at(now()), console, retire).await;
+    functions.answered("retire-secret", "", &Answer::of(answer), 200);
 }
 
 async fn changes(functions: &mut Functions) {
@@ -206,6 +257,14 @@ async fn changes(functions: &mut Functions) {
     let answer = functions.update(update(&scope)).await;
     let when = "another custom scope; one more read per 100 ids";
     functions.answered("update-token", when, &answer, 200);
+    for scope in [
+        json!({"type": "full"}),
+        json!({"type": "custom", "exports": ["exp_orders"]}),
+    ] {
+        let answer = functions.update(update(&json!({"scope": scope}))).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+    functions.touched("update-token");
     let answer = functions.update(update(&json!({}))).await;
     functions.answered("update-token", "nothing changes", &answer, 200);
     let revoke = || event!("revoke-token/with-reason").token(&id).request();
@@ -238,6 +297,9 @@ async fn questions(functions: &mut Functions) {
     let audit = event!("list-audit/account").request();
     let answer = Answer::of(list_audit::handle(&store, audit).await);
     functions.answered("list-audit", "per page of an account", &answer, 200);
+    let audit = event!("list-audit/token-csv").token(&id).request();
+    let answer = Answer::of(list_audit::handle(&store, audit).await);
+    functions.answered("list-audit", "per page of a token", &answer, 200);
     let mine = event!("get-account/mine").request();
     let answer = Answer::of(get_account::handle(&store, mine).await);
     functions.answered("get-account", "the caller's; one read each", &answer, 200);
@@ -262,10 +324,11 @@ impl FetchKeys for Published {
 async fn secrets(functions: &mut Functions) {
     let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
     let mut secrets = vec![];
-    for _ in 0..4 {
+    for _ in 0..5 {
         let request = event!("create-token/custom-scope").body(&full).request();
         secrets.push(secret_of(&functions.create(request).await));
     }
+    functions.wire.take();
     let (store, system) = (functions.store.clone(), system_at(now()));
     let introspect = || {
         event!("introspect-token/bearer")
@@ -273,16 +336,15 @@ async fn secrets(functions: &mut Functions) {
             .raw_body(&format!("token={}", secrets[1]))
             .request()
     };
-    let first = introspect_token::handle(&store, &system, introspect()).await;
-    assert_eq!(Answer::of(first).json["active"], true);
-    functions.wire.take();
-    let answer = Answer::of(introspect_token::handle(&store, &system, introspect()).await);
-    functions.answered(
-        "introspect-token",
-        "any use of both but the first",
-        &answer,
-        200,
-    );
+    for when in [
+        "first use of both",
+        "any later use",
+        "… that is on record, as the sandbox remembers",
+    ] {
+        let answer = Answer::of(introspect_token::handle(&store, &system, introspect()).await);
+        assert_eq!(answer.json["active"], true);
+        functions.answered("introspect-token", when, &answer, 200);
+    }
 
     let revoke = |secret: &str| {
         let event = event!("revoke-by-secret/holder");
@@ -305,12 +367,18 @@ async fn secrets(functions: &mut Functions) {
     );
     let list = json!({"public_keys": [{"key_identifier": "one", "key": key, "is_current": true}]});
     let keys = Keys::new(Published(list.to_string()));
-    let found = json!([{"token": secrets[3], "type": "latchkey", "url": "https://github.com/a", "source": "content"}]);
+    let found = |secret: &str| {
+        json!([{"token": secret, "type": "latchkey", "url": "https://github.com/a", "source": "content"}]).to_string()
+    };
     for (when, body) in [
         ("no find, and GitHub's keys to fetch", "[]".to_owned()),
-        ("per secret with two recipients", found.to_string()),
-        ("… reported again", found.to_string()),
+        ("per secret with two recipients", found(&secrets[3])),
+        ("… reported again", found(&secrets[3])),
+        (MAILS_FAIL, found(&secrets[4])),
     ] {
+        if when == MAILS_FAIL {
+            functions.mails_fail();
+        }
         let signature = pair.sign(&SystemRandom::new(), body.as_bytes()).unwrap();
         let report = event!("receive-leak-report/found")
             .raw_body(&body)
@@ -318,7 +386,13 @@ async fn secrets(functions: &mut Functions) {
             .header("github-public-key-signature", &STANDARD.encode(signature));
         let (notifier, request) = (&functions.notifier, report.request());
         let answer = receive_leak_report::handle(&store, &keys, notifier, &system, request).await;
-        functions.answered("receive-leak-report", when, &Answer::of(answer), 200);
+        let answer = Answer::of(answer);
+        if when == MAILS_FAIL {
+            assert_eq!(answer.status, 200);
+            functions.touched("receive-leak-report");
+        } else {
+            functions.answered("receive-leak-report", when, &answer, 200);
+        }
     }
 }
 
@@ -357,6 +431,7 @@ fn page(functions: &mut Functions) {
         client_id: "client".into(),
         authorization_endpoint: "https://sign-in.example/authorize".into(),
         token_endpoint: "https://sign-in.example/token".into(),
+        revocation_endpoint: None,
         end_session_endpoint: None,
         scopes: "openid".into(),
     };
@@ -391,6 +466,85 @@ async fn events(functions: &mut Functions) {
                 .await;
         assert!(response.batch_item_failures.is_empty());
         functions.row("send-notifications", when);
+    }
+
+    let mut failing = updated.clone();
+    failing["Records"][0]["dynamodb"]["NewImage"]["sk"]["S"] =
+        json!("aud_01ARZ3NDEKTSV4RRFFQ69G5FA9");
+    let mut changed = updated;
+    let record = &mut changed["Records"][0];
+    record["eventName"] = json!("MODIFY");
+    record["dynamodb"]["OldImage"] = record["dynamodb"]["NewImage"].clone();
+    for (event, failures) in [(failing, 1), (changed, 0)] {
+        if failures > 0 {
+            functions.mails_fail();
+        }
+        let event = serde_json::from_value(event).unwrap();
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let response =
+            send_notifications::handle(store, notifier, &system_at(now()), Timestamp::MAX, event)
+                .await;
+        assert_eq!(response.batch_item_failures.len(), failures);
+        if failures > 0 {
+            functions.touched("send-notifications");
+        } else {
+            functions.row("send-notifications", "per record that was tampered with");
+        }
+    }
+}
+
+/// What is over a member's budget of mails, and an address that takes none.
+async fn mails(functions: &mut Functions) {
+    let budgets = Budgets {
+        mails: 1,
+        ..Engine::budgets()
+    };
+    let store = functions.store.clone().with_budgets(budgets);
+    let updated = json_of(include_str!(
+        "../../../events/send-notifications/token-updated.json"
+    ));
+    for (number, when) in (0..).zip(["", "… over the budget of both"]) {
+        let mut event = updated.clone();
+        let id = format!("aud_01ARZ3NDEKTSV4RRFFQ69G5FA{number}");
+        event["Records"][0]["dynamodb"]["NewImage"]["sk"]["S"] = json!(id);
+        let event = serde_json::from_value(event).unwrap();
+        let (notifier, clock) = (&functions.notifier, system_at(now()));
+        let response =
+            send_notifications::handle(&store, notifier, &clock, Timestamp::MAX, event).await;
+        assert!(response.batch_item_failures.is_empty());
+        if number > 0 {
+            functions.row("send-notifications", when);
+        }
+        functions.wire.take();
+    }
+    let later = system_at(now() + Duration::from_hours(2));
+    functions.mails_fail();
+    let (store, notifier) = (&functions.store, &functions.notifier);
+    let sent = send_digests::handle(store, notifier, &later, Timestamp::MAX).await;
+    assert!(sent.is_err());
+    functions.touched("send-digests");
+    for when in ["two digests", "none"] {
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let sent = send_digests::handle(store, notifier, &later, Timestamp::MAX).await;
+        sent.unwrap();
+        functions.row("send-digests", when);
+    }
+    let bounce = json_of(include_str!(
+        "../../../events/record-mail-feedback/bounce.json"
+    ));
+    // The claim fails at first, then the mail.
+    functions.mails_fail();
+    for fails in [true, true, false] {
+        let event = serde_json::from_value(bounce.clone()).unwrap();
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let recorded = record_mail_feedback::handle(store, notifier, &later, event).await;
+        assert_eq!(recorded.is_err(), fails);
+        if fails {
+            functions.touched("record-mail-feedback");
+        } else {
+            let when = "an address that bounces, and one other recipient";
+            functions.row("record-mail-feedback", when);
+        }
     }
 }
 
@@ -428,8 +582,9 @@ async fn platform(functions: &mut Functions) {
     );
 }
 
-async fn table() -> String {
-    let mut rows = Vec::new();
+/// The table of the README, and what each function's requests touch.
+async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
+    let (mut rows, mut touched) = (Vec::new(), BTreeMap::<String, Vec<Touched>>::new());
     for part in [
         "verifications",
         "creations",
@@ -437,6 +592,7 @@ async fn table() -> String {
         "questions",
         "secrets",
         "events",
+        "mails",
         "upkeep",
         "platform",
     ] {
@@ -450,6 +606,7 @@ async fn table() -> String {
                 page(&mut functions);
             }
             "secrets" => secrets(&mut functions).await,
+            "mails" => mails(&mut functions).await,
             "upkeep" => upkeep(&mut functions).await,
             "events" => events(&mut functions).await,
             _ => {
@@ -458,17 +615,130 @@ async fn table() -> String {
             }
         }
         rows.extend(functions.rows);
+        for (function, requests) in functions.touched {
+            touched.entry(function).or_default().extend(requests);
+        }
     }
-    format!(
+    let table = format!(
         "| function | when | reads | transactions | single writes | KMS | mails |\n\
          |---|---|---|---|---|---|---|\n{}",
         rows.concat()
-    )
+    );
+    (table, touched)
 }
 
 #[tokio::test]
 async fn the_readme_says_what_each_function_reads_and_writes() {
-    ReadmeSection::named("operations").must_be(&table().await);
+    ReadmeSection::named("operations").must_be(&table().await.0);
+}
+
+/// The local cloud doesn't know `dynamodb:LeadingKeys`, so that the conditions are tried here. IAM may see the
+/// keys of a transaction item by item, or all those of an action together: both must be allowed.
+#[tokio::test]
+async fn every_request_is_allowed_by_its_functions_policy_however_iam_sees_its_keys() {
+    let policies = policies();
+    let nothing = Vec::new();
+    for (function, requests) in table().await.1 {
+        let statements = policies.get(&function).unwrap_or(&nothing);
+        for ((resource, action), keys) in requests.iter().flatten() {
+            let allowed = |keys: &[String]| {
+                let mut statements = statements.iter();
+                statements.any(|statement| statement.allows(resource, action, keys))
+            };
+            assert!(
+                allowed(keys),
+                "{function}: {action} of {keys:?} in {resource}"
+            );
+            for key in keys {
+                let one = std::slice::from_ref(key);
+                assert!(allowed(one), "{function}: {action} of {key} in {resource}");
+            }
+        }
+    }
+}
+
+/// The neighbouring partitions and actions: whatever no request of a function needs is denied to it. An index has
+/// no other partitions than those of its own key, so that a pattern counts as needed if its table needs it.
+#[tokio::test]
+async fn no_policy_allows_an_action_on_a_kind_of_partition_that_its_function_does_not_touch() {
+    let touched = table().await.1;
+    let mut unused = Vec::new();
+    for (function, statements) in policies() {
+        let requests = touched.get(&function).map_or(&[][..], Vec::as_slice);
+        let uses = || requests.iter().flatten();
+        for (resource, action, pattern) in statements.iter().flat_map(Statement::grants) {
+            let table = resource.split('/').next();
+            let has_resource = uses().any(|((used, by), _)| *used == resource && *by == action);
+            let has_pattern = uses().any(|((used, by), keys)| {
+                used.split('/').next() == table
+                    && *by == action
+                    && keys.iter().any(|key| is_like(key, &pattern))
+            });
+            if !has_resource || !has_pattern {
+                unused.push(format!("{function}: {action} of {pattern} in {resource}"));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "{unused:#?}");
+}
+
+#[test]
+fn every_table_of_a_policy_is_limited_to_kinds_of_partition_that_must_be_known() {
+    for (function, statements) in policies() {
+        let mut actions = BTreeSet::new();
+        for statement in statements {
+            let mut own = BTreeSet::new();
+            for (resource, action, pattern) in statement.grants() {
+                // An index over the active tokens of all accounts has partitions of its own.
+                let is_sharded = resource.ends_with("/byEnd") || resource.ends_with("/byActivity");
+                assert!(
+                    pattern != "*" || is_sharded,
+                    "{function}: {action} in {resource}"
+                );
+                // Where no key is supplied, `ForAllValues` alone would allow everything.
+                let without = statement.allows(&resource, &action, &[]);
+                assert!(!without || is_sharded, "{function}: {action} in {resource}");
+                own.insert((resource, action));
+            }
+            // One statement has all kinds of an action, or a transaction may match none.
+            assert!(actions.is_disjoint(&own), "{function}: {own:?}");
+            actions.append(&mut own);
+        }
+    }
+}
+
+#[test]
+fn what_merely_verifies_writes_only_what_it_remembers_and_its_records() {
+    let all = policies();
+    for function in ["authorize", "introspect-token", "token-info"] {
+        for (resource, action, pattern) in all[function].iter().flat_map(Statement::grants) {
+            let reads = matches!(action.as_str(), "GetItem" | "BatchGetItem");
+            let writes = [
+                (
+                    "Tokens".to_owned(),
+                    "UpdateItem".to_owned(),
+                    "SEEN#*".to_owned(),
+                ),
+                ("Audit".to_owned(), "PutItem".to_owned(), "USE#*".to_owned()),
+            ];
+            let granted = (resource, action, pattern);
+            assert!(
+                reads || writes.contains(&granted),
+                "{function}: {granted:?}"
+            );
+        }
+    }
+    for (function, statements) in &all {
+        for (_, action, pattern) in statements.iter().flat_map(Statement::grants) {
+            let platform = ["PROFILE#*", "RESOURCE#*"].contains(&pattern.as_str());
+            let reads = ["GetItem", "BatchGetItem", "Query", "ConditionCheckItem"];
+            let reads = reads.contains(&action.as_str());
+            assert!(
+                reads || !platform || function == "sync-platform",
+                "{function}: {action}"
+            );
+        }
+    }
 }
 
 #[test]

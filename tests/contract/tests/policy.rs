@@ -40,8 +40,9 @@ fn tokens() -> [(&'static str, Kind, Scope); 4] {
 }
 
 /// The actions, as the table's rows.
-const ACTIONS: [(&str, Action); 6] = [
+const ACTIONS: [(&str, Action); 7] = [
     ("read", Action::Read),
+    ("read unknown parts of", Action::ReadUnknown),
     ("create, clone", Action::Create),
     ("update", Action::Update),
     ("delete", Action::Delete),

@@ -24,6 +24,36 @@ fn every_function_outlives_a_service_that_does_not_answer() {
     }
 }
 
+/// Else strangers could use up what those who are signed in need.
+#[test]
+fn every_route_without_sign_in_has_a_throttle_of_its_own() {
+    let template = read("infra/template.yaml");
+    let stage = template.split("\n  ApiStage:\n").nth(1).unwrap();
+    let stage = stage.split("\n  ApiLogGroup:\n").next().unwrap();
+    let (api, rest) = template.split_once("\n  Routes:\n").unwrap();
+    assert!(!api.contains("AuthorizationType"));
+    let (signed_in, rest) = rest.split_once("\n\n").unwrap();
+    // The map of the page's routes, and the routes that are resources of their own.
+    let keys = |text: &str, name: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim);
+        let keys = lines.filter_map(|line| line.strip_prefix(name));
+        keys.filter(|key| !key.starts_with('!'))
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut open = keys(rest, "RouteKey: ");
+    let page = rest.split("\n\n").next().unwrap();
+    open.extend(keys(page, "Key: "));
+    assert_eq!(open.len(), 8, "{open:?}");
+    for route in &open {
+        let settings = format!("        {route}:\n          ThrottlingRateLimit: ");
+        assert!(stage.contains(&settings), "{route}");
+    }
+    for route in keys(signed_in, "Key: ") {
+        assert!(!stage.contains(&format!("        {route}:\n")), "{route}");
+    }
+}
+
 /// Else the permission to read an export would be one to delete it, or one from another address.
 #[test]
 fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
@@ -45,6 +75,22 @@ fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
         - method.request.header.Authorization
 ";
     assert!(rest.contains(key));
+}
+
+/// Else Lambda would drop every line about a decision at `LogLevel=WARN`, or those of finer levels.
+#[test]
+fn lambda_lets_the_lines_of_decisions_through_at_every_level() {
+    let template = read("infra/template.yaml");
+    let levels = "    AllowedValues: [TRACE, DEBUG, INFO, WARN, ERROR]\n";
+    let less =
+        "  LogsLessThanInfo: !Or [!Equals [!Ref LogLevel, WARN], !Equals [!Ref LogLevel, ERROR]]\n";
+    let lambda = "      ApplicationLogLevel: !If [LogsLessThanInfo, INFO, !Ref LogLevel]\n";
+    for part in [levels, less, lambda, "        LOG_LEVEL: !Ref LogLevel\n"] {
+        assert_eq!(template.matches(part).count(), 1, "{part}");
+    }
+    // No function has a level of its own.
+    assert_eq!(template.matches("ApplicationLogLevel").count(), 1);
+    assert_eq!(template.matches("LOG_LEVEL").count(), 1);
 }
 
 /// Else there would be clocks and keys of tests in what `make deploy` deploys.

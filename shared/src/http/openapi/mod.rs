@@ -1,16 +1,17 @@
 //! What the API says about itself: OpenAPI 3.1, put together from the operations' own types, limits and
 //! errors.
 
+mod components;
+mod examples;
 pub mod schema;
 
 use std::collections::BTreeMap;
 
-use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
-use super::error::Problem;
+use components::{Components, reference};
 use schema::{Property, with};
 
 /// One operation of the API, for its description.
@@ -23,9 +24,17 @@ pub struct Operation {
     description: Option<&'static str>,
     security: Value,
     parameters: Vec<Value>,
-    body: Option<Value>,
+    body: Option<Body>,
     answers: Vec<Answer>,
     refusals: BTreeMap<u16, Vec<ApiError>>,
+}
+
+/// What a request carries.
+#[derive(Debug)]
+struct Body {
+    required: bool,
+    schema: Value,
+    media_types: &'static [&'static str],
 }
 
 /// A success.
@@ -124,6 +133,7 @@ impl Operation {
     pub fn for_tokens(mut self) -> Self {
         self.security = json!([{"token": []}]);
         self.refuses([
+            ApiError::TokenRequired,
             ApiError::InvalidToken,
             ApiError::Unavailable(String::new()),
             ApiError::Internal(String::new()),
@@ -154,6 +164,12 @@ impl Operation {
     pub fn changes_a_token(self) -> Self {
         self.header("If-Match", "The `ETag` that the token must still have.")
             .refuses([ApiError::VersionMismatch, ApiError::Conflict])
+    }
+
+    /// Spends a budget.
+    #[must_use]
+    pub fn budgeted(self) -> Self {
+        self.refuses([ApiError::BudgetExceeded(None)])
     }
 
     /// Takes a header that may be left out.
@@ -187,14 +203,16 @@ impl Operation {
     /// Takes a JSON object with those fields and no others.
     #[must_use]
     pub fn body(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
-        let schema = schema::object(fields);
-        let required = schema.get("required").is_some();
-        self.body = Some(json!({
-            "required": required,
-            "content": {"application/json": {"schema": schema}},
-        }));
+        // `null` is as good as nothing.
+        let fields = fields.into_iter().map(Property::or_null);
+        self.body = Some(Body::new(schema::object(fields), &["application/json"]));
+        self.refuses_json()
+    }
+
+    fn refuses_json(self) -> Self {
         self.refuses([
             ApiError::MalformedJson(String::new()),
+            ApiError::DuplicateKey(String::new()),
             ApiError::BodyTooLarge,
             ApiError::UnsupportedMediaType,
             ApiError::Validation(vec![]),
@@ -204,28 +222,23 @@ impl Operation {
     /// Takes a JSON Merge Patch with those fields and no others.
     #[must_use]
     pub fn merge_patch(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
-        self = self.body(fields);
-        let schema = self
-            .body
-            .as_mut()
-            .and_then(|body| body.pointer_mut("/content/application~1json"))
-            .map(Value::take);
-        self.body = Some(json!({
-            "required": true,
-            "content": {"application/merge-patch+json": schema.clone(), "application/json": schema},
-        }));
-        self
+        self.body = Some(Body {
+            required: true,
+            ..Body::new(
+                schema::object(fields),
+                &["application/merge-patch+json", "application/json"],
+            )
+        });
+        self.refuses_json()
     }
 
     /// Takes a form with those parameters; others don't matter.
     #[must_use]
     pub fn form(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
         let schema = with(schema::object(fields), "additionalProperties", true);
-        self.body = Some(json!({
-            "required": true,
-            "content": {"application/x-www-form-urlencoded": {"schema": schema}},
-        }));
+        self.body = Some(Body::new(schema, &["application/x-www-form-urlencoded"]));
         self.refuses([
+            ApiError::UnsupportedMediaType,
             ApiError::InvalidRequest(String::new()),
             ApiError::BodyTooLarge,
         ])
@@ -305,55 +318,117 @@ impl Operation {
         self
     }
 
-    fn describe(&self, schemas: &mut SchemaGenerator) -> Value {
+    /// Under which heading it stands.
+    fn tag(&self) -> &'static str {
+        let parts: Vec<_> = self.path.split('/').collect();
+        match parts.as_slice() {
+            [.., "audit"] => "audit",
+            [.., "resources"] => "resources",
+            [_, _, "accounts", _, "tokens", ..] => "tokens",
+            [_, _, "accounts", ..] => "accounts",
+            _ => "verification",
+        }
+    }
+
+    /// The operation's name in the form that names of schemas have.
+    fn schema_name(&self, what: &str) -> String {
+        let capitalized = self.name.split('-').map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_ascii_uppercase() + rest
+        });
+        capitalized.chain([what.to_owned()]).collect()
+    }
+
+    fn describe(&self, components: &mut Components) -> Value {
         let mut responses = Map::new();
         for answer in &self.answers {
-            responses.insert(answer.status.to_string(), answer.describe(schemas));
+            responses.insert(answer.status.to_string(), answer.describe(components));
         }
-        // What the gateway answers by itself, without having asked a function.
-        let gateway = json!({"schema": {"$ref": "#/components/schemas/GatewayMessage"}});
         let signed_in = self.security.pointer("/0/signIn").is_some();
-        for (status, errors) in &self.refusals {
-            let by_gateway = (*status == 401 && signed_in).then(|| gateway.clone());
-            responses.insert(status.to_string(), refusal(errors, by_gateway));
+        let mut refusals: BTreeMap<u16, &[ApiError]> = BTreeMap::from([(429, &[][..])]);
+        refusals.extend(
+            self.refusals
+                .iter()
+                .map(|(status, errors)| (*status, &**errors)),
+        );
+        for (status, errors) in refusals {
+            // What the gateway also answers by itself, without having asked a function.
+            let by_gateway =
+                matches!(status, 413 | 429 | 500 | 503) || (status == 401 && signed_in);
+            let response = refusal(errors, by_gateway);
+            responses.insert(
+                status.to_string(),
+                components.response(status, errors, response),
+            );
         }
-        let throttled = json!({
-            "description": "Too many requests; try again later.",
-            "content": {"application/json": gateway},
-        });
-        responses.insert("429".into(), throttled);
         let mut operation = json!({
             "operationId": self.name,
+            "tags": [self.tag()],
             "summary": self.summary,
+            "description": self.description.unwrap_or(self.summary),
             "security": self.security,
             "parameters": self.parameters,
             "responses": responses,
         });
-        if let Some(text) = self.description {
-            operation = with(operation, "description", text);
+        if let Some(body) = &self.body {
+            let name = self.schema_name("Request");
+            let schema = components.schema(&name, body.schema.clone());
+            let content: Map<_, _> = body
+                .media_types
+                .iter()
+                .map(|media_type| ((*media_type).to_owned(), content(&name, &schema)))
+                .collect();
+            let body = json!({"required": body.required, "content": content});
+            operation = with(operation, "requestBody", body);
         }
-        match &self.body {
-            Some(body) => with(operation, "requestBody", body.clone()),
-            None => operation,
+        operation
+    }
+}
+
+impl Body {
+    fn new(schema: Value, media_types: &'static [&'static str]) -> Self {
+        Self {
+            required: schema.get("required").is_some(),
+            schema,
+            media_types,
         }
     }
 }
 
+/// A body of that schema, with its example.
+fn content(name: &str, schema: &Value) -> Value {
+    let content = json!({"schema": schema});
+    match examples::of(name) {
+        Some(example) => with(content, "example", example),
+        None => content,
+    }
+}
+
 impl Answer {
-    fn describe(&self, schemas: &mut SchemaGenerator) -> Value {
+    fn describe(&self, components: &mut Components) -> Value {
         let mut response = json!({"description": self.description});
         if !self.headers.is_empty() {
             let headers: Map<_, _> = self.headers.iter().copied().map(response_header).collect();
             response = with(response, "headers", headers);
         }
+        let mut page_of = |list: &str, item: SchemaOf| {
+            let item = item(&mut components.generator);
+            let (first, rest) = list.split_at(list.len().min(1));
+            let name = format!("{}{rest}Page", first.to_ascii_uppercase());
+            let schema = components.schema(&name, page(list, &item));
+            content(&name, &schema)
+        };
         let content = match &self.content {
             Content::Nothing => return response,
-            Content::Json(schema) => json!({"application/json": {"schema": schema(schemas)}}),
-            Content::Page(list, item) => {
-                json!({"application/json": {"schema": page(list, &item(schemas))}})
+            Content::Json(schema) => {
+                let schema = schema(&mut components.generator).to_value();
+                let name = schema.get("$ref").and_then(Value::as_str);
+                let name = name.and_then(|name| name.rsplit('/').next());
+                json!({"application/json": content(name.unwrap_or_default(), &schema)})
             }
+            Content::Page(list, item) => json!({"application/json": page_of(list, *item)}),
             Content::PageOrCsv(list, item) => json!({
-                "application/json": {"schema": page(list, &item(schemas))},
+                "application/json": page_of(list, *item),
                 "text/csv": {"schema": {"type": "string"}},
             }),
         };
@@ -368,35 +443,52 @@ fn page(list: &str, item: &Schema) -> Value {
     });
     json!({
         "type": "object",
+        "description": "A page of a list.",
         "properties": {list: {"type": "array", "items": item}, "nextCursor": cursor},
         "required": [list, "nextCursor"],
     })
 }
 
 /// A response of errors that share their status, and perhaps with what the gateway answers.
-fn refusal(errors: &[ApiError], by_gateway: Option<Value>) -> Value {
-    let text: Vec<_> = errors
+fn refusal(errors: &[ApiError], by_gateway: bool) -> Value {
+    let mut text: Vec<_> = errors
         .iter()
         .map(|error| format!("`{}`: {}.", error.code(), error.meaning()))
         .collect();
-    let mut codes = BTreeMap::<_, Vec<_>>::new();
+    if by_gateway {
+        text.push("Without a `code`: what the gateway says by itself.".into());
+    }
+    // Programs that generate clients look at one schema a status, whatever the media type.
+    let schema = reference(if !by_gateway {
+        "Problem"
+    } else if errors.is_empty() {
+        "GatewayMessage"
+    } else {
+        "ProblemOrGatewayMessage"
+    });
+    let mut content = BTreeMap::<_, Map<_, _>>::new();
+    if by_gateway {
+        content.entry("application/json").or_default();
+    }
     for error in errors {
-        codes
-            .entry(error.media_type())
-            .or_default()
-            .push(error.code());
+        let examples = content.entry(error.media_type()).or_default();
+        let example = json!({"summary": error.meaning(), "value": error.example()});
+        examples.insert(error.code().to_owned(), example);
     }
-    let mut content = Map::new();
-    for (media_type, codes) in codes {
-        let code = json!({"properties": {"code": {"enum": codes}}});
-        let schema = json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, code]});
-        content.insert(media_type.into(), json!({"schema": schema}));
-    }
-    if let Some(message) = by_gateway {
-        content.insert("application/json".into(), message);
-    }
+    let content: Map<_, _> = content
+        .into_iter()
+        .map(|(media_type, examples)| {
+            let content = json!({"schema": schema});
+            let content = if examples.is_empty() {
+                content
+            } else {
+                with(content, "examples", examples)
+            };
+            (media_type.to_owned(), content)
+        })
+        .collect();
     let mut headers = Map::new();
-    if errors.iter().any(ApiError::retryable) {
+    if errors.iter().any(ApiError::may_say_when) {
         headers.extend([response_header("Retry-After")]);
     }
     if errors.iter().any(|error| error.status() == 401) {
@@ -416,7 +508,10 @@ fn response_header(name: &str) -> (String, Value) {
         "Link" => "With `rel=\"next\"`, where the list goes on.",
         "Location" => "Where the new token is found.",
         "Retry-After" => "Seconds after which to try again.",
-        "WWW-Authenticate" => "What was wrong with the credentials (RFC 6750).",
+        "WWW-Authenticate" => {
+            "What was wrong with the credentials (RFC 6750); without an error if there were none. API Gateway \
+             may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
+        }
         _ => "",
     };
     let header = json!({"description": description, "schema": {"type": "string"}});
@@ -425,35 +520,49 @@ fn response_header(name: &str) -> (String, Value) {
 
 /// The description of the whole API.
 pub fn document(version: &str, operations: &[Operation]) -> Value {
-    let mut schemas = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .with(|settings| settings.definitions_path = "/components/schemas".into())
-        .into_generator();
-    schemas.subschema_for::<Problem<'_>>();
+    let mut components = Components::new();
     let mut paths = Map::new();
     for operation in operations {
         let method = operation.method.to_ascii_lowercase();
-        let description = operation.describe(&mut schemas);
+        let description = operation.describe(&mut components);
         let item: &mut Value = paths.entry(operation.path).or_insert_with(|| json!({}));
         *item = with(item.take(), &method, description);
     }
-    let mut schemas = schemas.take_definitions(true);
-    schemas.insert("GatewayMessage".into(), schema::gateway_message());
-    schemas.sort_keys();
+    let (schemas, responses) = components.finish();
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Latchkey",
             "version": version,
             "description": "API tokens: create, edit, show, replace, revoke and audit them; ask what one may do. \
-                Times are RFC 3339 in UTC. Errors are problem documents (RFC 9457) with a stable `code`; \
-                clients must ignore members that they don't know.",
+                Times are RFC 3339 in UTC with three digits of fraction. Errors are problem documents (RFC 9457) \
+                with a stable `code`; clients must ignore members that they don't know, and be ready for codes \
+                and words of enumerations that come later. Behind API Gateway on AWS the header \
+                `WWW-Authenticate` may arrive as `x-amzn-Remapped-WWW-Authenticate`: read both.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [
+            {"url": "/", "description": "The host that this document comes from."},
+            {
+                "url": "https://{host}",
+                "description": "Any other.",
+                "variables": {"host": {
+                    "default": "latchkey.example",
+                    "description": "Where the service is deployed.",
+                }},
+            },
+        ],
+        "tags": [
+            {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
+            {"name": "audit", "description": "What happened, for owners and administrators."},
+            {"name": "resources", "description": "What a scope can name."},
+            {"name": "accounts", "description": "The caller's accounts."},
+            {"name": "verification", "description": "For whoever holds a token, or is shown one."},
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "responses": responses,
             "securitySchemes": {
                 "signIn": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "JWT",

@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
+use super::components::reference;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::PLATFORM_ID;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::resource::ResourceType;
 use crate::domain::scope::MAX_SCOPE_IDS;
+use crate::domain::time::rfc3339;
 use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_GRACE_SECONDS, MAX_NAME, MAX_REASON};
 
 /// A field of a request's body.
@@ -21,6 +25,15 @@ pub struct Property {
 }
 
 impl Property {
+    /// Taking `null` for nothing, if it may be left out.
+    #[must_use]
+    pub(super) fn or_null(mut self) -> Self {
+        if !self.required {
+            self.schema = nullable(self.schema);
+        }
+        self
+    }
+
     /// With that text for people.
     #[must_use]
     pub fn describe(mut self, text: &str) -> Self {
@@ -79,7 +92,10 @@ pub fn one_of<const N: usize>(words: [&'static str; N]) -> Value {
 
 /// A schema that also allows `null`.
 #[must_use]
-pub fn nullable(schema: Value) -> Value {
+pub fn nullable(mut schema: Value) -> Value {
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.push(Value::Null);
+    }
     let kind = json!([schema.get("type"), "null"]);
     with(schema, "type", kind)
 }
@@ -89,19 +105,24 @@ pub fn text() -> Value {
     json!({"type": "string"})
 }
 
+/// What a text with lines may hold.
+const LINES: &str = "As a name, but with line feeds, or empty.";
+
 /// A token's name.
 pub fn name() -> Value {
-    json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME})
+    let rule = "One visible line in Unicode's normalization form C, without control characters, line separators, \
+                private characters, and format characters that have nothing to do. No secret (`contains_secret`).";
+    json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": rule})
 }
 
 /// A token's description.
 pub fn description() -> Value {
-    json!({"type": "string", "maxLength": MAX_DESCRIPTION})
+    json!({"type": "string", "maxLength": MAX_DESCRIPTION, "description": LINES})
 }
 
 /// Why a token is revoked.
 pub fn reason() -> Value {
-    json!({"type": "string", "maxLength": MAX_REASON})
+    json!({"type": "string", "maxLength": MAX_REASON, "description": LINES})
 }
 
 /// How long a replaced secret still works.
@@ -127,21 +148,68 @@ pub fn cidrs() -> Value {
 
 /// A scope: full access, or lists.
 pub fn scope() -> Value {
-    let full = object([required("type", json!({"const": "full"}))]);
-    let list = json!({"type": "array", "items": platform_id()});
-    let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
-    let custom = [required("type", json!({"const": "custom"}))];
-    let custom = object(custom.into_iter().chain(lists));
-    json!({
-        "type": "object",
-        "description": format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one."),
-        "oneOf": [full, custom],
-    })
+    reference("ScopeRequest")
+}
+
+/// The schemas of scopes, in requests and in answers, by name.
+pub(super) fn scopes() -> [(&'static str, Value); 5] {
+    let kind = |name| required("type", json!({"type": "string", "enum": [name]}));
+    let list = json!({"type": "array", "uniqueItems": true, "items": platform_id()});
+    let lists = |field: fn(&'static str, Value) -> Property, list: Value| {
+        ResourceType::ALL.map(|kind| field(kind.collection(), list.clone()))
+    };
+    let full = object([kind("full")]);
+    let custom = object(
+        [kind("custom")]
+            .into_iter()
+            .chain(lists(required, list.clone())),
+    );
+    // A list may name a resource twice; it counts once.
+    let list = nullable(json!({"type": "array", "items": platform_id()}));
+    let wanted = object([kind("custom")].into_iter().chain(lists(optional, list)));
+    let either = |text: String, custom: &str| {
+        json!({
+            "description": text,
+            "oneOf": [reference("FullScope"), reference(custom)],
+            "discriminator": {"propertyName": "type", "mapping": {
+                "full": "#/components/schemas/FullScope",
+                "custom": format!("#/components/schemas/{custom}"),
+            }},
+        })
+    };
+    let text = format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one.");
+    [
+        (
+            "FullScope",
+            with(
+                full,
+                "description",
+                "Everything that the token's kind allows.",
+            ),
+        ),
+        (
+            "CustomScope",
+            with(custom, "description", "Only what is listed."),
+        ),
+        (
+            "CustomScopeRequest",
+            with(
+                wanted,
+                "description",
+                "Only what is listed; at least one id.",
+            ),
+        ),
+        (
+            "Scope",
+            either("What a token may reach.".into(), "CustomScope"),
+        ),
+        ("ScopeRequest", either(text, "CustomScopeRequest")),
+    ]
 }
 
 /// A merge patch of a scope.
 pub fn patched_scope() -> Value {
-    let list = json!({"type": "array", "items": platform_id()});
+    let list = nullable(json!({"type": "array", "items": platform_id()}));
     let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
     let kind = optional("type", one_of(["full", "custom"]));
     let scope = object([kind].into_iter().chain(lists));
@@ -169,9 +237,15 @@ pub(super) fn gateway_message() -> Value {
     })
 }
 
-/// The schema of a moment, for fields of types that know no schemas.
+/// A moment in an answer: the one way in which the API writes times.
 #[derive(Debug, Clone, Copy)]
-pub enum DateTime {}
+pub struct DateTime(pub Timestamp);
+
+impl Serialize for DateTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(self.0))
+    }
+}
 
 impl JsonSchema for DateTime {
     fn schema_name() -> Cow<'static, str> {

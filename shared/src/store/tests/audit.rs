@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use jiff::SignedDuration;
+use proptest::prelude::*;
 
 use super::calls::Calls;
 use super::*;
@@ -269,4 +270,117 @@ async fn a_record_is_never_overwritten() {
     change.audit.id = original.id.clone();
     assert!(is_conflict(engine.store.change_token(&change).await));
     assert_eq!(engine.audit(&acme().id).await, [original]);
+}
+
+/// A record of one of the two partitions, or the other.
+fn of_kind(is_use: bool, second: i64) -> AuditRecord {
+    let action = if is_use { Action::Access } else { Action::View };
+    made(action, &token(), second)
+}
+
+/// The seconds of all pages of so many records.
+async fn walk(engine: &Engine, mut query: AuditQuery) -> Vec<i64> {
+    let mut all = Vec::new();
+    loop {
+        let page = list(engine, &acme().id, &query).await;
+        assert!(page.items.len() <= query.limit);
+        all.extend(seconds(&page));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+#[tokio::test]
+async fn uses_and_refusals_are_in_a_partition_of_their_own_and_in_the_same_log() {
+    let engine = Engine::with_accounts().await;
+    let actions = [Action::View, Action::Access, Action::Refused, Action::Leak];
+    let records = (0..)
+        .zip(actions)
+        .map(|(s, action)| made(action, &token(), s));
+    put(&engine, records).await;
+    let mut partitions = Vec::new();
+    for image in engine.audit_images().await {
+        partitions.push(image["pk"]["S"].as_str().unwrap().to_owned());
+    }
+    let (changes, uses) = ("ACCOUNT#acme", "USE#acme");
+    assert_eq!(partitions, [changes, uses, uses, changes]);
+    for token_id in [None, Some(token().id)] {
+        let query = AuditQuery {
+            token_id,
+            ..query()
+        };
+        let page = list(&engine, &acme().id, &query).await;
+        assert_eq!(seconds(&page), [3, 2, 1, 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_either_partition_goes_on_in_both() {
+    let engine = Engine::with_accounts().await;
+    // Uses in the first five seconds, changes in the next five, and then one of each in turn.
+    let kinds = (0..20).map(|s| (s, if s < 10 { s < 5 } else { s % 2 == 0 }));
+    let records: Vec<_> = kinds.map(|(s, is_use)| of_kind(is_use, s)).collect();
+    put(&engine, records.clone()).await;
+    let (calls, store) = Calls::noted(&engine);
+    for record in &records {
+        let query = AuditQuery {
+            after: Some(record.id.clone()),
+            ..query()
+        };
+        let page = store.list_audit(&acme().id, &query).await.unwrap();
+        let before = record.time.as_second() - now().as_second();
+        let expected: Vec<_> = (0..before).rev().collect();
+        assert_eq!((seconds(&page), page.next), (expected, None));
+        assert_eq!(calls.take(), ["Query", "Query"]);
+    }
+}
+
+#[tokio::test]
+async fn a_search_among_uses_and_changes_finds_all_over_all_pages() {
+    let engine = Engine::with_accounts().await;
+    let records = (0..300).map(|s| of_kind(s % 50 == 0, s));
+    put(&engine, records).await;
+    for limit in [1, 2, 5, 100] {
+        let query = AuditQuery {
+            filter: AuditFilter {
+                action: Some(Action::Access),
+                ..AuditFilter::default()
+            },
+            limit,
+            ..query()
+        };
+        assert_eq!(walk(&engine, query).await, [250, 200, 150, 100, 50, 0]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn any_page_size_gives_the_same_sequence(
+        kinds in prop::collection::vec(any::<bool>(), 0..40),
+        limit in 1_usize..45,
+        from in prop::option::of(0_i64..40),
+        to in prop::option::of(0_i64..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let engine = Engine::with_accounts().await;
+            let records = (0..).zip(&kinds).map(|(s, is_use)| of_kind(*is_use, s));
+            put(&engine, records).await;
+            let query = AuditQuery {
+                limit,
+                from: from.map(later),
+                to: to.map(later),
+                ..query()
+            };
+            let end = i64::try_from(kinds.len()).unwrap();
+            let expected = from.unwrap_or(0)..to.unwrap_or(end).min(end);
+            let expected: Vec<_> = expected.rev().collect();
+            prop_assert_eq!(walk(&engine, query).await, expected);
+            Ok(())
+        })?;
+    }
 }

@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
+use crate::app::verify::{Client as Caller, Outcome, verify};
 use crate::domain::policy::{Operation, Owner};
 use crate::domain::ports::{GetResources, InsertToken};
-use crate::domain::verification::{Client as Caller, Outcome, Presentation, verify};
+use crate::domain::verification::Presentation;
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
 
@@ -26,6 +27,9 @@ impl Calls {
         let store = Store {
             client: Client::from_conf(config),
             tables: engine.store.tables.clone(),
+            budgets: engine.store.budgets,
+            // It remembers nothing that another store has seen.
+            memory: crate::store::memory::Memory::default(),
         };
         (calls, store)
     }
@@ -84,9 +88,14 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
         async move { verify(&store, &system_at(now()), &text, presentation, caller).await }
     };
     assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
-    assert_eq!(calls.take(), ["GetItem", "TransactWriteItems"]);
+    assert_eq!(calls.take(), ["BatchGetItem", "TransactWriteItems"]);
+    // A sandbox that hasn't seen the use yet reads that it is on record, and remembers it.
     assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
-    assert_eq!(calls.take(), ["GetItem"]);
+    assert_eq!(calls.take(), ["BatchGetItem"]);
+    for _ in 0..3 {
+        assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+        assert_eq!(calls.take(), ["GetItem"]);
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 use super::*;
 use crate::domain::audit::Actor;
 use crate::domain::auto_purge::AutoPurge;
+use crate::domain::ports::DeleteToken;
 use crate::domain::ports::{GetToken, ProjectPlatform, RecordView};
-use crate::domain::token::{RetiredSecret, Status};
+use crate::domain::token::{Ended, Status};
+use crate::domain::verification::{SecretState, tombstone_end};
+use crate::store::items::expiry;
 use crate::testing::acme;
 
 /// Tries a change and sees to it that nothing was written.
@@ -13,17 +16,6 @@ async fn refuse(engine: &Engine, change: &TokenChange) -> PortError {
     let error = engine.store.change_token(change).await.unwrap_err();
     assert_eq!(engine.dump().await, before);
     error
-}
-
-/// The token with a new secret; the old one works on for a while.
-fn rotated(stored: &StoredToken) -> StoredToken {
-    let mut after = stored.clone();
-    after.retired = Some(RetiredSecret {
-        hash: stored.secret_hash,
-        valid_until: later(600),
-    });
-    after.secret_hash = hash();
-    after
 }
 
 #[tokio::test]
@@ -103,7 +95,7 @@ async fn without_an_audit_log_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_revocation_reaches_the_retired_secret_too() {
+async fn a_revocation_reaches_the_current_secret_and_ends_the_retired_one_for_good() {
     let (engine, first) = engine_with_token().await;
     let second = apply(&engine, &first, rotated(&first)).await;
     let hashes: Vec<_> = second.secret_hashes().collect();
@@ -111,11 +103,29 @@ async fn a_revocation_reaches_the_retired_secret_too() {
     for hash in &hashes {
         assert_eq!(secret(&engine, *hash).await.unwrap().status, Status::Active);
     }
-    apply(&engine, &second, revoked(&second)).await;
-    for hash in hashes {
-        let record = secret(&engine, hash).await.unwrap();
-        assert_eq!(record.status, Status::Revoked);
-    }
+    let gone = apply(&engine, &second, revoked(&second)).await;
+    let current = secret(&engine, second.secret_hash).await.unwrap();
+    assert_eq!(current.status, Status::Revoked);
+    assert_eq!(current.state, SecretState::Current);
+    assert_tombstone(&engine, first.secret_hash, Action::Update).await;
+    let item = raw_secret(&engine, first.secret_hash).await;
+    apply(&engine, &gone, reactivated(&gone)).await;
+    let current = secret(&engine, second.secret_hash).await.unwrap();
+    assert_eq!(current.status, Status::Active);
+    assert_eq!(raw_secret(&engine, first.secret_hash).await, item);
+}
+
+/// Sees to it that a secret has ended now, by that action, and is kept for 400 days.
+async fn assert_tombstone(engine: &Engine, hash: SecretHash, by: Action) {
+    let record = secret(engine, hash).await.unwrap();
+    assert_eq!(record.state, SecretState::Ended);
+    // What a version goes by that knows no states of secrets.
+    assert_eq!(record.status, Status::Revoked);
+    assert_eq!(record.ended, Some(Ended { at: now(), by }));
+    let item = raw_secret(engine, hash).await.unwrap();
+    let end = expiry(tombstone_end(now())).to_string();
+    assert_eq!(item["expiresAt"].as_n(), Ok(&end));
+    assert_eq!(end, expiry(later(400 * 24 * 3_600)).to_string());
 }
 
 #[tokio::test]
@@ -127,22 +137,73 @@ async fn only_the_retired_secret_ends_with_its_grace_period() {
     assert_eq!(current.valid_until, None);
     assert_eq!(retired.valid_until, Some(later(600)));
     assert_eq!(retired.token_id, current.token_id);
+    assert_eq!(
+        (current.state, retired.state),
+        (SecretState::Current, SecretState::Retired)
+    );
+    let item = raw_secret(&engine, first.secret_hash).await.unwrap();
+    let end = expiry(tombstone_end(later(600))).to_string();
+    assert_eq!(item["expiresAt"].as_n(), Ok(&end));
+    let item = raw_secret(&engine, second.secret_hash).await.unwrap();
+    assert!(!item.contains_key("expiresAt"));
 }
 
 #[tokio::test]
-async fn secrets_that_are_let_go_are_deleted_and_new_ones_put() {
+async fn secrets_that_are_let_go_stay_as_tombstones_and_new_ones_are_put() {
     let (engine, first) = engine_with_token().await;
     let second = apply(&engine, &first, rotated(&first)).await;
-    let mut third = second.clone();
-    third.retired = None;
-    third.secret_hash = hash();
-    let third = apply(&engine, &second, third).await;
-    assert_eq!(secret(&engine, first.secret_hash).await, None);
-    assert_eq!(secret(&engine, second.secret_hash).await, None);
+    let mut change = change(&second, regenerated(&second, 0));
+    change.audit.action = Action::Regenerate;
+    engine.store.change_token(&change).await.unwrap();
+    let third = change.after;
+    for hash in [first.secret_hash, second.secret_hash] {
+        assert_tombstone(&engine, hash, Action::Regenerate).await;
+    }
     assert!(secret(&engine, third.secret_hash).await.is_some());
     let token = &third.token;
     let stored = engine.stored(&token.account_id, &token.id).await;
     assert_eq!(stored, Some(third));
+}
+
+#[tokio::test]
+async fn a_retired_secret_that_is_ended_leaves_a_tombstone_and_the_current_one_as_it_is() {
+    let (engine, first) = engine_with_token().await;
+    let second = apply(&engine, &first, rotated(&first)).await;
+    let current = secret(&engine, second.secret_hash).await;
+    let token = second.token.end_previous_secret(owner_actor(), now());
+    let change = TokenChange::new(
+        second.clone(),
+        token,
+        Action::Retire,
+        origin(),
+        now(),
+        &System,
+    );
+    engine.store.change_token(&change.unwrap()).await.unwrap();
+    assert_tombstone(&engine, first.secret_hash, Action::Retire).await;
+    assert_eq!(secret(&engine, second.secret_hash).await, current);
+    let token = raw_token(&engine, &second.token).await.unwrap();
+    assert!(!token.contains_key("previousSecret"));
+}
+
+#[tokio::test]
+async fn a_deletion_takes_the_token_away_and_leaves_tombstones_of_its_secrets() {
+    let (engine, first) = engine_with_token().await;
+    let second = apply(&engine, &first, rotated(&first)).await;
+    let deletion = record(Action::Delete, &second.token);
+    let stale = engine.store.delete_token(&first, &deletion).await;
+    assert!(is_conflict(stale));
+    assert!(raw_token(&engine, &second.token).await.is_some());
+    let deleted = engine.store.delete_token(&second, &deletion).await;
+    deleted.unwrap();
+    assert_eq!(raw_token(&engine, &second.token).await, None);
+    for hash in [first.secret_hash, second.secret_hash] {
+        assert_tombstone(&engine, hash, Action::Delete).await;
+    }
+    let log = engine.audit(&second.token.account_id).await;
+    assert!(log.contains(&deletion));
+    let again = engine.store.delete_token(&second, &deletion).await;
+    assert!(is_conflict(again));
 }
 
 #[tokio::test]
@@ -159,15 +220,25 @@ async fn a_new_secret_that_is_taken_lets_nothing_be_written() {
 #[tokio::test]
 async fn a_reactivation_leaves_nothing_of_the_revocation() {
     let (engine, before) = engine_with_token().await;
-    let leaked = StoredToken {
-        token: before.token.leak(Actor::github(), later(1)).unwrap(),
-        ..before.clone()
-    };
-    let gone = apply(&engine, &before, leaked).await;
-    let attributes = ["revokedAt", "revokedBy", "revocationReason", "leakReported"];
+    let (at, by) = (later(1), Action::Leak);
+    let token = before
+        .token
+        .compromise(Actor::github(), Ended { at, by }, "leaked");
+    let gone = apply(&engine, &before, before.with(token, now())).await;
+    let attributes = [
+        "revokedAt",
+        "revokedBy",
+        "revocationReason",
+        "compromisedAt",
+        "compromisedBy",
+    ];
     let item = raw_token(&engine, &before.token).await.unwrap();
     assert!(attributes.iter().all(|name| item.contains_key(*name)));
-    let back = apply(&engine, &gone, reactivated(&gone)).await;
+    // It needs a new secret first.
+    let fresh = apply(&engine, &gone, regenerated(&gone, 600)).await;
+    let item = raw_token(&engine, &before.token).await.unwrap();
+    assert!(!item.contains_key("compromisedAt") && item.contains_key("revokedAt"));
+    let back = apply(&engine, &fresh, reactivated(&fresh)).await;
     let item = raw_token(&engine, &before.token).await.unwrap();
     assert!(!attributes.iter().any(|name| item.contains_key(*name)));
     let stored = engine
@@ -184,14 +255,15 @@ async fn a_token_that_is_to_stay_has_no_end_any_more() {
     before.token.purge_at = Some(later(3_600));
     engine.store.insert_token(&creation(&before)).await.unwrap();
     let mut after = before.clone();
-    after.retired = None;
+    after.previous_hash = None;
+    after.token.previous_secret = None;
     after.token.auto_purge = AutoPurge::Never;
     after.token.purge_at = None;
     apply(&engine, &before, after).await;
     let token = raw_token(&engine, &before.token).await.unwrap();
     let secret = raw_secret(&engine, before.secret_hash).await.unwrap();
     for item in [token, secret] {
-        for name in ["purgeAt", "expiresAt", "validUntil", "retired"] {
+        for name in ["purgeAt", "expiresAt", "validUntil", "previousSecret"] {
             assert!(!item.contains_key(name), "{name}");
         }
     }

@@ -171,7 +171,7 @@ async fn keys_that_a_batch_left_out_are_asked_for_again() {
     let names = ["exp_1", "exp_2"].map(|id| super::platform::name("export", id));
     let item = |id: &str| json!({"accountId": {"S": "acme"}, "type": {"S": "export"}, "id": {"S": id}, "name": {"S": id}});
     let left = json!({"Tokens": {"ConsistentRead": true, "Keys": [
-        {"pk": {"S": "ACCOUNT#acme"}, "sk": {"S": "RESOURCE#export#exp_2"}}
+        {"pk": {"S": "RESOURCE#acme"}, "sk": {"S": "export#exp_2"}}
     ]}});
     let (service, config) = Service::answering([
         (

@@ -14,7 +14,8 @@ use crate::domain::ports::{
 };
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::scope::ResourceLists;
-use crate::domain::token::{Ciphertext, LastUse, RetiredSecret};
+use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
+use crate::domain::verification::SecretState;
 use crate::testing::acme;
 
 /// A token that has everything a token can have.
@@ -27,10 +28,7 @@ fn full() -> StoredToken {
     }
     let mut stored = another();
     stored.ciphertext = Ciphertext((0..=255).collect());
-    stored.retired = Some(RetiredSecret {
-        hash: hash(),
-        valid_until: later(600),
-    });
+    stored.previous_hash = Some(hash());
     stored.token = Token {
         kind: Kind::IntegrationApp,
         integration_id: Some("app1".parse().unwrap()),
@@ -49,6 +47,10 @@ fn full() -> StoredToken {
         last_use: Some(LastUse {
             at: later(-60),
             ip: IpAddr::V6("2001:db8::1".parse().unwrap()),
+        }),
+        previous_secret: Some(PreviousSecret {
+            hint: "wxyz".into(),
+            valid_until: later(600),
         }),
         ..stored.token
     };
@@ -80,9 +82,31 @@ async fn a_token_with_everything_comes_back_as_it_went_in() {
 
 #[tokio::test]
 async fn a_revocation_without_a_reason_comes_back_as_it_went_in() {
-    let mut stored = full();
-    stored.token = stored.token.revoke(owner_actor(), now(), None).unwrap();
+    let stored = full();
+    let token = stored.token.revoke(owner_actor(), now(), None).unwrap();
+    round_trip(stored.with(token, now())).await;
+}
+
+#[tokio::test]
+async fn a_compromised_token_comes_back_as_it_went_in() {
+    let stored = full();
+    let (at, by) = (later(1), Action::Leak);
+    let token = stored
+        .token
+        .compromise(Actor::system(), Ended { at, by }, "leaked");
+    let stored = stored.with(token, now());
+    assert_eq!(
+        SecretRecord::all_of(&stored)[0].state,
+        SecretState::Compromised
+    );
     round_trip(stored).await;
+}
+
+#[tokio::test]
+async fn a_token_that_ended_with_its_account_comes_back_as_it_went_in() {
+    let stored = full();
+    let token = stored.token.end_with_account(Actor::system(), later(1));
+    round_trip(stored.with(token.unwrap(), now())).await;
 }
 
 #[tokio::test]
@@ -142,6 +166,7 @@ async fn an_audit_record_comes_back_as_it_went_in() {
         user_agent: None,
         request_id: String::new(),
     };
+    second.audit.asserted_ip = Some("2001:db8::7".parse().unwrap());
     for new in [&first, &second] {
         engine.store.insert_token(new).await.unwrap();
     }

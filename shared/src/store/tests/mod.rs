@@ -1,14 +1,20 @@
 //! The stores on a real engine, one file per concern.
 
 mod audit;
+mod budgets;
 mod calls;
 mod changes;
+mod compromise;
+mod digests;
 mod errors;
+mod first_release;
 mod inserts;
 mod items;
 mod lists;
 mod mails;
 mod platform;
+mod recall;
+mod second_form;
 mod time_to_live;
 mod upkeep;
 mod uses;
@@ -25,7 +31,7 @@ use crate::domain::ports::{
 };
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::{PlainSecret, SecretHash};
-use crate::domain::token::{Kind, StoredToken, Token};
+use crate::domain::token::{Kind, NewSecret, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
 use crate::system::System;
 use crate::testing::{Engine, now, origin, owner_actor, stored_token};
@@ -75,6 +81,7 @@ fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
         before: before.clone(),
         audit: record(Action::Update, &after.token),
         after,
+        compromised: None,
         idempotency: None,
     }
 }
@@ -108,6 +115,23 @@ fn revoked(stored: &StoredToken) -> StoredToken {
     let reason = Some("lost".into());
     let token = stored.token.revoke(owner_actor(), now(), reason).unwrap();
     stored.with(token, now())
+}
+
+/// The token with a new secret; the old one works on for ten minutes.
+fn rotated(stored: &StoredToken) -> StoredToken {
+    regenerated(stored, 600)
+}
+
+/// The token with a new secret; the old one works on for so many seconds.
+fn regenerated(stored: &StoredToken, grace: i64) -> StoredToken {
+    let secret = PlainSecret::generate(Kind::Account, &System).unwrap();
+    let secret = NewSecret {
+        hash: secret.hash(),
+        hint: secret.hint(),
+        ciphertext: stored.ciphertext.clone(),
+    };
+    let grace = SignedDuration::from_secs(grace);
+    stored.regenerate(secret, grace, owner_actor(), now())
 }
 
 fn reactivated(stored: &StoredToken) -> StoredToken {

@@ -6,7 +6,7 @@ use crate::domain::ports::{
     GetAccount, GetRecipients, GetResources, ListMemberships, ProjectPlatform,
 };
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
-use crate::testing::{acme, globex};
+use crate::testing::{Logs, acme, globex};
 
 pub(super) fn name(kind: &str, id: &str) -> ResourceRef {
     ResourceRef {
@@ -159,7 +159,7 @@ async fn a_late_event_does_not_revive_a_deleted_account() {
     put(&engine, &acme(), 3).await;
     assert_eq!(current(&engine).await, None);
     assert_eq!(accounts_of(&engine, "owner-1").await, [""; 0]);
-    let item = raw(&engine, "ACCOUNT#acme", "PROFILE").await.unwrap();
+    let item = raw(&engine, "PROFILE#acme", "PROFILE").await.unwrap();
     assert!(item.contains_key("expiresAt"));
 }
 
@@ -171,7 +171,7 @@ async fn a_newer_event_brings_an_account_back_for_good() {
     put(&engine, &called("again"), 3).await;
     assert_eq!(current(&engine).await.as_deref(), Some("again"));
     assert_eq!(accounts_of(&engine, "owner-1").await, ["acme"]);
-    let item = raw(&engine, "ACCOUNT#acme", "PROFILE").await.unwrap();
+    let item = raw(&engine, "PROFILE#acme", "PROFILE").await.unwrap();
     assert!(!item.contains_key("expiresAt"));
 }
 
@@ -261,4 +261,97 @@ async fn more_names_than_one_batch_takes_are_all_looked_up() {
     assert_eq!(found, expected);
     let theirs = engine.store.get_resources(&globex().id, &names).await;
     assert_eq!(theirs.unwrap(), []);
+}
+
+/// What the 2099 of somebody else's clock left behind.
+fn frozen() -> Timestamp {
+    "2099-01-01T00:00:00Z".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_state_from_the_future_counts_as_older_than_any_event() {
+    let engine = Engine::start().await;
+    let (store, account) = (&engine.store, acme().id);
+    store
+        .put_account(&called("frozen"), frozen())
+        .await
+        .unwrap();
+    put(&engine, &called("thawed"), 1).await;
+    assert_eq!(current(&engine).await.as_deref(), Some("thawed"));
+    store
+        .put_account(&called("frozen"), frozen())
+        .await
+        .unwrap();
+    assert!(delete(&engine, 2).await);
+    assert_eq!(current(&engine).await, None);
+    // As is the marker of a deletion.
+    assert!(store.delete_account(&account, frozen()).await.unwrap());
+    put(&engine, &called("again"), 3).await;
+    assert_eq!(current(&engine).await.as_deref(), Some("again"));
+
+    let name = export("").reference();
+    store
+        .put_resource(&export("frozen"), frozen())
+        .await
+        .unwrap();
+    put_export(&engine, "thawed", 1).await;
+    assert_eq!(current_export(&engine).await.as_deref(), Some("thawed"));
+    store
+        .put_resource(&export("frozen"), frozen())
+        .await
+        .unwrap();
+    delete_export(&engine, 2).await;
+    assert_eq!(current_export(&engine).await, None);
+    store
+        .delete_resource(&account, &name, frozen())
+        .await
+        .unwrap();
+    put_export(&engine, "again", 3).await;
+    assert_eq!(current_export(&engine).await.as_deref(), Some("again"));
+}
+
+#[tokio::test]
+async fn a_state_of_a_clock_that_is_a_little_ahead_stays_newer() {
+    let engine = Engine::start().await;
+    put(&engine, &called("ahead"), 1 + 5 * 60).await;
+    put(&engine, &called("older"), 1).await;
+    assert_eq!(current(&engine).await.as_deref(), Some("ahead"));
+    assert!(!delete(&engine, 1).await);
+}
+
+#[tokio::test]
+async fn a_stale_event_is_logged_with_what_it_was_about_and_both_times() {
+    let engine = Engine::start().await;
+    put(&engine, &acme(), 3).await;
+    put_export(&engine, "newer", 3).await;
+    let logs = Logs::start();
+    put(&engine, &acme(), 2).await;
+    delete(&engine, 1).await;
+    put_export(&engine, "older", 2).await;
+    delete_export(&engine, 1).await;
+    let mut lines = logs.take();
+    lines.retain(|line| line["message"] == "dropped a stale event");
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            assert_eq!(line["level"], "WARN", "{line}");
+            assert_eq!(line["account.id"], "acme");
+            assert_eq!(line["stored.time"], later(3).to_string());
+            let text = |name: &str| line[name].as_str().unwrap().to_owned();
+            (text("event.type"), text("event.time"), text("stored.key"))
+        })
+        .collect();
+    let event = |kind: &str, second, key: &str| {
+        let time = later(second).to_string();
+        (kind.to_owned(), time, key.to_owned())
+    };
+    assert_eq!(
+        told,
+        [
+            event("AccountUpserted", 2, "PROFILE"),
+            event("AccountDeleted", 1, "PROFILE"),
+            event("ResourceUpserted", 2, "export#exp_1"),
+            event("ResourceDeleted", 1, "export#exp_1"),
+        ]
+    );
 }

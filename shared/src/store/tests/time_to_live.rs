@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::ports::{ClaimMail, ProjectPlatform};
-use crate::domain::token::RetiredSecret;
+use crate::domain::token::PreviousSecret;
+use crate::domain::verification::SecretState;
 use crate::testing::acme;
 
 const HOUR: i64 = 60 * 60;
@@ -13,7 +14,7 @@ async fn exists(engine: &Engine, pk: impl Into<String>, sk: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_token_and_its_secrets_go_after_the_purge_time_and_nothing_else_does() {
+async fn a_token_goes_after_its_purge_time_its_secret_400_days_later_and_nothing_else_does() {
     let (engine, staying) = engine_with_token().await;
     let mut purged = another();
     purged.token.purge_at = Some(later(HOUR));
@@ -23,17 +24,24 @@ async fn a_token_and_its_secrets_go_after_the_purge_time_and_nothing_else_does()
 
     assert_eq!(engine.sweep(later(HOUR)), 0, "not before its time");
     assert!(raw_token(&engine, &purged.token).await.is_some());
-    assert_eq!(engine.sweep(later(HOUR + 1)), 2);
+    assert_eq!(engine.sweep(later(HOUR + 1)), 1);
     assert!(raw_token(&engine, &purged.token).await.is_none());
-    assert!(raw_secret(&engine, purged.secret_hash).await.is_none());
+    let over = secret(&engine, purged.secret_hash).await.unwrap();
+    assert_eq!(over.state_at(later(HOUR)), SecretState::Ended);
     assert!(raw_token(&engine, &staying.token).await.is_some());
     assert!(raw_secret(&engine, staying.secret_hash).await.is_some());
-    assert!(exists(&engine, "ACCOUNT#acme", "PROFILE").await);
+    assert!(exists(&engine, "PROFILE#acme", "PROFILE").await);
     assert_eq!(engine.audit(&acme().id).await.len(), 2);
 
     // A day after the request its idempotency record goes too.
     assert_eq!(engine.sweep(later(DAY + 1)), 1);
-    assert_eq!(engine.sweep(later(399 * DAY)), 0);
+    assert_eq!(engine.sweep(later(400 * DAY)), 0);
+    // The two records of the creations, and then the secret.
+    assert_eq!(engine.sweep(later(400 * DAY + HOUR)), 2);
+    assert!(raw_secret(&engine, purged.secret_hash).await.is_some());
+    assert_eq!(engine.sweep(later(400 * DAY + HOUR + 1)), 1);
+    assert!(raw_secret(&engine, purged.secret_hash).await.is_none());
+    assert!(raw_secret(&engine, staying.secret_hash).await.is_some());
 }
 
 #[tokio::test]
@@ -48,23 +56,22 @@ async fn a_token_is_not_removed_before_the_last_fraction_of_its_time() {
 }
 
 #[tokio::test]
-async fn a_retired_secret_goes_after_its_grace_period_and_the_token_stays() {
+async fn a_retired_secret_goes_400_days_after_its_grace_period_and_the_token_stays() {
     let (engine, before) = engine_with_token().await;
-    let mut after = before.clone();
-    after.retired = Some(RetiredSecret {
-        hash: before.secret_hash,
-        valid_until: later(HOUR),
-    });
-    after.secret_hash = hash();
-    let after = apply(&engine, &before, after).await;
-    assert_eq!(engine.sweep(later(HOUR + 1)), 1);
+    let after = apply(&engine, &before, regenerated(&before, HOUR)).await;
+    let end = 400 * DAY + HOUR;
+    assert_eq!(engine.sweep(later(end)), 2, "the records of the changes");
+    let retired = secret(&engine, before.secret_hash).await.unwrap();
+    assert_eq!(retired.state, SecretState::Retired);
+    assert_eq!(retired.state_at(later(HOUR)), SecretState::Ended);
+    assert_eq!(engine.sweep(later(end + 1)), 1);
     assert!(raw_secret(&engine, before.secret_hash).await.is_none());
     assert!(raw_secret(&engine, after.secret_hash).await.is_some());
     assert!(raw_token(&engine, &after.token).await.is_some());
 
-    // Its item is gone, and the next change doesn't look for it.
-    let changed = after.with(revoked(&after).token, later(HOUR + 1));
-    assert_eq!(changed.retired, None);
+    // Its item is gone, which is in no change's way.
+    let changed = after.with(revoked(&after).token, later(end + 1));
+    assert_eq!(changed.previous_hash, None);
     apply(&engine, &after, changed).await;
 }
 
@@ -73,12 +80,18 @@ async fn a_grace_period_does_not_outlive_the_purge_time() {
     let engine = Engine::with_accounts().await;
     let mut stored = another();
     stored.token.purge_at = Some(later(HOUR));
-    stored.retired = Some(RetiredSecret {
-        hash: hash(),
+    stored.previous_hash = Some(hash());
+    stored.token.previous_secret = Some(PreviousSecret {
+        hint: "wxyz".into(),
         valid_until: later(DAY),
     });
     engine.store.insert_token(&creation(&stored)).await.unwrap();
-    assert_eq!(engine.sweep(later(HOUR + 1)), 3);
+    let retired = secret(&engine, stored.previous_hash.unwrap()).await;
+    assert_eq!(retired.unwrap().state_at(later(HOUR)), SecretState::Ended);
+    assert_eq!(engine.sweep(later(HOUR + 1)), 1);
+    // The record of the creation, and both secrets at once.
+    assert_eq!(engine.sweep(later(400 * DAY + HOUR)), 1);
+    assert_eq!(engine.sweep(later(400 * DAY + HOUR + 1)), 2);
 }
 
 #[tokio::test]
@@ -105,7 +118,7 @@ async fn markers_outlive_every_retry_and_go_then() {
     claim.unwrap();
     assert_eq!(engine.sweep(later(7 * DAY)), 0);
     assert_eq!(engine.sweep(later(7 * DAY + 1)), 2);
-    assert!(!exists(&engine, "ACCOUNT#acme", "PROFILE").await);
+    assert!(!exists(&engine, "PROFILE#acme", "PROFILE").await);
     assert_eq!(engine.sweep(later(15 * DAY)), 0);
     assert_eq!(engine.sweep(later(15 * DAY + 1)), 1);
 }

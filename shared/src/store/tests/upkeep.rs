@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::{EndIdle, ListEnding, RecordReminder, Reminder};
+use crate::domain::ports::{
+    EndIdle, GetToken, ListEnding, RecallSecret, RecordReminder, RecordUse, Reminder, Use,
+};
+use crate::domain::token::{LastUse, Status};
 use crate::domain::upkeep::{Position, Reminded};
+use crate::domain::verification::UsedFrom;
 use crate::store::upkeep::Range;
 use crate::testing::token;
 
@@ -149,4 +153,92 @@ async fn a_warning_is_recorded_of_the_end_it_was_meant_for_and_only_forward() {
     let log = engine.audit(&token.account_id).await;
     let reminders = log.iter().filter(|record| record.action == Action::Remind);
     assert_eq!(reminders.count(), 2);
+}
+
+/// Records a use of a secret.
+async fn used(engine: &Engine, stored: &StoredToken, hash: SecretHash, at: Timestamp) {
+    let ip = [192, 0, 2, 1].into();
+    let seen = engine.store.get_seen(&hash).await.unwrap();
+    let used = Use {
+        secret: hash,
+        sighting: seen.use_of(UsedFrom::Seen(ip), at).unwrap(),
+        last_use: Some(LastUse { at, ip }),
+        audit: AuditRecord::new(Action::Access, &stored.token, vec![], origin(), at, &System)
+            .unwrap(),
+    };
+    engine.store.record_use(&used).await.unwrap();
+}
+
+async fn read(engine: &Engine, stored: &StoredToken) -> StoredToken {
+    let (account, id) = (&stored.token.account_id, &stored.token.id);
+    let read = engine.store.get_token(account, id, now()).await;
+    read.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_use_counts_as_activity_once_it_is_noted() {
+    let (engine, stored) = engine_with_token().await;
+    let id = BTreeSet::from([stored.token.id.clone()]);
+    used(&engine, &stored, stored.secret_hash, later(60)).await;
+    // A use doesn't write tokens, so the index doesn't know it yet.
+    assert_eq!(idle(&engine, later(59)).await, id);
+    let read = read(&engine, &stored).await;
+    assert_eq!(read.token.last_activity(), later(60));
+    engine.store.note_activity(&read).await.unwrap();
+    assert_eq!(idle(&engine, later(59)).await, BTreeSet::new());
+    assert_eq!(idle(&engine, later(60)).await, id);
+    // It is no change: whoever has read the token may go on.
+    apply(&engine, &read, revoked(&read)).await;
+}
+
+#[tokio::test]
+async fn nothing_is_noted_on_a_token_that_has_changed_or_gone() {
+    let (engine, stored) = engine_with_token().await;
+    used(&engine, &stored, stored.secret_hash, later(60)).await;
+    let stale = read(&engine, &stored).await;
+    let mut after = stale.clone();
+    after.token.updated_at = later(120);
+    apply(&engine, &stale, after).await;
+    let before = engine.dump().await;
+    engine.store.note_activity(&stale).await.unwrap();
+    assert_eq!(engine.dump().await, before);
+    engine.remove(&stored.token).await;
+    let before = engine.dump().await;
+    engine.store.note_activity(&stale).await.unwrap();
+    assert_eq!(engine.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_token_is_ended_as_idle_only_if_none_of_its_secrets_was_used() {
+    let (engine, first) = engine_with_token().await;
+    let second = apply(&engine, &first, rotated(&first)).await;
+    let end = async |stored: &StoredToken, since: i64| {
+        let change = change(stored, revoked(stored));
+        engine.store.change_idle(&change, later(since)).await
+    };
+    for (hash, second_of_use) in [(second.secret_hash, 60), (first.secret_hash, 120)] {
+        used(&engine, &second, hash, later(second_of_use)).await;
+        let before = engine.dump().await;
+        assert!(is_conflict(end(&second, second_of_use - 1).await));
+        assert_eq!(engine.dump().await, before);
+    }
+    end(&second, 120).await.unwrap();
+    let after = read(&engine, &second).await;
+    assert_eq!(after.token.status(), Status::Revoked);
+    assert_eq!(after.previous_hash, None);
+}
+
+#[tokio::test]
+async fn a_token_that_was_never_used_is_ended_as_idle_as_it_was_read_only() {
+    let (engine, stored) = engine_with_token().await;
+    let change = change(&stored, revoked(&stored));
+    let mut renamed = stored.clone();
+    renamed.token.name = "Renamed".into();
+    let renamed = apply(&engine, &stored, renamed).await;
+    let stale = engine.store.change_idle(&change, later(60)).await;
+    assert!(is_conflict(stale));
+    let change = super::change(&renamed, revoked(&renamed));
+    engine.store.change_idle(&change, later(60)).await.unwrap();
+    let after = read(&engine, &stored).await;
+    assert_eq!(after.token.status(), Status::Revoked);
 }

@@ -6,12 +6,11 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::app::verify::{Client, Outcome, verify};
 use crate::domain::policy::Owner;
-use crate::domain::ports::{RecordUse, Use};
-use crate::domain::token::{LastUse, RetiredSecret};
-use crate::domain::verification::{
-    Client, MAX_SEEN_ADDRESSES, Outcome, Presentation, Refusal, verify,
-};
+use crate::domain::ports::{ListTokens, RecallSecret, RecordUse, Use};
+use crate::domain::token::LastUse;
+use crate::domain::verification::{MAX_SEEN_ADDRESSES, Presentation, Refusal, Seen, UsedFrom};
 use crate::store::Store;
 use crate::testing::{plain_secret, system_at};
 
@@ -69,26 +68,28 @@ async fn last_use(engine: &Engine, stored: &StoredToken) -> Option<LastUse> {
 
 /// The use that a verification of the secret as it is now would record.
 async fn pending(engine: &Engine, stored: &StoredToken, ip: IpAddr, at: Timestamp) -> Use {
-    let secret = secret(engine, stored.secret_hash).await.unwrap();
+    let seen = seen(engine, stored.secret_hash).await;
+    use_of(stored, &seen, ip, at)
+}
+
+/// What is on record of a secret.
+async fn seen(engine: &Engine, hash: SecretHash) -> Seen {
+    engine.store.get_seen(&hash).await.unwrap()
+}
+
+fn use_of(stored: &StoredToken, seen: &Seen, ip: IpAddr, at: Timestamp) -> Use {
     Use {
-        seen: secret.seen.after_use(ip, at).unwrap(),
-        secret,
-        last_use: LastUse { at, ip },
-        audit: record(Action::Access, &stored.token),
+        secret: stored.secret_hash,
+        sighting: seen.use_of(UsedFrom::Seen(ip), at).unwrap(),
+        last_use: Some(LastUse { at, ip }),
+        audit: AuditRecord::new(Action::Access, &stored.token, vec![], origin(), at, &System)
+            .unwrap(),
     }
 }
 
 /// The first use of [`stored_token`].
 pub(super) fn first_use() -> Use {
-    let stored = stored_token();
-    let secret = SecretRecord::of(&stored.token, stored.secret_hash);
-    let ip = address(1);
-    Use {
-        seen: secret.seen.after_use(ip, now()).unwrap(),
-        secret,
-        last_use: LastUse { at: now(), ip },
-        audit: record(Action::Access, &stored.token),
-    }
+    use_of(&stored_token(), &Seen::default(), address(1), now())
 }
 
 /// Records uses at the same time.
@@ -115,8 +116,8 @@ async fn a_thousand_first_uses_at_once_leave_one_record() {
     assert_eq!(uses(&engine, &stored).await, 1);
     let (at, ip) = (now(), address(1));
     assert_eq!(last_use(&engine, &stored).await, Some(LastUse { at, ip }));
-    let secret = secret(&engine, stored.secret_hash).await.unwrap();
-    assert_eq!(secret.seen.addresses, [ip].into());
+    let seen = seen(&engine, stored.secret_hash).await;
+    assert_eq!(seen.addresses, [UsedFrom::Seen(ip)].into());
 }
 
 #[tokio::test]
@@ -165,8 +166,8 @@ async fn another_address_and_another_day_leave_one_record_each() {
     assert_eq!((used.at, used.ip), (later(60), address(2)));
     granted(&engine, address(1), tomorrow()).await;
     assert_eq!(uses(&engine, &stored).await, 3);
-    let secret = secret(&engine, stored.secret_hash).await.unwrap();
-    assert_eq!(secret.seen.addresses, [address(1)].into());
+    let seen = seen(&engine, stored.secret_hash).await;
+    assert_eq!(seen.addresses, [UsedFrom::Seen(address(1))].into());
     assert_eq!(last_use(&engine, &stored).await.unwrap().at, tomorrow());
 }
 
@@ -188,14 +189,24 @@ async fn addresses_of_both_families_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_day_leaves_32_records_at_most() {
+async fn a_day_leaves_32_records_and_one_more_an_hour() {
     let (engine, stored) = engine_with_token().await;
     for number in 0..40 {
         granted(&engine, address(number), now()).await;
     }
-    assert_eq!(uses(&engine, &stored).await, MAX_SEEN_ADDRESSES);
-    let secret = secret(&engine, stored.secret_hash).await.unwrap();
-    assert_eq!(secret.seen.addresses.len(), MAX_SEEN_ADDRESSES);
+    assert_eq!(uses(&engine, &stored).await, MAX_SEEN_ADDRESSES + 1);
+    for number in 40..80 {
+        granted(&engine, address(number), later(3_600)).await;
+    }
+    assert_eq!(uses(&engine, &stored).await, MAX_SEEN_ADDRESSES + 2);
+    // The last address that found room says so, and so does every one beyond.
+    let log = engine.audit(&stored.token.account_id).await;
+    let told = |record: &&AuditRecord| record.changes.iter().any(|it| it.field == "addressesToday");
+    assert_eq!(log.iter().filter(told).count(), 3);
+    let used = last_use(&engine, &stored).await.unwrap();
+    assert_eq!((used.at, used.ip), (later(3_600), address(40)));
+    let seen = seen(&engine, stored.secret_hash).await;
+    assert_eq!(seen.addresses.len(), MAX_SEEN_ADDRESSES);
 }
 
 #[tokio::test]
@@ -210,8 +221,8 @@ async fn the_bound_holds_when_all_addresses_come_at_once() {
     let written = done.iter().filter(|done| done.is_ok()).count();
     assert_eq!(written, MAX_SEEN_ADDRESSES - 1);
     assert!(done.into_iter().filter(Result::is_err).all(is_conflict));
-    let secret = secret(&engine, stored.secret_hash).await.unwrap();
-    assert_eq!(secret.seen.addresses.len(), MAX_SEEN_ADDRESSES);
+    let seen = seen(&engine, stored.secret_hash).await;
+    assert_eq!(seen.addresses.len(), MAX_SEEN_ADDRESSES);
 }
 
 #[tokio::test]
@@ -224,36 +235,129 @@ async fn a_clock_that_is_behind_does_not_keep_a_call_from_going_on() {
     assert_eq!(uses(&engine, &stored).await, 2);
 }
 
-#[tokio::test]
-async fn a_use_is_not_recorded_once_the_token_is_revoked() {
-    let (engine, stored) = engine_with_token().await;
-    let first = pending(&engine, &stored, address(1), now()).await;
-    let gone = apply(&engine, &stored, revoked(&stored)).await;
-    let before = engine.dump().await;
-    assert!(is_conflict(engine.store.record_use(&first).await));
-    assert_eq!(engine.dump().await, before);
-    let outcome = present(&engine.store, address(1), now()).await.unwrap();
-    assert!(matches!(outcome, Outcome::Refused(Refusal::Revoked)));
+/// The records of refusals, newest first, as reason and number of days.
+async fn refusals(engine: &Engine, stored: &StoredToken) -> Vec<(String, String)> {
+    let log = engine.audit(&stored.token.account_id).await;
+    let refused = log
+        .into_iter()
+        .filter(|record| record.action == Action::Refused);
+    let value = |record: &AuditRecord, name: &str| {
+        let change = record.changes.iter().find(|it| it.field == name);
+        change.unwrap().new.clone().unwrap()
+    };
+    refused
+        .map(|it| (value(&it, "reason"), value(&it, "daysRefused")))
+        .collect()
+}
 
-    let back = apply(&engine, &gone, reactivated(&gone)).await;
-    granted(&engine, address(1), now()).await;
-    let second = pending(&engine, &stored, address(2), now()).await;
-    apply(&engine, &back, revoked(&back)).await;
-    assert!(is_conflict(engine.store.record_use(&second).await));
+async fn refused(engine: &Engine, ip: IpAddr, time: Timestamp) -> Refusal {
+    match present(&engine.store, ip, time).await.unwrap() {
+        Outcome::Refused(refusal) => refusal,
+        outcome @ Outcome::Granted { .. } => panic!("{outcome:?}"),
+    }
 }
 
 #[tokio::test]
-async fn a_use_is_not_recorded_once_the_secret_is_replaced() {
+async fn a_use_that_was_granted_just_before_the_revocation_is_recorded_and_no_further_one() {
     let (engine, stored) = engine_with_token().await;
-    let used = pending(&engine, &stored, address(1), now()).await;
-    let mut after = stored.clone();
-    after.secret_hash = hash();
-    apply(&engine, &stored, after).await;
+    let first = pending(&engine, &stored, address(1), now()).await;
+    apply(&engine, &stored, revoked(&stored)).await;
+    engine.store.record_use(&first).await.unwrap();
+    assert_eq!(uses(&engine, &stored).await, 1);
+    for ip in [1, 2].map(address) {
+        assert_eq!(refused(&engine, ip, now()).await, Refusal::Revoked);
+    }
+    assert_eq!(uses(&engine, &stored).await, 1);
+}
+
+#[tokio::test]
+async fn a_replaced_secret_is_refused_as_ended_and_that_is_no_use() {
+    let (engine, stored) = engine_with_token().await;
+    granted(&engine, address(1), now()).await;
+    let used = last_use(&engine, &stored).await;
+    // As it is read of the token, which the change keeps.
+    let read = engine.stored(&stored.token.account_id, &stored.token.id);
+    let read = read.await.unwrap();
+    apply(&engine, &read, regenerated(&read, 0)).await;
+    // Also from where it is remembered that it was good.
+    assert_eq!(
+        refused(&engine, address(1), later(60)).await,
+        Refusal::Ended
+    );
+    assert_eq!(last_use(&engine, &stored).await, used);
+    assert_eq!(
+        refusals(&engine, &stored).await,
+        [("ended".into(), "1".into())]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_recorded_once_per_reason_and_day() {
+    let (engine, stored) = engine_with_token().await;
+    let mut narrow = stored.clone();
+    narrow.token.allowed_cidrs = vec!["192.0.2.9/32".parse().unwrap()];
+    let narrow = apply(&engine, &stored, narrow).await;
+    for number in 1..=3 {
+        assert_eq!(
+            refused(&engine, address(number), now()).await,
+            Refusal::Address
+        );
+    }
+    let address_once = [("address".to_owned(), "1".to_owned())];
+    assert_eq!(refusals(&engine, &stored).await, address_once);
+    assert_eq!(
+        refused(&engine, address(1), tomorrow()).await,
+        Refusal::Address
+    );
+    apply(&engine, &narrow, revoked(&narrow)).await;
+    assert_eq!(
+        refused(&engine, address(1), tomorrow()).await,
+        Refusal::Revoked
+    );
+    assert_eq!(
+        refused(&engine, address(9), tomorrow()).await,
+        Refusal::Revoked
+    );
+    let mut all = refusals(&engine, &stored).await;
+    all.sort();
+    let expected = [("address", "1"), ("address", "2"), ("revoked", "1")];
+    assert_eq!(
+        all,
+        expected.map(|(reason, days)| (reason.into(), days.into()))
+    );
+    let seen = seen(&engine, stored.secret_hash).await;
+    let days: Vec<_> = seen
+        .refusals
+        .iter()
+        .map(|(why, it)| (*why, it.count))
+        .collect();
+    assert_eq!(days, [(Refusal::Revoked, 1), (Refusal::Address, 2)]);
+    assert_eq!(seen.last_use, None);
+}
+
+#[tokio::test]
+async fn of_many_refusals_at_once_one_is_recorded() {
+    let (engine, stored) = engine_with_token().await;
+    apply(&engine, &stored, revoked(&stored)).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let store = engine.store.clone();
+        calls.spawn(async move { present(&store, address(1), now()).await });
+    }
+    for outcome in calls.join_all().await {
+        assert!(matches!(outcome, Ok(Outcome::Refused(Refusal::Revoked))));
+    }
+    assert_eq!(refusals(&engine, &stored).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_stays_one_if_it_cannot_be_recorded() {
+    let (engine, stored) = engine_with_token().await;
+    apply(&engine, &stored, revoked(&stored)).await;
+    engine.break_audit().await;
     let before = engine.dump().await;
-    assert!(is_conflict(engine.store.record_use(&used).await));
+    assert_eq!(refused(&engine, address(1), now()).await, Refusal::Revoked);
     assert_eq!(engine.dump().await, before);
-    let outcome = present(&engine.store, address(1), now()).await.unwrap();
-    assert!(matches!(outcome, Outcome::Refused(Refusal::Unknown)));
 }
 
 #[tokio::test]
@@ -276,20 +380,66 @@ async fn a_change_keeps_what_a_use_wrote_meanwhile() {
     // The change knows the first use, but not the second.
     let used = last_use(&engine, &read).await;
     assert_ne!(read.token.last_use, used);
-    let seen = secret(&engine, read.secret_hash).await.unwrap().seen;
-    assert_eq!(seen.addresses.len(), 2);
-    let mut after = read.clone();
+    let before = seen(&engine, read.secret_hash).await;
+    assert_eq!(before.addresses.len(), 2);
+    let mut after = rotated(&read);
     after.token.name = "Renamed".into();
-    after.retired = Some(RetiredSecret {
-        hash: read.secret_hash,
-        valid_until: later(600),
-    });
-    after.secret_hash = hash();
     let after = apply(&engine, &read, after).await;
     assert_eq!(last_use(&engine, &read).await, used);
-    assert_eq!(secret(&engine, read.secret_hash).await.unwrap().seen, seen);
-    let fresh = secret(&engine, after.secret_hash).await.unwrap();
-    assert_eq!(fresh.seen.day, None, "a new secret hasn't been used yet");
+    assert_eq!(seen(&engine, read.secret_hash).await, before);
+    let fresh = seen(&engine, after.secret_hash).await;
+    assert_eq!(fresh, Seen::default(), "a new secret hasn't been used yet");
+}
+
+#[tokio::test]
+async fn the_last_use_is_the_latest_of_all_secrets_in_the_token_and_in_the_list() {
+    let (engine, first) = engine_with_token().await;
+    let listed = async || {
+        let query = crate::domain::paging::TokenQuery {
+            filter: crate::domain::paging::TokenFilter::default(),
+            limit: 10,
+            after: None,
+        };
+        let account = &first.token.account_id;
+        let page = engine.store.list_tokens(account, &query, now()).await;
+        page.unwrap().items.remove(0).last_use
+    };
+    let both = async || {
+        let used = last_use(&engine, &first).await;
+        assert_eq!(listed().await, used);
+        used.map(|used| (used.at, used.ip))
+    };
+    let read = async || {
+        let read = engine.stored(&first.token.account_id, &first.token.id);
+        read.await.unwrap()
+    };
+    assert_eq!(both().await, None);
+    granted(&engine, address(1), later(1)).await;
+    assert_eq!(both().await, Some((later(1), address(1))));
+    let item = raw_token(&engine, &first.token).await.unwrap();
+    assert!(
+        !item.contains_key("lastUsedAt"),
+        "a use doesn't write tokens"
+    );
+
+    // The change writes what it read of the last use to the token, and it stays.
+    let before = read().await;
+    let second = apply(&engine, &before, rotated(&before)).await;
+    let item = raw_token(&engine, &first.token).await.unwrap();
+    assert!(item.contains_key("lastUsedAt") && item.contains_key("lastUsedIp"));
+    assert_eq!(both().await, Some((later(1), address(1))));
+    let used = pending(&engine, &second, address(2), later(2)).await;
+    engine.store.record_use(&used).await.unwrap();
+    assert_eq!(both().await, Some((later(2), address(2))));
+    granted(&engine, address(3), later(3)).await;
+    assert_eq!(
+        both().await,
+        Some((later(3), address(3))),
+        "the old secret's"
+    );
+    let before = read().await;
+    apply(&engine, &before, regenerated(&before, 0)).await;
+    assert_eq!(both().await, Some((later(3), address(3))));
 }
 
 #[tokio::test]

@@ -1,0 +1,132 @@
+//! `latchkey-admin`: what operators of a stack do by hand.
+
+mod migrate;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use clap::{Args, Parser, Subcommand};
+use jiff::SignedDuration;
+use latchkey::aws::aws_defaults;
+use latchkey::config::Tables;
+use latchkey::store::Store;
+use latchkey::system::System;
+use migrate::{Options, migrate};
+
+/// What operators of a Latchkey stack do by hand. Credentials and region come from wherever the AWS SDK finds them.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Migrate the items of an existing stack to the second edition of the tables.
+    ///
+    /// Before the new version is deployed it copies accounts and resources to where that one reads them, and changes
+    /// nothing that the old one reads. It may be run as often as one likes, and interrupted at any moment.
+    Migrate(Migrate),
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    /// The name of the table of tokens: the stack's output `TokensTable`.
+    #[arg(long)]
+    tokens_table: String,
+    /// The name of the table of the audit log: the stack's output `AuditTable`.
+    #[arg(long)]
+    audit_table: String,
+    /// How long audit records are kept: the stack's parameter `AuditRetentionDays`.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
+    audit_retention_days: i64,
+    /// The new version is deployed, and the old one runs no more: take what it wrote last, store tokens and secrets as
+    /// the new one does, end the secrets that may not work any more, and remove what nobody reads.
+    #[arg(long)]
+    after_switch: bool,
+    /// Say what would be done, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let Command::Migrate(arguments) = Cli::parse().command;
+    match run(arguments).await {
+        Ok(code) => code,
+        Err(error) => {
+            // Without a place to say it, the exit code says it.
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Migrate) -> io::Result<ExitCode> {
+    // A page of a scan is a megabyte. Whoever waits for a table that is throttled waits for nothing else.
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .operation_timeout(Duration::from_mins(5))
+        .build();
+    let config = aws_defaults()
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(12))
+        .load()
+        .await;
+    let tables = Tables {
+        tokens: arguments.tokens_table,
+        audit: arguments.audit_table,
+        audit_retention: SignedDuration::from_hours(24 * arguments.audit_retention_days),
+    };
+    let options = Options {
+        after_switch: arguments.after_switch,
+        dry_run: arguments.dry_run,
+    };
+    let mut read = 0;
+    let progress = |count| {
+        read += count;
+        // Nobody needs it.
+        let _ = writeln!(io::stderr(), "{read} items read");
+    };
+    let store = Store::new(&config, tables);
+    let summary = migrate(&store, &System, options, progress).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(if summary.failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn its_arguments_are_well_defined() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tables_and_retention_have_no_default() {
+        let all = [
+            "latchkey-admin",
+            "migrate",
+            "--tokens-table=Tokens",
+            "--audit-table=Audit",
+            "--audit-retention-days=400",
+        ];
+        assert!(Cli::try_parse_from(all).is_ok());
+        for left_out in 2..all.len() {
+            let rest = all.iter().enumerate().filter(|(at, _)| *at != left_out);
+            assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
+        }
+    }
+}

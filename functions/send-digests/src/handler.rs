@@ -1,0 +1,47 @@
+//! Sends what was held back because its recipients had so many mails in an hour: one mail that lists it all.
+
+use jiff::Timestamp;
+use latchkey::domain::mailing::Digest;
+use latchkey::domain::ports::{
+    ClaimMail, Clock, GetAddressMark, GetRecipients, ListDigests, PortError, SendMail,
+};
+use latchkey::mail::Notifier;
+
+/// Sends every digest whose hour is over, and begins none after `until`. One that fails doesn't hold up the
+/// others.
+///
+/// # Errors
+/// When not every digest could be sent; the next attempt sends the others.
+pub async fn handle(
+    store: &(impl ListDigests + GetRecipients + ClaimMail + GetAddressMark),
+    notifier: &Notifier<impl SendMail>,
+    clock: &impl Clock,
+    until: Timestamp,
+) -> Result<(), PortError> {
+    let digests = store.list_digests(Digest::last_due(clock.now())).await?;
+    let (mut sent, mut left) = (0, 0);
+    for digest in &digests {
+        if clock.now() >= until {
+            left = digests.len() - sent;
+            break;
+        }
+        match notifier.send_digest(store, clock, digest).await {
+            Ok(()) => sent += 1,
+            Err(error) => {
+                let (account, user) = (&digest.account_id, &digest.user_id);
+                tracing::warn!(%error, account.id = %account, user.id = %user, "a digest is left");
+                left += 1;
+            }
+        }
+    }
+    tracing::info!(sent, left, "sent digests");
+    if left > 0 {
+        return Err(PortError::Unavailable(format!(
+            "{left} digests are left to the next attempt, {sent} are sent"
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

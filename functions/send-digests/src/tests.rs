@@ -1,0 +1,172 @@
+use jiff::SignedDuration;
+use latchkey::domain::account::{Account, Role};
+use latchkey::domain::audit::{Action, AuditRecord};
+use latchkey::domain::budget::Budgets;
+use latchkey::domain::mailing::Undeliverable;
+use latchkey::domain::ports::{Handover, MarkAddress, ProjectPlatform};
+use latchkey::domain::time::rfc3339;
+use latchkey::mail::Console;
+use latchkey::schedule::ScheduledEvent;
+use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
+
+use super::*;
+
+const OWNER: &str = "owner@acme.example";
+const ADMIN: &str = "admin@acme.example";
+
+fn minutes(minutes: i64) -> Timestamp {
+    now() + SignedDuration::from_mins(minutes)
+}
+
+fn notifier(post: &Post) -> Notifier<Post> {
+    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+}
+
+/// Notifies of so many changes of tokens of their own, to people who are mailed once an hour.
+async fn happen(engine: &Engine, at: Timestamp, count: u8) -> Vec<AuditRecord> {
+    let budgets = Budgets {
+        mails: 1,
+        ..Engine::budgets()
+    };
+    let store = engine.store.clone().with_budgets(budgets);
+    let mut records = Vec::new();
+    for number in 0..count {
+        let record = audit(Action::Update, &token_at(at), at, number);
+        let (notifier, clock) = (notifier(&Post::default()), FixedClock(at));
+        let notified = notifier.notify(&store, &clock, &record, Timestamp::MAX);
+        notified.await.unwrap();
+        records.push(record);
+    }
+    records
+}
+
+async fn run(engine: &Engine, post: &Post, at: Timestamp) -> Result<(), PortError> {
+    handle(
+        &engine.store,
+        &notifier(post),
+        &FixedClock(at),
+        Timestamp::MAX,
+    )
+    .await
+}
+
+#[test]
+fn the_sample_is_what_a_schedule_sends() {
+    let sample = include_str!("../../../events/send-digests/quarter.json");
+    serde_json::from_str::<ScheduledEvent>(sample).unwrap();
+}
+
+#[tokio::test]
+async fn one_mail_lists_all_that_was_held_back_when_the_hour_is_over() {
+    let engine = Engine::with_accounts().await;
+    let records = happen(&engine, minutes(10), 6).await;
+    let post = Post::default();
+    run(&engine, &post, minutes(64)).await.unwrap();
+    assert_eq!(post.take(), [], "more may come");
+    run(&engine, &post, minutes(65)).await.unwrap();
+    let mails = post.take();
+    let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
+    assert_eq!(to, [ADMIN, OWNER]);
+    for mail in mails {
+        assert_eq!(mail.subject, "[Acme] 5 more events of API tokens");
+        for part in [mail.text, mail.html] {
+            assert!(!part.contains(records[0].token_id.as_str()), "was mailed");
+            for record in &records[1..] {
+                assert!(part.contains(record.token_id.as_str()));
+                assert!(part.contains(&rfc3339(record.time)));
+            }
+            assert!(part.contains("Olive Owner"));
+            assert!(part.contains("https://tokens.example/#/accounts/acme/audit"));
+        }
+    }
+    run(&engine, &post, minutes(80)).await.unwrap();
+    assert_eq!(post.take(), []);
+}
+
+#[tokio::test]
+async fn every_hour_has_a_digest_of_its_own() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    happen(&engine, minutes(70), 2).await;
+    let post = Post::default();
+    run(&engine, &post, minutes(65)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN, OWNER]);
+    run(&engine, &post, minutes(124)).await.unwrap();
+    assert_eq!(post.take(), []);
+    run(&engine, &post, minutes(125)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN, OWNER]);
+}
+
+#[tokio::test]
+async fn a_digest_that_fails_is_sent_by_a_later_run_and_holds_up_no_other() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    let post = Post::refusing(ADMIN);
+    let failed = run(&engine, &post, minutes(65)).await;
+    assert!(
+        matches!(failed, Err(PortError::Unavailable(_))),
+        "{failed:?}"
+    );
+    assert_eq!(post.recipients(), [OWNER]);
+    post.recover();
+    run(&engine, &post, minutes(80)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN]);
+}
+
+#[tokio::test]
+async fn a_digest_that_may_be_on_its_way_is_not_sent_again_soon() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    let post = Post::default();
+    post.answer(ADMIN, Ok(Handover::Unanswered("timed out".into())));
+    assert!(run(&engine, &post, minutes(65)).await.is_err());
+    post.recover();
+    assert!(run(&engine, &post, minutes(66)).await.is_err());
+    assert_eq!(post.recipients(), [OWNER]);
+    run(&engine, &post, minutes(80)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN]);
+}
+
+#[tokio::test]
+async fn whoever_is_no_administrator_any_more_gets_none() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    let mut members = acme().members;
+    members[1].role = Role::Monitor;
+    let changed = Account { members, ..acme() };
+    engine
+        .store
+        .put_account(&changed, minutes(11))
+        .await
+        .unwrap();
+    let post = Post::default();
+    run(&engine, &post, minutes(65)).await.unwrap();
+    assert_eq!(post.recipients(), [OWNER]);
+    assert_eq!(engine.store.list_digests(minutes(65)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_marked_address_gets_none() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    let marked = engine
+        .store
+        .mark_address(OWNER, Undeliverable::Complained, minutes(20));
+    marked.await.unwrap();
+    let post = Post::default();
+    run(&engine, &post, minutes(65)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN]);
+    assert_eq!(engine.store.list_digests(minutes(65)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn nothing_is_begun_when_the_time_is_up() {
+    let engine = Engine::with_accounts().await;
+    happen(&engine, minutes(10), 3).await;
+    let (post, clock) = (Post::default(), FixedClock(minutes(65)));
+    let late = handle(&engine.store, &notifier(&post), &clock, minutes(65)).await;
+    assert!(late.is_err());
+    assert_eq!(post.take(), []);
+    run(&engine, &post, minutes(65)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN, OWNER]);
+}

@@ -1,0 +1,75 @@
+//! The end of an account's tokens.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use latchkey::app::revoke::revoke;
+use latchkey::domain::audit::{Action, Actor, Origin, Source};
+use latchkey::domain::id::{AccountId, TokenId};
+use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
+use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError};
+
+/// How many tokens of a deleted account are revoked at the same time.
+const CONCURRENCY: usize = 16;
+
+/// Ends every token of an account, those too that are revoked already: if the platform uses the account's id
+/// again, nobody of the new account may reactivate them. Nobody can make an active one meanwhile: an active
+/// token is only ever written together with a check that its account isn't deleted.
+pub(crate) async fn revoke_all(
+    store: &(impl ListTokens + GetToken + ChangeToken),
+    system: &(impl Clock + Entropy),
+    account: &AccountId,
+    event_id: &str,
+) -> Result<(), PortError> {
+    let mut query = TokenQuery {
+        filter: TokenFilter::default(),
+        limit: MAX_LIMIT,
+        after: None,
+    };
+    let mut count = 0;
+    loop {
+        let page = store.list_tokens(account, &query, system.now()).await?;
+        count += page.items.len();
+        stream::iter(page.items)
+            .map(|token| async move { end(store, system, account, &token.id, event_id).await })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect::<()>()
+            .await?;
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    tracing::info!(account.id = %account, tokens = count, "revoked the tokens of a deleted account");
+    Ok(())
+}
+
+async fn end(
+    store: &(impl GetToken + ChangeToken),
+    system: &(impl Clock + Entropy),
+    account: &AccountId,
+    id: &TokenId,
+    event_id: &str,
+) -> Result<(), PortError> {
+    let origin = Origin {
+        source: Source::System,
+        actor: Actor::system(),
+        ip: None,
+        user_agent: None,
+        request_id: event_id.into(),
+    };
+    let token = (account, id);
+    let ended = revoke(
+        store,
+        system,
+        token,
+        &origin,
+        Action::Revoke,
+        |before, now| Ok::<_, PortError>(before.token.end_with_account(Actor::system(), now)),
+    );
+    match ended.await {
+        // Its next delivery goes on.
+        Err(PortError::Conflict) => Err(PortError::Unavailable(format!(
+            "{id} changes again and again"
+        ))),
+        done => done.map(drop),
+    }
+}

@@ -1,0 +1,112 @@
+//! Ends secrets that somebody else knows, for ever.
+
+use super::revoke::ATTEMPTS;
+use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Change, Origin};
+use crate::domain::id::AuditId;
+use crate::domain::ports::{
+    Clock, Compromise, CompromiseSecret, Entropy, GetSecret, GetToken, PortError, TokenChange,
+};
+use crate::domain::secret::SecretHash;
+use crate::domain::token::Ended;
+use crate::domain::verification::{SecretRecord, SecretState};
+
+/// What a compromised secret turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Compromised {
+    /// It isn't one of a token.
+    Unknown,
+    /// It is known as compromised already.
+    Known,
+    /// It is compromised from now on. This is the record of that.
+    Recorded(Box<AuditRecord>),
+}
+
+/// How a compromise became known, and what its record says.
+pub trait Evidence: Sync {
+    /// The action that is recorded.
+    fn action(&self) -> Action;
+    /// The reason of a token's revocation.
+    fn reason(&self) -> &str;
+    /// Where it came from.
+    fn origin(&self, secret: &SecretRecord) -> Origin;
+    /// What the record says beside what changed.
+    fn changes(&self) -> Vec<Change>;
+}
+
+/// Marks a secret as compromised, in one transaction with its record, in whatever state it is. The current
+/// secret's compromise revokes its token. That of a replaced one ends that one alone: whoever has
+/// replaced a leaked secret must not lose the new one. That of an ended one is only recorded.
+///
+/// # Errors
+/// When the tables can't be read or written; it is to be reported again then.
+pub async fn compromise(
+    store: &(impl GetSecret + GetToken + CompromiseSecret),
+    system: &(impl Clock + Entropy),
+    hash: &SecretHash,
+    evidence: &impl Evidence,
+) -> Result<Compromised, PortError> {
+    for _ in 0..ATTEMPTS {
+        let now = system.now();
+        let Some(secret) = store.get_secret(hash).await? else {
+            return Ok(Compromised::Unknown);
+        };
+        if secret.state == SecretState::Compromised {
+            return Ok(Compromised::Known);
+        }
+        let (account, id) = (&secret.account_id, &secret.token_id);
+        let before = store.get_token(account, id, now).await?;
+        let before = before.filter(|token| token.secret_hashes().any(|other| other == *hash));
+        if before.is_none() && secret.state_at(now) != SecretState::Ended {
+            // Deleted or replaced just now: the next read tells.
+            continue;
+        }
+        let ended = Ended {
+            at: now,
+            by: evidence.action(),
+        };
+        let origin = evidence.origin(&secret);
+        let mut told = evidence.changes();
+        let compromise = match before {
+            Some(before) => {
+                let by = origin.actor.clone();
+                let is_current = before.secret_hash == *hash;
+                let token = if is_current {
+                    before.token.compromise(by, ended, evidence.reason())
+                } else {
+                    before.token.end_previous_secret(by, now)
+                };
+                let which = if is_current { "current" } else { "previous" };
+                told.push(Change::new(COMPROMISED, None, Some(which.into())));
+                let mut change =
+                    TokenChange::new(before, token, evidence.action(), origin, now, system)?;
+                change.compromised = Some(secret.hash);
+                change.audit.changes.extend(told);
+                Compromise::OfToken(Box::new(change))
+            }
+            None => {
+                told.push(Change::new(COMPROMISED, None, Some("ended".into())));
+                let audit = AuditRecord {
+                    id: AuditId::generate(now, system)?,
+                    account_id: secret.account_id.clone(),
+                    time: now,
+                    action: evidence.action(),
+                    origin,
+                    asserted_ip: None,
+                    token_id: secret.token_id.clone(),
+                    token_name: secret.token_name.clone(),
+                    token_hint: secret.token_hint.clone(),
+                    changes: told,
+                };
+                Compromise::OfTombstone(Box::new(secret), ended, Box::new(audit))
+            }
+        };
+        match store.compromise_secret(&compromise).await {
+            Ok(()) => return Ok(Compromised::Recorded(Box::new(compromise.into_audit()))),
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(PortError::Unavailable(
+        "a compromised token changes again and again".into(),
+    ))
+}

@@ -1,0 +1,272 @@
+//! The line that the log has of every decision on a secret: what metrics are counted from.
+//!
+//! It says what ids and the policy's own words say, and nothing that a person wrote.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::domain::policy::Operation;
+use crate::domain::ports::Entropy;
+use crate::domain::verification::{Refusal, SecretRecord};
+
+/// The target of these lines, by which the functions' logs keep them whatever the level.
+pub const TARGET: &str = "latchkey::decision";
+
+/// The longest id that a line shows whole: that of the platform's own ids. A longer one is cut to its first 15
+/// characters, `~`, and the CRC-32 of all of it in hexadecimal, so that it is the same in every line and no
+/// other's.
+const MAX_ID: usize = 24;
+
+/// What a secret is presented for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'a> {
+    /// A request to an API; `None` if it means nothing to the policy.
+    Request(Option<&'a Operation>),
+    /// To ask about the token itself.
+    TokenInfo,
+    /// To ask about another token.
+    Introspect,
+    /// Whatever its bearer wants of the API that asks about it.
+    Introspected,
+}
+
+impl Purpose<'_> {
+    fn action(self) -> Option<&'static str> {
+        match self {
+            Self::Request(operation) => operation.map(|operation| operation.action.as_str()),
+            Self::TokenInfo => Some("tokenInfo"),
+            Self::Introspect => Some("introspect"),
+            Self::Introspected => Some("introspected"),
+        }
+    }
+
+    fn resource(self) -> Option<impl fmt::Display> {
+        match self {
+            Self::Request(operation) => operation.map(Resource),
+            Self::TokenInfo | Self::Introspect | Self::Introspected => None,
+        }
+    }
+}
+
+/// Writes the line. Of a secret that isn't known there is only what it was presented for.
+pub(super) fn log(
+    system: &impl Entropy,
+    secret: Option<&SecretRecord>,
+    purpose: Purpose<'_>,
+    refusal: Option<Refusal>,
+) {
+    tracing::info!(
+        target: TARGET,
+        instance = PROCESS.instance(system),
+        sequence = PROCESS.next(),
+        account = secret.map(|secret| tracing::field::display(Id(secret.account_id.as_str()))),
+        token = secret.map(|secret| secret.token_id.as_str()),
+        secret = secret.map(|secret| secret.state.as_str()),
+        outcome = refusal.map_or("allowed", Refusal::as_str),
+        action = purpose.action(),
+        resource = purpose.resource().map(tracing::field::display),
+    );
+}
+
+/// The lines of this process: a sandbox of Lambda's, as a rule.
+static PROCESS: Lines = Lines::new();
+
+/// Who writes lines, and how many there are: by the numbers that are missing one sees how many were lost.
+struct Lines {
+    instance: OnceLock<String>,
+    sequence: AtomicU32,
+}
+
+impl Lines {
+    const fn new() -> Self {
+        Self {
+            instance: OnceLock::new(),
+            sequence: AtomicU32::new(0),
+        }
+    }
+
+    fn instance(&self, system: &impl Entropy) -> &str {
+        self.instance.get_or_init(|| {
+            let mut random = [0; 6];
+            // It tells sandboxes apart and keeps no secret: a call must not fail for it.
+            let _ = system.fill(&mut random);
+            URL_SAFE_NO_PAD.encode(random)
+        })
+    }
+
+    /// The next number, from 0; after 4,294,967,295 it begins again.
+    fn next(&self) -> u32 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// An id as a line shows it.
+struct Id<'a>(&'a str);
+
+impl fmt::Display for Id<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(id) = self;
+        if id.len() <= MAX_ID {
+            return f.write_str(id);
+        }
+        let start = id.get(..MAX_ID - 9).unwrap_or_default();
+        write!(f, "{start}~{:08x}", crc32fast::hash(id.as_bytes()))
+    }
+}
+
+/// What a request touches. Of collections that the policy doesn't know, the name is what a caller wrote.
+struct Resource<'a>(&'a Operation);
+
+impl fmt::Display for Resource<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(operation) = self;
+        f.write_str(operation.kind.map_or("other", |kind| kind.collection()))?;
+        match &operation.id {
+            Some(id) => write!(f, "/{}", Id(id.as_str())),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+    use crate::domain::policy::Action;
+    use crate::domain::resource::ResourceType;
+    use crate::domain::verification::SecretState;
+    use crate::system::System;
+    use crate::testing::{Logs, secret_record};
+
+    /// The most bytes of a line, with its end.
+    const MOST: usize = 300;
+
+    fn operation(kind: Option<ResourceType>, id: Option<&str>, action: Action) -> Operation {
+        Operation {
+            kind,
+            id: id.map(|id| id.parse().unwrap()),
+            action,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_ids_and_words_of_the_policy_only() {
+        let logs = Logs::start();
+        let invoke = operation(
+            Some(ResourceType::Export),
+            Some("exp_orders"),
+            Action::Invoke,
+        );
+        log(
+            &System,
+            Some(&secret_record()),
+            Purpose::Request(Some(&invoke)),
+            None,
+        );
+        let mut line = logs.take().remove(0);
+        let time = line["timestamp"].take();
+        assert!(time.as_str().unwrap().parse::<Timestamp>().is_ok());
+        assert_eq!(line["instance"].take().as_str().unwrap().len(), 8);
+        assert!(line["sequence"].take().is_u64());
+        let expected = json!({
+            "timestamp": null,
+            "level": "INFO",
+            "instance": null,
+            "sequence": null,
+            "account": "acme",
+            "token": "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "secret": "current",
+            "outcome": "allowed",
+            "action": "invoke",
+            "resource": "exports/exp_orders",
+        });
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_line_has_no_members_for_what_isnt_known() {
+        let logs = Logs::start();
+        let refusal = Some(Refusal::Malformed);
+        log(&System, None, Purpose::Request(None), refusal);
+        let line = logs.take().remove(0);
+        let members: Vec<_> = line.as_object().unwrap().keys().collect();
+        let expected = ["timestamp", "level", "instance", "sequence", "outcome"];
+        assert_eq!(members, expected);
+    }
+
+    /// The longest values that there are, of every kind.
+    #[test]
+    fn no_line_is_longer_than_300_bytes() {
+        let logs = Logs::of("authorize", LevelFilter::ERROR);
+        let in_span = tracing::error_span!("request", request.id = "r".repeat(500)).entered();
+        PROCESS.sequence.store(u32::MAX, Ordering::Relaxed);
+        let kinds = ResourceType::ALL.into_iter().map(Some).chain([None]);
+        let ids = [MAX_ID, MAX_ID + 1, 64];
+        for (kind, length) in kinds.flat_map(|kind| ids.map(|length| (kind, length))) {
+            let id = "i".repeat(length);
+            for action in Action::ALL {
+                let asked = operation(kind, Some(&id), action);
+                for state in SecretState::ALL {
+                    let mut secret = secret_record();
+                    secret.account_id = "a".repeat(length).parse().unwrap();
+                    secret.state = state;
+                    for refusal in Refusal::ALL.into_iter().map(Some).chain([None]) {
+                        // The number begins again in between.
+                        PROCESS.sequence.fetch_max(u32::MAX - 1, Ordering::Relaxed);
+                        let purpose = Purpose::Request(Some(&asked));
+                        log(&System, Some(&secret), purpose, refusal);
+                    }
+                }
+            }
+        }
+        drop(in_span);
+        let lines = logs.take_lines();
+        assert_eq!(lines.len(), 5 * 3 * 7 * 4 * 9);
+        let longest = lines.iter().map(String::len).max().unwrap();
+        assert!(longest < MOST, "{longest}");
+        assert!(lines.iter().any(|line| line.contains(":4294967295,")));
+    }
+
+    #[test]
+    fn long_ids_are_cut_alike_and_stay_apart() {
+        assert_eq!(
+            Id("507f1f77bcf86cd799439011").to_string(),
+            "507f1f77bcf86cd799439011"
+        );
+        let [one, other] =
+            ["1", "2"].map(|end| Id(&format!("{}{end}", "a".repeat(63))).to_string());
+        assert_eq!(one, "aaaaaaaaaaaaaaa~e2df34a1");
+        assert_ne!(one, other);
+        assert_eq!(one.len(), MAX_ID);
+    }
+
+    #[test]
+    fn lines_are_numbered_without_a_gap_and_each_process_has_a_name_of_its_own() {
+        let lines = Lines::new();
+        assert_eq!([lines.next(), lines.next(), lines.next()], [0, 1, 2]);
+        assert_eq!(lines.instance(&System), lines.instance(&System));
+        let names: HashSet<_> = (0..100)
+            .map(|_| Lines::new().instance(&System).to_owned())
+            .collect();
+        assert_eq!(names.len(), 100);
+    }
+
+    proptest! {
+        #[test]
+        fn an_id_is_never_shown_longer_than_the_platforms_own(id in "[A-Za-z0-9_-]{1,64}") {
+            let shown = Id(&id).to_string();
+            prop_assert!(shown.len() <= MAX_ID);
+            prop_assert_eq!(shown == id, id.len() <= MAX_ID);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Changes that go on until they are through: whoever revokes is in a hurry, and means the token however it
+//! looks by now.
+
+use jiff::Timestamp;
+
+use crate::domain::audit::{Action, Origin};
+use crate::domain::id::{AccountId, TokenId};
+use crate::domain::ports::{ChangeToken, Clock, Entropy, GetToken, PortError, TokenChange};
+use crate::domain::token::{StoredToken, Token};
+
+/// How often a change is tried again when the token changes under it.
+pub const ATTEMPTS: usize = 5;
+
+/// What became of a token.
+#[derive(Debug)]
+pub enum Revoked {
+    /// There is no such token.
+    NotFound,
+    /// There was nothing to do.
+    Unchanged(Box<StoredToken>),
+    /// It was changed.
+    Changed(Box<TokenChange>),
+}
+
+/// Revokes a token, or ends it in another way, with the record of that. `end` makes of the token what it is to
+/// be, or nothing if it is so already.
+///
+/// # Errors
+/// What `end` refuses; [`PortError::Conflict`] if the token changes again and again.
+pub async fn revoke<E: From<PortError>>(
+    store: &(impl GetToken + ChangeToken),
+    system: &(impl Clock + Entropy),
+    (account, id): (&AccountId, &TokenId),
+    origin: &Origin,
+    action: Action,
+    end: impl Fn(&StoredToken, Timestamp) -> Result<Option<Token>, E>,
+) -> Result<Revoked, E> {
+    for _ in 0..ATTEMPTS {
+        let now = system.now();
+        let Some(before) = store.get_token(account, id, now).await? else {
+            return Ok(Revoked::NotFound);
+        };
+        let Some(token) = end(&before, now)? else {
+            return Ok(Revoked::Unchanged(Box::new(before)));
+        };
+        let change = TokenChange::new(before, token, action, origin.clone(), now, system)
+            .map_err(PortError::from)?;
+        match store.change_token(&change).await {
+            Ok(()) => return Ok(Revoked::Changed(Box::new(change))),
+            Err(PortError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(PortError::Conflict.into())
+}

@@ -1,0 +1,184 @@
+//! Which mails are sent at once, which wait for a digest, and to whom none are sent.
+
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::account::Member;
+use super::audit::{Action, Actor, ActorType, AuditRecord};
+use super::budget::Window;
+use super::id::{AccountId, AuditId, TokenId, UserId};
+
+/// How long after its hour a digest is sent: longer than the function runs that holds mails back, so that
+/// none comes too late for it.
+const GRACE: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether the mail about a record is sent at once, whatever the budget: that a secret was seen, or is known
+/// to somebody who shouldn't know it. It can't be buried under others.
+pub fn never_waits(record: &AuditRecord) -> bool {
+    match record.action {
+        Action::View | Action::Leak | Action::Tamper => true,
+        // Whoever holds the secret ended it, and not a person of the account.
+        Action::Revoke => record.origin.actor.kind == ActorType::Token,
+        Action::Create
+        | Action::Update
+        | Action::Reactivate
+        | Action::Regenerate
+        | Action::Delete
+        | Action::Access
+        | Action::Purge
+        | Action::Remind
+        | Action::Retire
+        | Action::Refused => false,
+    }
+}
+
+/// The digest of a member's mails of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// The account that they are about.
+    pub account_id: AccountId,
+    /// The member.
+    pub user_id: UserId,
+    /// The first instant of the hour.
+    pub hour: Timestamp,
+}
+
+impl Digest {
+    /// The digest in which a mail is that is held back now.
+    pub fn of(account: &AccountId, member: &Member, now: Timestamp) -> Self {
+        Self {
+            account_id: account.clone(),
+            user_id: member.id.clone(),
+            hour: Window::of(now).start,
+        }
+    }
+
+    /// The last hour whose digests may be sent now.
+    pub fn last_due(now: Timestamp) -> Timestamp {
+        let settled = now.checked_sub(GRACE).unwrap_or(Timestamp::MIN);
+        let begun = Window::of(settled).start;
+        Window::of(
+            begun
+                .checked_sub(SignedDuration::from_secs(1))
+                .unwrap_or(begun),
+        )
+        .start
+    }
+}
+
+/// What a digest tells of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldMail {
+    /// The record.
+    pub audit_id: AuditId,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub action: Action,
+    /// To which token.
+    pub token_id: TokenId,
+    /// Its name.
+    pub token_name: String,
+    /// The last characters of its secret.
+    pub token_hint: String,
+    /// Who did it.
+    pub who: Actor,
+    /// From where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+}
+
+impl From<&AuditRecord> for HeldMail {
+    fn from(record: &AuditRecord) -> Self {
+        Self {
+            audit_id: record.id.clone(),
+            time: record.time,
+            action: record.action,
+            token_id: record.token_id.clone(),
+            token_name: record.token_name.clone(),
+            token_hint: record.token_hint.clone(),
+            who: record.origin.actor.clone(),
+            ip: record.origin.ip,
+        }
+    }
+}
+
+/// Why no mail is sent to an address any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Undeliverable {
+    /// The recipient's mail server says that there is no such address, now or later.
+    Bounced,
+    /// The recipient has called a mail of ours spam.
+    Complained,
+}
+
+impl Undeliverable {
+    /// The name used in tables and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Bounced, Self::Complained]
+            .into_iter()
+            .find(|why| why.as_str() == name)
+    }
+}
+
+/// That no mail is sent to an address any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddressMark {
+    /// Why.
+    pub why: Undeliverable,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{audit, now, token};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_tells_that_a_secret_is_known_never_waits() {
+        for action in Action::ALL {
+            let record = audit(action, &token(), now(), 1);
+            let at_once = matches!(action, Action::View | Action::Leak | Action::Tamper);
+            assert_eq!(never_waits(&record), at_once, "{action:?}");
+        }
+        let mut record = audit(Action::Revoke, &token(), now(), 1);
+        record.origin.actor = Actor::token(&record.token_id, &record.token_name);
+        assert!(never_waits(&record));
+        // A member whom the provider calls like the token ends it as any other member does.
+        record.origin.actor.kind = ActorType::Member;
+        assert!(!never_waits(&record));
+    }
+
+    #[test]
+    fn a_digest_is_due_when_nothing_more_can_come_into_it() {
+        let ten = at("2026-11-23T10:00:00Z");
+        for (now, due) in [
+            ("2026-11-23T11:04:59Z", "2026-11-23T09:00:00Z"),
+            ("2026-11-23T11:05:00Z", "2026-11-23T10:00:00Z"),
+            ("2026-11-23T12:04:59Z", "2026-11-23T10:00:00Z"),
+        ] {
+            assert_eq!(Digest::last_due(at(now)), at(due), "{now}");
+            assert_eq!(
+                Digest::last_due(at(now)) >= ten,
+                due == "2026-11-23T10:00:00Z"
+            );
+        }
+    }
+}

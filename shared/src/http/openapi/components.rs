@@ -1,0 +1,122 @@
+//! What the description says once and refers to.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::super::ApiError;
+use super::super::error::Problem;
+use super::examples;
+use super::schema::{self, with};
+
+/// The components of a description, while it is put together.
+pub(super) struct Components {
+    pub(super) generator: SchemaGenerator,
+    schemas: Map<String, Value>,
+    responses: Map<String, Value>,
+}
+
+impl Components {
+    pub(super) fn new() -> Self {
+        let mut generator = SchemaSettings::draft2020_12()
+            .for_serialize()
+            .with(|settings| settings.definitions_path = "/components/schemas".into())
+            .into_generator();
+        generator.subschema_for::<Problem<'_>>();
+        let mut schemas = Map::new();
+        schemas.insert("GatewayMessage".into(), schema::gateway_message());
+        let either = json!({"anyOf": [reference("Problem"), reference("GatewayMessage")]});
+        schemas.insert("ProblemOrGatewayMessage".into(), either);
+        schemas.extend(schema::scopes().map(|(name, schema)| (name.to_owned(), schema)));
+        Self {
+            generator,
+            schemas,
+            responses: Map::new(),
+        }
+    }
+
+    /// Keeps a schema under a name, and refers to it.
+    pub(super) fn schema(&mut self, name: &str, schema: Value) -> Value {
+        self.schemas.insert(name.to_owned(), schema);
+        reference(name)
+    }
+
+    /// Keeps a response of errors, and refers to it. Operations with the same errors share it.
+    pub(super) fn response(&mut self, status: u16, errors: &[ApiError], response: Value) -> Value {
+        let codes = errors.iter().map(ApiError::code);
+        let name: Vec<_> = std::iter::once("error").chain(codes).collect();
+        let name = format!("{}.{status}", name.join("."));
+        let name = if self
+            .responses
+            .get(&name)
+            .is_none_or(|known| *known == response)
+        {
+            name
+        } else {
+            format!("{name}.gateway")
+        };
+        self.responses.insert(name.clone(), response);
+        json!({"$ref": format!("#/components/responses/{name}")})
+    }
+
+    /// The schemas and the responses, sorted by name.
+    pub(super) fn finish(mut self) -> (Map<String, Value>, Map<String, Value>) {
+        let mut schemas = self.generator.take_definitions(true);
+        // What the code derives of them names no parts.
+        schemas.extend(self.schemas);
+        for (name, schema) in &mut schemas {
+            enumerate(schema);
+            if let Some(example) = examples::of(name) {
+                *schema = with(schema.take(), "examples", vec![example]);
+            }
+        }
+        schemas.sort_keys();
+        self.responses.sort_keys();
+        (schemas, self.responses)
+    }
+}
+
+/// A reference to a schema.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// Says words as an enumeration. The same as constants to choose from, with a text for each, is as good to
+/// JSON Schema, but the programs that make clients of a description don't understand it.
+fn enumerate(schema: &mut Value) {
+    match schema {
+        Value::Array(array) => array.iter_mut().for_each(enumerate),
+        Value::Object(object) => {
+            if let Some(Value::Array(choices)) = object.get("oneOf")
+                && choices
+                    .iter()
+                    .all(|choice| choice.get("const").is_some_and(Value::is_string))
+            {
+                let words: Vec<_> = choices
+                    .iter()
+                    .filter_map(|choice| choice.get("const"))
+                    .collect();
+                let texts = choices.iter().filter_map(|choice| {
+                    let (word, text) = (choice.get("const")?, choice.get("description")?);
+                    Some(format!("- `{}`: {}", word.as_str()?, text.as_str()?))
+                });
+                let text = object.get("description").and_then(Value::as_str);
+                let text: Vec<_> = text.map(str::to_owned).into_iter().chain(texts).collect();
+                let enumeration = json!({"type": "string", "enum": words});
+                *schema = with(enumeration, "description", text.join("\n"));
+                return;
+            }
+            if let Some(word) = object.remove("const") {
+                let kind = if word.is_boolean() {
+                    "boolean"
+                } else {
+                    "string"
+                };
+                object.insert("type".into(), kind.into());
+                object.insert("enum".into(), json!([word]));
+            }
+            object.values_mut().for_each(enumerate);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,242 @@
+//! Values as mails show them.
+//!
+//! Whoever names a token, an account or himself, or calls the API, writes into mails that others trust. So a
+//! value stays on its line, turns nothing around, ends no quotation, and becomes no link: mail programs make
+//! links of whatever looks like an address, in subjects and HTML too, and a security mail is the best place for
+//! one that leads astray. What would become one is written with brackets, as in `https[:]//example[.]com`:
+//! visible, so that nobody takes it for what was typed, and no program's taste decides. The audit log, to
+//! which every mail links, has the value itself.
+
+use std::fmt;
+
+use crate::domain::account::Member;
+use crate::domain::audit::{Actor, ActorType};
+use crate::domain::text::{isolate, line, redact};
+
+/// A value on one line, for HTML in a `<bdi>`, and with [`Shown::text`] for texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown(String);
+
+impl Shown {
+    /// All of a value.
+    pub(super) fn of(value: &str) -> Self {
+        // It may stand in quotation marks, which it can't end, in texts and in HTML.
+        let line = line(value).replace(['“', '”', '„', '‟'], "\"");
+        Self(unlinked(&line))
+    }
+
+    /// At most so many characters of a value.
+    pub(super) fn cut(value: &str, most: usize) -> Self {
+        // Before the cut: of a secret in two, neither part looks like one.
+        let value = redact(value);
+        if value.chars().nth(most).is_none() {
+            return Self::of(&value);
+        }
+        let start: String = value.chars().take(most).collect();
+        Self(Self::of(&start).0 + "…")
+    }
+
+    /// A text of ours.
+    pub(super) fn known(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// Somebody's mail address. It may become a link, if it is nothing else.
+    fn address(address: &str) -> Self {
+        let is_plain = address.chars().filter(|c| *c == '@').count() == 1
+            && address
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "@._+-".contains(c));
+        if is_plain {
+            Self(address.to_owned())
+        } else {
+            Self::of(address)
+        }
+    }
+
+    /// For texts.
+    pub(super) fn text(&self) -> String {
+        isolate(&self.0)
+    }
+
+    /// For texts, in quotation marks that it can't end.
+    pub(super) fn quoted(&self) -> String {
+        format!("“{}”", self.text())
+    }
+
+    /// For texts, in brackets that it can't end.
+    pub(super) fn bracketed(&self) -> String {
+        let inner = self.0.replace('[', "(").replace(']', ")");
+        format!("[{}]", isolate(&inner))
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Somebody who did something, with what they are: a name alone doesn't tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Who {
+    /// What they are.
+    pub(super) what: &'static str,
+    /// What they are called, and what tells them from others of that name.
+    pub(super) called: Option<(Shown, Shown)>,
+}
+
+impl Who {
+    /// A member whom a mail is about.
+    pub(super) fn member(member: &Member) -> Self {
+        Self::of(&Actor::member(member))
+    }
+
+    /// For texts.
+    pub(super) fn text(&self) -> String {
+        match &self.called {
+            Some((name, id)) => format!("{} {} ({})", self.what, name.quoted(), id.text()),
+            None => self.what.to_owned(),
+        }
+    }
+
+    pub(super) fn of(actor: &Actor) -> Self {
+        let (name, id) = (Shown::of(&actor.name), Shown::of(&actor.id));
+        let (what, called) = match actor.kind {
+            ActorType::Member => {
+                let address = actor.email.as_deref().map(Shown::address);
+                ("the member", Some((name, address.unwrap_or(id))))
+            }
+            ActorType::Token => ("whoever holds the token", Some((name, id))),
+            ActorType::Scanner => ("the secret scanner", Some((name, id))),
+            ActorType::System => ("the system", None),
+        };
+        Self { what, called }
+    }
+}
+
+/// A text of which no mail program makes a link.
+fn unlinked(text: &str) -> String {
+    let characters: Vec<_> = text.chars().collect();
+    let mut unlinked = String::with_capacity(text.len());
+    for (index, c) in characters.iter().enumerate() {
+        let (before, rest) = characters.split_at(index);
+        let after = rest.get(1..).unwrap_or_default();
+        let links = match c {
+            ':' => after.starts_with(&['/', '/']),
+            '@' => {
+                before.last().is_some_and(|c| !c.is_whitespace())
+                    && after.first().is_some_and(|c| !c.is_whitespace())
+            }
+            '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => is_in_domain(before, after),
+            _ => false,
+        };
+        if links {
+            unlinked.extend(['[', *c, ']']);
+        } else {
+            unlinked.push(*c);
+        }
+    }
+    unlinked
+}
+
+/// Whether a dot between these looks like one of a domain: behind `www`, or before something that could be a
+/// part of one. Numbers stay as they are: versions, times, addresses.
+fn is_in_domain(before: &[char], after: &[char]) -> bool {
+    let is_www = before.len() >= 3
+        && before
+            .iter()
+            .rev()
+            .zip(['w'; 3])
+            .all(|(c, w)| c.eq_ignore_ascii_case(&w));
+    let label = after
+        .iter()
+        .take_while(|c| c.is_alphanumeric() || **c == '-');
+    let is_label = after.first().is_some_and(|c| c.is_alphabetic()) && label.count() >= 2;
+    // Not only letters and digits: pictures and underscores, for example, are taken for parts of domains too.
+    let follows = before.last().is_some_and(|c| {
+        !c.is_whitespace() && (!c.is_ascii_punctuation() || matches!(c, '-' | '_'))
+    });
+    follows && (is_www && !after.is_empty() || is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_becomes_a_link() {
+        for (value, shown) in [
+            ("https://evil.example/x", "https[:]//evil[.]example/x"),
+            ("WWW.1.de", "WWW[.]1[.]de"),
+            ("evil.com", "evil[.]com"),
+            ("a@evil.com", "a[@]evil[.]com"),
+            ("пример.рф", "пример[.]рф"),
+            ("例え。テスト", "例え[。]テスト"),
+            ("evil．com", "evil[．]com"),
+            ("x.xn--p1ai", "x[.]xn--p1ai"),
+            ("http://192.0.2.1/", "http[:]//192.0.2.1/"),
+            ("i❤.ws", "i❤[.]ws"),
+            ("evil_.com", "evil_[.]com"),
+        ] {
+            assert_eq!(Shown::of(value).to_string(), shown);
+        }
+        for value in [
+            "v1.2 sync",
+            "10.0.0.0/8, 2001:db8::/32",
+            "2026-11-23T10:00:00.000Z",
+            "Done. And then",
+            "@here",
+            "curl/8.5.0",
+            "and so on ...then",
+            "(.net)",
+            "a: b",
+        ] {
+            assert_eq!(Shown::of(value).to_string(), value);
+        }
+    }
+
+    #[test]
+    fn a_value_ends_no_quotation_and_turns_nothing_around() {
+        assert_eq!(
+            Shown::of("T” was deleted “").quoted(),
+            "“T\" was deleted \"”"
+        );
+        assert_eq!(Shown::of("T” by “x").to_string(), "T\" by \"x");
+        assert_eq!(
+            Shown::of("Acme] API token “X” was deleted [").bracketed(),
+            "[Acme) API token \"X\" was deleted (]"
+        );
+        assert_eq!(
+            Shown::of("אבג\u{202e}\n").quoted(),
+            "“\u{2068}אבג[U+202E] ⏎ \u{2069}”"
+        );
+        assert_eq!(Shown::cut("ééé", 2).to_string(), "éé…");
+        assert_eq!(Shown::cut("ééé", 3).to_string(), "ééé");
+        let secret = crate::testing::plain(&crate::testing::plain_secret());
+        assert_eq!(
+            Shown::cut(&format!("x {secret}"), 30).to_string(),
+            "x lka_[redacted]"
+        );
+    }
+
+    #[test]
+    fn a_token_is_not_taken_for_the_person_it_is_called_like() {
+        let member = crate::testing::owner_actor();
+        let token = Actor::token(&crate::testing::token().id, &member.name);
+        let told = |actor| Who::of(&actor).text();
+        assert_eq!(
+            told(member),
+            "the member “Olive Owner” (owner@acme.example)"
+        );
+        assert_eq!(
+            told(token),
+            "whoever holds the token “Olive Owner” (tok_01ARZ3NDEKTSV4RRFFQ69G5FAV)"
+        );
+        assert_eq!(
+            told(Actor::github()),
+            "the secret scanner “GitHub secret scanning” (github)"
+        );
+        assert_eq!(told(Actor::system()), "the system");
+    }
+}

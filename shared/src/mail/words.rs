@@ -1,0 +1,114 @@
+//! What mails say of each action. Every action has whole sentences of its own.
+
+use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Source};
+
+/// What follows the token's name in subjects and lists.
+pub(super) fn predicate(record: &AuditRecord) -> &'static str {
+    if spares_token(record) {
+        return "had an old secret revoked";
+    }
+    predicate_of(record.action)
+}
+
+/// As [`predicate`], where nothing is known but the action.
+pub(super) fn predicate_of(action: Action) -> &'static str {
+    match action {
+        Action::Create => "was created",
+        Action::Update => "was changed",
+        Action::View => "was shown in plain text",
+        Action::Revoke => "was revoked",
+        Action::Reactivate => "was reactivated",
+        Action::Regenerate => "was given a new secret",
+        Action::Delete => "was deleted",
+        Action::Access => "was used",
+        Action::Purge => "was purged",
+        Action::Remind => "is about to be purged",
+        Action::Leak => "was reported as leaked",
+        Action::Retire => "had its old secret ended",
+        Action::Refused => "was refused",
+        Action::Tamper => "was tampered with in the audit log",
+    }
+}
+
+/// The sentence that begins a mail.
+pub(super) fn sentence(record: &AuditRecord) -> &'static str {
+    if spares_token(record) {
+        return "A secret of an API token that was replaced or had ended was revoked by its holder. It never works again. The token itself stays as it is.";
+    }
+    match record.action {
+        Action::Create => "An API token was created.",
+        Action::Update => "An API token was changed.",
+        Action::View => "The secret of an API token was shown in plain text.",
+        Action::Revoke => "An API token was revoked. Calls with it are refused from now on.",
+        Action::Reactivate => "A revoked API token was reactivated. Calls with it work again.",
+        Action::Regenerate => "An API token was given a new secret.",
+        Action::Delete => "An API token was deleted.",
+        Action::Access => {
+            "An API token was used for the first time, or for the first time today from this address."
+        }
+        Action::Purge => "An API token has reached its purge time and is gone.",
+        Action::Remind => "An API token will reach its purge time soon. From then on it is gone.",
+        Action::Leak => {
+            "A secret of an API token was reported as leaked. It never works again. If it was the current one, the token is revoked."
+        }
+        Action::Retire => {
+            "The replaced secret of an API token was ended before its grace period was over."
+        }
+        Action::Refused => "A secret of an API token was tried and refused.",
+        Action::Tamper => {
+            "A record of an API token was changed in the audit log, or removed from it."
+        }
+    }
+}
+
+/// Whether a revocation by a secret's holder ended that secret alone.
+fn spares_token(record: &AuditRecord) -> bool {
+    let which = record.changes.iter().find(|it| it.field == COMPROMISED);
+    let which = which.and_then(|which| which.new.as_deref());
+    record.action == Action::Revoke && matches!(which, Some("previous" | "ended"))
+}
+
+/// What to do, if something is to be done.
+pub(super) fn advice(action: Action) -> Option<&'static str> {
+    match action {
+        Action::Create
+        | Action::Update
+        | Action::View
+        | Action::Reactivate
+        | Action::Regenerate
+        | Action::Access => {
+            Some("If you don't recognise this, revoke the token and talk to whoever did it.")
+        }
+        Action::Leak => Some("Create a new token and find out where the old one was published."),
+        Action::Remind => Some(
+            "Whatever still uses it fails from then on. Choose its lifetime anew, or put a new token in \
+             its place, before that.",
+        ),
+        Action::Refused => Some(
+            "Something still uses this secret. If that isn't one of your own jobs, find out where it got it.",
+        ),
+        Action::Tamper => Some(
+            "Nothing in the service does that. Ask whoever operates it who can write to its tables.",
+        ),
+        Action::Revoke | Action::Delete | Action::Purge | Action::Retire => None,
+    }
+}
+
+/// What a change's field is called. What somebody else says is called that.
+pub(super) fn field(name: &str) -> &str {
+    match name {
+        "leakUrl" => "leakUrl, as claimed by the report",
+        "leakPlace" => "leakPlace, as claimed by the report",
+        name => name,
+    }
+}
+
+/// Through what it happened. Any client can claim to be the page.
+pub(super) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Ui => "the API tokens page, as claimed",
+        Source::Api => "the API",
+        Source::System => "the system",
+        Source::LeakReport => "a secret scanner's report",
+    }
+}

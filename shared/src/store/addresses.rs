@@ -1,0 +1,71 @@
+//! The addresses to which no mail is sent any more. They are kept as hashes: the table lists no addresses of
+//! people who want none of it.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::items::expiry;
+use super::{Item, Store, key, port_error, text};
+use crate::domain::mailing::{AddressMark, Undeliverable};
+use crate::domain::ports::{GetAddressMark, MarkAddress, PortError};
+
+/// How long an address stays marked after the last time that it took no mail.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
+
+/// Mail servers take addresses in any case; that the part before the `@` may differ by it is theory.
+fn address_key(address: &str) -> Item {
+    let digest: [u8; 32] = Sha256::digest(address.trim().to_lowercase()).into();
+    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    key(format!("ADDRESS#{digits}"), "MARK")
+}
+
+fn seconds(instant: Timestamp) -> AttributeValue {
+    AttributeValue::N(instant.as_second().to_string())
+}
+
+fn mark(item: &Item) -> Result<AddressMark, PortError> {
+    let why = item.get("reason").and_then(|why| why.as_s().ok());
+    let why = why.and_then(|why| Undeliverable::parse(why));
+    let since = item.get("markedAt").and_then(|at| at.as_n().ok());
+    let since = since.and_then(|at| Timestamp::from_second(at.parse().ok()?).ok());
+    let unclear = || PortError::Broken("a mark doesn't say why and since when".into());
+    why.zip(since)
+        .map(|(why, since)| AddressMark { why, since })
+        .ok_or_else(unclear)
+}
+
+impl MarkAddress for Store {
+    async fn mark_address(
+        &self,
+        address: &str,
+        why: Undeliverable,
+        now: Timestamp,
+    ) -> Result<Timestamp, PortError> {
+        let end = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
+        let output = self
+            .client
+            .update_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(address_key(address)))
+            .update_expression(
+                "SET #why = :why, markedAt = if_not_exists(markedAt, :now), expiresAt = :end",
+            )
+            .expression_attribute_names("#why", "reason")
+            .expression_attribute_values(":why", text(why.as_str()))
+            .expression_attribute_values(":now", seconds(now))
+            .expression_attribute_values(":end", AttributeValue::N(expiry(end).to_string()))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(port_error)?;
+        Ok(mark(&output.attributes.unwrap_or_default())?.since)
+    }
+}
+
+impl GetAddressMark for Store {
+    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+        let item = self.get_item(address_key(address)).await?;
+        item.as_ref().map(mark).transpose()
+    }
+}

@@ -1,0 +1,263 @@
+//! What is counted of everything that has a budget. Each kind is an item of the account's budgets, and each
+//! counting one conditional write: of many at once, no more get through than the budget allows.
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use jiff::{SignedDuration, Timestamp};
+
+use super::items::{TOKEN_PREFIX, account_key, expiry};
+use super::{Item, Store, key, port_error};
+use crate::domain::budget::{Budget, Budgets, Spending, Window};
+use crate::domain::id::{AccountId, UserId};
+use crate::domain::ports::{PortError, RefundBudget, SpendBudget};
+
+/// How long the number of an account's tokens is kept after the last one was created. Without it, they are
+/// counted anew.
+const COUNT_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How long after the last counting or creation tokens are not counted anew: longer than a function runs, so
+/// that no creation that was counted before is still under way and missed.
+const SETTLED: SignedDuration = SignedDuration::from_mins(1);
+
+/// What became of a counter.
+enum Counter {
+    /// It was below its limit, and is one higher.
+    Raised,
+    /// It is as high as it may be, or isn't there and wasn't to be begun.
+    Stuck,
+}
+
+impl Store {
+    /// Lets the store count, up to these budgets.
+    #[must_use]
+    pub fn with_budgets(self, budgets: Budgets) -> Self {
+        Self {
+            budgets: Some(budgets),
+            ..self
+        }
+    }
+
+    /// Raises a counter that is below the limit; one that isn't there is begun if `starts`.
+    async fn raise(
+        &self,
+        counter: Item,
+        limit: u32,
+        starts: bool,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<Counter, PortError> {
+        let condition = if starts {
+            "attribute_not_exists(spent) OR spent < :limit"
+        } else {
+            "spent < :limit"
+        };
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(counter))
+            .update_expression("ADD spent :one SET expiresAt = :end, changedAt = :now")
+            .condition_expression(condition)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit))
+            .expression_attribute_values(":end", number(expiry(end)))
+            .expression_attribute_values(":now", number(now.as_millisecond()))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Counter::Raised),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                Ok(Counter::Stuck)
+            }
+            Err(error) => Err(port_error(error)),
+        }
+    }
+
+    /// Counts a token that is about to be created.
+    ///
+    /// The counter is raised before a creation and never lowered, so that there are never more tokens than it
+    /// says. Where it reaches the limit, or isn't there, the tokens are counted anew, provided that nothing was
+    /// created a moment ago: deleted and purged ones have made room by then.
+    async fn spend_token(
+        &self,
+        account: &AccountId,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<Spending, PortError> {
+        let counter = key(budget_key(account), "TOKENS");
+        let end = now.checked_add(COUNT_LIFETIME).unwrap_or(Timestamp::MAX);
+        let full = Spending::Exceeded { until: None };
+        // Of several that count at the same time one is the first; the others find what it has counted.
+        for _ in 0..3 {
+            let raised = self.raise(counter.clone(), limit, false, end, now).await?;
+            if let Counter::Raised = raised {
+                return Ok(Spending::Granted);
+            }
+            let changed = match self.get_item(counter.clone()).await? {
+                // Somebody else began it meanwhile, or counted anew.
+                Some(item) if spent(&item).is_some_and(|spent| spent < i64::from(limit)) => {
+                    continue;
+                }
+                Some(item) => {
+                    let changed = item.get("changedAt").and_then(|at| at.as_n().ok()).cloned();
+                    let changed = changed.ok_or_else(|| {
+                        PortError::Broken("a budget doesn't say when it was changed".into())
+                    })?;
+                    let settled = changed.parse().is_ok_and(|at: i64| {
+                        now.as_millisecond().saturating_sub(at) > settled_milliseconds()
+                    });
+                    if !settled {
+                        return Ok(full);
+                    }
+                    Some(changed)
+                }
+                None => None,
+            };
+            let count = self.count_tokens(account).await?;
+            self.write_count(counter.clone(), count, changed, end, now)
+                .await?;
+        }
+        Ok(full)
+    }
+
+    /// The number of an account's tokens, those included whose purge time has come and whose items are still
+    /// there.
+    async fn count_tokens(&self, account: &AccountId) -> Result<i64, PortError> {
+        let mut count = 0;
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.tables.tokens)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":pk", super::text(account_key(account)))
+                .expression_attribute_values(":prefix", super::text(TOKEN_PREFIX))
+                .select(Select::Count)
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(port_error)?;
+            count += i64::from(output.count);
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    /// Puts a new count, unless somebody else was first since the counter was read.
+    async fn write_count(
+        &self,
+        counter: Item,
+        count: i64,
+        changed: Option<String>,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(counter))
+            .update_expression("SET spent = :count, expiresAt = :end, changedAt = :now")
+            .expression_attribute_values(":count", number(count))
+            .expression_attribute_values(":end", number(expiry(end)))
+            .expression_attribute_values(":now", number(now.as_millisecond()));
+        let update = match changed {
+            Some(changed) => update
+                .condition_expression("changedAt = :changed")
+                .expression_attribute_values(":changed", AttributeValue::N(changed)),
+            None => update.condition_expression("attribute_not_exists(pk)"),
+        };
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(port_error(error)),
+        }
+    }
+}
+
+/// What a counter says.
+fn spent(item: &Item) -> Option<i64> {
+    item.get("spent")?.as_n().ok()?.parse().ok()
+}
+
+fn settled_milliseconds() -> i64 {
+    i64::try_from(SETTLED.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn number(value: impl Into<i64>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
+}
+
+fn budget_key(account: &AccountId) -> String {
+    format!("BUDGET#{account}")
+}
+
+/// The counter of an hour.
+fn hourly(account: &AccountId, budget: &Budget, window: Window) -> Item {
+    let hour = window.start;
+    let counter = match budget {
+        Budget::Reveal(member) => format!("REVEALS#{member}#{hour}"),
+        Budget::Mail(member) => format!("MAILS#{member}#{hour}"),
+        Budget::Change | Budget::Token => format!("CHANGES#{hour}"),
+    };
+    key(budget_key(account), counter)
+}
+
+impl SpendBudget for Store {
+    async fn spend_budget(
+        &self,
+        account: &AccountId,
+        budget: &Budget,
+        now: Timestamp,
+    ) -> Result<Spending, PortError> {
+        let limit = self
+            .budgets
+            .map(|budgets| budgets.limit(budget))
+            .ok_or_else(|| PortError::Broken("this store has no budgets".into()))?;
+        if *budget == Budget::Token {
+            return self.spend_token(account, limit, now).await;
+        }
+        let window = Window::of(now);
+        let counter = hourly(account, budget, window);
+        Ok(
+            match self.raise(counter, limit, true, window.end, now).await? {
+                Counter::Raised => Spending::Granted,
+                Counter::Stuck => Spending::Exceeded {
+                    until: Some(window.end),
+                },
+            },
+        )
+    }
+}
+
+impl RefundBudget for Store {
+    async fn refund_mail(
+        &self,
+        account: &AccountId,
+        member: &UserId,
+        spent: Timestamp,
+    ) -> Result<(), PortError> {
+        let budget = Budget::Mail(member.clone());
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(hourly(account, &budget, Window::of(spent))))
+            .update_expression("ADD spent :less")
+            .condition_expression("spent > :none")
+            .expression_attribute_values(":less", number(-1))
+            .expression_attribute_values(":none", number(0))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            // The hour is over, and its counter gone.
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
+            Err(error) => Err(port_error(error)),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The mails that are held back: what a digest tells, in a partition for each recipient, and a list of the
+//! digests that are to be sent, so that nobody has to look through the partitions.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+
+use super::items::{expiry, to_item};
+use super::{Item, Store, key, parse, port_error, text};
+use crate::domain::mailing::{Digest, HeldMail};
+use crate::domain::ports::{HoldMail, ListDigests, PortError};
+
+/// How long what is held back is kept: longer than it can take to send a digest that fails again and again.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
+
+/// The list of the digests that are to be sent. Only what is over a budget gets here, so that one partition
+/// takes it.
+const PENDING: &str = "DIGESTS";
+
+fn pending_key(digest: &Digest) -> String {
+    format!("{}#{}#{}", digest.hour, digest.account_id, digest.user_id)
+}
+
+/// The digest that a sort key of the list names. No part of it has a `#`.
+fn digest_of_key(key: &str) -> Option<Digest> {
+    let mut parts = key.split('#');
+    let digest = Digest {
+        hour: parts.next()?.parse().ok()?,
+        account_id: parts.next()?.parse().ok()?,
+        user_id: parts.next()?.parse().ok()?,
+    };
+    parts.next().is_none().then_some(digest)
+}
+
+fn held_key(digest: &Digest) -> String {
+    format!("DIGEST#{}#{}", digest.account_id, digest.user_id)
+}
+
+impl Store {
+    async fn put_with_end(&self, mut item: Item, now: Timestamp) -> Result<(), PortError> {
+        let end = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
+        item.insert(
+            "expiresAt".into(),
+            AttributeValue::N(expiry(end).to_string()),
+        );
+        self.client
+            .put_item()
+            .table_name(&self.tables.tokens)
+            .set_item(Some(item))
+            .send()
+            .await
+            .map(drop)
+            .map_err(port_error)
+    }
+}
+
+impl HoldMail for Store {
+    async fn hold_mail(
+        &self,
+        digest: &Digest,
+        held: &HeldMail,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        // First what it tells: a digest that is sent is whole.
+        let mut item = key(
+            held_key(digest),
+            format!("{}#{}", digest.hour, held.audit_id),
+        );
+        item.extend(to_item(held)?);
+        self.put_with_end(item, now).await?;
+        self.put_with_end(key(PENDING, pending_key(digest)), now)
+            .await
+    }
+}
+
+impl ListDigests for Store {
+    async fn list_digests(&self, last_hour: Timestamp) -> Result<Vec<Digest>, PortError> {
+        // Everything after the hour's `#` is less than `$`.
+        let end = format!("{last_hour}$");
+        let mut digests = Vec::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.tables.tokens)
+                .key_condition_expression("pk = :pk AND sk < :end")
+                .expression_attribute_values(":pk", text(PENDING))
+                .expression_attribute_values(":end", text(&end))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(port_error)?;
+            for item in output.items.unwrap_or_default() {
+                let digest = item
+                    .get("sk")
+                    .and_then(|sk| sk.as_s().ok())
+                    .and_then(|sk| digest_of_key(sk));
+                let unknown =
+                    || PortError::Broken("the list of digests holds something else".into());
+                digests.push(digest.ok_or_else(unknown)?);
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(digests);
+            }
+        }
+    }
+
+    async fn held_mails(&self, digest: &Digest) -> Result<Vec<HeldMail>, PortError> {
+        let mut held = Vec::new();
+        let mut start = None;
+        loop {
+            let output = self
+                .client
+                .query()
+                .table_name(&self.tables.tokens)
+                .key_condition_expression("pk = :pk AND begins_with(sk, :hour)")
+                .expression_attribute_values(":pk", text(held_key(digest)))
+                .expression_attribute_values(":hour", text(format!("{}#", digest.hour)))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(port_error)?;
+            for item in output.items.unwrap_or_default() {
+                held.push(parse::<HeldMail>(item)?);
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() {
+                return Ok(held);
+            }
+        }
+    }
+
+    async fn forget_digest(&self, digest: &Digest) -> Result<(), PortError> {
+        self.client
+            .delete_item()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key(PENDING, pending_key(digest))))
+            .send()
+            .await
+            .map(drop)
+            .map_err(port_error)
+    }
+}

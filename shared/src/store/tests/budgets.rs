@@ -1,0 +1,161 @@
+//! What is counted, and that no more gets through than the budget allows, however many come at once.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::domain::budget::{Budget, Budgets, Spending};
+use crate::domain::id::AccountId;
+use crate::domain::ports::{RefundBudget, SpendBudget};
+use crate::store::Store;
+use crate::testing::token_at;
+
+const SMALL: Budgets = Budgets {
+    reveals: 2,
+    changes: 3,
+    tokens: 5,
+    mails: 2,
+};
+
+fn store(engine: &Engine) -> Store {
+    engine.store.clone().with_budgets(SMALL)
+}
+
+fn acme() -> AccountId {
+    "acme".parse().unwrap()
+}
+
+fn reveal(member: &str) -> Budget {
+    Budget::Reveal(member.parse().unwrap())
+}
+
+async fn spend(store: &Store, budget: &Budget, second: i64) -> Spending {
+    let spent = store.spend_budget(&acme(), budget, later(second)).await;
+    spent.unwrap()
+}
+
+fn hour_over() -> Spending {
+    Spending::Exceeded {
+        until: Some(later(3_600)),
+    }
+}
+
+const FULL: Spending = Spending::Exceeded { until: None };
+
+#[tokio::test]
+async fn a_budget_is_one_of_a_kind_a_member_an_account_and_an_hour() {
+    let engine = Engine::start().await;
+    let store = store(&engine);
+    for second in [0, 3_599] {
+        assert_eq!(spend(&store, &reveal("u"), second).await, Spending::Granted);
+    }
+    assert_eq!(spend(&store, &reveal("u"), 3_599).await, hour_over());
+    // Another member, another kind, another account, and the next hour.
+    assert_eq!(spend(&store, &reveal("v"), 3_599).await, Spending::Granted);
+    assert_eq!(spend(&store, &Budget::Change, 0).await, Spending::Granted);
+    let mail = Budget::Mail("u".parse().unwrap());
+    assert_eq!(spend(&store, &mail, 0).await, Spending::Granted);
+    let other = "globex".parse().unwrap();
+    let spent = store.spend_budget(&other, &reveal("u"), now()).await;
+    assert_eq!(spent.unwrap(), Spending::Granted);
+    assert_eq!(spend(&store, &reveal("u"), 3_600).await, Spending::Granted);
+}
+
+#[tokio::test]
+async fn of_many_at_once_no_more_get_through_than_the_budget_allows() {
+    let engine = Engine::start().await;
+    for (budget, most) in [(Budget::Change, 3), (Budget::Token, 5)] {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..30 {
+            let (store, budget) = (store(&engine), budget.clone());
+            tasks.spawn(async move { store.spend_budget(&acme(), &budget, now()).await });
+        }
+        let spendings = tasks.join_all().await.into_iter();
+        let granted = spendings.filter(|spent| *spent == Ok(Spending::Granted));
+        assert_eq!(granted.count(), most, "{budget:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_counter_of_an_hour_is_removed_when_the_hour_is_over() {
+    let engine = Engine::start().await;
+    let store = store(&engine);
+    spend(&store, &Budget::Change, 0).await;
+    assert_eq!(engine.sweep(later(3_598)), 0);
+    assert_eq!(engine.sweep(later(3_601)), 1);
+}
+
+#[tokio::test]
+async fn the_tokens_that_an_account_has_already_count() {
+    let engine = Engine::with_accounts().await;
+    for second in 0..4 {
+        engine.add(token_at(later(second))).await;
+    }
+    let store = store(&engine);
+    assert_eq!(spend(&store, &Budget::Token, 10).await, Spending::Granted);
+    assert_eq!(spend(&store, &Budget::Token, 10).await, FULL);
+}
+
+#[tokio::test]
+async fn what_is_deleted_makes_room_once_no_creation_can_be_under_way() {
+    let engine = Engine::with_accounts().await;
+    let store = store(&engine);
+    let mut tokens = vec![];
+    for second in 0..5 {
+        assert_eq!(
+            spend(&store, &Budget::Token, second).await,
+            Spending::Granted
+        );
+        tokens.push(engine.add(token_at(later(second))).await.token);
+    }
+    for token in &tokens[..2] {
+        engine.remove(token).await;
+    }
+    // A creation that was counted in second 4 may still be to come.
+    assert_eq!(spend(&store, &Budget::Token, 64).await, FULL);
+    for _ in 0..2 {
+        assert_eq!(spend(&store, &Budget::Token, 65).await, Spending::Granted);
+    }
+    assert_eq!(spend(&store, &Budget::Token, 65).await, FULL);
+}
+
+#[tokio::test]
+async fn a_creation_that_was_counted_and_never_came_is_forgotten_at_the_next_count() {
+    let engine = Engine::with_accounts().await;
+    let store = store(&engine);
+    for _ in 0..5 {
+        assert_eq!(spend(&store, &Budget::Token, 0).await, Spending::Granted);
+    }
+    assert_eq!(spend(&store, &Budget::Token, 1).await, FULL);
+    assert_eq!(spend(&store, &Budget::Token, 120).await, Spending::Granted);
+}
+
+#[tokio::test]
+async fn a_mail_that_was_not_sent_is_given_back() {
+    let engine = Engine::start().await;
+    let store = store(&engine);
+    let member = "u".parse().unwrap();
+    let mail = Budget::Mail("u".parse().unwrap());
+    for _ in 0..2 {
+        assert_eq!(spend(&store, &mail, 0).await, Spending::Granted);
+    }
+    assert_eq!(spend(&store, &mail, 0).await, hour_over());
+    store.refund_mail(&acme(), &member, later(1)).await.unwrap();
+    assert_eq!(spend(&store, &mail, 2).await, Spending::Granted);
+    assert_eq!(spend(&store, &mail, 3).await, hour_over());
+    // An hour in which nothing was spent has nothing to give back.
+    store
+        .refund_mail(&acme(), &member, later(4_000))
+        .await
+        .unwrap();
+    assert_eq!(engine.token_images().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_without_budgets_counts_nothing_and_grants_nothing() {
+    let engine = Engine::start().await;
+    let store = Store::new(&engine.aws, Engine::tables());
+    let spent = store
+        .spend_budget(&acme(), &Budget::Change, Timestamp::UNIX_EPOCH)
+        .await;
+    assert!(matches!(spent, Err(PortError::Broken(_))));
+}

@@ -1,0 +1,94 @@
+use std::io;
+use std::sync::{Arc, Mutex, Once};
+
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::{DefaultGuard, set_default, set_global_default};
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::telemetry::subscriber;
+
+/// What is logged in the test's thread from now on, as a function would log it.
+pub struct Logs {
+    written: Written,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Written {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Has every event asked about each time. A place that logs remembers whether anybody listened when it was first
+/// reached, and while tests run side by side that may be another one, which listens to nothing.
+pub(super) fn ask_always() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let nobody = tracing_subscriber::registry().with(dynamic_filter_fn(|_, _| false));
+        // Somebody else's is good too: it was there before any event.
+        let _ = set_global_default(nobody);
+    });
+}
+
+impl Logs {
+    /// Starts to keep what the function of that crate logs at that level.
+    pub fn of(function: &'static str, level: LevelFilter) -> Self {
+        ask_always();
+        let written = Written::default();
+        let subscriber = subscriber(function, level, written.clone());
+        Self {
+            written,
+            _guard: set_default(subscriber),
+        }
+    }
+
+    /// Starts to keep what the shared crate logs.
+    pub fn start() -> Self {
+        Self::of("latchkey", LevelFilter::INFO)
+    }
+
+    /// The lines so far.
+    pub fn take(&self) -> Vec<Value> {
+        let lines = self.take_lines();
+        let lines = lines.iter().map(|line| serde_json::from_str(line));
+        lines.collect::<Result<_, _>>().unwrap()
+    }
+
+    /// The lines so far, as they are written.
+    pub fn take_lines(&self) -> Vec<String> {
+        let written = std::mem::take(&mut *self.written.0.lock().unwrap());
+        let written = String::from_utf8(written).unwrap();
+        written.lines().map(str::to_owned).collect()
+    }
+
+    /// The decisions so far, each as its outcome, action, resource and secret, with the empty text for what
+    /// a line hasn't got; other lines are left out.
+    pub fn take_decisions(&self) -> Vec<[String; 4]> {
+        let mut lines = self.take();
+        lines.retain(|line| line.get("outcome").is_some());
+        let told = |line: &Value| {
+            ["outcome", "action", "resource", "secret"]
+                .map(|member| line[member].as_str().unwrap_or_default().to_owned())
+        };
+        lines.iter().map(told).collect()
+    }
+}

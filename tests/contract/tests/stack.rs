@@ -1,0 +1,496 @@
+//! What the main template makes of itself on AWS: what rings, what mails, what can be deployed, and how much there is of
+//! it. Expanded by AWS's own libraries, which `make test` installs with the SAM tool.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+use std::sync::LazyLock;
+
+use contract::policies;
+use latchkey::mail::{Console, Notifier};
+use latchkey::testing::{Engine, FixedClock, Logs, Post, counts, now};
+use serde_json::{Map, Value, json};
+use tracing::level_filters::LevelFilter;
+
+fn read(path: &str) -> String {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../");
+    fs::read_to_string(format!("{root}{path}")).unwrap()
+}
+
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
+
+/// As it is deployed with nothing but somebody who hears the alarms.
+static STACK: LazyLock<Value> = LazyLock::new(|| expand(&[&format!("AlarmTopicArn={TOPIC}")]));
+
+/// The main template with every `Fn::ForEach` and SAM's transform carried out, as AWS's own libraries do it.
+fn expand(parameters: &[&str]) -> Value {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let python = format!("{root}/.local/tools/sam/bin/python");
+    let expanded = Command::new(&python)
+        .args(["infra/local/expand.py", "infra/template.yaml"])
+        .args(parameters)
+        .current_dir(root)
+        .output()
+        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
+    let errors = String::from_utf8_lossy(&expanded.stderr);
+    assert!(expanded.status.success(), "{errors}");
+    serde_json::from_slice(&expanded.stdout).unwrap()
+}
+
+fn resources(stack: &Value) -> &Map<String, Value> {
+    stack["Resources"].as_object().unwrap()
+}
+
+/// The ids and properties of a type's resources.
+fn of_type<'a>(stack: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let all = resources(stack).iter();
+    let these = all.filter(|(_, resource)| resource["Type"] == kind);
+    these
+        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
+        .collect()
+}
+
+/// The id in `Ref`, or in a `Fn::GetAtt` of that attribute.
+fn referred<'a>(value: &'a Value, attribute: Option<&str>) -> &'a str {
+    let id = match attribute {
+        None => &value["Ref"],
+        Some(attribute) => {
+            let get = &value["Fn::GetAtt"];
+            assert_eq!(get[1], attribute, "{value}");
+            &get[0]
+        }
+    };
+    id.as_str().unwrap_or_else(|| panic!("{value}"))
+}
+
+/// CloudFormation takes 500 resources, those with a false condition among them.
+#[test]
+fn the_expanded_template_has_room_for_more() {
+    let count = resources(&STACK).len();
+    assert!((200..=450).contains(&count), "{count} resources");
+    let text = STACK.to_string();
+    assert!(!text.contains("Fn::ForEach"));
+    // And a megabyte.
+    assert!(text.len() < 500_000, "{} bytes", text.len());
+}
+
+#[test]
+fn every_parameter_is_described_and_used() {
+    let template = read("infra/template.yaml");
+    let (_, body) = template.split_once("\nRules:\n").unwrap();
+    for (name, parameter) in STACK["Parameters"].as_object().unwrap() {
+        assert!(parameter["Description"].is_string(), "{name}");
+        let uses = [format!("!Ref {name}"), format!("${{{name}}}")];
+        let mut lines = body.lines().flat_map(|line| line.split([',', ']']));
+        let is_used =
+            lines.any(|part| part.trim_end().ends_with(&uses[0]) || part.contains(&uses[1]));
+        assert!(is_used, "{name}");
+    }
+}
+
+/// A metric that an alarm watches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Metric<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    /// Of what: the id of a resource. A metric that a filter makes has none.
+    of: Option<&'a str>,
+}
+
+/// What reports the metric, by the names that AWS's documentation has for namespaces, metrics and dimensions. The stack's
+/// name stands for "local" when it is expanded here.
+fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
+    let namespace = metric["Namespace"].as_str().unwrap();
+    let name = metric["MetricName"].as_str().unwrap();
+    let dimensions = metric["Dimensions"].as_array();
+    let dimension = dimensions.map(|dimensions| {
+        assert_eq!(dimensions.len(), 1, "{metric}");
+        (
+            dimensions[0]["Name"].as_str().unwrap(),
+            &dimensions[0]["Value"],
+        )
+    });
+    let is_a = |id: &str, kind: &str| assert_eq!(stack["Resources"][id]["Type"], kind, "{metric}");
+    let of = match (namespace, name, dimension) {
+        ("AWS/Lambda", "Errors" | "Throttles", Some(("FunctionName", value))) => {
+            let function = referred(value, None);
+            is_a(function, "AWS::Lambda::Function");
+            Some(function)
+        }
+        ("AWS/Lambda", "IteratorAge", Some(("FunctionName", value))) => {
+            let function = referred(value, None);
+            let mappings = of_type(stack, "AWS::Lambda::EventSourceMapping");
+            let mut readers = mappings.values().map(|mapping| &mapping["FunctionName"]);
+            assert!(readers.any(|reader| reader == value), "{metric}");
+            Some(function)
+        }
+        ("AWS/Lambda", "PolledEventCount", Some(("EventSourceMappingUUID", value))) => {
+            let mapping = referred(value, None);
+            is_a(mapping, "AWS::Lambda::EventSourceMapping");
+            let metrics = &stack["Resources"][mapping]["Properties"]["MetricsConfig"]["Metrics"];
+            assert_eq!(metrics, &json!(["EventCount"]), "it reports none else");
+            Some(mapping)
+        }
+        ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", Some(("TableName", value))) => {
+            let table = referred(value, None);
+            is_a(table, "AWS::DynamoDB::Table");
+            Some(table)
+        }
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible", Some(("QueueName", value))) => {
+            let queue = referred(value, Some("QueueName"));
+            is_a(queue, "AWS::SQS::Queue");
+            Some(queue)
+        }
+        // The name of an HTTP API's metric; that of a REST API's is 5XXError.
+        ("AWS/ApiGateway", "5xx", Some(("ApiId", value))) => {
+            let api = referred(value, None);
+            is_a(api, "AWS::ApiGatewayV2::Api");
+            assert_eq!(
+                stack["Resources"][api]["Properties"]["ProtocolType"],
+                "HTTP"
+            );
+            Some(api)
+        }
+        ("local", _, None) => {
+            let filters = of_type(stack, "AWS::Logs::MetricFilter");
+            let makes = |filter: &&&Value| {
+                let made = &filter["MetricTransformations"][0];
+                made["MetricNamespace"] == namespace && made["MetricName"] == name
+            };
+            let filters: Vec<_> = filters.values().filter(makes).collect();
+            assert_eq!(filters.len(), 1, "{metric}");
+            assert_eq!(filters[0]["MetricTransformations"][0]["MetricValue"], "1");
+            None
+        }
+        _ => panic!("nothing reports {metric}"),
+    };
+    Metric {
+        namespace,
+        name,
+        of,
+    }
+}
+
+/// Every alarm's metrics.
+fn alarms(stack: &Value) -> BTreeMap<&str, Vec<Metric<'_>>> {
+    let alarms = of_type(stack, "AWS::CloudWatch::Alarm").into_iter();
+    alarms
+        .map(|(id, alarm)| {
+            let metrics = match alarm["Metrics"].as_array() {
+                None => vec![metric(stack, alarm)],
+                Some(queries) => {
+                    let stats = queries.iter().map(|query| &query["MetricStat"]["Metric"]);
+                    let stats = stats.filter(|stat| !stat.is_null());
+                    stats.map(|stat| metric(stack, stat)).collect()
+                }
+            };
+            (id, metrics)
+        })
+        .collect()
+}
+
+#[test]
+fn every_alarm_watches_what_is_reported_and_is_heard() {
+    for (id, metrics) in alarms(&STACK) {
+        let alarm = &STACK["Resources"][id]["Properties"];
+        assert!(!metrics.is_empty(), "{id}");
+        assert!(alarm["AlarmDescription"].is_string(), "{id}");
+        assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{id}");
+        assert_eq!(alarm["OKActions"], json!([TOPIC]), "{id}");
+        // Nothing is reported where nothing happens, and no number is an alarm.
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
+        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
+        // Every period of an expression's metrics is the same, and one metric is the alarm's.
+        if let Some(queries) = alarm["Metrics"].as_array() {
+            let periods = queries.iter().map(|query| &query["MetricStat"]["Period"]);
+            let periods: BTreeSet<_> = periods.filter_map(Value::as_u64).collect();
+            assert_eq!(periods.len(), 1, "{id}");
+            let returned = queries.iter().filter(|query| query["ReturnData"] == true);
+            assert_eq!(returned.count(), 1, "{id}");
+        }
+    }
+}
+
+/// A function's id from its crate's name.
+fn function_id(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    });
+    words.collect::<String>() + "Function"
+}
+
+#[test]
+fn nothing_that_must_be_heard_of_is_without_an_alarm() {
+    let watched: BTreeSet<Metric<'_>> = alarms(&STACK).into_values().flatten().collect();
+    let is_watched = |namespace: &str, name: &str, of: &str| {
+        let is_this = |metric: &Metric<'_>| {
+            (metric.namespace, metric.name, metric.of) == (namespace, name, Some(of))
+        };
+        assert!(watched.iter().any(is_this), "{namespace} {name} of {of}");
+    };
+    // Whatever records a use verifies; a leak is told of by GitHub or by whoever finds a secret.
+    let policies = policies();
+    let verifies = policies.iter().filter(|(_, statements)| {
+        let mut grants = statements.iter().flat_map(|statement| statement.grants());
+        grants
+            .any(|(table, action, keys)| table == "Audit" && action == "PutItem" && keys == "USE#*")
+    });
+    let mut served: Vec<_> = verifies.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(served, ["authorize", "introspect-token", "token-info"]);
+    served.extend(["receive-leak-report", "revoke-by-secret"]);
+    for function in served {
+        for name in ["Errors", "Throttles"] {
+            is_watched("AWS/Lambda", name, &function_id(function));
+        }
+    }
+    is_watched("AWS/ApiGateway", "5xx", "Api");
+    for (id, mapping) in of_type(&STACK, "AWS::Lambda::EventSourceMapping") {
+        is_watched("AWS/Lambda", "PolledEventCount", id);
+        let function = referred(&mapping["FunctionName"], None);
+        is_watched("AWS/Lambda", "IteratorAge", function);
+        let table = referred(&mapping["EventSourceArn"], Some("StreamArn"));
+        is_watched("AWS/DynamoDB", "ConsumedWriteCapacityUnits", table);
+    }
+    for id in of_type(&STACK, "AWS::SQS::Queue").keys() {
+        is_watched("AWS/SQS", "ApproximateNumberOfMessagesVisible", id);
+    }
+    // What is called by nobody who waits for an answer has a place for what it gave up.
+    for config in of_type(&STACK, "AWS::Lambda::EventInvokeConfig").values() {
+        let queue = &config["DestinationConfig"]["OnFailure"]["Destination"];
+        referred(queue, Some("Arn"));
+    }
+    for (id, rule) in of_type(&STACK, "AWS::Events::Rule") {
+        let target = &rule["Targets"][0];
+        let function = referred(&target["Arn"], Some("Arn"));
+        let configs = of_type(&STACK, "AWS::Lambda::EventInvokeConfig");
+        let config = configs
+            .values()
+            .find(|config| config["FunctionName"]["Ref"] == function);
+        let config = config.unwrap_or_else(|| panic!("{id}"));
+        assert_eq!(
+            config["DestinationConfig"]["OnFailure"]["Destination"],
+            target["DeadLetterConfig"]["Arn"],
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn a_metric_filter_reads_the_log_of_a_function() {
+    let filters = of_type(&STACK, "AWS::Logs::MetricFilter");
+    assert_eq!(filters.len(), 5);
+    for (id, filter) in filters {
+        let group = referred(&filter["LogGroupName"], None);
+        let function = group.replace("LogGroup", "Function");
+        let writes = &STACK["Resources"][&function]["Properties"]["LoggingConfig"]["LogGroup"];
+        assert_eq!(writes["Ref"], group, "{id}");
+        assert!(
+            id.starts_with(function.trim_end_matches("Function")),
+            "{id}"
+        );
+    }
+}
+
+fn pattern(filter: &str) -> &str {
+    let filter = &STACK["Resources"][filter]["Properties"];
+    filter["FilterPattern"].as_str().unwrap()
+}
+
+#[test]
+fn an_error_line_of_any_kind_is_counted_and_no_other_line() {
+    for (id, _) in of_type(&STACK, "AWS::Logs::MetricFilter") {
+        if id == "AuthorizeRefusals" {
+            continue;
+        }
+        let logs = Logs::of(module_path!(), LevelFilter::ERROR);
+        tracing::error!(error = "ERROR", number = 1, "ours");
+        tracing::error!(target: "lambda_runtime", "theirs");
+        tracing::info_span!("request").in_scope(|| tracing::error!("in a span"));
+        let lines = logs.take();
+        assert_eq!(lines.len(), 3);
+        assert!(lines.iter().all(|line| counts(pattern(id), line)), "{id}");
+        drop(logs);
+        let logs = Logs::of(module_path!(), LevelFilter::TRACE);
+        tracing::warn!(error = "ERROR", "ERROR");
+        tracing::info!(state = "ERROR", "no error");
+        let lines = logs.take();
+        assert_eq!(lines.len(), 2);
+        assert!(
+            !lines.iter().any(|line| counts(pattern(id), line)),
+            "{id}: {lines:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_removed_audit_record_rings_the_alarm() {
+    let engine = Engine::with_accounts().await;
+    let event = read("events/send-notifications/record-removed.json");
+    let event = serde_json::from_str(&event).unwrap();
+    let console = Console::new("https://tokens.example");
+    let notifier = Notifier::new(Post::default(), console);
+    let logs = Logs::of("send_notifications", LevelFilter::ERROR);
+    let until = jiff::Timestamp::MAX;
+    send_notifications::handle(&engine.store, &notifier, &FixedClock(now()), until, event).await;
+    let lines = logs.take();
+    let counted = lines
+        .iter()
+        .filter(|line| counts(pattern("SendNotificationsErrors"), line));
+    assert_eq!(counted.count(), 1, "{lines:?}");
+}
+
+/// Else a sender that is an identity already could not be used.
+#[test]
+fn without_a_mail_identity_of_its_own_nothing_needs_one() {
+    let identity = &STACK["Resources"]["MailIdentity"];
+    assert_eq!(identity["Condition"], "CreatesMailIdentity");
+    let rest = resources(&STACK)
+        .iter()
+        .filter(|(id, _)| *id != "MailIdentity");
+    for (id, resource) in rest {
+        assert!(!resource.to_string().contains("\"MailIdentity\""), "{id}");
+        assert_ne!(resource["Type"], "AWS::SES::EmailIdentity", "{id}");
+        assert_ne!(resource["Condition"], "CreatesMailIdentity", "{id}");
+    }
+    assert!(!STACK["Outputs"].to_string().contains("MailIdentity"));
+    let template = read("infra/template.yaml");
+    let condition = "\n  CreatesMailIdentity: !Equals [!Ref CreateMailIdentity, \"true\"]\n";
+    assert!(template.contains(condition));
+}
+
+/// A rollback deletes what a deployment made, and fails where that refuses to be deleted; what it leaves must not be in
+/// the way of the next deployment.
+#[test]
+fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
+    let mut refusing = Vec::new();
+    for (id, resource) in resources(&STACK) {
+        let properties = &resource["Properties"];
+        let protection = ["DeletionProtectionEnabled", "DeletionProtection"];
+        let is_protected = protection.iter().any(|name| !properties[name].is_null());
+        let kind = resource["Type"].as_str().unwrap();
+        // A bucket with something in it can't be deleted either.
+        if is_protected || kind == "AWS::S3::Bucket" {
+            assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
+            for name in ["TableName", "BucketName"] {
+                assert!(properties[name].is_null(), "{id} would be there already");
+            }
+            refusing.push(id);
+        }
+        // Nothing that holds data goes with the stack, or with a replacement.
+        let holds_data = ["DynamoDB", "Cognito::UserPool", "KMS", "S3"];
+        if holds_data
+            .iter()
+            .any(|service| kind.ends_with(service) || kind.contains(&format!("::{service}::")))
+        {
+            let policy = resource["DeletionPolicy"].as_str().unwrap_or_default();
+            assert!(policy.starts_with("Retain"), "{id}");
+            assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
+        }
+    }
+    assert_eq!(
+        refusing,
+        ["AuditTable", "GivenUpBatches", "TokensTable", "UserPool"]
+    );
+}
+
+/// In its sandbox, SES asks for a right to the recipient's identity too.
+#[test]
+fn who_mails_may_do_so_from_one_address_to_anybody() {
+    let mut senders = BTreeSet::new();
+    for (id, policy) in of_type(&STACK, "AWS::IAM::Policy") {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            let actions = statement["Action"].to_string();
+            if !actions.contains("ses:") {
+                continue;
+            }
+            assert_eq!(statement["Action"], json!(["ses:SendEmail"]), "{id}");
+            let resources = statement["Resource"].as_array().unwrap();
+            let text: Vec<_> = resources.iter().map(Value::to_string).collect();
+            assert_eq!(text.len(), 2, "{id}: {text:?}");
+            assert!(text[0].contains(":identity/*\""), "{id}: {text:?}");
+            assert!(text[1].contains(":configuration-set/"), "{id}: {text:?}");
+            let address = "ses:FromAddress";
+            let condition = &statement["Condition"];
+            assert_eq!(
+                condition["StringEqualsIfExists"][address]["Ref"], "MailFrom",
+                "{id}"
+            );
+            assert_eq!(condition["Null"][address], "false", "{id}");
+            senders.insert(id.replace("Policy", ""));
+        }
+    }
+    let functions = of_type(&STACK, "AWS::Lambda::Function").into_iter();
+    let told = functions.filter(|(_, function)| {
+        let variables = &function["Environment"]["Variables"];
+        let from = &variables["MAIL_FROM"];
+        assert!(from.is_null() || from["Ref"] == "MailFrom");
+        assert_eq!(
+            from.is_null(),
+            variables["MAIL_CONFIGURATION_SET"].is_null()
+        );
+        !from.is_null()
+    });
+    let told: BTreeSet<_> = told.map(|(id, _)| id.replace("Function", "")).collect();
+    assert_eq!(senders, told);
+}
+
+#[test]
+fn what_an_operator_sets_arrives() {
+    let source = "arn:aws:execute-api:us-east-1:123456789012:*";
+    let set = expand(&[
+        "AuthorizeConcurrency=50",
+        "SyncPlatformConcurrency=5",
+        "MailParallelization=7",
+        "DisableExecuteApiEndpoint=true",
+        "ConsoleUrl=https://tokens.example.com/",
+        &format!("TrustedAuthorizerSource3={source}"),
+        "SignInScopes=openid,email",
+    ]);
+    let property = |stack: &Value, id: &str, name: &str| {
+        let value = &stack["Resources"][id]["Properties"][name];
+        let number = value.as_str().and_then(|text| text.parse::<u64>().ok());
+        number.map_or_else(|| value.clone(), Value::from)
+    };
+    let reserved = "ReservedConcurrentExecutions";
+    for (id, name, default, given) in [
+        ("AuthorizeFunction", reserved, Value::Null, json!(50)),
+        ("SyncPlatformFunction", reserved, Value::Null, json!(5)),
+        ("AuditStream", "ParallelizationFactor", json!(2), json!(7)),
+        (
+            "Api",
+            "DisableExecuteApiEndpoint",
+            json!(false),
+            json!(true),
+        ),
+        (
+            "AuthorizeSource3Permission",
+            "SourceArn",
+            Value::Null,
+            json!(source),
+        ),
+    ] {
+        assert_eq!(property(&STACK, id, name), default, "{id}");
+        assert_eq!(property(&set, id, name), given, "{id}");
+    }
+    let variables =
+        |id: &str| set["Resources"][id]["Properties"]["Environment"]["Variables"].clone();
+    assert_eq!(
+        variables("ConsoleFunction")["SIGN_IN_SCOPES"],
+        "openid,email"
+    );
+    let page = "https://tokens.example.com/";
+    for id in of_type(&set, "AWS::Lambda::Function").keys() {
+        let url = &variables(id)["CONSOLE_URL"];
+        assert!(url.is_null() || url == page, "{id}");
+    }
+    let client = &set["Resources"]["ConsoleClient"]["Properties"];
+    assert_eq!(client["CallbackURLs"], json!([page]));
+    for alarm in of_type(&set, "AWS::CloudWatch::Alarm").values() {
+        assert!(alarm["AlarmActions"].is_null() && alarm["OKActions"].is_null());
+    }
+    for number in 1..=4 {
+        let permission = &STACK["Resources"][format!("AuthorizeSource{number}Permission")];
+        assert_eq!(permission["Condition"], format!("TrustsSource{number}"));
+    }
+}
