@@ -22,7 +22,7 @@
 //! use axum::extract::ConnectInfo;
 //! use axum::routing::get;
 //! use axum::{Extension, Router};
-//! use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
+//! use latchkey::ports::{GetResources, RecallSecret, RecordUse};
 //! use latchkey::system::System;
 //! use latchkey_tower::{Grant, LatchkeyLayer};
 //!

@@ -2,17 +2,20 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Plan};
-use latchkey::domain::audit::{Action, Actor, AuditRecord};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::id::AccountId;
-use latchkey::domain::ports::{
-    ChangeToken, DeleteToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall,
-    TokenChange, Use,
-};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::secret::{PlainSecret, SecretHash};
-use latchkey::domain::token::{Ended, Kind, PreviousSecret, StoredToken, Token};
+use latchkey::domain::token::{Ended, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::ports::{
+    ChangeToken, DeleteToken, InsertToken, PortError, ProjectPlatform, Recall, Use,
+};
 use latchkey::testing::{
     Engine, FixedEntropy, Logs, acme, audit, now, plain, stored_token, system_at, token,
 };

@@ -4,9 +4,9 @@
 use serde::Serialize;
 
 use super::id::{IntegrationId, ResourceId};
+use super::kind::Kind;
 use super::resource::{ResourceRef, ResourceType};
 use super::scope::Scope;
-use super::token::Kind;
 
 /// The fields of an Integration App's resource that an account token may update.
 pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];

@@ -18,10 +18,11 @@ use aws_sdk_sesv2::{Client, Config};
 
 use crate::aws::{OPERATION_TIMEOUT, port_error};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Action, AuditRecord, Change};
+use crate::domain::action::Action;
+use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::AccountId;
-use crate::domain::ports::{Handover, Mail, PortError, SendMail};
 use crate::domain::time::rfc3339;
+use crate::ports::{Handover, Mail, PortError, SendMail};
 
 pub use notify::Notifier;
 use value::{Shown, Who};
@@ -310,7 +311,7 @@ mod tests {
     #[test]
     fn a_warning_tells_when_the_token_ends() {
         let mut record = testing::audit(Action::Remind, &testing::token(), testing::now(), 1);
-        record.origin.actor = crate::domain::audit::Actor::system();
+        record.origin.actor = crate::domain::actor::Actor::system();
         record.origin.source = Source::System;
         (record.origin.ip, record.origin.user_agent) = (None, None);
         let end = Some("2026-11-30T10:00:00Z".to_owned());

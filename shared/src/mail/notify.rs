@@ -6,7 +6,7 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
 use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
-use crate::domain::ports::{
+use crate::ports::{
     Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, Handover, HoldMail, ListDigests, Mail,
     PortError, RefundBudget, SendMail, SpendBudget,
 };

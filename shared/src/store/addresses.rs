@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::items::expiry;
 use super::{Item, Store, key, port_error, text};
 use crate::domain::mailing::{AddressMark, Undeliverable};
-use crate::domain::ports::{GetAddressMark, MarkAddress, PortError};
+use crate::ports::{GetAddressMark, MarkAddress, PortError};
 
 /// How long an address stays marked after the last time that it took no mail.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);

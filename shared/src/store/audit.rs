@@ -13,8 +13,8 @@ use super::{Item, Store, built, parse, port_error, text};
 use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
-use crate::domain::ports::{ListAudit, PortError, RecordAudit};
 use crate::domain::text::{redact, redact_json};
+use crate::ports::{ListAudit, PortError, RecordAudit};
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -222,7 +222,7 @@ mod tests {
     use serde_dynamo::AttributeValue;
 
     use super::*;
-    use crate::domain::audit::Action;
+    use crate::domain::action::Action;
     use crate::testing;
 
     #[test]

@@ -9,7 +9,7 @@ use super::items::{TOKEN_PREFIX, account_key, expiry};
 use super::{Item, Store, key, port_error};
 use crate::domain::budget::{Budget, Budgets, Spending, Window};
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::ports::{PortError, RefundBudget, SpendBudget};
+use crate::ports::{PortError, RefundBudget, SpendBudget};
 
 /// How long the number of an account's tokens is kept after the last one was created. Without it, they are
 /// counted anew.

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 
 use super::items::{SECRET, expiry, secret_key};
 use super::{Item, Store, key, port_error, text};
-use crate::domain::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
 use crate::domain::token::Status;
 use crate::domain::verification::{SecretState, tombstone_end};
+use crate::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
 
 impl CompromiseSecret for Store {
     async fn compromise_secret(&self, compromise: &Compromise) -> Result<(), PortError> {

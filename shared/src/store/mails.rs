@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::items::expiry;
 use super::{Store, key, port_error, text};
 use crate::domain::id::UserId;
-use crate::domain::ports::{Claim, ClaimMail, PortError};
+use crate::ports::{Claim, ClaimMail, PortError};
 
 /// How long a sender may take before its claim counts as abandoned: longer than the function's timeout.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);

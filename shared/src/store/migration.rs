@@ -13,13 +13,14 @@ use super::items::{
 use super::platform::stored_time;
 use super::{Item, Store, key, parse, port_error};
 use crate::domain::account::Account;
-use crate::domain::audit::{Action, Actor};
+use crate::domain::action::Action;
+use crate::domain::actor::Actor;
 use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::ports::PortError;
 use crate::domain::resource::Resource;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, StoredToken};
+use crate::ports::PortError;
 
 /// How often a write is tried again when the item changes under it.
 const ATTEMPTS: usize = 5;

@@ -33,7 +33,7 @@ use serde::de::DeserializeOwned;
 use crate::aws::port_error;
 use crate::config::Tables;
 use crate::domain::budget::Budgets;
-use crate::domain::ports::PortError;
+use crate::ports::PortError;
 
 pub use audit::{audit_differences, audit_record};
 pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};

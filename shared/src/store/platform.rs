@@ -18,8 +18,8 @@ use super::{Item, Store, key, parse, port_error, text};
 use crate::domain::account::{Account, Member};
 use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::ports::{PortError, ProjectPlatform};
 use crate::domain::resource::{Resource, ResourceRef};
+use crate::ports::{PortError, ProjectPlatform};
 
 /// How long the marker of what was deleted is kept: longer than the bus retries an event (a day).
 const MARKER_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -15,15 +15,16 @@ use super::items::{
 use super::paging::{collect, position};
 use super::{Item, Store, built, key, parse, port_error, text};
 use crate::domain::audit::AuditRecord;
+use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
-use crate::domain::ports::{
-    ChangeToken, DeleteToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens,
-    NewToken, PortError, RecordView, TokenChange,
-};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, Status, StoredToken, Token};
 use crate::domain::verification::{SecretRecord, SecretState};
+use crate::ports::{
+    ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, PortError,
+    RecordView,
+};
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);

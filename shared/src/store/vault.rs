@@ -7,9 +7,9 @@ use secrecy::ExposeSecret;
 
 use super::port_error;
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::ports::{DecryptSecret, EncryptSecret, PortError};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::Ciphertext;
+use crate::ports::{DecryptSecret, EncryptSecret, PortError};
 
 /// The key that encrypts secrets.
 #[derive(Debug, Clone)]

@@ -30,14 +30,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use crate::domain::audit::{Action, Actor, ActorType, AuditRecord, Origin, Source};
+use crate::domain::action::Action;
+use crate::domain::actor::{Actor, ActorType};
+use crate::domain::audit::{AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
+use crate::domain::entropy::{Entropy, EntropyError};
 use crate::domain::id::TokenId;
-use crate::domain::ports::{Clock, Entropy, EntropyError};
+use crate::domain::kind::Kind;
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::PlainSecret;
-use crate::domain::token::{Ciphertext, Kind, StoredToken, Token};
+use crate::domain::token::{Ciphertext, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
+use crate::ports::Clock;
 use crate::system::System;
 
 /// The moment at which tests play.

@@ -17,13 +17,14 @@ pub use policies::{Statement, is_like, policies};
 pub use readme::ReadmeSection;
 pub use wire::{Counts, Wire};
 
-use latchkey::domain::ports::{
-    ChangeToken, Clock, CompromiseSecret, DeleteToken, Entropy, GetAccount, GetIdempotency,
-    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
-    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
-};
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
+use latchkey::ports::{
+    ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
+    GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
+    RecallSecret, RecordUse, RecordView, SpendBudget,
+};
 use latchkey::testing::{Answer, FakeVault};
 
 /// What all operations together need of a store.

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use contract::ReadmeSection;
 use latchkey::domain::id::{IntegrationId, ResourceId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{
     Action, INTEGRATION_APP_FIELDS, Obligation, Operation, Owner, Permission, permission,
 };
 use latchkey::domain::resource::ResourceType;
 use latchkey::domain::scope::{ResourceLists, Scope};
-use latchkey::domain::token::Kind;
 
 const LISTED: &str = "listed";
 const OWN_APP: &str = "own-app";

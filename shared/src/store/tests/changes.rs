@@ -1,12 +1,12 @@
 //! A change reaches the token and every one of its secrets, together with its audit record.
 
 use super::*;
-use crate::domain::audit::Actor;
+use crate::domain::actor::Actor;
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::DeleteToken;
-use crate::domain::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::domain::token::{Ended, Status};
 use crate::domain::verification::{SecretState, tombstone_end};
+use crate::ports::DeleteToken;
+use crate::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::store::items::expiry;
 use crate::testing::acme;
 

@@ -24,15 +24,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Item;
 use super::items::{account_key, secret_key, token_key};
-use crate::domain::audit::{Action, AuditRecord};
+use crate::domain::action::Action;
+use crate::domain::audit::AuditRecord;
+use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::TokenId;
-use crate::domain::ports::{
-    ChangeToken, GetSecret, IdempotencyRecord, InsertToken, NewToken, PortError, TokenChange,
-};
+use crate::domain::kind::Kind;
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::{PlainSecret, SecretHash};
-use crate::domain::token::{Kind, NewSecret, StoredToken, Token};
+use crate::domain::token::{NewSecret, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
+use crate::ports::{ChangeToken, GetSecret, InsertToken, PortError};
 use crate::system::System;
 use crate::testing::{Engine, now, origin, owner_actor, stored_token};
 

@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::calls::Calls;
 use super::*;
-use crate::domain::ports::{Recall, RecallSecret, RecordUse, Use};
 use crate::domain::scope::ResourceLists;
 use crate::domain::token::{LastUse, Status};
 use crate::domain::verification::{
     MAX_SEEN_ADDRESSES, Refusal, RefusedDays, SecretState, Seen, Sighting, UsedFrom, standing,
     tombstone_end,
 };
+use crate::ports::{Recall, RecallSecret, RecordUse, Use};
 use crate::store::Store;
 use crate::store::items::{SEEN, expiry, seen_key};
 
