@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::MAX_SUBJECT_NAME;
+use super::notification::MAX_SUBJECT_NAME;
 use super::value::{Shown, Who};
 use crate::domain::account::{Account, Member};
 use crate::domain::mailing::Undeliverable;

@@ -2,9 +2,9 @@
 
 use askama::Template;
 
+use super::notification::{Console, MAX_SUBJECT_NAME};
 use super::value::{Shown, Who};
 use super::words::predicate_of;
-use super::{Console, MAX_SUBJECT_NAME};
 use crate::domain::account::{Account, Member};
 use crate::domain::budget::Window;
 use crate::domain::mailing::{Digest, HeldMail};

@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 
-use super::{Console, bounce, compose, digest};
+use super::notification::{Console, compose};
+use super::{bounce, digest};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::items::expiry;
-use super::{Item, Store, key, port_error, text};
+use super::table::{Item, Store, key, text};
+use crate::aws::port_error;
 use crate::domain::mailing::{AddressMark, Undeliverable};
 use crate::ports::{GetAddressMark, MarkAddress, PortError};
 

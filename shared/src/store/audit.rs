@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::items::{AuditItem, account_key, audit_token_key, is_use, to_item, use_key};
 use super::paging::{collect, position};
-use super::{Item, Store, built, parse, port_error, text};
+use super::table::{Item, Store, built, parse, text};
+use crate::aws::port_error;
 use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::{expiry, to_item};
-use super::{Item, Store, key, parse, port_error, text};
+use super::table::{Item, Store, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::mailing::{Digest, HeldMail};
 use crate::ports::{HoldMail, ListDigests, PortError};
 

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::Item;
+use super::table::Item;
 use crate::domain::action::Action;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, Origin, Source};

@@ -11,7 +11,8 @@ use super::items::{
     PROFILE, TOKEN_PREFIX, TokenItem, account_key, profile_key, to_item, token_key, token_of_keys,
 };
 use super::platform::stored_time;
-use super::{Item, Store, key, parse, port_error};
+use super::table::{Item, Store, key, parse};
+use crate::aws::port_error;
 use crate::domain::account::Account;
 use crate::domain::action::Action;
 use crate::domain::actor::Actor;
@@ -409,7 +410,7 @@ impl Store {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::super::text;
+    use super::super::table::text;
     use super::*;
     use crate::testing::now;
 

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::{Item, Store, text};
+use super::table::{Item, Store, text};
 use crate::domain::paging::Page;
 use crate::ports::PortError;
 

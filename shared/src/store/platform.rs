@@ -14,7 +14,8 @@ use serde::Deserialize;
 use super::items::{
     PROFILE, account_key, expiry, profile_key, resource_key, resources_key, to_item, user_key,
 };
-use super::{Item, Store, key, parse, port_error, text};
+use super::table::{Item, Store, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::account::{Account, Member};
 use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, UserId};

@@ -2,7 +2,8 @@
 
 use super::items::{resource_key, resource_of_key, resource_prefix, resources_key};
 use super::paging::{collect, position};
-use super::{Store, key, parse, port_error};
+use super::table::{Store, key, parse};
+use crate::aws::port_error;
 use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, ResourceFilter, ResourceQuery};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use super::items::{
     SECRET, SEEN, expiry, read_secret, read_seen, refusal_attribute, secret_key, seen_key,
 };
-use super::{Cancellation, Item, Store, built, key, port_error, text};
+use super::table::{Cancellation, Item, Store, built, key, text};
+use crate::aws::port_error;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::StoredToken;
 use crate::domain::verification::{

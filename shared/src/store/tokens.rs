@@ -13,7 +13,8 @@ use super::items::{
     TokenItem, account_key, expiry, idempotency_key, profile_key, to_item, token_key,
 };
 use super::paging::{collect, position};
-use super::{Item, Store, built, key, parse, port_error, text};
+use super::table::{Item, Store, built, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::audit::AuditRecord;
 use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::items::{
     SEEN, SHARDS, TokenItem, account_key, seen_key, shard_key, to_item, token_key, token_of_keys,
 };
-use super::{Item, Store, built, key, parse, port_error, text};
+use super::table::{Item, Store, built, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::change::TokenChange;
 use crate::domain::id::{AccountId, TokenId};

@@ -5,7 +5,7 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use secrecy::ExposeSecret;
 
-use super::port_error;
+use crate::aws::port_error;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::Ciphertext;

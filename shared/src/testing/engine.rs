@@ -22,7 +22,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Answer, Event, logs, now, origin, owner_actor, token, token_at};
+use super::answer::Answer;
+use super::event::Event;
+use super::logs;
+use super::samples::{now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
 use crate::domain::action::Action;

@@ -22,8 +22,8 @@ mod vault;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Item;
 use super::items::{account_key, secret_key, token_key};
+use super::table::Item;
 use crate::domain::action::Action;
 use crate::domain::audit::AuditRecord;
 use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
@@ -147,7 +147,7 @@ async fn secret(engine: &Engine, hash: SecretHash) -> Option<SecretRecord> {
 
 /// An item as it is stored.
 async fn raw(engine: &Engine, pk: impl Into<String>, sk: impl Into<String>) -> Option<Item> {
-    let key = super::key(pk, sk);
+    let key = super::table::key(pk, sk);
     engine.store.get_item(key).await.unwrap()
 }
 

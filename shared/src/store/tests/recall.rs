@@ -162,7 +162,7 @@ async fn a_remembered_use_hides_no_change_of_the_secret() {
     assert!(matches!(recall, Recall::OnRecord));
     assert_eq!(secret.status, Status::Revoked);
     let delete = engine.client.delete_item().table_name("Tokens");
-    let key = crate::store::key(secret_key(hash), "SECRET");
+    let key = crate::store::table::key(secret_key(hash), "SECRET");
     delete.set_key(Some(key)).send().await.unwrap();
     let recalled = engine.store.recall_secret(&hash, seen_from(1), now()).await;
     assert!(recalled.unwrap().is_none());
