@@ -61,7 +61,7 @@
 //! # Log
 //!
 //! Every decision is an event of [`tracing`](https://docs.rs/tracing) at `INFO` with the target
-//! [`latchkey::app::decision::TARGET`] and the keys that the README explains.
+//! [`latchkey::app::decision::TARGET`] and the keys that `docs/operations.md` explains.
 //!
 //! # Rights
 //!

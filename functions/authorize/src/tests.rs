@@ -610,7 +610,7 @@ async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     }
 }
 
-/// As the READMEs say: the key of a custom domain's mapping is in the path that both gateways tell.
+/// As the documents say: the key of a custom domain's mapping is in the path that both gateways tell.
 #[tokio::test]
 async fn behind_a_mapping_key_every_call_is_refused() {
     let (engine, _) = full().await;

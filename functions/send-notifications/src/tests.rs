@@ -672,7 +672,7 @@ async fn the_end_of_a_records_retention_is_no_tampering() {
     assert_eq!(engine.dump().await, before);
 }
 
-/// What the README has operators make of a table's items, when the stream didn't have them.
+/// What `docs/deploying.md` has operators make of a table's items, when the stream didn't have them.
 #[tokio::test]
 async fn records_that_no_stream_had_are_mailed_once_however_often_they_are_handed_over() {
     let (engine, _) = with_records(3).await;

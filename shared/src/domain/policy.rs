@@ -1,4 +1,4 @@
-//! What a valid token may do on the platform's routes. `rules` is the whole policy; the README shows
+//! What a valid token may do on the platform's routes. `rules` is the whole policy; `docs/api.md` shows
 //! what it amounts to, in a table that a test prints from the answers of [`permission`].
 
 use serde::Serialize;

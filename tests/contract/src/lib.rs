@@ -6,7 +6,7 @@ mod call;
 mod description;
 mod gate;
 mod policies;
-mod readme;
+mod section;
 mod wire;
 
 pub use access::Touched;
@@ -14,7 +14,7 @@ pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
 pub use policies::{Statement, is_like, policies};
-pub use readme::ReadmeSection;
+pub use section::Section;
 pub use wire::{Counts, Wire};
 
 use latchkey::domain::entropy::Entropy;

@@ -1,8 +1,8 @@
-//! The README's table of what a token may do is what the policy answers.
+//! The table of what a token may do, in `docs/api.md`, is what the policy answers.
 
 use std::fmt::Write;
 
-use contract::ReadmeSection;
+use contract::Section;
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{
@@ -207,6 +207,6 @@ fn table() -> String {
 }
 
 #[test]
-fn the_readme_says_what_a_token_may_do() {
-    ReadmeSection::named("policy").must_be(&table());
+fn the_documents_say_what_a_token_may_do() {
+    Section::of("docs/api.md", "policy").must_be(&table());
 }
