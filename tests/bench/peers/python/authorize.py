@@ -136,7 +136,7 @@ def authorize(event):
 
 def main():
     # Opens the connection before the first request.
-    read("SECRET#warm")
+    read("SECRET", "warm")
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     while True:
         api.request("GET", "/2018-06-01/runtime/invocation/next")
