@@ -24,7 +24,7 @@ test: ## Every test, end to end included, on a local cloud of its own; ARGS go t
 bench: ## How fast, small and cheap it is; ARGS are parts and --strict
 	@$(CLOUD) bench $(ARGS)
 
-scale: ## What reading costs with 100,000 tokens and 1,000,000 audit records, into the README
+scale: ## What reading costs with 100,000 tokens and 1,000,000 audit records, into docs/benchmarks.md
 	LATCHKEY_SCALE=100000 cargo test --locked -p contract --test pages
 
 deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy

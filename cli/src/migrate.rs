@@ -11,13 +11,16 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::app::compromise::{Compromised, Evidence, compromise};
 use latchkey::app::revoke::{ATTEMPTS, Revoked, revoke};
-use latchkey::domain::audit::{Action, Actor, Change, Origin, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{Change, Origin, Source};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::leak::LEAKED;
-use latchkey::domain::ports::{Clock, Entropy, GetSecret, PortError};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{Status, Token};
 use latchkey::domain::verification::{SecretRecord, SecretState};
+use latchkey::ports::{Clock, GetSecret, PortError};
 use latchkey::store::{Found, Kept, Reading, Standing, Store};
 
 /// How many items are worked on at the same time.

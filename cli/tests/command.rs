@@ -4,7 +4,7 @@
 
 use std::process::Output;
 
-use latchkey::domain::ports::GetAccount;
+use latchkey::ports::GetAccount;
 use latchkey::testing::{Engine, acme};
 use tokio::process::Command;
 

@@ -10,7 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use crate::domain::ports::PortError;
+use crate::ports::PortError;
 
 /// The longest that an operation of AWS takes, with its retries. It is below the timeout of every
 /// function, so that an unreachable service becomes an answer that can be retried and not a killed

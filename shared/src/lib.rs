@@ -1,5 +1,5 @@
-//! What the functions share, in layers: [`domain`] (pure) ← [`app`] (workflows) ← [`store`], [`mail`] (AWS, on
-//! [`aws`]) ← [`http`] (requests, responses, errors) ← the functions. Nothing imports the other way.
+//! What the functions share, in storeys: [`domain`] (pure) ← [`ports`] (capabilities) ← [`app`] (workflows) ← [`store`],
+//! [`mail`], [`http`] (the world) ← the functions. Nothing imports the other way.
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
@@ -9,6 +9,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod mail;
+pub mod ports;
 pub mod schedule;
 pub mod store;
 pub mod system;

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::domain::audit::{Actor, Origin, Source};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Origin, Source};
 
 /// How long before Lambda ends a function it begins nothing more: enough for what it is at.
 const MARGIN: SignedDuration = SignedDuration::from_secs(20);

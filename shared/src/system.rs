@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::domain::ports::{Clock, Entropy, EntropyError};
+use crate::domain::entropy::{Entropy, EntropyError};
+use crate::ports::Clock;
 
 /// The operating system.
 #[derive(Debug, Clone, Copy, Default)]

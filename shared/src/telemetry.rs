@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::decision;
-use crate::domain::ports::Clock;
+use crate::ports::Clock;
 use crate::system::System;
 
 /// Where a function finds its level: the stack's own variable, or else what Lambda's logging configuration
@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
     use crate::app;
-    use crate::domain::ports::PortError;
     use crate::http::ApiError;
+    use crate::ports::PortError;
     use crate::testing::Logs;
 
     /// Whether Lambda keeps a line at that level, as its documentation has it.

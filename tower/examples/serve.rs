@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use latchkey::aws::aws_defaults;
 use latchkey::config::Tables;
-use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
+use latchkey::ports::{GetResources, RecallSecret, RecordUse};
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey_tower::{Grant, LatchkeyLayer};

@@ -7,13 +7,11 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey::domain::id::AccountId;
-use latchkey::domain::ports::{
-    Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use,
-};
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::Status;
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
 
 /// The most secrets that are kept, whoever calls with however many: some hundred bytes each, and
 /// 100 KB of one whose scope lists the most resources that it may.

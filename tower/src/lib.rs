@@ -22,7 +22,7 @@
 //! use axum::extract::ConnectInfo;
 //! use axum::routing::get;
 //! use axum::{Extension, Router};
-//! use latchkey::domain::ports::{GetResources, RecallSecret, RecordUse};
+//! use latchkey::ports::{GetResources, RecallSecret, RecordUse};
 //! use latchkey::system::System;
 //! use latchkey_tower::{Grant, LatchkeyLayer};
 //!
@@ -61,7 +61,7 @@
 //! # Log
 //!
 //! Every decision is an event of [`tracing`](https://docs.rs/tracing) at `INFO` with the target
-//! [`latchkey::app::decision::TARGET`] and the keys that the README explains.
+//! [`latchkey::app::decision::TARGET`] and the keys that `docs/operations.md` explains.
 //!
 //! # Rights
 //!

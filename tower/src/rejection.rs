@@ -2,8 +2,8 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use latchkey::domain::ports::PortError;
 use latchkey::domain::verification::Refusal;
+use latchkey::ports::PortError;
 use serde_json::json;
 
 /// Why a request isn't let through.

@@ -13,13 +13,14 @@ use http::request::Parts;
 use http::{Request, Response};
 use jiff::SignedDuration;
 use latchkey::app::verify::{Client, Outcome, verify};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, PortError, RecallSecret, RecordUse};
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::Kind;
 use latchkey::domain::verification::Presentation;
 use latchkey::http::bearer::bearer;
+use latchkey::ports::{Clock, GetResources, PortError, RecallSecret, RecordUse};
 use tower_layer::Layer;
 use tower_service::Service;
 

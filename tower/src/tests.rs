@@ -12,18 +12,20 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
-use latchkey::domain::audit::Action;
+use latchkey::domain::action::Action;
+use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::id::AccountId;
+use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::Obligation;
-use latchkey::domain::ports::{
-    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, NewToken, PortError, Recall,
-    RecallSecret, RecordUse, TokenChange, Use,
-};
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::{PlainSecret, SecretHash};
-use latchkey::domain::token::{Kind, Patch, PreviousSecret, StoredToken, Token};
+use latchkey::domain::token::{Patch, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::ports::{
+    ChangeToken, Clock, EncryptSecret, GetResources, InsertToken, PortError, Recall, RecallSecret,
+    RecordUse, Use,
+};
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::testing::{Engine, FakeVault, Logs, acme, audit, now, origin, owner_actor, token_at};

@@ -9,8 +9,9 @@ mod serve;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use latchkey::domain::audit::Action;
-use latchkey::domain::ports::{InsertToken, NewToken};
+use latchkey::domain::action::Action;
+use latchkey::domain::change::NewToken;
+use latchkey::ports::InsertToken;
 use latchkey::testing::{Engine, audit, now, plain_secret, stored_token};
 use secrecy::ExposeSecret;
 use serde_json::Value;

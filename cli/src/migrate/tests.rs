@@ -3,14 +3,16 @@
 use jiff::SignedDuration;
 use latchkey::app::verify::{Client, authenticate};
 use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::change::TokenChange;
+use latchkey::domain::kind::Kind;
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
-use latchkey::domain::ports::{
-    ChangeToken, GetAccount, GetIdempotency, GetRecipients, GetResources, GetToken,
-    ListMemberships, ListResources, TokenChange,
-};
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::{Kind, NewSecret, NotReactivable, StoredToken};
+use latchkey::domain::token::{NewSecret, NotReactivable, StoredToken};
 use latchkey::domain::verification::Refusal;
+use latchkey::ports::{
+    ChangeToken, GetAccount, GetIdempotency, GetRecipients, GetResources, GetToken,
+    ListMemberships, ListResources,
+};
 use latchkey::system::System;
 use latchkey::testing::{
     Engine, FixedEntropy, acme, globex, now, owner_actor, plain, system_at, token,

@@ -4,8 +4,9 @@ mod event;
 
 use lambda_runtime::Error;
 use latchkey::app::verify::{Outcome, refuse, verify};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::verification::Refusal;
+use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 
 pub use event::{Answer, Event};
 

@@ -2,17 +2,20 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Plan};
-use latchkey::domain::audit::{Action, Actor, AuditRecord};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::id::AccountId;
-use latchkey::domain::ports::{
-    ChangeToken, DeleteToken, InsertToken, NewToken, PortError, ProjectPlatform, Recall,
-    TokenChange, Use,
-};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::secret::{PlainSecret, SecretHash};
-use latchkey::domain::token::{Ended, Kind, PreviousSecret, StoredToken, Token};
+use latchkey::domain::token::{Ended, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::ports::{
+    ChangeToken, DeleteToken, InsertToken, PortError, ProjectPlatform, Recall, Use,
+};
 use latchkey::testing::{
     Engine, FixedEntropy, Logs, acme, audit, now, plain, stored_token, system_at, token,
 };
@@ -607,7 +610,7 @@ async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     }
 }
 
-/// As the READMEs say: the key of a custom domain's mapping is in the path that both gateways tell.
+/// As the documents say: the key of a custom domain's mapping is in the path that both gateways tell.
 #[tokio::test]
 async fn behind_a_mapping_key_every_call_is_refused() {
     let (engine, _) = full().await;

@@ -2,9 +2,12 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use flate2::read::GzDecoder;
-use latchkey::domain::audit::{Action, ActorType, COMPROMISED, DAYS_REFUSED, Source, changes};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::ActorType;
+use latchkey::domain::audit::{COMPROMISED, DAYS_REFUSED, Source, changes};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::{ResourceLists, Scope};
-use latchkey::domain::token::{Ended, Kind, PreviousSecret, Revocation, Token};
+use latchkey::domain::token::{Ended, PreviousSecret, Revocation, Token};
 use latchkey::domain::verification::Refusal;
 use latchkey::testing::{self, Event};
 use serde_json::Value;

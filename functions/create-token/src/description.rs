@@ -1,6 +1,6 @@
 //! What the API's description says of the operation.
 
-use latchkey::domain::token::Kind;
+use latchkey::domain::kind::Kind;
 use latchkey::http::ApiError;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};

@@ -3,23 +3,27 @@
 mod description;
 
 use lambda_http::{Body, Request, Response};
+use latchkey::app::check_scope::check_scope;
 use latchkey::domain::account::Account;
-use latchkey::domain::audit::{Action, AuditRecord, changes};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, changes};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budget;
+use latchkey::domain::change::NewToken;
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::TokenId;
-use latchkey::domain::ports::{
-    Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
-    NewToken, PortError, SpendBudget,
-};
-use latchkey::domain::scope;
+use latchkey::domain::kind::Kind;
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::{Draft, Kind, StoredToken, Token};
+use latchkey::domain::token::{Draft, StoredToken, Token};
 use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, response, secret};
+use latchkey::ports::{
+    Clock, EncryptSecret, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
+    PortError, SpendBudget,
+};
 
 pub use description::operation;
 
@@ -133,7 +137,7 @@ async fn read_draft(
         // What belongs to an app can be judged only if the app is known.
         let app = integration_id.as_ref();
         let judged = kind.filter(|_| app.is_some()).unwrap_or(Kind::Account);
-        fields.fail_all(scope::check(store, account, judged, app, scope).await?);
+        fields.fail_all(check_scope(store, account, judged, app, scope).await?);
     }
     fields.finish()?;
     match (name, kind, auto_purge, scope) {

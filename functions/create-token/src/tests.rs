@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use latchkey::domain::audit::{Action, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::Source;
 use latchkey::domain::auto_purge::AutoPurge;
-use latchkey::domain::ports::{DecryptSecret, GetSecret};
 use latchkey::domain::token::Status;
+use latchkey::ports::{DecryptSecret, GetSecret};
 use latchkey::testing::{
     Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
     plain_secret, system_at,

@@ -1,13 +1,15 @@
 //! Deletes a revoked token. Its audit log stays.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord};
-use latchkey::domain::ports::{Clock, DeleteToken, Entropy, GetAccount, GetToken};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::token::Status;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{Clock, DeleteToken, GetAccount, GetToken};
 
 /// Answers one request.
 ///

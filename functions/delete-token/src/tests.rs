@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use latchkey::domain::ports::{ChangeToken, GetSecret, TokenChange};
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::token::{Ended, PreviousSecret, StoredToken};
 use latchkey::domain::verification::SecretState;
+use latchkey::ports::{ChangeToken, GetSecret};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, now, origin, owner_actor, plain_secret,
     system_at, token, token_at,

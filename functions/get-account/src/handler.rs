@@ -4,10 +4,10 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::account::{Account, Member, Plan, Role};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::id::AccountId;
-use latchkey::domain::ports::{GetAccount, ListMemberships};
 use latchkey::http::caller::{Caller, SignedIn};
 use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{GetAccount, ListMemberships};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use latchkey::domain::ports::ProjectPlatform;
+use latchkey::ports::ProjectPlatform;
 use latchkey::testing::{Answer, Engine, Event, acme, globex, now};
 
 use serde_json::json;

@@ -1,11 +1,11 @@
 //! Answers one token.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::ports::{Clock, GetAccount, GetToken};
 use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{Clock, GetAccount, GetToken};
 
 /// Answers one request.
 ///

@@ -1,12 +1,14 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use latchkey::domain::audit::{Action, Actor};
-use latchkey::domain::ports::{ChangeToken, RecordUse, TokenChange, Use};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ended, LastUse, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{Seen, UsedFrom};
+use latchkey::ports::{ChangeToken, RecordUse, Use};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, audit, globex, now, owner_actor, plain_secret, token,
 };

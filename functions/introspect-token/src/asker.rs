@@ -8,14 +8,15 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
 use latchkey::app::verify::authenticate;
-use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
+use latchkey::domain::entropy::Entropy;
+use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::Kind;
 use latchkey::domain::verification::{Refusal, SecretRecord};
 use latchkey::http::ApiError;
 use latchkey::http::bearer::{bearer, credentials, trimmed};
 use latchkey::http::form::Form;
 use latchkey::http::sender::Sender;
+use latchkey::ports::{Clock, RecallSecret, RecordUse};
 use percent_encoding::percent_decode_str;
 
 /// What the asker presents. It has no `Debug`, which would show the secret.

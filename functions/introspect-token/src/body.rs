@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::Kind;
 use latchkey::domain::verification::SecretRecord;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;

@@ -7,12 +7,13 @@ use std::net::IpAddr;
 
 use lambda_http::{Body, Request, Response};
 use latchkey::app::verify::{Introspection, introspect};
-use latchkey::domain::ports::{Clock, Entropy, RecallSecret, RecordUse};
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{Clock, RecallSecret, RecordUse};
 
 use asker::Credentials;
 use body::{ActiveBody, InactiveBody, IntrospectionBody};

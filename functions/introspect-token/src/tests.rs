@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use latchkey::domain::audit::{Action, Actor, AuditRecord, Change};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, PreviousSecret, StoredToken, Token};
 use latchkey::domain::verification::MAX_SEEN_ADDRESSES;
@@ -13,8 +15,8 @@ use latchkey::testing::{
 use serde_json::{Value, json};
 
 use jiff::Timestamp;
+use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::Kind;
 
 use super::*;
 

@@ -2,15 +2,16 @@
 
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
-use latchkey::domain::audit::{Action, AuditRecord, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT};
-use latchkey::domain::ports::{GetAccount, ListAudit};
 use latchkey::domain::time::parse_rfc3339;
 use latchkey::http::audit::AuditBody;
 use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, csv, cursor, media, page, response};
+use latchkey::ports::{GetAccount, ListAudit};
 
 const PARAMETERS: [&str; 7] = [
     "action", "userId", "source", "from", "to", "limit", "cursor",

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use latchkey::domain::audit::{Actor, Change, Origin};
-use latchkey::domain::ports::RecordView;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{Change, Origin};
 use latchkey::domain::token::{StoredToken, Token};
+use latchkey::ports::RecordView;
 use latchkey::system::System;
 use latchkey::testing::{
     Answer, Engine, Event, acme, globex, now, origin, owner_actor, token, token_at,

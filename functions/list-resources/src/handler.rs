@@ -3,12 +3,12 @@
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
-use latchkey::domain::ports::{GetAccount, ListResources};
 use latchkey::domain::resource::{Resource, ResourceType};
 use latchkey::http::caller::Caller;
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, page};
+use latchkey::ports::{GetAccount, ListResources};
 use schemars::JsonSchema;
 use serde::Serialize;
 

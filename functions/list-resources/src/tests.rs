@@ -1,4 +1,4 @@
-use latchkey::domain::ports::ProjectPlatform;
+use latchkey::ports::ProjectPlatform;
 use latchkey::testing::{Answer, Engine, Event, acme, globex, now};
 use serde_json::{Value, json};
 

@@ -1,14 +1,15 @@
 //! Lists an account's tokens, newest first.
 
 use lambda_http::{Body, Request, Response};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::paging::{TokenFilter, TokenQuery};
-use latchkey::domain::ports::{Clock, GetAccount, ListTokens};
-use latchkey::domain::token::{Kind, Status};
+use latchkey::domain::token::Status;
 use latchkey::http::caller::Caller;
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, page};
+use latchkey::ports::{Clock, GetAccount, ListTokens};
 
 const PARAMETERS: [&str; 6] = ["status", "kind", "integrationId", "q", "limit", "cursor"];
 

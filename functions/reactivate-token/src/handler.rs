@@ -1,17 +1,17 @@
 //! Undoes a revocation.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::Action;
+use latchkey::domain::action::Action;
 use latchkey::domain::budget::Budget;
-use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetAccount, GetToken, SpendBudget, TokenChange,
-};
+use latchkey::domain::change::TokenChange;
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken, SpendBudget};
 
 /// Answers one request.
 ///

@@ -1,14 +1,15 @@
 use std::time::Duration;
 
 use latchkey::app::compromise::{Compromised, Evidence, compromise};
-use latchkey::domain::audit::{Actor, AuditRecord, Change, Origin, Source};
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{AuditRecord, Change, Origin, Source};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
-use latchkey::domain::ports::{GetSecret, ProjectPlatform};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{Decision, Presentation, SecretRecord, SecretState, decide};
+use latchkey::ports::{GetSecret, ProjectPlatform};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, origin, owner_actor,
     plain_secret, system_at, token, token_at,

@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::app::compromise::{Compromised, Evidence, compromise};
-use latchkey::domain::audit::{Action, AuditRecord, Change, Origin};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Change, Origin};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::leak::{Find, LEAKED};
-use latchkey::domain::ports::{Clock, CompromiseSecret, Entropy, GetSecret, GetToken, PortError};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::verification::SecretRecord;
+use latchkey::ports::{Clock, CompromiseSecret, GetSecret, GetToken, PortError};
 use tokio::time::sleep;
 
 /// How many secrets are dealt with at the same time.

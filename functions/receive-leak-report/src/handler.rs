@@ -8,15 +8,17 @@ mod protocol;
 mod signature;
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Actor, Source};
-use latchkey::domain::ports::{
-    ClaimMail, Clock, CompromiseSecret, Entropy, GetAddressMark, GetRecipients, GetSecret,
-    GetToken, KeepKeys, SendMail,
-};
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::Source;
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
 use latchkey::mail::Notifier;
+use latchkey::ports::{
+    ClaimMail, Clock, CompromiseSecret, GetAddressMark, GetRecipients, GetSecret, GetToken,
+    KeepKeys, SendMail,
+};
 
 use finds::report_all;
 use mails::mail_all;

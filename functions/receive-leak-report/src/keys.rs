@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use latchkey::domain::ports::KeepKeys;
+use latchkey::ports::KeepKeys;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 

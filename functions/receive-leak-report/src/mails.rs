@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::domain::audit::AuditRecord;
-use latchkey::domain::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
 use latchkey::mail::Notifier;
+use latchkey::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
 use tokio::time::timeout;
 
 /// How many tokens' mails are sent at the same time.

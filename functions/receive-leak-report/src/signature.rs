@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
-use latchkey::domain::ports::{Clock, KeepKeys};
 use latchkey::http::ApiError;
+use latchkey::ports::{Clock, KeepKeys};
 
 use crate::{FetchKeys, Keys};
 

@@ -8,19 +8,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
-use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Change};
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId, UserId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::mailing::AddressMark;
-use latchkey::domain::ports::{
-    ChangeToken, Claim, Compromise, DeleteToken, KeptKeys, PortError, TokenChange,
-};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{
-    Ciphertext, Kind, NewSecret, NotReactivable, PreviousSecret, Status, StoredToken, Token,
+    Ciphertext, NewSecret, NotReactivable, PreviousSecret, Status, StoredToken, Token,
 };
 use latchkey::domain::verification::{SecretRecord, SecretState, TOMBSTONE_LIFETIME};
 use latchkey::mail::Console;
+use latchkey::ports::{ChangeToken, Claim, Compromise, DeleteToken, KeptKeys, PortError};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, now, origin,
     owner_actor, plain, system_at, token_at,

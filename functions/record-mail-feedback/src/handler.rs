@@ -3,10 +3,10 @@
 
 mod event;
 
-use latchkey::domain::ports::{
+use latchkey::mail::Notifier;
+use latchkey::ports::{
     ClaimMail, Clock, GetAddressMark, GetRecipients, MarkAddress, PortError, SendMail,
 };
-use latchkey::mail::Notifier;
 
 pub use event::Feedback;
 

@@ -2,10 +2,12 @@
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use latchkey::domain::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{AuditRecord, Change, Origin, Source};
 use latchkey::domain::id::AuditId;
-use latchkey::domain::ports::{PortError, RecordAudit};
 use latchkey::domain::time::rfc3339;
+use latchkey::ports::{PortError, RecordAudit};
 use latchkey::store::token_of_image;
 
 /// The principal of a removal by the time to live. A deletion by a function has none.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use latchkey::domain::auto_purge::AutoPurge;
-use latchkey::domain::ports::{GetSecret, InsertToken, NewToken};
+use latchkey::domain::change::NewToken;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::verification::{SecretState, TOMBSTONE_LIFETIME};
+use latchkey::ports::{GetSecret, InsertToken};
 use latchkey::testing::{Engine, acme, audit, now, stored_token, token_at};
 use serde_json::{Value, json};
 

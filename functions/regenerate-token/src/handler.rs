@@ -2,12 +2,11 @@
 
 use jiff::SignedDuration;
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord, Change, changes};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Change, changes};
 use latchkey::domain::budget::Budget;
-use latchkey::domain::ports::{
-    ChangeToken, Clock, EncryptSecret, Entropy, GetAccount, GetIdempotency, GetToken, PortError,
-    SpendBudget, TokenChange,
-};
+use latchkey::domain::change::TokenChange;
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
 use latchkey::http::body::{Fields, check_if_match};
@@ -18,6 +17,9 @@ use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::secret::IssuedBody;
 use latchkey::http::{ApiError, secret};
+use latchkey::ports::{
+    ChangeToken, Clock, EncryptSecret, GetAccount, GetIdempotency, GetToken, PortError, SpendBudget,
+};
 
 /// Answers one request.
 ///

@@ -5,13 +5,13 @@ use latchkey::app::compromise::{Compromised, Evidence, compromise};
 use latchkey::domain::audit::Origin;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::policy::Owner;
-use latchkey::domain::ports::{DecryptSecret, GetSecret};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ended, NotReactivable, Token};
 use latchkey::domain::verification::{
     Decision, Presentation, SecretRecord, SecretState, TOMBSTONE_LIFETIME, decide,
 };
+use latchkey::ports::{DecryptSecret, GetSecret};
 use latchkey::testing::{
     Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, globex, now, owner_actor,
     system_at, token, token_at,

@@ -1,10 +1,13 @@
 //! Warns of tokens that will end soon: once a day, a record, and by it a mail, for each warning.
 
 use jiff::Timestamp;
-use latchkey::domain::audit::{Action, AuditRecord, Change};
-use latchkey::domain::ports::{Clock, Entropy, ListEnding, PortError, RecordReminder, Reminder};
+use latchkey::app::sweep::sweep;
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Change};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::time::rfc3339;
-use latchkey::domain::upkeep::{Ending, Reminded, Warnings, sweep};
+use latchkey::domain::upkeep::{Ending, Reminded, Warnings};
+use latchkey::ports::{Clock, ListEnding, PortError, RecordReminder, Reminder};
 use latchkey::schedule::ScheduledEvent;
 
 /// How often a warning is tried again when the token changes under it.

@@ -1,13 +1,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::SignedDuration;
-use latchkey::domain::audit::{Actor, Source};
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::Source;
 use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::Page;
-use latchkey::domain::ports::{ChangeToken, TokenChange};
 use latchkey::domain::token::{Patch, StoredToken, Token};
 use latchkey::domain::upkeep::Position;
+use latchkey::ports::ChangeToken;
 use latchkey::store::Store;
 use latchkey::testing::{Engine, acme, globex, now, origin, owner_actor, system_at, token_at};
 

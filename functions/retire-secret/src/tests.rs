@@ -4,12 +4,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::{Change, Source};
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::ports::{GetSecret, PortError, TokenChange};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
 use latchkey::domain::verification::{SecretState, standing};
+use latchkey::ports::{GetSecret, PortError};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, now, origin, owner_actor, plain_secret,
     system_at, token,

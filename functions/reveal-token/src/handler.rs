@@ -1,16 +1,16 @@
 //! Shows a token's secret again, once its viewing is on record.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::domain::audit::{Action, AuditRecord};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budget;
-use latchkey::domain::ports::{
-    Clock, DecryptSecret, Entropy, GetAccount, GetToken, RecordView, SpendBudget,
-};
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::secret::RevealedBody;
 use latchkey::http::{ApiError, body, secret};
+use latchkey::ports::{Clock, DecryptSecret, GetAccount, GetToken, RecordView, SpendBudget};
 
 /// Answers one request.
 ///

@@ -5,9 +5,9 @@ use latchkey::domain::account::Account;
 use latchkey::domain::audit::Source;
 use latchkey::domain::budget::Spending;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::ports::{PortError, ProjectPlatform};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{StoredToken, Token};
+use latchkey::ports::{PortError, ProjectPlatform};
 use latchkey::testing::{
     Answer, Engine, Event, FakeVault, FixedClock, NoEntropy, acme, now, owner_actor, system_at,
     token,

@@ -3,8 +3,10 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::app::compromise::{Evidence, compromise};
-use latchkey::domain::audit::{Action, Actor, Change, Origin, Source};
-use latchkey::domain::ports::{Clock, CompromiseSecret, Entropy, GetSecret, GetToken};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{Change, Origin, Source};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::text::meant;
 use latchkey::domain::verification::SecretRecord;
@@ -13,6 +15,7 @@ use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, required};
 use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{Clock, CompromiseSecret, GetSecret, GetToken};
 
 /// Answers one request: the same 200 for whatever is no secret, or no good one any more; never for a text
 /// that holds a secret which goes on working.

@@ -2,13 +2,15 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::ports::{ChangeToken, Compromise, DeleteToken, PortError, TokenChange};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{
-    Ciphertext, Ended, Kind, NotReactivable, PreviousSecret, Status, StoredToken, Token,
+    Ciphertext, Ended, NotReactivable, PreviousSecret, Status, StoredToken, Token,
 };
 use latchkey::domain::verification::{SecretState, standing};
+use latchkey::ports::{ChangeToken, Compromise, DeleteToken, PortError};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, acme, now, origin, owner_actor,
     plain, system_at, token_at,

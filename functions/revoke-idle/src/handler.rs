@@ -1,10 +1,13 @@
 //! Revokes tokens that nobody has used or changed for as long as the operator allows.
 
 use jiff::{SignedDuration, Timestamp};
-use latchkey::domain::audit::{Action, Actor};
+use latchkey::app::sweep::sweep;
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::change::TokenChange;
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::ports::{Clock, EndIdle, Entropy, GetToken, PortError, TokenChange};
-use latchkey::domain::upkeep::sweep;
+use latchkey::ports::{Clock, EndIdle, GetToken, PortError};
 use latchkey::schedule::ScheduledEvent;
 
 /// How often a revocation is tried again when the token changes under it.

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::Page;
-use latchkey::domain::ports::{ChangeToken, GetSecret, RecallSecret, RecordUse, Use};
 use latchkey::domain::token::{LastUse, NewSecret, Status, StoredToken, Token};
 use latchkey::domain::upkeep::Position;
 use latchkey::domain::verification::UsedFrom;
+use latchkey::ports::{ChangeToken, GetSecret, RecallSecret, RecordUse, Use};
 use latchkey::store::Store;
 use latchkey::testing::{Engine, acme, audit, globex, now, system_at, token_at};
 

@@ -2,14 +2,15 @@
 
 use lambda_http::{Body, Request, Response};
 use latchkey::app::revoke::{Revoked, revoke};
-use latchkey::domain::audit::Action;
-use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetAccount, GetToken};
+use latchkey::domain::action::Action;
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// Answers one request.
 ///

@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use latchkey::domain::audit::{Change, Source};
-use latchkey::domain::ports::{GetSecret, TokenChange};
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, Status, StoredToken, Token};
 use latchkey::domain::verification::SecretState;
+use latchkey::ports::GetSecret;
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, audit, now, owner_actor, plain,
     plain_secret, system_at, token, token_at,

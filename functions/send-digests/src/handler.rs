@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use latchkey::domain::mailing::Digest;
-use latchkey::domain::ports::{
+use latchkey::mail::Notifier;
+use latchkey::ports::{
     ClaimMail, Clock, GetAddressMark, GetRecipients, ListDigests, PortError, SendMail,
 };
-use latchkey::mail::Notifier;
 
 /// Sends every digest whose hour is over, and begins none after `until`. One that fails doesn't hold up the
 /// others.

@@ -1,11 +1,12 @@
 use jiff::SignedDuration;
 use latchkey::domain::account::{Account, Role};
-use latchkey::domain::audit::{Action, AuditRecord};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::mailing::Undeliverable;
-use latchkey::domain::ports::{Handover, MarkAddress, ProjectPlatform};
 use latchkey::domain::time::rfc3339;
 use latchkey::mail::Console;
+use latchkey::ports::{Handover, MarkAddress, ProjectPlatform};
 use latchkey::schedule::ScheduledEvent;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
 

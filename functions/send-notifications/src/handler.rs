@@ -4,13 +4,15 @@
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use jiff::Timestamp;
-use latchkey::domain::audit::{Action, Actor, AuditRecord, Origin, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{AuditRecord, Origin, Source};
 use latchkey::domain::id::AuditId;
-use latchkey::domain::ports::{
+use latchkey::mail::Notifier;
+use latchkey::ports::{
     ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, PortError, RecordAudit,
     RefundBudget, SendMail, SpendBudget,
 };
-use latchkey::mail::Notifier;
 use latchkey::store::{audit_differences, audit_record};
 
 /// The principal of a removal by the time to live. One by anybody else has none.

@@ -2,16 +2,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
-use latchkey::domain::audit::{Action, AuditRecord, Change};
+use latchkey::domain::action::Action;
+use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::budget::{Budget, Budgets, Spending};
+use latchkey::domain::change::NewToken;
 use latchkey::domain::id::{AccountId, UserId};
 use latchkey::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
-use latchkey::domain::ports::{
-    Claim, Handover, InsertToken, ListDigests, MarkAddress, NewToken, ProjectPlatform, RecordView,
-};
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
+use latchkey::ports::{
+    Claim, Handover, InsertToken, ListDigests, MarkAddress, ProjectPlatform, RecordView,
+};
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
 use serde_json::{Value, json};
 
@@ -670,7 +672,7 @@ async fn the_end_of_a_records_retention_is_no_tampering() {
     assert_eq!(engine.dump().await, before);
 }
 
-/// What the README has operators make of a table's items, when the stream didn't have them.
+/// What `docs/deploying.md` has operators make of a table's items, when the stream didn't have them.
 #[tokio::test]
 async fn records_that_no_stream_had_are_mailed_once_however_often_they_are_handed_over() {
     let (engine, _) = with_records(3).await;

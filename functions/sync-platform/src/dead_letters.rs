@@ -4,7 +4,7 @@ use std::future::Future;
 
 use aws_sdk_sqs::Client;
 use latchkey::aws::port_error;
-use latchkey::domain::ports::PortError;
+use latchkey::ports::PortError;
 
 /// Keeps what can't be processed for a person to look at.
 pub trait SetAside: Sync {

@@ -2,10 +2,13 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use latchkey::app::revoke::revoke;
-use latchkey::domain::audit::{Action, Actor, Origin, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{Origin, Source};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
-use latchkey::domain::ports::{ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError};
+use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError};
 
 /// How many tokens of a deleted account are revoked at the same time.
 const CONCURRENCY: usize = 16;

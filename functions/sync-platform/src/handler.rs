@@ -4,12 +4,11 @@ mod dead_letters;
 mod deletion;
 mod event;
 
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::event_time::EventTime;
-use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetToken, ListTokens, PortError, ProjectPlatform,
-};
 use latchkey::domain::resource::ResourceRef;
 use latchkey::domain::text::{recorded, redact_json};
+use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError, ProjectPlatform};
 use latchkey::telemetry::request_span;
 use serde::Deserialize;
 use serde_json::Value;

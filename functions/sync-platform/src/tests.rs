@@ -2,15 +2,16 @@ use std::sync::Mutex;
 
 use jiff::Timestamp;
 use latchkey::domain::account::{Account, Member, Role};
-use latchkey::domain::audit::{Action, Actor, AuditRecord, Source};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::{AuditRecord, Source};
+use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::event_time::EventTime;
 use latchkey::domain::id::{AccountId, TokenId, UserId};
 use latchkey::domain::paging::{Page, TokenQuery};
-use latchkey::domain::ports::{
-    GetAccount, GetResources, GetSecret, InsertToken, ListMemberships, NewToken, TokenChange,
-};
 use latchkey::domain::resource::Resource;
 use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
+use latchkey::ports::{GetAccount, GetResources, GetSecret, InsertToken, ListMemberships};
 use latchkey::testing::{
     Engine, Logs, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token,
     system_at, token, token_at,

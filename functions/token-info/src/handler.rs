@@ -3,15 +3,16 @@
 use ipnet::IpNet;
 use lambda_http::{Body, Request, Response};
 use latchkey::app::verify::{Outcome, verify};
+use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
-use latchkey::domain::ports::{Clock, Entropy, GetResources, RecallSecret, RecordUse};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::token::Kind;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 use schemars::JsonSchema;
 use serde::Serialize;
 

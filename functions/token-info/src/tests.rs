@@ -1,10 +1,13 @@
 use std::time::Duration;
 
-use latchkey::domain::audit::{Action, Actor, AuditRecord};
+use latchkey::domain::action::Action;
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::auto_purge::AutoPurge;
-use latchkey::domain::ports::{ChangeToken, InsertToken, NewToken, TokenChange};
+use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{NewSecret, StoredToken, Token};
+use latchkey::ports::{ChangeToken, InsertToken};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, Logs, NoEntropy, acme, audit, now,
     owner_actor, plain, stored_token, system_at, token,

@@ -1,15 +1,15 @@
 //! Edits a token: JSON Merge Patch (RFC 7396) of what people choose about it.
 
 use lambda_http::{Body, Request, Response};
+use latchkey::app::check_scope::check_scope;
 use latchkey::domain::account::Account;
-use latchkey::domain::audit::Action;
+use latchkey::domain::action::Action;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budget;
-use latchkey::domain::ports::{
-    ChangeToken, Clock, Entropy, GetAccount, GetResources, GetToken, SpendBudget, TokenChange,
-};
-use latchkey::domain::scope;
-use latchkey::domain::token::{Kind, Patch, Token};
+use latchkey::domain::change::TokenChange;
+use latchkey::domain::entropy::Entropy;
+use latchkey::domain::kind::Kind;
+use latchkey::domain::token::{Patch, Token};
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
@@ -17,6 +17,7 @@ use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
+use latchkey::ports::{ChangeToken, Clock, GetAccount, GetResources, GetToken, SpendBudget};
 
 /// Answers one request.
 ///
@@ -83,7 +84,7 @@ async fn read_patch(
     // A scope that stays may name what is gone by now; only a new one has to fit.
     if let Some(scope) = patch.scope.as_ref().filter(|scope| **scope != token.scope) {
         let app = token.integration_id.as_ref();
-        fields.fail_all(scope::check(store, account, token.kind, app, scope).await?);
+        fields.fail_all(check_scope(store, account, token.kind, app, scope).await?);
     }
     fields.finish()?;
     Ok(patch)

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use latchkey::domain::audit::{Change, Source};
-use latchkey::domain::ports::{ChangeToken, GetSecret};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::domain::verification::SecretRecord;
+use latchkey::ports::{ChangeToken, GetSecret};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, owner_actor, plain,
     plain_secret, system_at, token,

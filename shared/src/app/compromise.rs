@@ -1,14 +1,15 @@
 //! Ends secrets that somebody else knows, for ever.
 
 use super::revoke::ATTEMPTS;
-use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Change, Origin};
+use crate::domain::action::Action;
+use crate::domain::audit::{AuditRecord, COMPROMISED, Change, Origin};
+use crate::domain::change::TokenChange;
+use crate::domain::entropy::Entropy;
 use crate::domain::id::AuditId;
-use crate::domain::ports::{
-    Clock, Compromise, CompromiseSecret, Entropy, GetSecret, GetToken, PortError, TokenChange,
-};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::Ended;
 use crate::domain::verification::{SecretRecord, SecretState};
+use crate::ports::{Clock, Compromise, CompromiseSecret, GetSecret, GetToken, PortError};
 
 /// What a compromised secret turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]

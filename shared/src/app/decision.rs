@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::domain::entropy::Entropy;
 use crate::domain::policy::Operation;
-use crate::domain::ports::Entropy;
 use crate::domain::verification::{Refusal, SecretRecord};
 
 /// The target of these lines, by which the functions' logs keep them whatever the level.

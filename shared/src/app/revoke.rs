@@ -3,10 +3,13 @@
 
 use jiff::Timestamp;
 
-use crate::domain::audit::{Action, Origin};
+use crate::domain::action::Action;
+use crate::domain::audit::Origin;
+use crate::domain::change::TokenChange;
+use crate::domain::entropy::Entropy;
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::ports::{ChangeToken, Clock, Entropy, GetToken, PortError, TokenChange};
 use crate::domain::token::{StoredToken, Token};
+use crate::ports::{ChangeToken, Clock, GetToken, PortError};
 
 /// How often a change is tried again when the token changes under it.
 pub const ATTEMPTS: usize = 5;

@@ -5,14 +5,12 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 
 use super::decision::{self, Purpose};
-use crate::domain::audit::{
-    Action, Actor, AuditRecord, Change, DAYS_REFUSED, Origin, Source, kept_user_agent,
-};
+use crate::domain::action::Action;
+use crate::domain::actor::Actor;
+use crate::domain::audit::{AuditRecord, Change, DAYS_REFUSED, Origin, Source, kept_user_agent};
+use crate::domain::entropy::Entropy;
 use crate::domain::id::{AuditId, TokenId};
 use crate::domain::policy::{Obligation, Operation, Owner};
-use crate::domain::ports::{
-    Clock, Entropy, GetResources, PortError, Recall, RecallSecret, RecordUse, Use,
-};
 use crate::domain::secret::PlainSecret;
 use crate::domain::text::recorded;
 use crate::domain::token::LastUse;
@@ -20,6 +18,7 @@ use crate::domain::verification::{
     Decision, MAX_SEEN_ADDRESSES, Presentation, Refusal, SecretRecord, Sighting, UsedFrom, decide,
     standing,
 };
+use crate::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
 
 /// A verification's outcome.
 #[derive(Debug)]

@@ -5,96 +5,18 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::account::Member;
+use super::action::Action;
+use super::actor::Actor;
+use super::entropy::{Entropy, EntropyError};
 use super::id::{AccountId, AuditId, TokenId};
-use super::ports::{Entropy, EntropyError};
 use super::resource::ResourceType;
 use super::scope::Scope;
 use super::text::recorded;
 use super::time::rfc3339;
 use super::token::Token;
 use super::verification::is_refusal_mailed;
-
-/// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    /// The token was created.
-    Create,
-    /// It was edited.
-    Update,
-    /// Its secret was shown in plain text.
-    View,
-    /// It was revoked.
-    Revoke,
-    /// Its revocation was undone.
-    Reactivate,
-    /// Its secret was replaced.
-    Regenerate,
-    /// It was deleted.
-    Delete,
-    /// It was used: for the first time, or for the first time today from an address.
-    Access,
-    /// Its purge time came.
-    Purge,
-    /// Its purge time is near.
-    Remind,
-    /// A secret of it was reported as leaked.
-    Leak,
-    /// Its replaced secret was ended before its grace period was over.
-    Retire,
-    /// A secret of it was tried that isn't good, or isn't good from there: once per secret, reason and day.
-    Refused,
-    /// A record of it was changed in the audit log, or removed before its time.
-    Tamper,
-}
-
-impl Action {
-    /// Every action.
-    pub const ALL: [Self; 14] = [
-        Self::Create,
-        Self::Update,
-        Self::View,
-        Self::Revoke,
-        Self::Reactivate,
-        Self::Regenerate,
-        Self::Delete,
-        Self::Access,
-        Self::Purge,
-        Self::Remind,
-        Self::Leak,
-        Self::Retire,
-        Self::Refused,
-        Self::Tamper,
-    ];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::View => "view",
-            Self::Revoke => "revoke",
-            Self::Reactivate => "reactivate",
-            Self::Regenerate => "regenerate",
-            Self::Delete => "delete",
-            Self::Access => "access",
-            Self::Purge => "purge",
-            Self::Remind => "remind",
-            Self::Leak => "leak",
-            Self::Retire => "retire",
-            Self::Refused => "refused",
-            Self::Tamper => "tamper",
-        }
-    }
-
-    /// The action of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.as_str() == name)
-    }
-}
 
 /// Through what it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -127,127 +49,6 @@ impl Source {
     /// The source of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.as_str() == name)
-    }
-}
-
-/// What somebody is who did something. Names alone don't tell: a token may be called like a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ActorType {
-    /// A member of the account.
-    Member,
-    /// Whoever holds a token's secret.
-    Token,
-    /// A secret scanner.
-    Scanner,
-    /// The system itself.
-    System,
-}
-
-impl ActorType {
-    /// Every type.
-    pub const ALL: [Self; 4] = [Self::Member, Self::Token, Self::Scanner, Self::System];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Token => "token",
-            Self::Scanner => "scanner",
-            Self::System => "system",
-        }
-    }
-
-    /// The type of somebody on whose record it isn't: only members have an address, and the others' ids are
-    /// of forms of their own.
-    fn of(id: &str, email: Option<&str>) -> Self {
-        match id {
-            _ if email.is_some() => Self::Member,
-            "system" => Self::System,
-            "github" => Self::Scanner,
-            id if id.parse::<TokenId>().is_ok() => Self::Token,
-            _ => Self::Member,
-        }
-    }
-}
-
-/// Who did it: a member, the token itself (when it is used, or revoked by whoever holds it), a secret
-/// scanner or the system. A snapshot, so that the record still names a person who has left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Actor {
-    /// The member's id, the token's id, `github` or `system`.
-    pub id: String,
-    /// What it is.
-    #[serde(rename = "type")]
-    pub kind: ActorType,
-    /// The member's address; tokens and the system have none.
-    pub email: Option<String>,
-    /// The member's or the token's name, or `System`.
-    pub name: String,
-}
-
-impl<'de> Deserialize<'de> for Actor {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// As it is stored: older records have no type.
-        #[derive(Deserialize)]
-        struct Stored {
-            id: String,
-            #[serde(rename = "type")]
-            kind: Option<ActorType>,
-            #[serde(default)]
-            email: Option<String>,
-            name: String,
-        }
-        let stored = Stored::deserialize(deserializer)?;
-        let kind = stored.kind;
-        Ok(Self {
-            kind: kind.unwrap_or_else(|| ActorType::of(&stored.id, stored.email.as_deref())),
-            id: stored.id,
-            email: stored.email,
-            name: stored.name,
-        })
-    }
-}
-
-impl Actor {
-    /// A member of the account.
-    pub fn member(member: &Member) -> Self {
-        Self {
-            id: member.id.to_string(),
-            kind: ActorType::Member,
-            email: Some(member.email.clone()),
-            name: member.name.clone(),
-        }
-    }
-
-    /// The system itself.
-    pub fn system() -> Self {
-        Self {
-            id: "system".into(),
-            kind: ActorType::System,
-            email: None,
-            name: "System".into(),
-        }
-    }
-
-    /// GitHub's secret scanning.
-    pub fn github() -> Self {
-        Self {
-            id: "github".into(),
-            kind: ActorType::Scanner,
-            email: None,
-            name: "GitHub secret scanning".into(),
-        }
-    }
-
-    /// A token that is used.
-    pub fn token(id: &TokenId, name: &str) -> Self {
-        Self {
-            id: id.to_string(),
-            kind: ActorType::Token,
-            email: None,
-            name: name.into(),
-        }
     }
 }
 
@@ -453,31 +254,6 @@ mod tests {
         for source in Source::ALL {
             assert_eq!(serde_json::to_value(source).unwrap(), source.as_str());
             assert_eq!(Source::parse(source.as_str()), Some(source));
-        }
-    }
-
-    #[test]
-    fn what_somebody_is_shows_in_a_record_and_is_told_of_older_ones() {
-        let token = testing::token();
-        for (actor, kind) in [
-            (testing::owner_actor(), ActorType::Member),
-            // As a token may be called.
-            (Actor::token(&token.id, "System"), ActorType::Token),
-            (Actor::github(), ActorType::Scanner),
-            (Actor::system(), ActorType::System),
-        ] {
-            assert_eq!(actor.kind, kind);
-            let mut json = serde_json::to_value(&actor).unwrap();
-            assert_eq!(json["type"], kind.as_str());
-            assert_eq!(
-                serde_json::from_value::<Actor>(json.clone()).unwrap(),
-                actor
-            );
-            json.as_object_mut().unwrap().remove("type");
-            assert_eq!(serde_json::from_value::<Actor>(json).unwrap(), actor);
-        }
-        for kind in ActorType::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use ulid::Ulid;
 
-use super::ports::{Entropy, EntropyError};
+use super::entropy::{Entropy, EntropyError};
 use super::text::contains_secret;
 
 /// A string that isn't an identifier of the wanted kind.

@@ -6,7 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::account::Member;
-use super::audit::{Action, Actor, ActorType, AuditRecord};
+use super::action::Action;
+use super::actor::{Actor, ActorType};
+use super::audit::AuditRecord;
 use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
 

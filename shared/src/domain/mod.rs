@@ -1,18 +1,22 @@
 //! The rules of the product: pure types and functions that know no AWS, no HTTP and no Lambda.
 //!
-//! Everything that touches the world is a port, see [`ports`].
+//! Everything that touches the world is a port, see [`crate::ports`].
 
 pub mod account;
+pub mod action;
+pub mod actor;
 pub mod audit;
 pub mod auto_purge;
 pub mod budget;
+pub mod change;
+pub mod entropy;
 pub mod event_time;
 pub mod id;
+pub mod kind;
 pub mod leak;
 pub mod mailing;
 pub mod paging;
 pub mod policy;
-pub mod ports;
 pub mod resource;
 pub mod scope;
 pub mod secret;

@@ -2,11 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::audit::{Action, AuditRecord, Source};
+use super::action::Action;
+use super::audit::{AuditRecord, Source};
 use super::id::{AuditId, IntegrationId, TokenId};
+use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
 use super::text::fold;
-use super::token::{Kind, Status, Token};
+use super::token::{Status, Token};
 
 /// The page size if none is asked for.
 pub const DEFAULT_LIMIT: usize = 50;

@@ -1,12 +1,12 @@
-//! What a valid token may do on the platform's routes. `rules` is the whole policy; the README shows
+//! What a valid token may do on the platform's routes. `rules` is the whole policy; `docs/api.md` shows
 //! what it amounts to, in a table that a test prints from the answers of [`permission`].
 
 use serde::Serialize;
 
 use super::id::{IntegrationId, ResourceId};
+use super::kind::Kind;
 use super::resource::{ResourceRef, ResourceType};
 use super::scope::Scope;
-use super::token::Kind;
 
 /// The fields of an Integration App's resource that an account token may update.
 pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];

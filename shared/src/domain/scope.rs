@@ -6,10 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{IntegrationId, ResourceId};
-use super::ports::{GetResources, PortError};
+use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
 use super::validation::FieldError;
-use super::{account::Account, token::Kind};
 
 /// The most ids a custom scope may list, over all types.
 pub const MAX_SCOPE_IDS: usize = 1_000;
@@ -101,32 +100,22 @@ impl ResourceLists {
     }
 }
 
-/// Checks that every resource of a scope exists in the account and is one that the token's kind may
-/// list. The answer has one failure per id that isn't.
-///
-/// An Integration App token may list its own app's exports and imports only.
-///
-/// # Errors
-/// When the resources can't be read.
-pub async fn check(
-    store: &impl GetResources,
-    account: &Account,
+/// What is wrong with the ids of a custom scope, one failure per id: each must be among the resources that were
+/// found, and one that the token's kind may list. An Integration App token may list its own app's exports and
+/// imports only.
+pub fn misfits(
+    lists: &ResourceLists,
+    found: &[Resource],
     kind: Kind,
     integration_id: Option<&IntegrationId>,
-    scope: &Scope,
-) -> Result<Vec<FieldError>, PortError> {
-    let Scope::Custom(lists) = scope else {
-        return Ok(vec![]);
-    };
-    let names: Vec<_> = lists.iter().collect();
-    let found = store.get_resources(&account.id, &names).await?;
-    Ok(names
+) -> Vec<FieldError> {
+    lists
         .iter()
         .filter_map(|name| {
-            let resource = found.iter().find(|resource| resource.reference() == *name);
-            misfit(name, resource, kind, integration_id)
+            let resource = found.iter().find(|resource| resource.reference() == name);
+            misfit(&name, resource, kind, integration_id)
         })
-        .collect())
+        .collect()
 }
 
 fn misfit(

@@ -9,8 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::ports::{Entropy, EntropyError};
-use super::token::Kind;
+use super::entropy::{Entropy, EntropyError};
+use super::kind::Kind;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX_LENGTH: usize = 4;
@@ -20,7 +20,7 @@ const CHECKSUM_LENGTH: usize = 6;
 /// The length of every secret, in characters.
 pub const SECRET_LENGTH: usize = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
 
-/// What finds secrets in a text: the regular expression for scanners, as the README publishes it. It
+/// What finds secrets in a text: the regular expression for scanners, as `docs/api.md` publishes it. It
 /// knows no checksum. It asks for no boundary of a word either: secrets leak with letters around them (`\n` in
 /// JSON, `%20` in an address, `_prod` in a variable's name), and prefix and checksum make one needless.
 pub const PATTERN: &str = r"lk[ai]_[0-9A-Za-z]{49}";
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn every_place_that_publishes_the_pattern_has_this_one() {
         for (place, text) in [
-            ("README", include_str!("../../../README.md")),
+            ("documents", include_str!("../../../docs/api.md")),
             ("gitleaks", include_str!("../../../scanners/gitleaks.toml")),
             (
                 "detect-secrets",

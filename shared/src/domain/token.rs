@@ -6,9 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-use super::audit::{Action, Actor};
+use super::action::Action;
+use super::actor::Actor;
 use super::auto_purge::AutoPurge;
 use super::id::{AccountId, IntegrationId, TokenId};
+use super::kind::Kind;
 use super::scope::Scope;
 use super::secret::SecretHash;
 
@@ -23,34 +25,6 @@ pub const MAX_CIDRS: usize = 32;
 
 /// The longest grace period of a replaced secret, in seconds: one day.
 pub const MAX_GRACE_SECONDS: i64 = 86_400;
-
-/// What a token acts as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Kind {
-    /// Acts for the account.
-    Account,
-    /// Acts inside one Integration App.
-    IntegrationApp,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Account, Self::IntegrationApp];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::IntegrationApp => "integrationApp",
-        }
-    }
-
-    /// The kind of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
 
 /// Whether a token may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

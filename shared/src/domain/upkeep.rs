@@ -1,17 +1,11 @@
 //! What time does to tokens: the warnings before one ends, and the end of those that nobody uses.
 
-use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::auto_purge::AutoPurge;
 use super::id::{AccountId, TokenId};
-use super::paging::Page;
-use super::ports::{Clock, PortError};
 use super::token::{Status, Token};
-
-/// How many tokens are worked on at the same time.
-const CONCURRENCY: usize = 16;
 
 /// The most days before its end at which a token can be warned of: warnings come in the second half
 /// of a life, and the longest life is thirty days.
@@ -117,73 +111,12 @@ pub struct Position {
     pub last: Option<(i64, AccountId, TokenId)>,
 }
 
-/// Works through every page of a list, many items at a time, and answers how many there was something
-/// to do about. An item that fails is tried again by the next run, and doesn't hold up the others.
-///
-/// # Errors
-/// When an item failed, or at `until`, when the time is up; whoever calls again goes on, since what is
-/// done is not on the list any more.
-pub async fn sweep<T, L, W>(
-    clock: &impl Clock,
-    until: Timestamp,
-    list: impl Fn(Option<Position>) -> L,
-    work: impl Fn(T) -> W,
-) -> Result<usize, PortError>
-where
-    L: Future<Output = Result<Page<T, Position>, PortError>>,
-    W: Future<Output = Result<bool, PortError>>,
-{
-    let (mut done, mut failed, mut late) = (0, 0, false);
-    let mut position = None;
-    loop {
-        let page = list(position).await?;
-        let mut results = stream::iter(page.items)
-            .map(|item| async {
-                if clock.now() >= until {
-                    return None;
-                }
-                Some(work(item).await)
-            })
-            .buffer_unordered(CONCURRENCY);
-        while let Some(result) = results.next().await {
-            match result {
-                Some(Ok(true)) => done += 1,
-                Some(Ok(false)) => {}
-                Some(Err(error)) => {
-                    tracing::error!(%error, "a token could not be worked on");
-                    failed += 1;
-                }
-                None => late = true,
-            }
-        }
-        position = page.next;
-        late |= position.is_some() && clock.now() >= until;
-        if late {
-            return Err(PortError::Unavailable(format!(
-                "out of time: {done} done, {failed} failed, the rest is left to the next attempt"
-            )));
-        }
-        if position.is_none() {
-            break;
-        }
-    }
-    if failed > 0 {
-        return Err(PortError::Unavailable(format!(
-            "{failed} failed, {done} done"
-        )));
-    }
-    Ok(done)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{Arc, Mutex};
-
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{FixedClock, now, token};
+    use crate::testing::{now, token};
 
     fn ending(auto_purge: AutoPurge) -> Ending {
         let token = Token {
@@ -299,73 +232,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// A list of the numbers below `count`, three to a page.
-    async fn numbers(
-        count: usize,
-        position: Option<Position>,
-    ) -> Result<Page<usize, Position>, PortError> {
-        let start = position.map_or(0, |position| usize::from(position.shard));
-        let end = (start + 3).min(count);
-        Ok(Page {
-            items: (start..end).collect(),
-            next: (end < count).then(|| Position {
-                shard: u8::try_from(end).unwrap(),
-                last: None,
-            }),
-        })
-    }
-
-    #[tokio::test]
-    async fn every_item_of_every_page_has_its_turn_though_some_fail() {
-        let seen = Mutex::new(Vec::new());
-        let work = async |number: usize| {
-            seen.lock().unwrap().push(number);
-            match number {
-                4 => Err(PortError::Unavailable("busy".into())),
-                number => Ok(number % 2 == 0),
-            }
-        };
-        let clock = FixedClock(now());
-        let swept = sweep(
-            &clock,
-            Timestamp::MAX,
-            |position| numbers(8, position),
-            work,
-        )
-        .await;
-        let error = swept.unwrap_err().to_string();
-        assert!(error.contains("1 failed, 3 done"), "{error}");
-        let mut seen = seen.into_inner().unwrap();
-        seen.sort_unstable();
-        assert_eq!(seen, (0..8).collect::<Vec<_>>());
-        let all = async |number: usize| Ok(number > 0);
-        let swept = sweep(&clock, Timestamp::MAX, |position| numbers(8, position), all).await;
-        assert_eq!(swept.unwrap(), 7);
-    }
-
-    /// A clock that goes on by a second whenever it is looked at.
-    struct Ticking(Arc<AtomicUsize>);
-
-    impl Clock for Ticking {
-        fn now(&self) -> Timestamp {
-            let ticks = self.0.fetch_add(1, Ordering::Relaxed);
-            now() + SignedDuration::from_secs(i64::try_from(ticks).unwrap())
-        }
-    }
-
-    #[tokio::test]
-    async fn when_the_time_is_up_nothing_more_is_begun_and_somebody_has_to_go_on() {
-        let begun = AtomicUsize::new(0);
-        let work = async |_: usize| {
-            begun.fetch_add(1, Ordering::Relaxed);
-            Ok(true)
-        };
-        let clock = Ticking(Arc::default());
-        let until = now() + SignedDuration::from_secs(2);
-        let swept = sweep(&clock, until, |position| numbers(8, position), work).await;
-        assert!(matches!(swept, Err(PortError::Unavailable(_))));
-        assert_eq!(begun.into_inner(), 2);
     }
 }

@@ -9,11 +9,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::id::{AccountId, IntegrationId, TokenId};
+use super::kind::Kind;
 use super::policy::{self, Obligation, Operation, Owner, Permission};
 use super::resource::ResourceRef;
 use super::scope::Scope;
 use super::secret::SecretHash;
-use super::token::{Ended, Kind, LastUse, Status, StoredToken, Token};
+use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
 /// The most addresses a secret remembers of a day, and the most addresses that others assert. Of further
 /// ones, one use an hour is recorded: whoever calls from wherever can neither grow the item nor flood

@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::openapi::schema::DateTime;
-use crate::domain::audit::{Action, Actor, AuditRecord, Change, Source};
+use crate::domain::action::Action;
+use crate::domain::actor::Actor;
+use crate::domain::audit::{AuditRecord, Change, Source};
 use crate::domain::id::{AuditId, TokenId};
 
 /// An audit record as it is answered.

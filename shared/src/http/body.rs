@@ -10,21 +10,18 @@ use lambda_http::http::Method;
 use lambda_http::http::header::IF_MATCH;
 use serde_json::{Map, Value};
 
-use super::json;
+use super::json::{self, shown};
 use super::{ApiError, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
 use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
-use crate::domain::text::{InvalidText, Text, contains_secret, recorded};
+use crate::domain::text::{InvalidText, Text, contains_secret};
 use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, MAX_REASON, Token};
 use crate::domain::validation::FieldError;
 
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
-
-/// How much of a stranger's name for something is told back, in characters.
-const MAX_SHOWN: usize = 64;
 
 /// What a JSON body is declared as.
 const JSON: &str = "application/json";
@@ -395,11 +392,6 @@ fn whole(value: &Value) -> Option<i64> {
     value
         .as_i64()
         .or_else(|| value.as_f64().and_then(from_fraction))
-}
-
-/// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
-pub(super) fn shown(name: &str) -> String {
-    recorded(name, MAX_SHOWN)
 }
 
 /// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,

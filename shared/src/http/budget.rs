@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::ApiError;
 use crate::domain::account::Account;
 use crate::domain::budget::{Budget, Spending, seconds_until};
-use crate::domain::ports::SpendBudget;
+use crate::ports::SpendBudget;
 
 /// Counts one more, when the request is known to be good and is about to be done. If it can't be counted, it
 /// isn't done.

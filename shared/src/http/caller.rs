@@ -10,9 +10,10 @@ use super::sender::user_agent;
 use super::{ApiError, request_id};
 use crate::config::{ConfigError, require};
 use crate::domain::account::{Account, Member};
-use crate::domain::audit::{Actor, Origin, Source};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Origin, Source};
 use crate::domain::id::{AccountId, TokenId, UserId};
-use crate::domain::ports::GetAccount;
+use crate::ports::GetAccount;
 
 /// The OpenID client of our own console: what comes through it, from a page of the API's own origin, has the
 /// source `ui`.

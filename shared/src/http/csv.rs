@@ -143,7 +143,8 @@ fn disarmed(cell: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::{Action, Change, Source};
+    use crate::domain::action::Action;
+    use crate::domain::audit::{Change, Source};
     use crate::testing;
 
     fn csv(records: &[AuditRecord]) -> String {
@@ -208,7 +209,7 @@ mod tests {
     fn a_row_says_who_acted_beyond_names() {
         let token = testing::token();
         let mut record = testing::audit(Action::Access, &token, testing::now(), 1);
-        record.origin.actor = crate::domain::audit::Actor::token(&token.id, "Olive Owner");
+        record.origin.actor = crate::domain::actor::Actor::token(&token.id, "Olive Owner");
         record.asserted_ip = Some("203.0.113.9".parse().unwrap());
         record.token_name = "Olive\u{202e}\u{2028}\u{1b}[2J Owner".into();
         let csv = csv(&[record]);

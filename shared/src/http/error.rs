@@ -5,9 +5,10 @@ use lambda_http::{Body, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::domain::ports::{EntropyError, PortError};
+use crate::domain::entropy::EntropyError;
 use crate::domain::token::NotReactivable;
 use crate::domain::validation::FieldError;
+use crate::ports::PortError;
 
 /// An error with its public answer. What is only for the log is in `internal`; the type
 /// has no `Display`, so that the two can't be confused.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use lambda_http::Request;
 
 use super::ApiError;
-use super::body::{MAX_BODY, shown};
+use super::body::MAX_BODY;
+use super::json::shown;
 use super::{bearer, media};
 
 const FORM: &str = "application/x-www-form-urlencoded";

@@ -6,11 +6,12 @@ use sha2::{Digest, Sha256};
 
 use super::ApiError;
 use crate::domain::account::Account;
+use crate::domain::change::IdempotencyRecord;
 use crate::domain::id::{TokenId, UserId};
-use crate::domain::ports::{GetIdempotency, GetToken, IdempotencyRecord};
 use crate::domain::text::{InvalidText, contains_secret};
 use crate::domain::token::Token;
 use crate::domain::validation::FieldError;
+use crate::ports::{GetIdempotency, GetToken};
 
 /// The longest key, in characters.
 const MAX_KEY: usize = 255;

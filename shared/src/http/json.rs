@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::ApiError;
-use super::body::shown;
+use crate::domain::text::recorded;
 
 /// Reads a body.
 ///
@@ -94,6 +94,14 @@ impl<'de> Visitor<'de> for Unique<'_> {
         }
         Ok(object.into())
     }
+}
+
+/// How much of a stranger's name for something is told back, in characters.
+const MAX_SHOWN: usize = 64;
+
+/// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
+pub(super) fn shown(name: &str) -> String {
+    recorded(name, MAX_SHOWN)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use lambda_http::{Request, RequestExt};
 
 use super::ApiError;
-use super::body::shown;
+use super::json::shown;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::domain::text::{InvalidText, contains_secret};
 use crate::domain::validation::FieldError;

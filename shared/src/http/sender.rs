@@ -8,7 +8,8 @@ use lambda_http::{Request, RequestExt};
 
 use super::{ApiError, request_id};
 use crate::app::verify::Client;
-use crate::domain::audit::{Actor, Origin, Source, kept_user_agent};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Origin, Source, kept_user_agent};
 
 /// What a client calls itself, whatever bytes it is made of.
 pub(super) fn user_agent(request: &Request) -> Option<String> {

@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::openapi::schema::{Cidr, DateTime};
-use crate::domain::audit::Actor;
+use crate::domain::actor::Actor;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, IntegrationId, TokenId};
+use crate::domain::kind::Kind;
 use crate::domain::scope::Scope;
-use crate::domain::token::{Kind, Status, Token};
+use crate::domain::token::{Status, Token};
 
 /// A token as it is answered. It has no place for the secret.
 #[derive(Debug, Serialize, JsonSchema)]

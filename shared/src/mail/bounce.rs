@@ -2,11 +2,11 @@
 
 use askama::Template;
 
-use super::MAX_SUBJECT_NAME;
+use super::notification::MAX_SUBJECT_NAME;
 use super::value::{Shown, Who};
 use crate::domain::account::{Account, Member};
 use crate::domain::mailing::Undeliverable;
-use crate::domain::ports::{Mail, PortError};
+use crate::ports::{Mail, PortError};
 
 #[derive(Template)]
 #[template(path = "undeliverable.txt", escape = "none")]

@@ -2,14 +2,14 @@
 
 use askama::Template;
 
+use super::notification::{Console, MAX_SUBJECT_NAME};
 use super::value::{Shown, Who};
 use super::words::predicate_of;
-use super::{Console, MAX_SUBJECT_NAME};
 use crate::domain::account::{Account, Member};
 use crate::domain::budget::Window;
 use crate::domain::mailing::{Digest, HeldMail};
-use crate::domain::ports::{Mail, PortError};
 use crate::domain::time::rfc3339;
+use crate::ports::{Mail, PortError};
 
 /// The most that one mail lists: far below what SES takes, and more than an hour has as a rule.
 const MAX_LISTED: usize = 5_000;
@@ -99,7 +99,7 @@ fn row(held: &HeldMail) -> Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::audit::Action;
+    use crate::domain::action::Action;
     use crate::testing::{acme, audit, now, token};
 
     fn held(count: u8, name: &str) -> Vec<HeldMail> {
@@ -124,7 +124,7 @@ mod tests {
     fn a_digest_lists_what_which_who_and_when() {
         let mut held = held(2, "Warehouse sync");
         held[1].action = Action::Delete;
-        held[1].who = crate::domain::audit::Actor::system();
+        held[1].who = crate::domain::actor::Actor::system();
         held[1].ip = None;
         let mails = digest_of(&held);
         assert_eq!(mails.len(), 1);

@@ -1,12 +1,13 @@
 use jiff::Timestamp;
 
-use super::{Console, bounce, compose, digest};
+use super::notification::{Console, compose};
+use super::{bounce, digest};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
 use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
-use crate::domain::ports::{
+use crate::ports::{
     Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, Handover, HoldMail, ListDigests, Mail,
     PortError, RefundBudget, SendMail, SpendBudget,
 };

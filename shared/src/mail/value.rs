@@ -10,7 +10,7 @@
 use std::fmt;
 
 use crate::domain::account::Member;
-use crate::domain::audit::{Actor, ActorType};
+use crate::domain::actor::{Actor, ActorType};
 use crate::domain::text::{isolate, line, redact};
 
 /// A value on one line, for HTML in a `<bdi>`, and with [`Shown::text`] for texts.

@@ -1,6 +1,7 @@
 //! What mails say of each action. Every action has whole sentences of its own.
 
-use crate::domain::audit::{Action, AuditRecord, COMPROMISED, Source};
+use crate::domain::action::Action;
+use crate::domain::audit::{AuditRecord, COMPROMISED, Source};
 
 /// What follows the token's name in subjects and lists.
 pub(super) fn predicate(record: &AuditRecord) -> &'static str {

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 
 use super::items::{PROFILE, profile_key, user_key};
-use super::{Store, key, parse, port_error, text};
+use super::table::{Store, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::account::Account;
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::ports::{GetAccount, GetRecipients, ListMemberships, PortError};
+use crate::ports::{GetAccount, GetRecipients, ListMemberships, PortError};
 
 impl GetAccount for Store {
     async fn get_account(&self, id: &AccountId) -> Result<Option<Account>, PortError> {

@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use super::items::expiry;
-use super::{Item, Store, key, port_error, text};
+use super::table::{Item, Store, key, text};
+use crate::aws::port_error;
 use crate::domain::mailing::{AddressMark, Undeliverable};
-use crate::domain::ports::{GetAddressMark, MarkAddress, PortError};
+use crate::ports::{GetAddressMark, MarkAddress, PortError};
 
 /// How long an address stays marked after the last time that it took no mail.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);

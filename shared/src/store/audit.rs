@@ -9,12 +9,13 @@ use jiff::Timestamp;
 
 use super::items::{AuditItem, account_key, audit_token_key, is_use, to_item, use_key};
 use super::paging::{collect, position};
-use super::{Item, Store, built, parse, port_error, text};
+use super::table::{Item, Store, built, parse, text};
+use crate::aws::port_error;
 use crate::domain::audit::{AuditRecord, Change};
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
-use crate::domain::ports::{ListAudit, PortError, RecordAudit};
 use crate::domain::text::{redact, redact_json};
+use crate::ports::{ListAudit, PortError, RecordAudit};
 
 impl ListAudit for Store {
     async fn list_audit(
@@ -222,7 +223,7 @@ mod tests {
     use serde_dynamo::AttributeValue;
 
     use super::*;
-    use crate::domain::audit::Action;
+    use crate::domain::action::Action;
     use crate::testing;
 
     #[test]

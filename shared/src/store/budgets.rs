@@ -6,10 +6,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::{TOKEN_PREFIX, account_key, expiry};
-use super::{Item, Store, key, port_error};
+use super::table::{Item, Store, key};
+use crate::aws::port_error;
 use crate::domain::budget::{Budget, Budgets, Spending, Window};
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::ports::{PortError, RefundBudget, SpendBudget};
+use crate::ports::{PortError, RefundBudget, SpendBudget};
 
 /// How long the number of an account's tokens is kept after the last one was created. Without it, they are
 /// counted anew.
@@ -131,8 +132,8 @@ impl Store {
                 .query()
                 .table_name(&self.tables.tokens)
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", super::text(account_key(account)))
-                .expression_attribute_values(":prefix", super::text(TOKEN_PREFIX))
+                .expression_attribute_values(":pk", super::table::text(account_key(account)))
+                .expression_attribute_values(":prefix", super::table::text(TOKEN_PREFIX))
                 .select(Select::Count)
                 .consistent_read(true)
                 .set_exclusive_start_key(start)

@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::{expiry, to_item};
-use super::{Item, Store, key, parse, port_error, text};
+use super::table::{Item, Store, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::mailing::{Digest, HeldMail};
-use crate::domain::ports::{HoldMail, ListDigests, PortError};
+use crate::ports::{HoldMail, ListDigests, PortError};
 
 /// How long what is held back is kept: longer than it can take to send a digest that fails again and again.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
-use super::Item;
+use super::table::Item;
 
 /// An update that makes the item's attributes those of `item` and removes the `optional` ones that `item` lacks.
 /// All others stay, such as the last warning of a token's end.

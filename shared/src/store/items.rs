@@ -10,21 +10,24 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::Item;
-use crate::domain::audit::{Action, Actor, AuditRecord, Change, Origin, Source};
+use super::table::Item;
+use crate::domain::action::Action;
+use crate::domain::actor::Actor;
+use crate::domain::audit::{AuditRecord, Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
-use crate::domain::ports::PortError;
+use crate::domain::kind::Kind;
 use crate::domain::resource::{ResourceRef, ResourceType};
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::SecretHash;
 use crate::domain::text::redact;
 use crate::domain::token::{
-    Ciphertext, Ended, Kind, LastUse, PreviousSecret, Revocation, Status, StoredToken, Token,
+    Ciphertext, Ended, LastUse, PreviousSecret, Revocation, Status, StoredToken, Token,
 };
 use crate::domain::verification::{
     Refusal, RefusedDays, SecretRecord, SecretState, Seen, UsedFrom, tombstone_end,
 };
+use crate::ports::PortError;
 
 pub(super) fn account_key(account: &AccountId) -> String {
     format!("ACCOUNT#{account}")

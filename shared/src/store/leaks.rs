@@ -4,10 +4,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use jiff::Timestamp;
 
 use super::items::{SECRET, expiry, secret_key};
-use super::{Item, Store, key, port_error, text};
-use crate::domain::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
+use super::table::{Item, Store, key, text};
+use crate::aws::port_error;
 use crate::domain::token::Status;
 use crate::domain::verification::{SecretState, tombstone_end};
+use crate::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
 
 impl CompromiseSecret for Store {
     async fn compromise_secret(&self, compromise: &Compromise) -> Result<(), PortError> {

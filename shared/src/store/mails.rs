@@ -5,9 +5,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::expiry;
-use super::{Store, key, port_error, text};
+use super::table::{Store, key, text};
+use crate::aws::port_error;
 use crate::domain::id::UserId;
-use crate::domain::ports::{Claim, ClaimMail, PortError};
+use crate::ports::{Claim, ClaimMail, PortError};
 
 /// How long a sender may take before its claim counts as abandoned: longer than the function's timeout.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
@@ -15,7 +16,7 @@ const LEASE: SignedDuration = SignedDuration::from_mins(2);
 /// How long a marker is kept: longer than a batch that was given up.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
-fn marker(audit: &str, recipient: &UserId) -> super::Item {
+fn marker(audit: &str, recipient: &UserId) -> super::table::Item {
     key(format!("MAIL#{audit}"), format!("USER#{recipient}"))
 }
 

@@ -11,15 +11,17 @@ use super::items::{
     PROFILE, TOKEN_PREFIX, TokenItem, account_key, profile_key, to_item, token_key, token_of_keys,
 };
 use super::platform::stored_time;
-use super::{Item, Store, key, parse, port_error};
+use super::table::{Item, Store, key, parse};
+use crate::aws::port_error;
 use crate::domain::account::Account;
-use crate::domain::audit::{Action, Actor};
+use crate::domain::action::Action;
+use crate::domain::actor::Actor;
 use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::ports::PortError;
 use crate::domain::resource::Resource;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, StoredToken};
+use crate::ports::PortError;
 
 /// How often a write is tried again when the item changes under it.
 const ATTEMPTS: usize = 5;
@@ -408,7 +410,7 @@ impl Store {
 mod tests {
     use jiff::SignedDuration;
 
-    use super::super::text;
+    use super::super::table::text;
     use super::*;
     use crate::testing::now;
 

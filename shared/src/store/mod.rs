@@ -15,167 +15,17 @@ mod paging;
 mod platform;
 mod resources;
 mod secrets;
+mod table;
 mod tokens;
 mod upkeep;
 mod user_agent;
 mod vault;
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
-use aws_sdk_dynamodb::{Client, Config};
-use serde::de::DeserializeOwned;
-
-use crate::aws::port_error;
-use crate::config::Tables;
-use crate::domain::budget::Budgets;
-use crate::domain::ports::PortError;
-
 pub use audit::{audit_differences, audit_record};
 pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
+pub use table::Store;
 pub use tokens::token_of_image;
 pub use vault::Vault;
-
-type Item = HashMap<String, AttributeValue>;
-
-/// The two tables.
-#[derive(Debug, Clone)]
-pub struct Store {
-    client: Client,
-    tables: Tables,
-    memory: memory::Memory,
-    /// What the functions may count up to; none in those that count nothing.
-    budgets: Option<Budgets>,
-}
-
-impl Store {
-    /// A store on the given tables.
-    pub fn new(config: &SdkConfig, tables: Tables) -> Self {
-        let config = Config::from(config).to_builder();
-        let config = config.interceptor(user_agent::UserAgent).build();
-        Self {
-            client: Client::from_conf(config),
-            tables,
-            memory: memory::Memory::default(),
-            budgets: None,
-        }
-    }
-
-    /// Opens the connection by reading a key that can't exist, so that the first request doesn't pay
-    /// for it.
-    ///
-    /// # Errors
-    /// When the table can't be read.
-    pub async fn warm(&self) -> Result<(), PortError> {
-        self.get_item(key("SECRET#warm", "SECRET")).await.map(drop)
-    }
-
-    /// One strongly consistent read.
-    async fn get_item(&self, key: Item) -> Result<Option<Item>, PortError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(port_error)?;
-        Ok(output.item)
-    }
-
-    /// Writes all or nothing.
-    ///
-    /// A collision with another transaction on the same item is tried again a few times: that one may
-    /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
-    async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
-        for pause in [20, 40, 80].map(Duration::from_millis) {
-            match self.transact_once(writes.clone()).await {
-                Err(Cancellation::Collision) => tokio::time::sleep(pause).await,
-                done => return Ok(done?),
-            }
-        }
-        Ok(self.transact_once(writes).await?)
-    }
-
-    /// Writes all or nothing, or says why not.
-    async fn transact_once(&self, writes: Vec<TransactWriteItem>) -> Result<(), Cancellation> {
-        let sent = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(writes))
-            .send()
-            .await;
-        sent.map(drop).map_err(cancellation)
-    }
-}
-
-/// Why a transaction wrote nothing.
-enum Cancellation {
-    /// A condition doesn't hold.
-    Condition,
-    /// Another transaction was at one of the items.
-    Collision,
-    /// An item's partition has no capacity left at the moment.
-    Throttled(String),
-    /// Anything else.
-    Other(PortError),
-}
-
-impl From<Cancellation> for PortError {
-    fn from(cancellation: Cancellation) -> Self {
-        match cancellation {
-            Cancellation::Condition | Cancellation::Collision => Self::Conflict,
-            Cancellation::Throttled(text) => Self::Unavailable(text),
-            Cancellation::Other(error) => error,
-        }
-    }
-}
-
-fn cancellation(error: SdkError<TransactWriteItemsError>) -> Cancellation {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
-    else {
-        return Cancellation::Other(port_error(error));
-    };
-    let codes: Vec<_> = cancelled
-        .cancellation_reasons()
-        .iter()
-        .filter_map(CancellationReason::code)
-        .collect();
-    let any = |code: &str| codes.contains(&code);
-    if any("ConditionalCheckFailed") {
-        Cancellation::Condition
-    } else if any("TransactionConflict") {
-        Cancellation::Collision
-    } else if any("ThrottlingError") || any("ProvisionedThroughputExceeded") {
-        Cancellation::Throttled(DisplayErrorContext(error).to_string())
-    } else {
-        Cancellation::Other(port_error(error))
-    }
-}
-
-fn text(value: impl Into<String>) -> AttributeValue {
-    AttributeValue::S(value.into())
-}
-
-fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
-    HashMap::from([("pk".into(), text(pk)), ("sk".into(), text(sk))])
-}
-
-/// Reads an item; one that doesn't parse is an error, never left out.
-fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
-    serde_dynamo::from_item(item)
-        .map_err(|error| PortError::Broken(format!("an item doesn't parse: {error}")))
-}
-
-fn built<T>(built: Result<T, aws_sdk_dynamodb::error::BuildError>) -> Result<T, PortError> {
-    built.map_err(|error| PortError::Broken(format!("a request doesn't build: {error}")))
-}
 
 #[cfg(test)]
 mod tests;

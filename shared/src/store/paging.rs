@@ -2,9 +2,9 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
-use super::{Item, Store, text};
+use super::table::{Item, Store, text};
 use crate::domain::paging::Page;
-use crate::domain::ports::PortError;
+use crate::ports::PortError;
 
 /// How many items a filtered list reads for one page at the most: a page's cost has a bound, whatever
 /// is searched for.

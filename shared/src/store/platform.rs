@@ -14,12 +14,13 @@ use serde::Deserialize;
 use super::items::{
     PROFILE, account_key, expiry, profile_key, resource_key, resources_key, to_item, user_key,
 };
-use super::{Item, Store, key, parse, port_error, text};
+use super::table::{Item, Store, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::account::{Account, Member};
 use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::ports::{PortError, ProjectPlatform};
 use crate::domain::resource::{Resource, ResourceRef};
+use crate::ports::{PortError, ProjectPlatform};
 
 /// How long the marker of what was deleted is kept: longer than the bus retries an event (a day).
 const MARKER_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);

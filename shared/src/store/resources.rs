@@ -2,11 +2,12 @@
 
 use super::items::{resource_key, resource_of_key, resource_prefix, resources_key};
 use super::paging::{collect, position};
-use super::{Store, key, parse, port_error};
+use super::table::{Store, key, parse};
+use crate::aws::port_error;
 use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, ResourceFilter, ResourceQuery};
-use crate::domain::ports::{GetResources, ListResources, PortError};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
+use crate::ports::{GetResources, ListResources, PortError};
 
 impl GetResources for Store {
     async fn get_resources(

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use super::items::{
     SECRET, SEEN, expiry, read_secret, read_seen, refusal_attribute, secret_key, seen_key,
 };
-use super::{Cancellation, Item, Store, built, key, port_error, text};
-use crate::domain::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
+use super::table::{Cancellation, Item, Store, built, key, text};
+use crate::aws::port_error;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::StoredToken;
 use crate::domain::verification::{
     MAX_SEEN_ADDRESSES, SecretRecord, Seen, Sighting, UsedFrom, tombstone_end,
 };
+use crate::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
 
 /// The most keys that one `BatchGetItem` takes.
 const BATCH: usize = 100;

@@ -13,17 +13,19 @@ use super::items::{
     TokenItem, account_key, expiry, idempotency_key, profile_key, to_item, token_key,
 };
 use super::paging::{collect, position};
-use super::{Item, Store, built, key, parse, port_error, text};
+use super::table::{Item, Store, built, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::audit::AuditRecord;
+use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
-use crate::domain::ports::{
-    ChangeToken, DeleteToken, GetIdempotency, GetToken, IdempotencyRecord, InsertToken, ListTokens,
-    NewToken, PortError, RecordView, TokenChange,
-};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, Status, StoredToken, Token};
 use crate::domain::verification::{SecretRecord, SecretState};
+use crate::ports::{
+    ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, PortError,
+    RecordView,
+};
 
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);

@@ -10,13 +10,15 @@ use serde::Deserialize;
 use super::items::{
     SEEN, SHARDS, TokenItem, account_key, seen_key, shard_key, to_item, token_key, token_of_keys,
 };
-use super::{Item, Store, built, key, parse, port_error, text};
+use super::table::{Item, Store, built, key, parse, text};
+use crate::aws::port_error;
 use crate::domain::auto_purge::AutoPurge;
+use crate::domain::change::TokenChange;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::Page;
-use crate::domain::ports::{EndIdle, ListEnding, PortError, RecordReminder, Reminder, TokenChange};
 use crate::domain::token::{Status, StoredToken, Token};
 use crate::domain::upkeep::{Ending, Position, Reminded};
+use crate::ports::{EndIdle, ListEnding, PortError, RecordReminder, Reminder};
 
 /// How many entries of an index are read at a time.
 const PAGE: i32 = 1_000;

@@ -5,11 +5,11 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::primitives::Blob;
 use secrecy::ExposeSecret;
 
-use super::port_error;
+use crate::aws::port_error;
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::ports::{DecryptSecret, EncryptSecret, PortError};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::Ciphertext;
+use crate::ports::{DecryptSecret, EncryptSecret, PortError};
 
 /// The key that encrypts secrets.
 #[derive(Debug, Clone)]

@@ -22,20 +22,25 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Answer, Event, logs, now, origin, owner_actor, token, token_at};
+use super::answer::Answer;
+use super::event::Event;
+use super::logs;
+use super::samples::{now, origin, owner_actor, token, token_at};
 use crate::config::Tables;
 use crate::domain::account::{Account, Member, Plan, Role};
-use crate::domain::audit::{Action, AuditRecord};
+use crate::domain::action::Action;
+use crate::domain::audit::AuditRecord;
 use crate::domain::budget::Budgets;
+use crate::domain::change::{NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
-use crate::domain::ports::{
-    ChangeToken, DecryptSecret, EncryptSecret, GetToken, InsertToken, ListAudit, ListTokens,
-    NewToken, PortError, ProjectPlatform, TokenChange,
-};
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::{Ciphertext, StoredToken, Token};
+use crate::ports::{
+    ChangeToken, DecryptSecret, EncryptSecret, GetToken, InsertToken, ListAudit, ListTokens,
+    PortError, ProjectPlatform,
+};
 use crate::store::Store;
 use crate::system::System;
 

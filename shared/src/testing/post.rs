@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use crate::domain::ports::{Handover, Mail, PortError, SendMail};
+use crate::ports::{Handover, Mail, PortError, SendMail};
 
 /// A mail service that keeps what it sent and refuses some addresses. Its clones are one and the same.
 #[derive(Debug, Clone, Default)]

@@ -4,18 +4,18 @@ use jiff::Timestamp;
 use latchkey::domain::account::Account;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::{Budget, Spending};
+use latchkey::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use latchkey::domain::id::{AccountId, AuditId, TokenId, UserId};
 use latchkey::domain::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
-use latchkey::domain::ports::{
-    ChangeToken, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency,
-    GetResources, GetSecret, GetToken, IdempotencyRecord, InsertToken, ListAudit, ListMemberships,
-    ListResources, ListTokens, NewToken, PortError, Recall, RecallSecret, RecordUse, RecordView,
-    SpendBudget, TokenChange, Use,
-};
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
+use latchkey::ports::{
+    ChangeToken, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency,
+    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
+    ListTokens, PortError, Recall, RecallSecret, RecordUse, RecordView, SpendBudget, Use,
+};
 use latchkey::store::Store;
 
 /// What stands before every call of a store. A call is one read or one transaction.

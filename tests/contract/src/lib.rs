@@ -6,7 +6,7 @@ mod call;
 mod description;
 mod gate;
 mod policies;
-mod readme;
+mod section;
 mod wire;
 
 pub use access::Touched;
@@ -14,16 +14,17 @@ pub use call::Call;
 pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
 pub use policies::{Statement, is_like, policies};
-pub use readme::ReadmeSection;
+pub use section::Section;
 pub use wire::{Counts, Wire};
 
-use latchkey::domain::ports::{
-    ChangeToken, Clock, CompromiseSecret, DeleteToken, Entropy, GetAccount, GetIdempotency,
-    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
-    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
-};
+use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::Operation;
+use latchkey::ports::{
+    ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
+    GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
+    RecallSecret, RecordUse, RecordView, SpendBudget,
+};
 use latchkey::testing::{Answer, FakeVault};
 
 /// What all operations together need of a store.

@@ -4,7 +4,7 @@
 use contract::{Call, answer};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use latchkey::domain::audit::Action;
+use latchkey::domain::action::Action;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::token::{StoredToken, Token};

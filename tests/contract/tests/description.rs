@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contract::{Call, Description, Gate, Gated, Seen, answer, operations};
-use latchkey::domain::audit::Actor;
+use latchkey::domain::actor::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
-use latchkey::domain::ports::PortError;
 use latchkey::domain::scope::Scope;
 use latchkey::domain::token::{Revocation, StoredToken, Token};
+use latchkey::ports::PortError;
 use latchkey::store::Store;
 use latchkey::testing::{Answer, Engine, FakeVault, now, system_at, token};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! The README's table of what each function reads and writes is what goes over the wire.
+//! The table of what each function reads and writes, in `docs/benchmarks.md`, is what goes over the wire.
 //!
-//! `LATCHKEY_UPDATE_README=1` writes the table anew.
+//! `LATCHKEY_UPDATE_DOCS=1` writes the table anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,16 +11,16 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::{ReadmeSection, Statement, Touched, Wire, is_like, policies};
+use contract::{Section, Statement, Touched, Wire, is_like, policies};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
-use latchkey::domain::ports::PortError;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::upkeep::Warnings;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
+use latchkey::ports::PortError;
 use latchkey::store::{Store, Vault};
 use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
 use receive_leak_report::{FetchKeys, Keys};
@@ -32,6 +32,9 @@ macro_rules! event {
         Event::sample(include_str!(concat!("../../../events/", $name, ".json")))
     };
 }
+
+/// Where the table is.
+const DOCUMENT: &str = "docs/benchmarks.md";
 
 /// Not a row of the table: what was claimed is given back.
 const MAILS_FAIL: &str = "mails that fail";
@@ -582,7 +585,7 @@ async fn platform(functions: &mut Functions) {
     );
 }
 
-/// The table of the README, and what each function's requests touch.
+/// The table, and what each function's requests touch.
 async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
     let (mut rows, mut touched) = (Vec::new(), BTreeMap::<String, Vec<Touched>>::new());
     for part in [
@@ -628,8 +631,8 @@ async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
 }
 
 #[tokio::test]
-async fn the_readme_says_what_each_function_reads_and_writes() {
-    ReadmeSection::named("operations").must_be(&table().await.0);
+async fn the_documents_say_what_each_function_reads_and_writes() {
+    Section::of(DOCUMENT, "operations").must_be(&table().await.0);
 }
 
 /// The local cloud doesn't know `dynamodb:LeadingKeys`, so that the conditions are tried here. IAM may see the
@@ -742,8 +745,8 @@ fn what_merely_verifies_writes_only_what_it_remembers_and_its_records() {
 }
 
 #[test]
-fn no_function_is_left_out_of_the_readme() {
-    let section = ReadmeSection::named("operations");
+fn no_function_is_left_out_of_the_table() {
+    let section = Section::of(DOCUMENT, "operations");
     let listed: BTreeSet<_> = section
         .text()
         .lines()

@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 
-use contract::{Call, Counts, ReadmeSection, Wire, answer};
+use contract::{Call, Counts, Section, Wire, answer};
 use jiff::SignedDuration;
 use latchkey::domain::id::{AuditId, TokenId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::Kind;
 use latchkey::store::Store;
 use latchkey::system::System;
 use latchkey::testing::{Engine, FakeVault, now, system_at};
@@ -176,7 +176,7 @@ async fn a_page_and_a_single_read_cost_the_same_however_much_there_is() {
         writeln!(rows, "| {what} | {} | {} |", units(few), units(many)).unwrap();
     }
 
-    let section = ReadmeSection::named("pages");
+    let section = Section::of("docs/benchmarks.md", "pages");
     if scale.is_some() {
         let header = format!(
             "| read units for | {FEW} tokens, {} audit records | {} tokens, {} audit records |\n\
@@ -188,9 +188,9 @@ async fn a_page_and_a_single_read_cost_the_same_however_much_there_is() {
         section.write(&(header + &rows));
         return;
     }
-    // The README's figures are of more, and the same.
+    // The document's figures are of more, and the same.
     assert!(
         section.text().ends_with(&rows),
-        "the README says otherwise; `make scale` writes it anew:\n{rows}"
+        "docs/benchmarks.md says otherwise; `make scale` writes it anew:\n{rows}"
     );
 }

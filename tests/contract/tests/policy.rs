@@ -1,15 +1,15 @@
-//! The README's table of what a token may do is what the policy answers.
+//! The table of what a token may do, in `docs/api.md`, is what the policy answers.
 
 use std::fmt::Write;
 
-use contract::ReadmeSection;
+use contract::Section;
 use latchkey::domain::id::{IntegrationId, ResourceId};
+use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{
     Action, INTEGRATION_APP_FIELDS, Obligation, Operation, Owner, Permission, permission,
 };
 use latchkey::domain::resource::ResourceType;
 use latchkey::domain::scope::{ResourceLists, Scope};
-use latchkey::domain::token::Kind;
 
 const LISTED: &str = "listed";
 const OWN_APP: &str = "own-app";
@@ -207,6 +207,6 @@ fn table() -> String {
 }
 
 #[test]
-fn the_readme_says_what_a_token_may_do() {
-    ReadmeSection::named("policy").must_be(&table());
+fn the_documents_say_what_a_token_may_do() {
+    Section::of("docs/api.md", "policy").must_be(&table());
 }

@@ -8,8 +8,9 @@ use contract::{Call, answer};
 use jiff::SignedDuration;
 use latchkey::domain::account::{Account, Member, Plan, Role};
 use latchkey::domain::auto_purge::AutoPurge;
-use latchkey::domain::ports::ProjectPlatform;
-use latchkey::domain::token::{Kind, StoredToken, Token};
+use latchkey::domain::kind::Kind;
+use latchkey::domain::token::{StoredToken, Token};
+use latchkey::ports::ProjectPlatform;
 use latchkey::testing::{Engine, FakeVault, now, system_at, token, token_at};
 use serde_json::json;
 

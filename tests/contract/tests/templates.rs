@@ -1,8 +1,10 @@
 //! What the templates and the workspace must agree on with the code, and what no deployment to the local
 //! cloud would show.
 
+use std::fmt::Write;
 use std::process::Command;
 
+use contract::Section;
 use latchkey::aws::OPERATION_TIMEOUT;
 
 fn read(path: &str) -> String {
@@ -123,4 +125,58 @@ fn nothing_for_tests_is_deployed() {
     let deployed = tree(&[]);
     assert!(deployed.contains("authorize v"));
     assert!(!deployed.contains(testing));
+}
+
+/// The template's parameters with their defaults and their descriptions.
+fn parameters() -> String {
+    let template = read("infra/template.yaml");
+    let (_, parameters) = template.split_once("\nParameters:\n").unwrap();
+    let (parameters, _) = parameters.split_once("\n\n").unwrap();
+    let mut rows: Vec<(String, Option<String>, String)> = Vec::new();
+    let mut key = "";
+    for line in parameters.lines() {
+        let text = line.trim_start();
+        let depth = line.len() - text.len();
+        if depth == 2 {
+            rows.push((text.trim_end_matches(':').to_owned(), None, String::new()));
+            continue;
+        }
+        let (_, default, description) = rows.last_mut().unwrap();
+        match text.split_once(':') {
+            Some((name, value)) if depth == 4 && !text.starts_with('#') => {
+                key = name;
+                let value = value.trim().trim_matches('"');
+                match name {
+                    "Default" => *default = Some(value.to_owned()),
+                    // The text of a folded one is in the lines that follow.
+                    "Description" if value != ">-" => value.clone_into(description),
+                    _ => {}
+                }
+            }
+            _ if depth > 4 && key == "Description" => {
+                if !description.is_empty() {
+                    description.push(' ');
+                }
+                description.push_str(text);
+            }
+            _ => {}
+        }
+    }
+    let mut table = "| parameter | default | meaning |\n|---|---|---|\n".to_owned();
+    for (name, default, description) in rows {
+        let default = match default.as_deref() {
+            None => "has to be given".to_owned(),
+            Some("") => String::new(),
+            Some(value) => format!("`{value}`"),
+        };
+        // What is in angle brackets would be taken for HTML.
+        let description = description.replace('<', "\\<");
+        writeln!(table, "| `{name}` | {default} | {description} |").unwrap();
+    }
+    table
+}
+
+#[test]
+fn the_documents_say_what_the_parameters_mean() {
+    Section::of("docs/deploying.md", "parameters").must_be(&parameters());
 }

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 use latchkey::domain::account::Account;
-use latchkey::domain::ports::ProjectPlatform;
 use latchkey::domain::resource::Resource;
+use latchkey::ports::ProjectPlatform;
 
 use super::*;
 

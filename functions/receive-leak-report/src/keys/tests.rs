@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use latchkey::domain::ports::{KeptKeys, PortError};
+use latchkey::ports::{KeptKeys, PortError};
 use latchkey::testing::{Engine as Tables, now};
 
 use super::*;

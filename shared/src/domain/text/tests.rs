@@ -2,8 +2,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::kind::Kind;
 use crate::domain::secret::{PATTERN, PlainSecret};
-use crate::domain::token::Kind;
 use crate::testing::{FixedEntropy, plain};
 
 fn secret() -> String {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::ApiError;
 use super::super::error::Problem;
 use super::examples;
-use super::schema::{self, with};
+use super::schema::{self, reference, with};
 
 /// The components of a description, while it is put together.
 pub(super) struct Components {
@@ -74,11 +74,6 @@ impl Components {
         self.responses.sort_keys();
         (schemas, self.responses)
     }
-}
-
-/// A reference to a schema.
-pub(super) fn reference(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// Says words as an enumeration. The same as constants to choose from, with a text for each, is as good to

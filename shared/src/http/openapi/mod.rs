@@ -11,8 +11,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::ApiError;
-use components::{Components, reference};
-use schema::{Property, with};
+use components::Components;
+
+use schema::{Property, reference, with};
 
 /// One operation of the API, for its description.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::components::reference;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::PLATFORM_ID;
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
@@ -277,4 +276,9 @@ impl JsonSchema for Cidr {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "examples": ["192.0.2.0/24", "2001:db8::/32"]})
     }
+}
+
+/// A reference to a schema.
+pub(super) fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
 }

@@ -8,7 +8,7 @@ use super::calls::Calls;
 use super::*;
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
-use crate::domain::ports::{ListAudit, RecordView};
+use crate::ports::{ListAudit, RecordView};
 use crate::store::items::{AuditItem, to_item};
 use crate::testing::{acme, globex, token};
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::domain::budget::{Budget, Budgets, Spending};
 use crate::domain::id::AccountId;
-use crate::domain::ports::{RefundBudget, SpendBudget};
+use crate::ports::{RefundBudget, SpendBudget};
 use crate::store::Store;
 use crate::testing::token_at;
 

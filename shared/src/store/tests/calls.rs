@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::error::BoxError;
 
 use crate::app::verify::{Client as Caller, Outcome, verify};
 use crate::domain::policy::{Operation, Owner};
-use crate::domain::ports::{GetResources, InsertToken};
 use crate::domain::verification::Presentation;
+use crate::ports::{GetResources, InsertToken};
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
 

@@ -1,12 +1,12 @@
 //! A change reaches the token and every one of its secrets, together with its audit record.
 
 use super::*;
-use crate::domain::audit::Actor;
+use crate::domain::actor::Actor;
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::DeleteToken;
-use crate::domain::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::domain::token::{Ended, Status};
 use crate::domain::verification::{SecretState, tombstone_end};
+use crate::ports::DeleteToken;
+use crate::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::store::items::expiry;
 use crate::testing::acme;
 
@@ -80,7 +80,7 @@ async fn a_token_that_is_gone_is_not_changed() {
 async fn a_secret_that_is_gone_is_not_revived() {
     let (engine, before) = engine_with_token().await;
     let delete = engine.client.delete_item().table_name("Tokens");
-    let key = crate::store::key(secret_key(before.secret_hash), "SECRET");
+    let key = crate::store::table::key(secret_key(before.secret_hash), "SECRET");
     delete.set_key(Some(key)).send().await.unwrap();
     let error = refuse(&engine, &change(&before, before.clone())).await;
     assert!(matches!(error, PortError::Conflict));

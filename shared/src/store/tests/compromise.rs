@@ -4,10 +4,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::*;
 use crate::app::compromise::{Compromised, Evidence, compromise};
-use crate::domain::audit::{Actor, COMPROMISED, Change, Origin, Source};
-use crate::domain::ports::{Compromise, CompromiseSecret, DeleteToken};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{COMPROMISED, Change, Origin, Source};
 use crate::domain::token::{Ended, NotReactivable, Patch, Status};
 use crate::domain::verification::{SecretState, tombstone_end};
+use crate::ports::{Compromise, CompromiseSecret, DeleteToken};
 use crate::store::items::expiry;
 use crate::testing::system_at;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::mailing::{Digest, HeldMail, Undeliverable};
-use crate::domain::ports::{GetAddressMark, HoldMail, ListDigests, MarkAddress};
+use crate::ports::{GetAddressMark, HoldMail, ListDigests, MarkAddress};
 use crate::testing::token;
 
 fn digest(account: &str, user: &str, hours: i64) -> Digest {

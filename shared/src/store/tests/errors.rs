@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::config::Tables;
-use crate::domain::ports::{GetAccount, GetToken, RecordUse};
+use crate::ports::{GetAccount, GetToken, RecordUse};
 use crate::store::Store;
 use crate::testing::{Service, acme, service_config, token};
 
@@ -167,7 +167,7 @@ async fn a_transaction_that_is_wrong_is_broken() {
 
 #[tokio::test]
 async fn keys_that_a_batch_left_out_are_asked_for_again() {
-    use crate::domain::ports::GetResources;
+    use crate::ports::GetResources;
     let names = ["exp_1", "exp_2"].map(|id| super::platform::name("export", id));
     let item = |id: &str| json!({"accountId": {"S": "acme"}, "type": {"S": "export"}, "id": {"S": id}, "name": {"S": id}});
     let left = json!({"Tokens": {"ConsistentRead": true, "Keys": [

@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::domain::audit::{Actor, Change, Origin, Source};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::{
-    Claim, ClaimMail, GetIdempotency, KeepKeys, KeptKeys, ListEnding, ListMemberships, RecallSecret,
-};
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret, Revocation, Status};
 use crate::domain::upkeep::Reminded;
 use crate::domain::verification::{Refusal, SecretState, Seen, UsedFrom, standing};
+use crate::ports::{
+    Claim, ClaimMail, GetIdempotency, KeepKeys, KeptKeys, ListEnding, ListMemberships, RecallSecret,
+};
 use crate::testing::{acme, token};
 
 fn item(text: &str) -> Value {

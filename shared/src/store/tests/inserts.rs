@@ -1,7 +1,7 @@
 //! A token comes to be with its secret, its audit record and its idempotency record, or not at all.
 
 use super::*;
-use crate::domain::ports::{GetIdempotency, ProjectPlatform};
+use crate::ports::{GetIdempotency, ProjectPlatform};
 use crate::testing::acme;
 
 /// Tries to insert and sees to it that nothing was written.

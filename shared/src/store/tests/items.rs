@@ -7,15 +7,16 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::domain::account::{Account, Plan};
-use crate::domain::audit::{Actor, Change, Origin, Source};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::{
-    GetAccount, GetIdempotency, GetResources, GetToken, ListMemberships, ProjectPlatform,
-};
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::scope::ResourceLists;
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
 use crate::domain::verification::SecretState;
+use crate::ports::{
+    GetAccount, GetIdempotency, GetResources, GetToken, ListMemberships, ProjectPlatform,
+};
 use crate::testing::acme;
 
 /// A token that has everything a token can have.

@@ -7,8 +7,8 @@ use super::*;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
-use crate::domain::ports::ListTokens;
 use crate::domain::token::Status;
+use crate::ports::ListTokens;
 use crate::store::items::{TokenItem, to_item};
 use crate::testing::{FixedEntropy, acme, globex, token_at};
 

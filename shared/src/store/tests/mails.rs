@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::id::UserId;
-use crate::domain::ports::{Claim, ClaimMail};
+use crate::ports::{Claim, ClaimMail};
 
 fn user(id: &str) -> UserId {
     id.parse().unwrap()

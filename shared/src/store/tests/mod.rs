@@ -22,17 +22,18 @@ mod vault;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Item;
 use super::items::{account_key, secret_key, token_key};
-use crate::domain::audit::{Action, AuditRecord};
+use super::table::Item;
+use crate::domain::action::Action;
+use crate::domain::audit::AuditRecord;
+use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::TokenId;
-use crate::domain::ports::{
-    ChangeToken, GetSecret, IdempotencyRecord, InsertToken, NewToken, PortError, TokenChange,
-};
+use crate::domain::kind::Kind;
 use crate::domain::scope::{ResourceLists, Scope};
 use crate::domain::secret::{PlainSecret, SecretHash};
-use crate::domain::token::{Kind, NewSecret, StoredToken, Token};
+use crate::domain::token::{NewSecret, StoredToken, Token};
 use crate::domain::verification::SecretRecord;
+use crate::ports::{ChangeToken, GetSecret, InsertToken, PortError};
 use crate::system::System;
 use crate::testing::{Engine, now, origin, owner_actor, stored_token};
 
@@ -146,7 +147,7 @@ async fn secret(engine: &Engine, hash: SecretHash) -> Option<SecretRecord> {
 
 /// An item as it is stored.
 async fn raw(engine: &Engine, pk: impl Into<String>, sk: impl Into<String>) -> Option<Item> {
-    let key = super::key(pk, sk);
+    let key = super::table::key(pk, sk);
     engine.store.get_item(key).await.unwrap()
 }
 

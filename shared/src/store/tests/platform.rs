@@ -2,10 +2,8 @@
 
 use super::*;
 use crate::domain::account::{Account, Role};
-use crate::domain::ports::{
-    GetAccount, GetRecipients, GetResources, ListMemberships, ProjectPlatform,
-};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
+use crate::ports::{GetAccount, GetRecipients, GetResources, ListMemberships, ProjectPlatform};
 use crate::testing::{Logs, acme, globex};
 
 pub(super) fn name(kind: &str, id: &str) -> ResourceRef {

@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::calls::Calls;
 use super::*;
-use crate::domain::ports::{Recall, RecallSecret, RecordUse, Use};
 use crate::domain::scope::ResourceLists;
 use crate::domain::token::{LastUse, Status};
 use crate::domain::verification::{
     MAX_SEEN_ADDRESSES, Refusal, RefusedDays, SecretState, Seen, Sighting, UsedFrom, standing,
     tombstone_end,
 };
+use crate::ports::{Recall, RecallSecret, RecordUse, Use};
 use crate::store::Store;
 use crate::store::items::{SEEN, expiry, seen_key};
 
@@ -162,7 +162,7 @@ async fn a_remembered_use_hides_no_change_of_the_secret() {
     assert!(matches!(recall, Recall::OnRecord));
     assert_eq!(secret.status, Status::Revoked);
     let delete = engine.client.delete_item().table_name("Tokens");
-    let key = crate::store::key(secret_key(hash), "SECRET");
+    let key = crate::store::table::key(secret_key(hash), "SECRET");
     delete.set_key(Some(key)).send().await.unwrap();
     let recalled = engine.store.recall_secret(&hash, seen_from(1), now()).await;
     assert!(recalled.unwrap().is_none());

@@ -11,21 +11,22 @@ use serde_json::Value;
 
 use super::*;
 use crate::domain::account::Account;
-use crate::domain::audit::{Actor, Change, DAYS_REFUSED, Origin, Source};
+use crate::domain::actor::Actor;
+use crate::domain::audit::{Change, DAYS_REFUSED, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::budget::Budget;
 use crate::domain::mailing::{Digest, HeldMail, Undeliverable};
 use crate::domain::paging::{ResourceFilter, ResourceQuery};
-use crate::domain::ports::{
+use crate::domain::resource::{Resource, ResourceRef, ResourceType};
+use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
+use crate::domain::upkeep::Reminded;
+use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
+use crate::ports::{
     Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetAddressMark,
     GetIdempotency, GetRecipients, HoldMail, KeepKeys, ListDigests, ListEnding, ListMemberships,
     ListResources, MarkAddress, ProjectPlatform, RecallSecret, RecordAudit, RecordReminder,
     RecordUse, Reminder, SpendBudget, Use,
 };
-use crate::domain::resource::{Resource, ResourceRef, ResourceType};
-use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
-use crate::domain::upkeep::Reminded;
-use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
 use crate::testing::{acme, globex, token};
 
 const TOKENS: &str = include_str!("fixtures/v2/tokens.json");

@@ -1,9 +1,9 @@
 //! What the table's time to live removes, and when.
 
 use super::*;
-use crate::domain::ports::{ClaimMail, ProjectPlatform};
 use crate::domain::token::PreviousSecret;
 use crate::domain::verification::SecretState;
+use crate::ports::{ClaimMail, ProjectPlatform};
 use crate::testing::acme;
 
 const HOUR: i64 = 60 * 60;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::ports::{
-    EndIdle, GetToken, ListEnding, RecallSecret, RecordReminder, RecordUse, Reminder, Use,
-};
 use crate::domain::token::{LastUse, Status};
 use crate::domain::upkeep::{Position, Reminded};
 use crate::domain::verification::UsedFrom;
+use crate::ports::{
+    EndIdle, GetToken, ListEnding, RecallSecret, RecordReminder, RecordUse, Reminder, Use,
+};
 use crate::store::upkeep::Range;
 use crate::testing::token;
 

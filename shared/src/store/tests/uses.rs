@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::app::verify::{Client, Outcome, verify};
 use crate::domain::policy::Owner;
-use crate::domain::ports::{ListTokens, RecallSecret, RecordUse, Use};
 use crate::domain::token::LastUse;
 use crate::domain::verification::{MAX_SEEN_ADDRESSES, Presentation, Refusal, Seen, UsedFrom};
+use crate::ports::{ListTokens, RecallSecret, RecordUse, Use};
 use crate::store::Store;
 use crate::testing::{plain_secret, system_at};
 

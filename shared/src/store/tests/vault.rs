@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::ports::{DecryptSecret, EncryptSecret};
 use crate::domain::token::Ciphertext;
+use crate::ports::{DecryptSecret, EncryptSecret};
 use crate::store::Vault;
 use crate::testing::Service;
 use crate::testing::{plain_secret, token};

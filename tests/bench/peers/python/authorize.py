@@ -40,9 +40,9 @@ def is_well_formed(secret):
     return secret[47:] == checksum
 
 
-def read(key):
+def read(kind, digest):
     return dynamodb.get_item(
-        TableName=TABLE, Key={"pk": {"S": key}, "sk": {"S": "SECRET"}}, ConsistentRead=True
+        TableName=TABLE, Key={"pk": {"S": f"{kind}#{digest}"}, "sk": {"S": kind}}, ConsistentRead=True
     ).get("Item")
 
 
@@ -94,21 +94,31 @@ def is_allowed(item, wanted, ip, now):
     return {"S": identifier} in scope.get(kind, {"L": []})["L"]
 
 
-def is_on_record(item, ip, now):
+# What is on record is remembered, as ours does.
+ON_RECORD = set()
+
+
+def is_on_record(digest, ip, now):
     """Whether a use has been recorded. One that hasn't has to be; none of the benchmarks is one."""
     today = now.date().isoformat()
-    return item.get("seenDay") == {"S": today} and ip in item.get("seenAddresses", {"SS": []})["SS"]
+    if (digest, ip, today) not in ON_RECORD:
+        seen = read("SEEN", digest) or {}
+        if seen.get("day") != {"S": today} or ip not in seen.get("addresses", {"SS": []})["SS"]:
+            return False
+        ON_RECORD.add((digest, ip, today))
+    return True
 
 
 def authorize(event):
     secret = bearer(event.get("headers"))
     request = event["requestContext"]["http"]
     if secret and is_well_formed(secret):
-        item = read("SECRET#" + hashlib.sha256(secret.encode()).hexdigest())
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        item = read("SECRET", digest)
         wanted = operation(request["method"], event["rawPath"])
         now = datetime.now(timezone.utc)
         if item and is_allowed(item, wanted, request["sourceIp"], now):
-            if not is_on_record(item, request["sourceIp"], now):
+            if not is_on_record(digest, request["sourceIp"], now):
                 raise RuntimeError("not on record")
             return {
                 "isAuthorized": True,
@@ -126,7 +136,7 @@ def authorize(event):
 
 def main():
     # Opens the connection before the first request.
-    read("SECRET#warm")
+    read("SECRET", "warm")
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     while True:
         api.request("GET", "/2018-06-01/runtime/invocation/next")

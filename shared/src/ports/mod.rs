@@ -1,0 +1,30 @@
+//! What the workflows need of the world: one trait per capability, so that an operation's signature says
+//! what it may do, exactly as its IAM policy does.
+
+mod accounts;
+mod audit;
+mod budgets;
+mod clock;
+mod error;
+mod leaks;
+mod mail;
+mod resources;
+mod secrets;
+mod tokens;
+mod upkeep;
+
+pub use accounts::{GetAccount, GetRecipients, ListMemberships, ProjectPlatform};
+pub use audit::{ListAudit, RecordAudit};
+pub use budgets::{RefundBudget, SpendBudget};
+pub use clock::Clock;
+pub use error::PortError;
+pub use leaks::{Compromise, CompromiseSecret, KeepKeys, KeptKeys};
+pub use mail::{
+    Claim, ClaimMail, GetAddressMark, Handover, HoldMail, ListDigests, Mail, MarkAddress, SendMail,
+};
+pub use resources::{GetResources, ListResources};
+pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret, RecordUse, Use};
+pub use tokens::{
+    ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, RecordView,
+};
+pub use upkeep::{EndIdle, ListEnding, RecordReminder, Reminder};

@@ -1,0 +1,26 @@
+//! Resources.
+
+use super::error::Result;
+use crate::domain::id::AccountId;
+use crate::domain::paging::{Page, ResourceQuery};
+use crate::domain::resource::{Resource, ResourceRef};
+
+/// Finds resources by name.
+pub trait GetResources: Sync {
+    /// Those of the named resources that the account has, in no particular order.
+    fn get_resources(
+        &self,
+        account: &AccountId,
+        names: &[ResourceRef],
+    ) -> impl Future<Output = Result<Vec<Resource>>> + Send;
+}
+
+/// Lists resources.
+pub trait ListResources: Sync {
+    /// A page of an account's resources, by type and id.
+    fn list_resources(
+        &self,
+        account: &AccountId,
+        query: &ResourceQuery,
+    ) -> impl Future<Output = Result<Page<Resource, ResourceRef>>> + Send;
+}
