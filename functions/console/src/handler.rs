@@ -2,16 +2,16 @@
 //! and no secret; what people see in it, their browsers fetch from the API as them.
 
 mod assets;
+mod headers;
 pub mod sign_in;
 
 use assets::File;
+use headers::{policy, secured};
+use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use lambda_http::http::response::Builder;
-use lambda_http::http::{HeaderName, HeaderValue};
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use latchkey::http::ApiError;
 
@@ -53,16 +53,6 @@ impl Site {
     }
 }
 
-/// The content security policy: scripts, styles and images of our own only, no inline ones, no way to
-/// make code of text, and requests to nobody but the API and the provider's endpoints.
-fn policy(origins: &str) -> String {
-    format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self' {origins}; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-}
-
 /// Answers one request.
 ///
 /// # Errors
@@ -91,7 +81,7 @@ fn respond(
     let gzip = accepts_gzip(request);
     let form = if gzip { "gzip" } else { "plain" };
     let tag = format!("\"{}-{form}\"", file.digest);
-    let response = secured(site)
+    let response = secured(&site.policy)
         .header(CACHE_CONTROL, caching)
         .header(VARY, "accept-encoding")
         .header(ETAG, &tag);
@@ -108,7 +98,7 @@ fn respond(
 }
 
 fn not_found(site: &Site) -> Result<Response<Body>, ApiError> {
-    let response = secured(site)
+    let response = secured(&site.policy)
         .status(404)
         .header(CACHE_CONTROL, "no-store")
         .header(CONTENT_TYPE, "text/plain; charset=utf-8");
@@ -116,26 +106,6 @@ fn not_found(site: &Site) -> Result<Response<Body>, ApiError> {
         response,
         Body::from("There is no such file. Reload the page."),
     )
-}
-
-/// What every response says to the browser.
-fn secured(site: &Site) -> Builder {
-    Response::builder()
-        .header(CONTENT_SECURITY_POLICY, &site.policy)
-        .header(STRICT_TRANSPORT_SECURITY, "max-age=63072000")
-        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
-        .header(X_FRAME_OPTIONS, "DENY")
-        .header(REFERRER_POLICY, "no-referrer")
-        .header(name("cross-origin-opener-policy"), "same-origin")
-        .header(name("cross-origin-resource-policy"), "same-origin")
-        .header(
-            name("permissions-policy"),
-            "camera=(), clipboard-write=(self), geolocation=(), microphone=(), payment=(), usb=()",
-        )
-}
-
-const fn name(name: &'static str) -> HeaderName {
-    HeaderName::from_static(name)
 }
 
 fn accepts_gzip(request: &Request) -> bool {

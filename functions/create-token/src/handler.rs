@@ -1,21 +1,17 @@
 //! Creates a token and hands its secret over, once.
 
 mod description;
+mod draft;
 
 use lambda_http::{Body, Request, Response};
-use latchkey::app::check_scope::check_scope;
-use latchkey::domain::account::Account;
 use latchkey::domain::action::Action;
 use latchkey::domain::audit::{AuditRecord, changes};
-use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::change::NewToken;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::TokenId;
-use latchkey::domain::kind::Kind;
 use latchkey::domain::secret::PlainSecret;
-use latchkey::domain::token::{Draft, StoredToken, Token};
-use latchkey::http::body::Fields;
+use latchkey::domain::token::{StoredToken, Token};
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
@@ -26,6 +22,7 @@ use latchkey::ports::{
 };
 
 pub use description::operation;
+use draft::read_draft;
 
 /// Answers one request.
 ///
@@ -100,60 +97,6 @@ fn created(
     let response = secret::issued(status, token, plain, clock.now())?;
     let path = format!("/v1/accounts/{}/tokens/{}", token.account_id, token.id);
     Ok(response::with_location(response, &path))
-}
-
-async fn read_draft(
-    store: &impl GetResources,
-    account: &Account,
-    request: &Request,
-) -> Result<Draft, ApiError> {
-    let mut fields = Fields::of(request)?;
-    let name = fields.name();
-    let name = fields.require("name", name);
-    let description = fields.description();
-    let kinds = "account or integrationApp";
-    let kind = fields.choice_or("kind", Kind::Account, kinds, Kind::parse);
-    let integration_id = fields.choice("integrationId", "an id", |id| id.parse().ok());
-    let auto_purge = fields.auto_purge();
-    let auto_purge = fields.require("autoPurge", auto_purge);
-    let scope = fields.scope();
-    let scope = fields.require("scope", scope);
-    let allowed_cidrs = fields.allowed_cidrs();
-    match kind {
-        Some(Kind::IntegrationApp) => {
-            fields.require("integrationId", integration_id.as_ref());
-            if auto_purge == Some(AutoPurge::Never) {
-                let message = "Integration App tokens can't live forever";
-                fields.fail("autoPurge", "not_for_integration_app", message);
-            }
-        }
-        Some(Kind::Account) if integration_id.is_some() => {
-            let message = "only Integration App tokens have one";
-            fields.fail("integrationId", "not_for_account", message);
-        }
-        _ => {}
-    }
-    if let Some(scope) = &scope {
-        // What belongs to an app can be judged only if the app is known.
-        let app = integration_id.as_ref();
-        let judged = kind.filter(|_| app.is_some()).unwrap_or(Kind::Account);
-        fields.fail_all(check_scope(store, account, judged, app, scope).await?);
-    }
-    fields.finish()?;
-    match (name, kind, auto_purge, scope) {
-        (Some(name), Some(kind), Some(auto_purge), Some(scope)) => Ok(Draft {
-            kind,
-            integration_id,
-            name,
-            description: description.unwrap_or_default(),
-            auto_purge,
-            scope,
-            allowed_cidrs: allowed_cidrs.unwrap_or_default(),
-        }),
-        _ => Err(ApiError::Internal(
-            "a required field passed without a value".into(),
-        )),
-    }
 }
 
 #[cfg(test)]
