@@ -35,6 +35,7 @@ deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 check: ## Formatting, lints, documentation, dependencies, template; the last line says whether advisories were checked
 	@$(CLOUD) tools sam cargo-deny
 	cargo fmt --all --check
+	cargo run --quiet --locked --package xtask -- generate --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(DENY) check --hide-inclusion-graph bans licenses sources

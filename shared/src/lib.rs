@@ -1,5 +1,5 @@
 //! What the functions share, in storeys: [`domain`] (pure) ← [`ports`] (capabilities) ← [`app`] (workflows) ← [`store`],
-//! [`mail`], [`http`] (the world) ← the functions. Nothing imports the other way.
+//! [`mail`], [`http`] (the world) ← [`start`] and the functions. Nothing imports the other way.
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 
@@ -11,6 +11,7 @@ pub mod http;
 pub mod mail;
 pub mod ports;
 pub mod schedule;
+pub mod start;
 pub mod store;
 pub mod system;
 pub mod telemetry;

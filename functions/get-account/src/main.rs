@@ -1,15 +1,11 @@
 //! `GET /v1/accounts` and `GET /v1/accounts/{accountId}`
 
-use latchkey::aws::aws_config;
-use latchkey::config::Tables;
 use latchkey::http::serve;
-use latchkey::store::Store;
-use latchkey::telemetry;
+use latchkey::start::Start;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init(module_path!());
-    let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables);
+    let start = Start::new(module_path!()).await;
+    let store = start.store()?;
     serve(|request| get_account::handle(&store, request)).await
 }

@@ -1,16 +1,12 @@
 //! `GET /v1/accounts/{accountId}/tokens`
 
-use latchkey::aws::aws_config;
-use latchkey::config::Tables;
 use latchkey::http::serve;
-use latchkey::store::Store;
+use latchkey::start::Start;
 use latchkey::system::System;
-use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init(module_path!());
-    let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables);
+    let start = Start::new(module_path!()).await;
+    let store = start.store()?;
     serve(|request| list_tokens::handle(&store, &System, request)).await
 }

@@ -1,19 +1,15 @@
 //! `POST /v1/accounts/{accountId}/tokens/{tokenId}/regenerate`
 
-use latchkey::aws::aws_config;
-use latchkey::config::{Tables, budgets, require};
+use latchkey::config::budgets;
 use latchkey::http::{caller::ConsoleClient, serve};
-use latchkey::store::{Store, Vault};
+use latchkey::start::Start;
 use latchkey::system::System;
-use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init(module_path!());
+    let start = Start::new(module_path!()).await;
+    let store = start.store()?.with_budgets(budgets()?);
+    let vault = start.vault()?;
     let console = ConsoleClient::from_env()?;
-    let (tables, key) = (Tables::from_env()?, require("SECRETS_KEY_ID")?);
-    let aws = aws_config().await;
-    let store = Store::new(&aws, tables).with_budgets(budgets()?);
-    let vault = Vault::new(&aws, key);
     serve(|request| regenerate_token::handle(&store, &vault, &System, &console, request)).await
 }

@@ -1,25 +1,15 @@
 //! EventBridge, source `platform` → the projection of accounts, members and resources.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use latchkey::aws::aws_config;
-use latchkey::config::{Tables, require};
-use latchkey::store::Store;
+use latchkey::config::require;
+use latchkey::start::{Start, serve_events};
 use latchkey::system::System;
-use latchkey::telemetry;
-use serde_json::Value;
 use sync_platform::DeadLetters;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init(module_path!());
-    let (tables, queue) = (Tables::from_env()?, require("DEAD_LETTERS_URL")?);
-    let aws = aws_config().await;
-    let store = &Store::new(&aws, tables);
-    let dead_letters = &DeadLetters::new(aws_sdk_sqs::Client::new(&aws), queue);
-    run(service_fn(|event: LambdaEvent<Value>| async move {
-        let message = event.payload;
-        let handled = sync_platform::handle(store, dead_letters, &System, message).await;
-        handled.map_err(Error::from)
-    }))
-    .await
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let start = Start::new(module_path!()).await;
+    let store = &start.store()?;
+    let queue = require("DEAD_LETTERS_URL")?;
+    let dead_letters = &DeadLetters::new(aws_sdk_sqs::Client::new(start.aws()), queue);
+    serve_events(|event, _| sync_platform::handle(store, dead_letters, &System, event)).await
 }

@@ -1,17 +1,14 @@
 //! `PATCH /v1/accounts/{accountId}/tokens/{tokenId}`
 
-use latchkey::aws::aws_config;
-use latchkey::config::{Tables, budgets};
+use latchkey::config::budgets;
 use latchkey::http::{caller::ConsoleClient, serve};
-use latchkey::store::Store;
+use latchkey::start::Start;
 use latchkey::system::System;
-use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::init(module_path!());
+    let start = Start::new(module_path!()).await;
+    let store = start.store()?.with_budgets(budgets()?);
     let console = ConsoleClient::from_env()?;
-    let tables = Tables::from_env()?;
-    let store = Store::new(&aws_config().await, tables).with_budgets(budgets()?);
     serve(|request| update_token::handle(&store, &System, &console, request)).await
 }

@@ -1,0 +1,249 @@
+//! The contract tests' way to every operation that the API's document describes.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use syn::{FnArg, Item, Pat, Type, TypeParamBound};
+
+use crate::operation::Operation;
+use crate::section::Document;
+use crate::{Failure, read, told};
+
+/// What a handler may take, by the name of its parameter, and what the tests have for it.
+const ARGUMENTS: [(&str, &str); 6] = [
+    ("store", "store"),
+    ("vault", "vault"),
+    ("system", "system"),
+    ("clock", "system"),
+    ("console", "console"),
+    ("request", "request"),
+];
+
+/// The tests' manifest, which names every function's crate.
+pub(crate) fn dependencies(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
+    let crates = |of_api: bool| -> String {
+        let these = operations
+            .iter()
+            .filter(|operation| is_of_api(operation) == of_api);
+        let these = these.map(|Operation { name, .. }| {
+            format!("{name} = {{ path = \"../../functions/{name}\" }}\n")
+        });
+        these.collect()
+    };
+    let parts = [
+        ("operations", crates(true)),
+        ("other functions", crates(false)),
+    ];
+    Document::with_parts(root, "tests/contract/Cargo.toml", &parts)
+}
+
+fn is_of_api(operation: &Operation) -> bool {
+    operation.described && !operation.routes.is_empty()
+}
+
+/// How to call an operation's handler.
+#[derive(Debug, Default)]
+struct Handler {
+    is_async: bool,
+    arguments: Vec<&'static str>,
+    ports: BTreeSet<String>,
+}
+
+impl Handler {
+    /// Reads a handler's signature.
+    fn of(source: &str) -> Result<Self, Failure> {
+        let file = syn::parse_file(source).map_err(|error| error.to_string())?;
+        let mut functions = file.items.iter().filter_map(|item| match item {
+            Item::Fn(function) => Some(&function.sig),
+            _ => None,
+        });
+        let signature = functions.find(|signature| signature.ident == "handle");
+        let signature = signature.ok_or("has no function `handle`")?;
+        let mut handler = Self {
+            is_async: signature.asyncness.is_some(),
+            ..Self::default()
+        };
+        for argument in &signature.inputs {
+            let FnArg::Typed(argument) = argument else {
+                return Err("`handle` is a function, and takes no `self`".into());
+            };
+            let name = match &*argument.pat {
+                Pat::Ident(name) => name.ident.to_string(),
+                _ => String::new(),
+            };
+            let given = ARGUMENTS.iter().find(|(parameter, _)| *parameter == name);
+            let Some((_, given)) = given else {
+                let known = ARGUMENTS.map(|(parameter, _)| parameter).join("`, `");
+                return Err(format!("`handle` takes `{name}`; the tests know `{known}`"));
+            };
+            if name == "store" {
+                handler.ports = traits(&argument.ty)?;
+            }
+            handler.arguments.push(given);
+        }
+        Ok(handler)
+    }
+
+    fn call(&self, module: &str) -> String {
+        let wait = if self.is_async { ".await" } else { "" };
+        format!("{module}::handle({}){wait}", self.arguments.join(", "))
+    }
+}
+
+/// The traits of a reference to an `impl`.
+fn traits(kind: &Type) -> Result<BTreeSet<String>, Failure> {
+    match kind {
+        Type::Reference(reference) => traits(&reference.elem),
+        Type::Paren(inner) => traits(&inner.elem),
+        Type::ImplTrait(implemented) => {
+            let names = implemented.bounds.iter().filter_map(|bound| match bound {
+                TypeParamBound::Trait(bound) => bound.path.segments.last(),
+                _ => None,
+            });
+            Ok(names.map(|name| name.ident.to_string()).collect())
+        }
+        _ => Err("`handle` takes its store as `&impl …`".into()),
+    }
+}
+
+/// The operations and their handlers, in Rust.
+pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
+    let mut ports = BTreeSet::new();
+    let mut described = String::new();
+    let mut arms = String::new();
+    for operation in operations.iter().filter(|operation| is_of_api(operation)) {
+        let module = operation.module();
+        let (path, source) = read(
+            root,
+            &format!("functions/{}/src/handler.rs", operation.name),
+        )?;
+        let handler = Handler::of(&source).map_err(|failure| told(&path, &failure))?;
+        let names = operation
+            .routes
+            .iter()
+            .map(|route| format!("{:?}", route.name));
+        let names: Vec<_> = names.collect();
+        arms += &format!("{} => {},\n", names.join(" | "), handler.call(&module));
+        ports.extend(handler.ports);
+        let routes = operation.routes.iter().map(|route| {
+            let (name, method, path) = (&route.name, route.method(), route.path());
+            format!(
+                "Route::new({name:?}, {method:?}, {path:?}, Caller::{:?}),",
+                route.caller
+            )
+        });
+        let _ = &routes;
+        described += &match operation.routes.len() {
+            1 => format!("all.push({module}::operation());\n"),
+            _ => format!("all.extend({module}::operations());\n"),
+        };
+    }
+    let ports: Vec<_> = ports.into_iter().collect();
+    let (names, bounds) = (ports.join(", "), ports.join(" + "));
+    let text = format!(
+        "\
+//! Every operation that the API's document describes, and the way to its handler.
+//!
+//! Written by `cargo xtask generate` from the functions' `operation.toml` and their handlers' signatures.
+
+use latchkey::domain::entropy::Entropy;
+use latchkey::http::caller::ConsoleClient;
+use latchkey::http::openapi::Operation;
+use latchkey::ports::{{Clock, {names}}};
+use latchkey::testing::{{Answer, FakeVault}};
+
+use crate::Call;
+
+/// What all operations together need of a store.
+pub trait Ports: {bounds} {{}}
+
+impl<T> Ports for T where T: {bounds} {{}}
+
+/// Every operation, by path and method.
+pub fn operations() -> Vec<Operation> {{
+    let mut all = Vec::new();
+    {described}
+    all.sort_by_key(|operation| (operation.path(), operation.method()));
+    all
+}}
+
+/// Answers a call as the function does that its route leads to.
+///
+/// # Panics
+/// When no function does.
+pub async fn answer(
+    store: &impl Ports,
+    vault: &FakeVault,
+    system: &(impl Clock + Entropy),
+    call: &Call,
+) -> Answer {{
+    let console = &ConsoleClient::new(\"console\");
+    let request = call.request();
+    Answer::of(match call.operation() {{
+        {arms}
+        other => panic!(\"nobody answers `{{other}}`\"),
+    }})
+}}
+"
+    );
+    Ok(Document::whole(
+        root,
+        "tests/contract/src/operations.rs",
+        formatted(&text)?,
+    ))
+}
+
+/// As `cargo fmt` has it.
+fn formatted(source: &str) -> Result<String, Failure> {
+    let failed = |error: std::io::Error| format!("rustfmt: {error}");
+    let mut rustfmt = Command::new("rustfmt")
+        .args(["--edition", "2024"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let input = rustfmt.stdin.take();
+    input
+        .map_or(Ok(()), |mut input| input.write_all(source.as_bytes()))
+        .map_err(failed)?;
+    let output = rustfmt.wait_with_output().map_err(failed)?;
+    if !output.status.success() {
+        return Err(format!("rustfmt: {}", output.status));
+    }
+    String::from_utf8(output.stdout).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handlers_signature_tells_how_it_is_called() {
+        let source = "
+            pub async fn handle(
+                store: &(impl GetAccount + latchkey::ports::GetToken),
+                clock: &impl Clock,
+                request: Request,
+            ) -> Answer {}
+        ";
+        let handler = Handler::of(source).unwrap();
+        assert_eq!(
+            handler.call("get_token"),
+            "get_token::handle(store, system, request).await"
+        );
+        let ports: Vec<_> = handler.ports.into_iter().collect();
+        assert_eq!(ports, ["GetAccount", "GetToken"]);
+        let handler = Handler::of("pub fn handle() {}").unwrap();
+        assert_eq!(handler.call("describe_api"), "describe_api::handle()");
+    }
+
+    #[test]
+    fn a_signature_that_the_tests_cant_call_is_told() {
+        let refused = |source: &str| Handler::of(source).unwrap_err();
+        assert!(refused("fn other() {}").contains("no function `handle`"));
+        assert!(refused("fn handle(moon: u8) {}").contains("takes `moon`; the tests know `store`"));
+        assert!(refused("fn handle(store: &Store) {}").contains("`&impl …`"));
+    }
+}

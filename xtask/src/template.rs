@@ -1,0 +1,247 @@
+//! The functions' parts of the template: functions with their policies, routes, and the lists of its `Fn::ForEach`.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::Failure;
+use crate::fragments::Fragments;
+use crate::operation::{Alarm, Caller, Event, Operation, Route};
+use crate::section::Document;
+
+/// The longest line of a list that isn't broken.
+const WIDTH: usize = 110;
+
+/// On AWS, a key that is absent would pass `ForAllValues`; the local cloud supplies none to `Null`.
+const KEYS_ARE_KNOWN: &str = "\
+&KeysAreKnown !If
+      - IsAws
+      - dynamodb:LeadingKeys: \"false\"
+      - !Ref AWS::NoValue";
+
+/// The main template.
+pub(crate) fn template(
+    root: &Path,
+    operations: &[Operation],
+    fragments: &Fragments,
+) -> Result<Document, Failure> {
+    let names = |wanted: &dyn Fn(&Operation) -> bool| {
+        list(
+            operations
+                .iter()
+                .filter(|operation| wanted(operation))
+                .map(Operation::id),
+        )
+    };
+    let alarmed = |alarm| names(&|operation: &Operation| operation.alarms.contains(&alarm));
+    let routes = || operations.iter().flat_map(|operation| &operation.routes);
+    let signed_in = || routes().filter(|route| route.needs_sign_in());
+    let open = || routes().filter(|route| !route.needs_sign_in());
+    let parts = [
+        (
+            "routes behind sign-in",
+            mapping(operations, Route::needs_sign_in),
+        ),
+        (
+            "open routes",
+            mapping(operations, |route| !route.needs_sign_in()),
+        ),
+        ("functions", functions(operations, fragments)?),
+        ("names of functions", names(&|_| true)),
+        (
+            "functions with routes",
+            names(&|operation| !operation.routes.is_empty()),
+        ),
+        (
+            "names of routes behind sign-in",
+            list(signed_in().map(Route::id)),
+        ),
+        ("names of open routes", list(open().map(Route::id))),
+        ("what the stage waits for", items(open().map(Route::id))),
+        ("throttles of open routes", throttles(open())),
+        (
+            "daily functions",
+            names(&|operation| operation.event == Some(Event::Daily)),
+        ),
+        (
+            "functions with dead letters",
+            names(&Operation::has_dead_letters),
+        ),
+        ("functions of streams", names(&Operation::reads_stream)),
+        ("functions whose errors ring", alarmed(Alarm::Errors)),
+        ("functions whose failures ring", alarmed(Alarm::Failures)),
+        ("functions whose throttles ring", alarmed(Alarm::Throttles)),
+    ];
+    Document::with_parts(root, "infra/template.yaml", &parts)
+}
+
+/// An item that is a list.
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<_> = items.collect();
+    let line = format!("- [{}]\n", items.join(", "));
+    if line.len() <= WIDTH {
+        return line;
+    }
+    let items: Vec<_> = items.iter().map(|item| format!("- {item}\n")).collect();
+    format!("- {}", items.join("  "))
+}
+
+fn items(items: impl Iterator<Item = String>) -> String {
+    items.map(|item| format!("- {item}\n")).collect()
+}
+
+/// Each route with its key and what it leads to.
+fn mapping(operations: &[Operation], wanted: impl Fn(&Route) -> bool) -> String {
+    let mut text = String::new();
+    for operation in operations {
+        for route in operation.routes.iter().filter(|route| wanted(route)) {
+            let (id, key, function) = (route.id(), &route.route, operation.id());
+            text += &format!("{id}:\n  Key: {key}\n  Integration: {function}Integration\n");
+        }
+    }
+    text
+}
+
+/// What each route takes that strangers may call.
+fn throttles<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
+    let throttles = routes.map(|route| {
+        let limit = match route.caller {
+            Caller::Scanner => "LeakReport",
+            _ => "Public",
+        };
+        let key = &route.route;
+        format!("{key}:\n  ThrottlingRateLimit: !Ref {limit}RateLimit\n  ThrottlingBurstLimit: !Ref {limit}BurstLimit\n")
+    });
+    throttles.collect()
+}
+
+fn functions(operations: &[Operation], fragments: &Fragments) -> Result<String, Failure> {
+    let mut keys_are_known = KEYS_ARE_KNOWN;
+    let mut blocks = Vec::new();
+    for operation in operations {
+        let named = |failure| format!("functions/{}/operation.toml: {failure}", operation.name);
+        blocks.push(function(operation, fragments).map_err(named)?);
+        let mut statements = String::new();
+        for (table, actions) in &operation.rights {
+            for (action, partitions) in actions {
+                let right = right(table, action, partitions, keys_are_known).map_err(named)?;
+                if right.contains("&KeysAreKnown") {
+                    keys_are_known = "*KeysAreKnown";
+                }
+                statements += &right;
+            }
+        }
+        for name in &operation.statements {
+            let others = fragments.statements(name, &operation.id()).map_err(named)?;
+            statements += &format!("{others}\n");
+        }
+        if !statements.is_empty() {
+            blocks.push(policy(operation, &statements));
+        }
+    }
+    Ok(blocks.join("\n"))
+}
+
+fn function(operation: &Operation, fragments: &Fragments) -> Result<String, Failure> {
+    let (name, id) = (&operation.name, operation.id());
+    let mut text = format!(
+        "{id}Function:\n  Type: AWS::Serverless::Function\n  Properties:\n    CodeUri: ../target/lambda/{name}/\n"
+    );
+    for (property, value) in &operation.properties {
+        // Text is CloudFormation's own, which may be a function of its.
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            _ => return Err(format!("{property} is neither text nor a whole number")),
+        };
+        let _ = writeln!(text, "    {property}: {value}");
+    }
+    let _ = writeln!(text, "    Role: !GetAtt {id}Role.Arn");
+    let _ = writeln!(
+        text,
+        "    LoggingConfig:\n      LogGroup: !Ref {id}LogGroup"
+    );
+    if !operation.environment.is_empty() {
+        text += "    Environment:\n      Variables:\n";
+    }
+    for variable in &operation.environment {
+        for line in fragments.variable(variable, &id)?.lines() {
+            let _ = writeln!(text, "        {line}");
+        }
+    }
+    Ok(text)
+}
+
+fn policy(operation: &Operation, statements: &str) -> String {
+    let (name, id) = (&operation.name, operation.id());
+    let mut text = format!(
+        "{id}Policy:
+  Type: AWS::IAM::Policy
+  Properties:
+    PolicyName: {name}
+    Roles: [!Ref {id}Role]
+    PolicyDocument:
+      Version: \"2012-10-17\"
+      Statement:
+"
+    );
+    for line in statements.lines() {
+        let _ = writeln!(text, "        {line}");
+    }
+    text
+}
+
+/// One statement for each action on a table: a transaction that touches several kinds of partition has them all in
+/// one request.
+fn right(
+    table: &str,
+    action: &str,
+    partitions: &[String],
+    keys_are_known: &str,
+) -> Result<String, Failure> {
+    let (base, index) = match table.split_once("/index/") {
+        Some((base, index)) => (base, Some(index)),
+        None => (table, None),
+    };
+    let base = match base {
+        "tokens" => "Tokens",
+        "audit" => "Audit",
+        _ => return Err(format!("there is no table `{table}`")),
+    };
+    let resource = match index {
+        Some(index) => format!("!Sub ${{{base}Table.Arn}}/index/{index}"),
+        None => format!("!GetAtt {base}Table.Arn"),
+    };
+    let index: String = index.into_iter().flat_map(capitalized).collect();
+    let mut text = format!(
+        "- Sid: {base}{index}{action}
+  Effect: Allow
+  Action: [dynamodb:{action}]
+  Resource: {resource}
+"
+    );
+    match partitions {
+        [] => return Err(format!("{table}: {action} of no partition")),
+        [any] if any == "*" => {}
+        some => {
+            let some: Vec<_> = some
+                .iter()
+                .map(|partition| format!("{partition:?}"))
+                .collect();
+            let _ = writeln!(
+                text,
+                "  Condition:
+    ForAllValues:StringLike:
+      dynamodb:LeadingKeys: [{}]
+    \"Null\": {keys_are_known}",
+                some.join(", ")
+            );
+        }
+    }
+    Ok(text)
+}
+
+fn capitalized(name: &str) -> impl Iterator<Item = char> {
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters)
+}
