@@ -31,7 +31,8 @@ SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-
 
 
 def client(service):
-    return boto3.client(service, config=Config(retries={"max_attempts": 2}))
+    # As many attempts as the tests' own client makes when the local cloud fails.
+    return boto3.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
 
 
 def outputs(stack):
