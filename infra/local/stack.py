@@ -18,6 +18,7 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -219,14 +220,18 @@ def ensure_scanner_keys():
         s3.put_object(Bucket=SCANNER_KEYS, Key="secret_scanning", Body=b'{"public_keys": []}')
 
 
-def rest_api_url(rest):
-    """The template can only tell the address on AWS: a REST API has no attribute for it."""
-    port = os.environ["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]
-    return f"http://{rest['ApiId']}.execute-api.localhost:{port}/{rest['StageName']}"
+def api_url(api_id):
+    """An API's address on 127.0.0.1. `<id>.execute-api.localhost`, which outputs have, is not resolved by every client."""
+    return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api_id}"
+
+
+def id_of_api(url):
+    """The id of an HTTP API, from the address that is its stack's output."""
+    return urlsplit(url).hostname.split(".")[0]
 
 
 def seed(target):
-    latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
+    latchkey, example, rest_example = outputs(LATCHKEY), outputs(EXAMPLE), outputs(REST_EXAMPLE)
     ensure_scanner_keys()
     subs = ensure_users(latchkey["UserPoolId"])
     ensure_projection(latchkey, subs)
@@ -234,10 +239,10 @@ def seed(target):
     description = {
         "endpointUrl": os.environ["AWS_ENDPOINT_URL"],
         "region": os.environ["AWS_REGION"],
-        "apiUrl": latchkey["ApiUrl"],
+        "apiUrl": api_url(id_of_api(latchkey["ApiUrl"])),
         "consoleUrl": latchkey["ConsoleUrl"],
-        "protectedApiUrl": example["ApiUrl"],
-        "protectedRestApiUrl": rest_api_url(outputs(REST_EXAMPLE)),
+        "protectedApiUrl": api_url(id_of_api(example["ApiUrl"])),
+        "protectedRestApiUrl": f"{api_url(rest_example['ApiId'])}/{rest_example['StageName']}",
         "userPoolId": latchkey["UserPoolId"],
         "clientId": latchkey["ClientId"],
         "tokensTable": latchkey["TokensTable"],
