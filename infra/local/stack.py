@@ -27,6 +27,9 @@ from botocore.exceptions import ClientError
 LATCHKEY, EXAMPLE, REST_EXAMPLE = "latchkey", "protected-api", "protected-rest-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
+# Remembers a function's own timeout while a call of it may wait for a build.
+TIMEOUT = "LATCHKEY_TIMEOUT"
+BUILD_SECONDS = 120
 SCANNER_KEYS = "leak-report-keys"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
 
@@ -221,7 +224,7 @@ def ensure_scanner_keys():
 
 
 def api_url(api_id):
-    """An API's address on 127.0.0.1. `<id>.execute-api.localhost`, which outputs have, is not resolved by every client."""
+    """An API's address on 127.0.0.1. Not every client resolves `<id>.execute-api.localhost`, which outputs have."""
     return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api_id}"
 
 
@@ -287,24 +290,34 @@ def write_events(subs, directory):
 def set_proxy(url):
     functions_api = client("lambda")
     for crate, name in functions():
-        variables = environment_of(functions_api, name)
-        changed = without(variables, PROXY)
+        configuration = functions_api.get_function_configuration(FunctionName=name)
+        variables = environment_of(configuration)
+        changed = deployed(variables)
+        timeout = int(variables.get(TIMEOUT, configuration["Timeout"]))
         if url:
-            changed[PROXY] = f"{url}/{crate}/invocations"
+            changed |= {PROXY: f"{url}/{crate}/invocations", TIMEOUT: str(timeout)}
+            timeout = max(timeout, BUILD_SECONDS)
         if changed != variables:
-            functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+            functions_api.update_function_configuration(
+                FunctionName=name, Environment={"Variables": changed}, Timeout=timeout
+            )
 
 
-def environment_of(functions_api, name):
-    configuration = functions_api.get_function_configuration(FunctionName=name)
+def environment_of(configuration):
     return configuration.get("Environment", {}).get("Variables", {})
+
+
+def deployed(variables):
+    """The variables without those that hot reload adds."""
+    return without(without(variables, PROXY), TIMEOUT)
 
 
 def write_environment(target):
     functions_api = client("lambda")
     variables = {}
     for _, name in functions():
-        variables.update(without(environment_of(functions_api, name), PROXY))
+        configuration = functions_api.get_function_configuration(FunctionName=name)
+        variables.update(deployed(environment_of(configuration)))
     for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         variables[name] = os.environ[name]
     lines = (f"{name}={value}\n" for name, value in sorted(variables.items()))
