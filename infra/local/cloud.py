@@ -199,13 +199,16 @@ def browser():
 # ---- Build ------------------------------------------------------------------------------------------
 
 
-def build(*targets):
+def build(*selection):
     """Build every function and put a copy without debug information where the templates look for it.
+
+    The selection is cargo's. Without one it is what `cargo lambda watch` selects, so that neither compiles again what
+    the other has; with another one dependencies have other features.
 
     Not `cargo lambda build`: it always passes --target, so nothing it compiles is shared with `cargo test`.
     """
     with step("Building the functions"):
-        if subprocess.run(["cargo", "build", "--locked", "--workspace", "--bins", *targets], cwd=ROOT).returncode:
+        if subprocess.run(["cargo", "build", "--locked", "--bins", *selection], cwd=ROOT).returncode:
             fail("the functions could not be built.")
         built = target_directory() / "debug"
         LAMBDA_DIR.mkdir(parents=True, exist_ok=True)
@@ -305,11 +308,7 @@ class Cloud:
         return json.loads(self.process_file.read_text())["port"] if self.process_file.exists() else None
 
     def healthy(self):
-        try:
-            with urllib.request.urlopen(f"{self.endpoint}/_ministack/health", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+        return answers(f"{self.endpoint}/_ministack/health", timeout=5)
 
     def stop(self):
         """End the process and those of the functions; what it keeps, it writes down before it ends."""
@@ -457,6 +456,15 @@ class Cloud:
             self.ask("seed", self.description)
 
 
+def answers(url, timeout=None):
+    """Whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
 def command_line(pid):
     """The command line of a process, empty when there is none or it has ended."""
     if Path("/proc/self/cmdline").exists():
@@ -505,12 +513,12 @@ def main_cloud():
     return Cloud(LOCAL, int(port))
 
 
-def start(cloud, *targets):
+def start(cloud, *selection):
     check_prerequisites()
     cloud.check_port()
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
-    build(*targets)
+    build(*selection)
     cloud.start()
     cloud.deploy()
     # In case a `watch` was killed before it could clean up.
@@ -590,7 +598,7 @@ def test(arguments):
                 fail(f"CI runs every test.{NO_NODE}")
             arguments = skipping(arguments, TYPESCRIPT_TESTS)
         # With the tests, or `cargo test` compiles again what has other features because of them.
-        start(cloud, "--tests")
+        start(cloud, "--workspace", "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
         command = ["cargo", "test", "--locked", *packages, "--no-fail-fast", *arguments]
@@ -673,23 +681,34 @@ def watch():
     # The default of `cargo lambda invoke`, if it is free.
     port = 9000 if port_is_free(9000) else any_free_port()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cloud.proxy(f"http://{HOST}:{port}/2015-03-31/functions")
-    print(
-        f"\nEdit a function and call it: {cloud.endpoint} now invokes what `cargo lambda watch` builds. End with Ctrl-C.\n"
-        "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n"
-        "One function alone: .local/tools/cargo-lambda/bin/cargo-lambda lambda invoke "
-        f"--invoke-address {HOST} --invoke-port {port} get-account --data-file .local/events/get-account/mine.json\n",
-        flush=True,
-    )
+    command = [
+        tool("cargo-lambda", "cargo-lambda"), "lambda", "watch", "--invoke-address", HOST,
+        "--invoke-port", str(port), "--env-file", str(environment_file),
+    ]  # fmt: skip
+    watcher = subprocess.Popen(command, cwd=ROOT)
     try:
-        return subprocess.run(
-            [tool("cargo-lambda", "cargo-lambda"), "lambda", "watch", "--invoke-address", HOST,
-             "--invoke-port", str(port), "--env-file", str(environment_file)],
-            cwd=ROOT,
-        ).returncode  # fmt: skip
+        with step("Calling a function"):
+            cloud.proxy(f"http://{HOST}:{port}/2015-03-31/functions")
+            stack = json.loads(cloud.description.read_text())
+            while not answers(f"{stack['apiUrl']}/v1/openapi.json"):
+                if watcher.poll() is not None:
+                    fail("`cargo lambda watch` has ended.")
+                time.sleep(0.2)
+        print(
+            f"\nReady after {time.monotonic() - STARTED:.1f} s. Edit a function and call it: "
+            f"{cloud.endpoint} now invokes what `cargo lambda watch` builds.\n"
+            "A call of what is being built waits for it. End with Ctrl-C.\n"
+            "The functions run with the local cloud's root credentials meanwhile, not with those of their roles.\n"
+            "One function alone: .local/tools/cargo-lambda/bin/cargo-lambda lambda invoke "
+            f"--invoke-address {HOST} --invoke-port {port} get-account --data-file .local/events/get-account/mine.json\n",
+            flush=True,
+        )
+        return watcher.wait()
     except KeyboardInterrupt:
         return 0
     finally:
+        watcher.terminate()
+        watcher.wait()
         cloud.unproxy()
 
 

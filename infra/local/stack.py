@@ -18,6 +18,7 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -26,12 +27,16 @@ from botocore.exceptions import ClientError
 LATCHKEY, EXAMPLE, REST_EXAMPLE = "latchkey", "protected-api", "protected-rest-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
+# Remembers a function's own timeout while a call of it may wait for a build.
+TIMEOUT = "LATCHKEY_TIMEOUT"
+BUILD_SECONDS = 120
 SCANNER_KEYS = "leak-report-keys"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
 
 
 def client(service):
-    return boto3.client(service, config=Config(retries={"max_attempts": 2}))
+    # As many attempts as the tests' own client makes when the local cloud fails.
+    return boto3.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
 
 
 def outputs(stack):
@@ -218,14 +223,18 @@ def ensure_scanner_keys():
         s3.put_object(Bucket=SCANNER_KEYS, Key="secret_scanning", Body=b'{"public_keys": []}')
 
 
-def rest_api_url(rest):
-    """The template can only tell the address on AWS: a REST API has no attribute for it."""
-    port = os.environ["AWS_ENDPOINT_URL"].rsplit(":", 1)[1]
-    return f"http://{rest['ApiId']}.execute-api.localhost:{port}/{rest['StageName']}"
+def api_url(api_id):
+    """An API's address on 127.0.0.1. Not every client resolves `<id>.execute-api.localhost`, which outputs have."""
+    return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api_id}"
+
+
+def id_of_api(url):
+    """The id of an HTTP API, from the address that is its stack's output."""
+    return urlsplit(url).hostname.split(".")[0]
 
 
 def seed(target):
-    latchkey, example = outputs(LATCHKEY), outputs(EXAMPLE)
+    latchkey, example, rest_example = outputs(LATCHKEY), outputs(EXAMPLE), outputs(REST_EXAMPLE)
     ensure_scanner_keys()
     subs = ensure_users(latchkey["UserPoolId"])
     ensure_projection(latchkey, subs)
@@ -233,10 +242,10 @@ def seed(target):
     description = {
         "endpointUrl": os.environ["AWS_ENDPOINT_URL"],
         "region": os.environ["AWS_REGION"],
-        "apiUrl": latchkey["ApiUrl"],
+        "apiUrl": api_url(id_of_api(latchkey["ApiUrl"])),
         "consoleUrl": latchkey["ConsoleUrl"],
-        "protectedApiUrl": example["ApiUrl"],
-        "protectedRestApiUrl": rest_api_url(outputs(REST_EXAMPLE)),
+        "protectedApiUrl": api_url(id_of_api(example["ApiUrl"])),
+        "protectedRestApiUrl": f"{api_url(rest_example['ApiId'])}/{rest_example['StageName']}",
         "userPoolId": latchkey["UserPoolId"],
         "clientId": latchkey["ClientId"],
         "tokensTable": latchkey["TokensTable"],
@@ -281,24 +290,34 @@ def write_events(subs, directory):
 def set_proxy(url):
     functions_api = client("lambda")
     for crate, name in functions():
-        variables = environment_of(functions_api, name)
-        changed = without(variables, PROXY)
+        configuration = functions_api.get_function_configuration(FunctionName=name)
+        variables = environment_of(configuration)
+        changed = deployed(variables)
+        timeout = int(variables.get(TIMEOUT, configuration["Timeout"]))
         if url:
-            changed[PROXY] = f"{url}/{crate}/invocations"
+            changed |= {PROXY: f"{url}/{crate}/invocations", TIMEOUT: str(timeout)}
+            timeout = max(timeout, BUILD_SECONDS)
         if changed != variables:
-            functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+            functions_api.update_function_configuration(
+                FunctionName=name, Environment={"Variables": changed}, Timeout=timeout
+            )
 
 
-def environment_of(functions_api, name):
-    configuration = functions_api.get_function_configuration(FunctionName=name)
+def environment_of(configuration):
     return configuration.get("Environment", {}).get("Variables", {})
+
+
+def deployed(variables):
+    """The variables without those that hot reload adds."""
+    return without(without(variables, PROXY), TIMEOUT)
 
 
 def write_environment(target):
     functions_api = client("lambda")
     variables = {}
     for _, name in functions():
-        variables.update(without(environment_of(functions_api, name), PROXY))
+        configuration = functions_api.get_function_configuration(FunctionName=name)
+        variables.update(deployed(environment_of(configuration)))
     for name in ("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         variables[name] = os.environ[name]
     lines = (f"{name}={value}\n" for name, value in sorted(variables.items()))

@@ -3,6 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
+use crate::aws::send_until_served;
 use crate::{Stack, eventually, send};
 
 /// Everybody's password.
@@ -253,7 +254,7 @@ async fn sign_in(stack: &Stack, email: &str) -> Value {
         )
         .header("content-type", "application/x-amz-json-1.1")
         .body(request.to_string());
-    send(request).await.expect(200)["AuthenticationResult"].take()
+    send_until_served(request).await.expect(200)["AuthenticationResult"].take()
 }
 
 impl Stack {

@@ -1,13 +1,13 @@
 //! The local cloud's own APIs: what lies behind the stack.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::{Answer, Stack, send};
@@ -22,9 +22,8 @@ impl Stack {
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", target),
         ];
-        let answer = self
-            .signed(Method::POST, service, "/", &headers, body.to_string())
-            .await;
+        let request = self.signed(Method::POST, service, "/", &headers, body.to_string());
+        let answer = send_until_served(request).await;
         assert_eq!(answer.status, 200, "{target} {body}: {}", answer.text);
         answer.json()
     }
@@ -39,7 +38,8 @@ impl Stack {
             body.push_str(&format!("&{name}={value}"));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let answer = self.signed(Method::POST, "iam", "/", &headers, body).await;
+        let request = self.signed(Method::POST, "iam", "/", &headers, body);
+        let answer = send_until_served(request).await;
         assert_eq!(answer.status, 200, "{action}: {}", answer.text);
         answer.text
     }
@@ -47,10 +47,8 @@ impl Stack {
     /// Every function's configuration.
     pub async fn functions(&self) -> Vec<Value> {
         let path = "/2015-03-31/functions/?MaxItems=50";
-        let answer = self
-            .signed(Method::GET, "lambda", path, &[], String::new())
-            .await;
-        let page = answer.expect(200);
+        let request = self.signed(Method::GET, "lambda", path, &[], String::new());
+        let page = send_until_served(request).await.expect(200);
         assert!(page["NextMarker"].as_str().is_none_or(str::is_empty));
         page["Functions"].as_array().expect("functions").clone()
     }
@@ -67,9 +65,9 @@ impl Stack {
             .find(|name| name.starts_with(&prefix))
             .expect("the function");
         let path = format!("/2015-03-31/functions/{name}/invocations");
-        let answer = self
-            .signed(Method::POST, "lambda", &path, &[], event.to_string())
-            .await;
+        let request = self.signed(Method::POST, "lambda", &path, &[], event.to_string());
+        // Once: what failed may have run.
+        let answer = send(request).await;
         assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
         answer.expect(200)
     }
@@ -80,7 +78,7 @@ impl Stack {
     /// When the local cloud refuses.
     pub async fn put_object(&self, bucket: &str, key: &str, body: String) {
         let path = format!("/{bucket}/{key}");
-        let answer = self.signed(Method::PUT, "s3", &path, &[], body).await;
+        let answer = send_until_served(self.signed(Method::PUT, "s3", &path, &[], body)).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
@@ -207,9 +205,8 @@ impl Stack {
         });
         let headers = [("content-type", "application/json")];
         let path = "/v2/email/account/details";
-        self.signed(Method::POST, "ses", path, &headers, details.to_string())
-            .await
-            .expect(200);
+        let request = self.signed(Method::POST, "ses", path, &headers, details.to_string());
+        send_until_served(request).await.expect(200);
     }
 
     /// Every message in every queue.
@@ -219,17 +216,17 @@ impl Stack {
 
     async fn inspect(&self, what: &str) -> Value {
         let url = format!("{}/_ministack/{what}", self.get("endpointUrl"));
-        send(self.http.get(url)).await.expect(200)
+        send_until_served(self.http.get(url)).await.expect(200)
     }
 
-    async fn signed(
+    fn signed(
         &self,
         method: Method,
         service: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: String,
-    ) -> Answer {
+    ) -> RequestBuilder {
         let url = format!("{}{path}", self.get("endpointUrl"));
         // The local cloud's root.
         let identity = Credentials::new("test", "test", None, None, "local cloud").into();
@@ -263,6 +260,62 @@ impl Stack {
         for (name, value) in headers.iter().copied().chain(signature.output().headers()) {
             request = request.header(name, value);
         }
-        send(request.body(body)).await
+        request.body(body)
+    }
+}
+
+/// Sends a request to one of AWS's APIs, and again when the server fails, as AWS's SDKs do.
+///
+/// At most four times, with pauses of 50, 100 and 200 ms. The last answer counts, whatever it is.
+pub(crate) async fn send_until_served(request: RequestBuilder) -> Answer {
+    for pause in [50, 100, 200].map(Duration::from_millis) {
+        let again = request.try_clone().expect("a body in memory");
+        let answer = send(again).await;
+        if answer.status < 500 {
+            return answer;
+        }
+        tokio::time::sleep(pause).await;
+    }
+    send(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Client;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::send_until_served;
+
+    /// Serves these statuses, one a connection; answers what the client saw, and how often it asked.
+    async fn ask(statuses: &[u16]) -> (u16, usize) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut asked = 0;
+        let server = async {
+            for status in statuses {
+                let (mut connection, _) = listener.accept().await.expect("a connection");
+                asked += 1;
+                let mut request = [0; 4096];
+                let length = connection.read(&mut request).await.expect("a request");
+                assert_ne!(length, 0);
+                let answer =
+                    format!("HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+                connection.write_all(answer.as_bytes()).await.expect("sent");
+            }
+            std::future::pending().await
+        };
+        let status = tokio::select! {
+            answer = send_until_served(Client::new().get(format!("http://{address}"))) => answer.status,
+            () = server => unreachable!("it serves for ever"),
+        };
+        (status, asked)
+    }
+
+    #[tokio::test]
+    async fn a_server_that_fails_is_asked_again_a_bounded_number_of_times() {
+        assert_eq!(ask(&[500, 503, 200, 200]).await, (200, 3));
+        assert_eq!(ask(&[400, 200]).await, (400, 1));
+        assert_eq!(ask(&[500, 502, 503, 504, 200]).await, (504, 4));
     }
 }

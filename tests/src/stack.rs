@@ -1,11 +1,8 @@
 //! The deployed stack and its HTTP APIs.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::{env, fs, future};
+use std::{env, fs};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -30,10 +27,7 @@ impl Stack {
         let file = file.expect("these tests need a local cloud: run `make test`");
         let text = fs::read_to_string(&file)
             .unwrap_or_else(|error| panic!("{}: {error}; run `make test`", file.display()));
-        let http = Client::builder()
-            .user_agent(USER_AGENT)
-            .dns_resolver(Arc::new(Loopback))
-            .build();
+        let http = Client::builder().user_agent(USER_AGENT).build();
         Self {
             http: http.expect("a client"),
             description: serde_json::from_str(&text).expect("the stack's description is JSON"),
@@ -128,16 +122,5 @@ pub async fn send(request: RequestBuilder) -> Answer {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         text: response.text().await.expect("a body"),
-    }
-}
-
-/// `<id>.execute-api.localhost` is this machine; not every system's resolver knows.
-struct Loopback;
-
-impl Resolve for Loopback {
-    fn resolve(&self, _: Name) -> Resolving {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let addresses: Addrs = Box::new(std::iter::once(address));
-        Box::pin(future::ready(Ok(addresses)))
     }
 }

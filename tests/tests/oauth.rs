@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use end_to_end::{Account, Answer, Stack, USER_AGENT, eventually, send, tool};
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// An account with a token for asking, and one to ask about. Each is an id and a secret.
@@ -40,12 +40,9 @@ fn revoke(stack: &Stack, form: &[(&str, &str)]) -> RequestBuilder {
 
 /// What Authlib is answered. It runs as a program of its own.
 fn authlib(stack: &Stack, operation: &str, client: &Value, token: &str) -> Answer {
-    let api = Url::parse(stack.get("apiUrl")).expect("a URL");
-    let port = api.port().expect("a port");
     let task = json!({
         "operation": operation,
-        "url": format!("http://127.0.0.1:{port}/v1/{operation}"),
-        "host": format!("{}:{port}", api.host_str().expect("a host")),
+        "url": format!("{}/v1/{operation}", stack.get("apiUrl")),
         "client": client,
         "token": token,
     });
