@@ -129,4 +129,29 @@ mod tests {
             assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
         }
     }
+
+    #[test]
+    fn the_options_that_the_documents_name_exist() {
+        let text = include_str!("../../docs/deploying.md").replace("\\\n", " ");
+        let command = Cli::command();
+        let migrate = command.find_subcommand("migrate").unwrap();
+        let known: Vec<_> = migrate
+            .get_arguments()
+            .filter_map(|it| it.get_long())
+            .collect();
+        let mut named = Vec::new();
+        for line in text.lines().map(str::trim) {
+            let of_cargo = line.split_once("latchkey-admin -- migrate ");
+            let arguments =
+                of_cargo.or_else(|| line.split_once("migrate ").filter(|it| it.0.is_empty()));
+            let words = arguments.into_iter().flat_map(|it| it.1.split_whitespace());
+            named.extend(words.filter_map(|word| word.strip_prefix("--")));
+        }
+        for option in ["tokens-table", "audit-table", "dry-run", "after-switch"] {
+            assert!(named.contains(&option), "{option}");
+        }
+        for option in named {
+            assert!(known.contains(&option), "{option}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub(crate) fn api(root: &Path, operations: &[Operation]) -> Result<Document, Fai
         let details = operation
             .details
             .iter()
-            .map(|details| format!(". {details}"));
+            .map(|details| format!("; {details}"));
         let details: String = details.collect();
         let _ = writeln!(routed, "| {routes} | {name} | {summary}{details} |");
     }

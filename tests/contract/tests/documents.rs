@@ -1,8 +1,12 @@
-//! The documents' links lead somewhere, their commands work in every shell, and the README is short.
+//! The documents' links lead somewhere, what their commands name exists, and the README is short.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
 
 /// The lines that a newcomer reads.
 const README_LINES: usize = 150;
@@ -157,4 +161,257 @@ fn the_readme_is_short() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let lines = readme.lines().count();
     assert!(lines <= README_LINES, "{lines} lines");
+}
+
+/// The programs whose commands are checked.
+const PROGRAMS: [&str; 4] = ["make", "cargo", "aws", "sam"];
+
+/// The commands in a document's shell blocks and in its inline code, word by word.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let prose = prose(text).join("\n");
+    let inline = prose.split('`').skip(1).step_by(2);
+    let mut texts: Vec<String> = inline.map(str::to_owned).collect();
+    let mut begun = String::new();
+    for (_, line) in lines(text).iter().filter(|(block, _)| *block == Some("sh")) {
+        begun.push_str(line.trim_end_matches('\\'));
+        if !line.ends_with('\\') {
+            texts.push(std::mem::take(&mut begun));
+        }
+    }
+    let mut commands: Vec<Vec<String>> = Vec::new();
+    for text in texts {
+        let mut within = false;
+        for word in text.split_whitespace() {
+            let word = word.rsplit("$(").next().unwrap();
+            let word = word.trim_matches(['"', '\'', ')', ';']);
+            if PROGRAMS.contains(&word) && !within {
+                within = true;
+                commands.push(Vec::new());
+            }
+            within &= !matches!(word, "|" | ">");
+            if within {
+                commands.last_mut().unwrap().push(word.to_owned());
+            }
+        }
+    }
+    commands
+}
+
+/// The commands of all documents that begin with a program's name, without that name.
+fn commands_of(program: &str) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    for document in documents(&root()) {
+        let text = fs::read_to_string(&document).unwrap();
+        let these = commands(&text).into_iter();
+        found.extend(
+            these
+                .filter(|words| words[0] == program)
+                .map(|words| words[1..].to_vec()),
+        );
+    }
+    assert!(!found.is_empty(), "no document has a command {program}");
+    found
+}
+
+#[test]
+fn commands_are_found_in_blocks_and_in_text() {
+    let text = "Run `make up` or `make`.\n```sh\nX=$(aws s3 ls \\\n  --region x) | jq .\nsam deploy\n```\n\
+        ```json\nmake no\n```\n";
+    let expected: [&[&str]; 4] = [
+        &["make", "up"],
+        &["make"],
+        &["aws", "s3", "ls", "--region", "x"],
+        &["sam", "deploy"],
+    ];
+    assert_eq!(commands(text), expected);
+}
+
+#[test]
+fn every_target_of_make_exists() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    for command in commands_of("make") {
+        let Some((target, variables)) = command.split_first() else {
+            continue;
+        };
+        let rule = format!("\n{target}: ## ");
+        assert!(makefile.contains(&rule), "make {target}");
+        for (variable, _) in variables.iter().filter_map(|word| word.split_once('=')) {
+            if !variable.chars().all(|letter| letter.is_ascii_uppercase()) {
+                continue;
+            }
+            assert!(
+                makefile.contains(&format!("$({variable})"))
+                    || makefile.contains(&format!("$(if $({variable})")),
+                "make {target} {variable}=…"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_package_test_and_option_of_cargo_exists() {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = |name: &str| packages.iter().any(|package| package["name"] == name);
+    let ours = ["Makefile", "infra/local/cloud.py"]
+        .map(|file| fs::read_to_string(root().join(file)).unwrap())
+        .concat();
+    for command in commands_of("cargo") {
+        let text = command.join(" ");
+        let Some(subcommand) = command.first() else {
+            continue;
+        };
+        let options = if subcommand == "lambda" {
+            // It is installed for `make deploy`, not for the tests: what the project itself calls counts.
+            ours.clone()
+        } else {
+            let help = Command::new(env!("CARGO"))
+                .args([subcommand, "--help"])
+                .output()
+                .unwrap();
+            assert!(help.status.success(), "cargo {text}");
+            String::from_utf8(help.stdout).unwrap()
+        };
+        // What follows belongs to the program that cargo runs.
+        let words = command.iter().take_while(|word| *word != "--");
+        let words: Vec<&str> = words.map(String::as_str).collect();
+        for option in words.iter().filter(|word| word.starts_with("--")) {
+            assert!(options.contains(option), "cargo {text}: {option}");
+        }
+        for pair in words.windows(2) {
+            match pair {
+                ["-p" | "--package", name] => assert!(package(name), "cargo {text}"),
+                ["--test", name] => {
+                    let file = root().join(format!("tests/contract/tests/{name}.rs"));
+                    assert!(file.exists(), "cargo {text}");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Python of the SAM tool, which `make test` installs: it has AWS's own descriptions of its commands, and a reader of YAML.
+fn python(program: &str, input: &Value) -> Value {
+    let python = root().join(".local/tools/sam/bin/python");
+    let mut child = Command::new(&python)
+        .args(["-c", program])
+        .env("SAM_CLI_TELEMETRY", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make test`", python.display()));
+    let mut stdin = child.stdin.take().unwrap();
+    write!(stdin, "{input}").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn every_command_and_option_of_aws_and_sam_exists() {
+    // Answers which of the commands have a wrong service, operation or option. Two commands are the AWS CLI's own.
+    let program = "
+import json, sys
+import botocore.session
+from botocore import xform_name
+from samcli.commands.deploy.command import cli
+
+commands = json.load(sys.stdin)
+session, wrong = botocore.session.get_session(), []
+for service, operation, *words in commands['aws']:
+    options = {word for word in words if word.startswith('--')} - {'--output', '--query'}
+    if (service, operation) in {('s3', 'cp'), ('configure', 'export-credentials')}:
+        continue
+    model = session.get_service_model(service)
+    names = {xform_name(name, '-'): name for name in model.operation_names}
+    shape = operation in names and model.operation_model(names[operation]).input_shape
+    known = {'--' + xform_name(name, '-') for name in shape.members} if shape else set()
+    if not shape or options - known:
+        wrong.append([service, operation, *sorted(options - known)])
+known = {option for parameter in cli.params for option in parameter.opts + parameter.secondary_opts}
+for operation, *words in commands['sam']:
+    options = {word for word in words if word.startswith('--')}
+    if operation != 'deploy' or options - known:
+        wrong.append(['sam', operation, *sorted(options - known)])
+json.dump(wrong, sys.stdout)
+";
+    let aws: Vec<_> = commands_of("aws").into_iter().collect();
+    // `sam deploy` takes what `make deploy` is given for it.
+    let arguments = commands_of("make").into_iter().filter_map(|command| {
+        let (target, words) = command.split_first()?;
+        (target == "deploy").then(|| [&["deploy".to_owned()], words].concat())
+    });
+    let sam = commands_of("sam").into_iter().chain(arguments);
+    let sam: Vec<Vec<String>> = sam
+        .map(|words| {
+            let words = words.into_iter();
+            words
+                .map(|word| word.trim_start_matches("ARGS=\"").to_owned())
+                .collect()
+        })
+        .collect();
+    assert_eq!(python(program, &json!({"aws": aws, "sam": sam})), json!([]));
+}
+
+/// Names in angle brackets and quotation marks stand for what the stack is asked for.
+#[test]
+fn every_output_and_parameter_that_commands_name_is_the_stacks() {
+    let template = fs::read_to_string(root().join("infra/template.yaml")).unwrap();
+    let mut named = BTreeSet::new();
+    for document in documents(&root().join("docs")) {
+        let text = fs::read_to_string(&document).unwrap();
+        for (_, line) in lines(&text)
+            .iter()
+            .filter(|(block, _)| *block == Some("sh"))
+        {
+            let names = line.split('<').skip(1);
+            let names = names.filter_map(|rest| Some(rest.split_once('>')?.0.to_owned()));
+            named.extend(names.filter(|name| name.starts_with(char::is_uppercase)));
+        }
+    }
+    assert!(!named.is_empty());
+    for name in named {
+        assert!(template.contains(&format!("\n  {name}:\n")), "{name}");
+    }
+}
+
+/// A tag can be moved to another commit.
+#[test]
+fn workflows_pin_their_actions_and_say_their_rights() {
+    let program =
+        "import json, sys, yaml; json.dump(yaml.safe_load(open(json.load(sys.stdin))), sys.stdout)";
+    let folder = root().join(".github/workflows");
+    let mut actions = 0;
+    for name in ["ci.yaml", "deploy.yaml"] {
+        let workflow = python(program, &json!(folder.join(name)));
+        assert_eq!(
+            workflow["permissions"],
+            json!({"contents": "read"}),
+            "{name}"
+        );
+        for job in workflow["jobs"].as_object().unwrap().values() {
+            for step in job["steps"].as_array().unwrap() {
+                let Some(action) = step["uses"].as_str() else {
+                    continue;
+                };
+                actions += 1;
+                let (_, commit) = action.split_once('@').unwrap();
+                let digits = commit.chars().all(|digit| digit.is_ascii_hexdigit());
+                assert!(digits && commit.len() == 40, "{name}: {action}");
+            }
+        }
+    }
+    assert!(actions > 0);
+    let container = fs::read(root().join(".devcontainer/devcontainer.json")).unwrap();
+    let container: Value = serde_json::from_slice(&container).unwrap();
+    let ci = fs::read_to_string(folder.join("ci.yaml")).unwrap();
+    let image = container["image"].as_str().unwrap();
+    assert!(ci.contains(&format!("container: {image}\n")), "{image}");
 }
