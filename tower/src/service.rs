@@ -16,7 +16,7 @@ use latchkey::app::verify::{Client, Outcome, verify};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::kind::Kind;
-use latchkey::domain::policy::{Obligation, Operation, Owner};
+use latchkey::domain::policy::{AccessRequest, Obligation, Owner};
 use latchkey::domain::scope::Scope;
 use latchkey::domain::verification::Presentation;
 use latchkey::http::bearer::bearer;
@@ -212,7 +212,7 @@ where
         };
         let presentation = Presentation {
             ip,
-            operation: Some(Operation::of_request(
+            access: Some(AccessRequest::of_http(
                 parts.method.as_str(),
                 parts.uri.path(),
             )),

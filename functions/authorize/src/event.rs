@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use latchkey::app::verify::Client;
-use latchkey::domain::policy::{Obligation, Operation, Owner};
+use latchkey::domain::policy::{AccessRequest, Obligation, Owner};
 use latchkey::domain::verification::{Presentation, SecretRecord};
 use latchkey::http::bearer::bearer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
@@ -151,10 +151,10 @@ impl Event {
             ),
             (None, None) => return None,
         };
-        let operation = Some(Operation::of_request(method, path));
+        let access = Some(AccessRequest::of_http(method, path));
         Some(Presentation {
             ip,
-            operation,
+            access,
             owner: Owner::NotRead,
         })
     }

@@ -28,8 +28,8 @@ pub async fn handle(
             verify(store, system, secret, presentation, event.client()).await?
         }
         (_, presentation) => {
-            let operation = presentation.and_then(|asked| asked.operation.flatten());
-            refuse(system, operation.as_ref())
+            let access = presentation.and_then(|asked| asked.access.flatten());
+            refuse(system, access.as_ref())
         }
     };
     match outcome {

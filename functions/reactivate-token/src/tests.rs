@@ -45,7 +45,7 @@ async fn works(engine: &Engine, secret: SecretHash, after: Duration) -> bool {
     let record = engine.store.get_secret(&secret).await.unwrap();
     let presentation = Presentation {
         ip: [192, 0, 2, 1].into(),
-        operation: None,
+        access: None,
         owner: Owner::NotRead,
     };
     matches!(

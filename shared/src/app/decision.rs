@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::entropy::Entropy;
-use crate::domain::policy::Operation;
+use crate::domain::policy::AccessRequest;
 use crate::domain::verification::{Refusal, SecretRecord};
 
 /// The target of these lines, by which the functions' logs keep them whatever the level.
@@ -25,7 +25,7 @@ const MAX_ID: usize = 24;
 #[derive(Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// A request to an API; `None` if it means nothing to the policy.
-    Request(Option<&'a Operation>),
+    Request(Option<&'a AccessRequest>),
     /// To ask about the token itself.
     TokenInfo,
     /// To ask about another token.
@@ -37,7 +37,7 @@ pub(super) enum Purpose<'a> {
 impl Purpose<'_> {
     fn action(self) -> Option<&'static str> {
         match self {
-            Self::Request(operation) => operation.map(|operation| operation.action.as_str()),
+            Self::Request(access) => access.map(|access| access.verb.as_str()),
             Self::TokenInfo => Some("tokenInfo"),
             Self::Introspect => Some("introspect"),
             Self::Introspected => Some("introspected"),
@@ -46,7 +46,7 @@ impl Purpose<'_> {
 
     fn resource(self) -> Option<impl fmt::Display> {
         match self {
-            Self::Request(operation) => operation.map(Resource),
+            Self::Request(access) => access.map(Resource),
             Self::TokenInfo | Self::Introspect | Self::Introspected => None,
         }
     }
@@ -119,13 +119,13 @@ impl fmt::Display for Id<'_> {
 }
 
 /// What a request touches. Of collections that the policy doesn't know, the name is what a caller wrote.
-struct Resource<'a>(&'a Operation);
+struct Resource<'a>(&'a AccessRequest);
 
 impl fmt::Display for Resource<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(operation) = self;
-        f.write_str(operation.kind.map_or("other", |kind| kind.collection()))?;
-        match &operation.id {
+        let Self(access) = self;
+        f.write_str(access.kind.map_or("other", |kind| kind.collection()))?;
+        match &access.id {
             Some(id) => write!(f, "/{}", Id(id.as_str())),
             None => Ok(()),
         }
@@ -142,7 +142,7 @@ mod tests {
     use tracing::level_filters::LevelFilter;
 
     use super::*;
-    use crate::domain::policy::Action;
+    use crate::domain::policy::Verb;
     use crate::domain::resource::ResourceType;
     use crate::domain::verification::SecretState;
     use crate::system::System;
@@ -151,22 +151,18 @@ mod tests {
     /// The most bytes of a line, with its end.
     const MOST: usize = 300;
 
-    fn operation(kind: Option<ResourceType>, id: Option<&str>, action: Action) -> Operation {
-        Operation {
+    fn access(kind: Option<ResourceType>, id: Option<&str>, verb: Verb) -> AccessRequest {
+        AccessRequest {
             kind,
             id: id.map(|id| id.parse().unwrap()),
-            action,
+            verb,
         }
     }
 
     #[test]
     fn a_line_tells_ids_and_words_of_the_policy_only() {
         let logs = Logs::start();
-        let invoke = operation(
-            Some(ResourceType::Export),
-            Some("exp_orders"),
-            Action::Invoke,
-        );
+        let invoke = access(Some(ResourceType::Export), Some("exp_orders"), Verb::Invoke);
         log(
             &System,
             Some(&secret_record()),
@@ -214,8 +210,8 @@ mod tests {
         let ids = [MAX_ID, MAX_ID + 1, 64];
         for (kind, length) in kinds.flat_map(|kind| ids.map(|length| (kind, length))) {
             let id = "i".repeat(length);
-            for action in Action::ALL {
-                let asked = operation(kind, Some(&id), action);
+            for verb in Verb::ALL {
+                let asked = access(kind, Some(&id), verb);
                 for state in SecretState::ALL {
                     let mut secret = secret_record();
                     secret.account_id = "a".repeat(length).parse().unwrap();

@@ -10,7 +10,7 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, DAYS_REFUSED, Origin, Source, kept_user_agent};
 use crate::domain::entropy::Entropy;
 use crate::domain::id::{AuditId, TokenId};
-use crate::domain::policy::{Obligation, Operation, Owner};
+use crate::domain::policy::{AccessRequest, Obligation, Owner};
 use crate::domain::secret::PlainSecret;
 use crate::domain::text::recorded;
 use crate::domain::token::LastUse;
@@ -118,9 +118,9 @@ pub async fn verify(
     client: Client<'_>,
 ) -> Result<Outcome, PortError> {
     let verdict = judge(store, system, text, &mut presentation, client).await?;
-    let purpose = match &presentation.operation {
+    let purpose = match &presentation.access {
         None => Purpose::TokenInfo,
-        Some(operation) => Purpose::Request(operation.as_ref()),
+        Some(access) => Purpose::Request(access.as_ref()),
     };
     verdict.log(system, purpose);
     Ok(match verdict {
@@ -132,10 +132,10 @@ pub async fn verify(
     })
 }
 
-/// Refuses a request that presents no secret. `operation` is what it asks for, if it means anything.
-pub fn refuse(system: &impl Entropy, operation: Option<&Operation>) -> Outcome {
+/// Refuses a request that presents no secret. `access` is what it asks for, if it means anything.
+pub fn refuse(system: &impl Entropy, access: Option<&AccessRequest>) -> Outcome {
     let refusal = Refusal::Malformed;
-    Verdict::guess(refusal).log(system, Purpose::Request(operation));
+    Verdict::guess(refusal).log(system, Purpose::Request(access));
     Outcome::Refused(refusal)
 }
 

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::id::{AccountId, IntegrationId, TokenId};
 use super::kind::Kind;
-use super::policy::{self, Obligation, Operation, Owner, Permission};
+use super::policy::{self, AccessRequest, Obligation, Owner, Permission};
 use super::resource::ResourceRef;
 use super::scope::Scope;
 use super::secret::SecretHash;
@@ -394,8 +394,8 @@ pub struct Presentation {
     pub ip: IpAddr,
     /// What the caller wants to do; `None` asks about the token alone, `Some(None)` is a path that
     /// has no meaning and is refused.
-    pub operation: Option<Option<Operation>>,
-    /// The owner of the operation's resource, as far as it was looked up.
+    pub access: Option<Option<AccessRequest>>,
+    /// The owner of the access's resource, as far as it was looked up.
     pub owner: Owner,
 }
 
@@ -442,19 +442,13 @@ pub fn decide(
         Ok(secret) => secret,
         Err(refusal) => return Decision::Refuse(refusal),
     };
-    let operation = match &presentation.operation {
+    let access = match &presentation.access {
         None => return Decision::Allow(vec![]),
         Some(None) => return Decision::Refuse(Refusal::Forbidden),
-        Some(Some(operation)) => operation,
+        Some(Some(access)) => access,
     };
     let app = secret.integration_id.as_ref();
-    match policy::permission(
-        secret.kind,
-        app,
-        &secret.scope,
-        operation,
-        &presentation.owner,
-    ) {
+    match policy::permission(secret.kind, app, &secret.scope, access, &presentation.owner) {
         Permission::Granted(obligations) => Decision::Allow(obligations),
         Permission::NeedsOwner(resource) => Decision::NeedsOwner(resource),
         Permission::Denied => Decision::Refuse(Refusal::Forbidden),
@@ -479,7 +473,7 @@ mod tests {
     fn ask(secret: &SecretRecord, ip: &str, now: Timestamp) -> Decision {
         let presentation = Presentation {
             ip: ip.parse().unwrap(),
-            operation: None,
+            access: None,
             owner: Owner::NotRead,
         };
         decide(Some(secret), &presentation, now)
@@ -491,7 +485,7 @@ mod tests {
     fn an_unknown_secret_is_refused() {
         let presentation = Presentation {
             ip: [127, 0, 0, 1].into(),
-            operation: None,
+            access: None,
             owner: Owner::NotRead,
         };
         assert_eq!(
@@ -563,7 +557,7 @@ mod tests {
     fn a_path_without_meaning_is_refused_even_to_full_access() {
         let presentation = Presentation {
             ip: [127, 0, 0, 1].into(),
-            operation: Some(Operation::of_request("GET", "/v1/exports//")),
+            access: Some(AccessRequest::of_http("GET", "/v1/exports//")),
             owner: Owner::NotRead,
         };
         let secret = SecretRecord {

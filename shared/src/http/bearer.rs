@@ -42,7 +42,7 @@ impl<'a> Bearer<'a> {
     pub fn presentation(&self) -> Presentation {
         Presentation {
             ip: self.sender.ip,
-            operation: None,
+            access: None,
             owner: Owner::NotRead,
         }
     }

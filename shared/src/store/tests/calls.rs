@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
 use crate::app::verify::{Client as Caller, Outcome, verify};
-use crate::domain::policy::{Operation, Owner};
+use crate::domain::policy::{AccessRequest, Owner};
 use crate::domain::verification::Presentation;
 use crate::ports::{GetResources, InsertToken};
 use crate::store::Store;
@@ -77,7 +77,7 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
     let ask = || {
         let presentation = Presentation {
             ip: [192, 0, 2, 1].into(),
-            operation: Some(Operation::of_request("GET", "/v1/exports/exp_orders")),
+            access: Some(AccessRequest::of_http("GET", "/v1/exports/exp_orders")),
             owner: Owner::NotRead,
         };
         let caller = Caller {

@@ -28,7 +28,7 @@ async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, 
     use secrecy::ExposeSecret;
     let presentation = Presentation {
         ip,
-        operation: None,
+        access: None,
         owner: Owner::NotRead,
     };
     let client = Client {
