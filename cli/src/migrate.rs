@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::app::compromise::{Compromised, Evidence, compromise};
-use latchkey::app::revoke::{ATTEMPTS, Revoked, revoke};
+use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
+use latchkey::app::revoke::{Revoked, revoke};
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
 use latchkey::domain::audit::{Change, Origin, Source};
@@ -228,29 +229,25 @@ impl<S: Clock + Entropy> Run<'_, S> {
         id: &TokenId,
         steps: &mut Vec<Step>,
     ) -> Result<Option<Reading>, PortError> {
-        for _ in 0..ATTEMPTS {
+        let attempt = || async {
             let reading = self.store.read_form(account, id, self.system.now()).await?;
-            let Some(reading) = reading else {
-                return Ok(None);
-            };
-            if !reading.is_to_be_rewritten {
-                return Ok(Some(reading));
+            let to_rewrite = reading
+                .as_ref()
+                .filter(|reading| reading.is_to_be_rewritten);
+            if let Some(to_rewrite) = to_rewrite.filter(|_| !self.options.dry_run) {
+                let written = unless_conflict(self.store.rewrite(to_rewrite).await)?;
+                return Ok(written.map(|()| reading));
             }
-            let rewritten = if self.options.dry_run {
-                Ok(())
-            } else {
-                self.store.rewrite(&reading).await
-            };
-            match rewritten {
-                Ok(()) => {
-                    steps.push(Step::Token);
-                    return Ok(Some(reading));
-                }
-                Err(PortError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
+            Ok::<_, PortError>(Some(reading))
+        };
+        let reading = retry_on_conflict(ATTEMPTS, attempt).await?;
+        if reading
+            .as_ref()
+            .is_some_and(|reading| reading.is_to_be_rewritten)
+        {
+            steps.push(Step::Token);
         }
-        Err(PortError::Conflict)
+        Ok(reading)
     }
 
     /// Ends a token, or its replaced secret, with the record of that. Answers whether that was still to be done.

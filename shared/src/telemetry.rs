@@ -160,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::app;
+    use crate::domain::verification::Purpose;
     use crate::http::ApiError;
     use crate::ports::PortError;
     use crate::testing::Logs;
@@ -183,7 +184,7 @@ mod tests {
         event!(target: "authorize::event", Level::WARN, "ours");
         event!(target: "authorize", Level::ERROR, "ours");
         // A decision on a secret.
-        app::verify::refuse(&System, None);
+        app::verify::refuse(&System, &Purpose::Meaningless);
         // An answer of 5xx, a start that fails, and a panic.
         drop(ApiError::Internal("a defect".into()).respond("r"));
         crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();

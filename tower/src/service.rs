@@ -12,13 +12,13 @@ use http::header::{AUTHORIZATION, HeaderName, USER_AGENT};
 use http::request::Parts;
 use http::{Request, Response};
 use jiff::SignedDuration;
-use latchkey::app::verify::{Client, Outcome, verify};
+use latchkey::app::verify::{Client, Verified, verify};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::kind::Kind;
-use latchkey::domain::policy::{Obligation, Operation, Owner};
+use latchkey::domain::policy::Obligation;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::verification::Presentation;
+use latchkey::domain::verification::Purpose;
 use latchkey::http::bearer::bearer;
 use latchkey::ports::{Clock, GetResources, PortError, RecallSecret, RecordUse};
 use tower_layer::Layer;
@@ -210,27 +210,21 @@ where
             tracing::error!("a request without an address: the service's layer can't find it");
             return Err(Rejection::Internal);
         };
-        let presentation = Presentation {
-            ip,
-            operation: Some(Operation::of_request(
-                parts.method.as_str(),
-                parts.uri.path(),
-            )),
-            owner: Owner::NotRead,
-        };
+        let purpose = Purpose::of_http(parts.method.as_str(), parts.uri.path());
         let header = |name: HeaderName| parts.headers.get(name)?.to_str().ok();
         let request_id = header(HeaderName::from_static("x-request-id")).unwrap_or_default();
         let user_agent = parts.headers.get(USER_AGENT);
         let user_agent = user_agent.map(|name| String::from_utf8_lossy(name.as_bytes()));
         let client = Client {
+            ip,
             user_agent: user_agent.as_deref(),
             // Headers that are text are ASCII.
             request_id: request_id.get(..MAX_REQUEST_ID).unwrap_or(request_id),
         };
-        let outcome = self.verify(secret, presentation, client).await;
+        let verified = self.verify(secret, purpose, client).await;
         parts.headers.remove(AUTHORIZATION);
-        match outcome {
-            Ok(Outcome::Granted {
+        match verified {
+            Ok(Verified::Granted {
                 secret,
                 obligations,
             }) => Ok(Grant {
@@ -241,7 +235,7 @@ where
                 scope: secret.scope,
                 obligations,
             }),
-            Ok(Outcome::Refused(refusal)) => Err(refusal.into()),
+            Ok(Verified::Refused { refusal, .. }) => Err(refusal.into()),
             Err(error) => {
                 tracing::error!(%error, "a token could not be verified");
                 Err(Rejection::from(&error))
@@ -252,11 +246,11 @@ where
     async fn verify(
         &self,
         secret: &str,
-        presentation: Presentation,
+        purpose: Purpose<'_>,
         client: Client<'_>,
-    ) -> Result<Outcome, PortError> {
+    ) -> Result<Verified, PortError> {
         let Some(cache) = &self.cache else {
-            return verify(&self.store, &self.system, secret, presentation, client).await;
+            return verify(&self.store, &self.system, secret, purpose, client).await;
         };
         let store = ThroughCache {
             store: &self.store,
@@ -264,6 +258,6 @@ where
             cache,
             hit: AtomicBool::new(false),
         };
-        verify(&store, &self.system, secret, presentation, client).await
+        verify(&store, &self.system, secret, purpose, client).await
     }
 }

@@ -1,7 +1,7 @@
 //! On a real engine, with the items that the first version stored.
 
 use jiff::SignedDuration;
-use latchkey::app::verify::{Client, authenticate};
+use latchkey::app::verify::{Client, Verified, authenticate};
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::kind::Kind;
@@ -166,15 +166,16 @@ async fn stored(engine: &Engine, end: &str) -> StoredToken {
 /// Presents a secret as its bearer does.
 async fn present(engine: &Engine, number: u8) -> Result<TokenId, Refusal> {
     let client = Client {
+        ip: [192, 0, 2, 7].into(),
         user_agent: None,
         request_id: "req-1",
     };
-    let (ip, text) = ([192, 0, 2, 7].into(), plain(&secret(number)));
-    let done = authenticate(&engine.store, &system_at(now()), &text, ip, client, |_| {
-        true
-    })
-    .await;
-    done.unwrap().map(|secret| secret.token_id)
+    let (system, text) = (system_at(now()), plain(&secret(number)));
+    let verified = authenticate(&engine.store, &system, &text, client, |_| true);
+    match verified.await.unwrap() {
+        Verified::Granted { secret, .. } => Ok(secret.token_id),
+        Verified::Refused { refusal, .. } => Err(refusal),
+    }
 }
 
 /// Changes a token as an operation does.

@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use latchkey::app::verify::Client;
-use latchkey::domain::policy::{Obligation, Operation, Owner};
-use latchkey::domain::verification::{Presentation, SecretRecord};
+use latchkey::domain::policy::Obligation;
+use latchkey::domain::verification::{Purpose, SecretRecord};
 use latchkey::http::bearer::bearer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -128,8 +128,8 @@ impl Event {
         bearer(self.headers.as_ref()?.authorization.as_deref()?)
     }
 
-    /// What is asked for, and from where.
-    pub(crate) fn presentation(&self) -> Option<Presentation> {
+    /// What is asked for, and by whom.
+    pub(crate) fn request(&self) -> Option<(Purpose<'static>, Client<'_>)> {
         let context = &self.request_context;
         let (method, path, ip) = match (&context.http, &context.identity) {
             (Some(http), _) => {
@@ -151,21 +151,13 @@ impl Event {
             ),
             (None, None) => return None,
         };
-        let operation = Some(Operation::of_request(method, path));
-        Some(Presentation {
-            ip,
-            operation,
-            owner: Owner::NotRead,
-        })
-    }
-
-    /// Who asks, for the record of a use.
-    pub(crate) fn client(&self) -> Client<'_> {
         let headers = self.headers.as_ref();
-        Client {
+        let client = Client {
+            ip,
             user_agent: headers.and_then(|headers| headers.user_agent.as_deref()),
-            request_id: &self.request_context.request_id,
-        }
+            request_id: &context.request_id,
+        };
+        Some((Purpose::of_http(method, path), client))
     }
 
     /// The method that a REST API's policy names; `None` for HTTP APIs.

@@ -3,9 +3,9 @@
 mod event;
 
 use lambda_runtime::Error;
-use latchkey::app::verify::{Outcome, refuse, verify};
+use latchkey::app::verify::{Verified, refuse, verify};
 use latchkey::domain::entropy::Entropy;
-use latchkey::domain::verification::Refusal;
+use latchkey::domain::verification::{Purpose, Refusal};
 use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 
 pub use event::{Answer, Event};
@@ -23,21 +23,19 @@ pub async fn handle(
     event: Event,
 ) -> Result<Answer, Error> {
     let method_arn = event.method_arn();
-    let outcome = match (event.secret(), event.presentation()) {
-        (Some(secret), Some(presentation)) => {
-            verify(store, system, secret, presentation, event.client()).await?
+    let verified = match (event.secret(), event.request()) {
+        (Some(secret), Some((purpose, client))) => {
+            verify(store, system, secret, purpose, client).await?
         }
-        (_, presentation) => {
-            let operation = presentation.and_then(|asked| asked.operation.flatten());
-            refuse(system, operation.as_ref())
-        }
+        (None, Some((purpose, _))) => refuse(system, &purpose),
+        (_, None) => refuse(system, &Purpose::Meaningless),
     };
-    match outcome {
-        Outcome::Granted {
+    match verified {
+        Verified::Granted {
             secret,
             obligations,
         } => Ok(Answer::allow(method_arn, &secret, &obligations)),
-        Outcome::Refused(refusal) => {
+        Verified::Refused { refusal, .. } => {
             // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
             // gateway can be told so; HTTP APIs answer 403 to every refusal of a simple response.
             if method_arn.is_some() && refusal != Refusal::Forbidden {

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
-use latchkey::app::verify::authenticate;
+use latchkey::app::verify::{Verified, authenticate};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
@@ -83,12 +83,11 @@ impl<'a> Credentials<'a> {
         let has_full_access =
             |asker: &SecretRecord| asker.kind == Kind::Account && asker.scope == Scope::Full;
         let may_ask = |asker: &SecretRecord| is_client(asker) && has_full_access(asker);
-        let client = sender.client();
-        let asker = authenticate(store, system, secret, sender.ip, client, may_ask).await?;
-        asker.map_err(|refusal| match refusal {
-            Refusal::Forbidden => insufficient,
-            _ => invalid,
-        })
+        match authenticate(store, system, secret, sender.client(), may_ask).await? {
+            Verified::Granted { secret, .. } => Ok(*secret),
+            Verified::Refused { refusal, .. } if refusal == Refusal::Forbidden => Err(insufficient),
+            Verified::Refused { .. } => Err(invalid),
+        }
     }
 }
 

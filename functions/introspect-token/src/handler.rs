@@ -6,8 +6,9 @@ mod body;
 use std::net::IpAddr;
 
 use lambda_http::{Body, Request, Response};
-use latchkey::app::verify::{Introspection, introspect};
+use latchkey::app::verify::{Verified, introspect};
 use latchkey::domain::entropy::Entropy;
+use latchkey::domain::verification::Introspection;
 use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
@@ -35,15 +36,14 @@ pub async fn handle(
     let asker = credentials.verify(store, system, &sender).await?;
     let introspection = Introspection {
         asker: &asker,
-        asker_ip: sender.ip,
         bearer_ip,
     };
-    match introspect(store, system, token, &introspection, sender.client()).await? {
-        Ok(secret) => {
-            let active = ActiveBody::from(&secret);
+    match introspect(store, system, token, introspection, sender.client()).await? {
+        Verified::Granted { secret, .. } => {
+            let active = ActiveBody::from(secret.as_ref());
             response::json(200, &IntrospectionBody::Active(active))
         }
-        Err(_) => {
+        Verified::Refused { .. } => {
             let inactive = InactiveBody { active: false };
             response::json(200, &IntrospectionBody::Inactive(inactive))
         }

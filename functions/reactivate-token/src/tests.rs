@@ -8,7 +8,7 @@ use latchkey::domain::policy::Owner;
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ciphertext, Ended, NewSecret, StoredToken, Token};
-use latchkey::domain::verification::{Decision, Presentation, SecretRecord, SecretState, decide};
+use latchkey::domain::verification::{Decision, Purpose, SecretRecord, SecretState, decide};
 use latchkey::ports::{GetSecret, ProjectPlatform};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, NoEntropy, acme, globex, now, origin, owner_actor,
@@ -43,13 +43,15 @@ async fn with_revoked(token: Token) -> (Engine, StoredToken) {
 /// Whether a secret is good so long after now.
 async fn works(engine: &Engine, secret: SecretHash, after: Duration) -> bool {
     let record = engine.store.get_secret(&secret).await.unwrap();
-    let presentation = Presentation {
-        ip: [192, 0, 2, 1].into(),
-        operation: None,
-        owner: Owner::NotRead,
-    };
+    let ip = Some([192, 0, 2, 1].into());
     matches!(
-        decide(record.as_ref(), &presentation, now() + after),
+        decide(
+            record.as_ref(),
+            ip,
+            &Purpose::TokenInfo,
+            &Owner::NotRead,
+            now() + after
+        ),
         Decision::Allow(_)
     )
 }

@@ -9,7 +9,7 @@ use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{Ended, NotReactivable, Token};
 use latchkey::domain::verification::{
-    Decision, Presentation, SecretRecord, SecretState, TOMBSTONE_LIFETIME, decide,
+    Decision, Purpose, SecretRecord, SecretState, TOMBSTONE_LIFETIME, decide,
 };
 use latchkey::ports::{DecryptSecret, GetSecret};
 use latchkey::testing::{
@@ -58,13 +58,15 @@ fn new_secret(answer: &Answer) -> SecretHash {
 /// Whether a secret is good at that moment.
 async fn works(engine: &Engine, secret: SecretHash, at: Timestamp) -> bool {
     let record = engine.store.get_secret(&secret).await.unwrap();
-    let presentation = Presentation {
-        ip: [192, 0, 2, 1].into(),
-        operation: None,
-        owner: Owner::NotRead,
-    };
+    let ip = Some([192, 0, 2, 1].into());
     matches!(
-        decide(record.as_ref(), &presentation, at),
+        decide(
+            record.as_ref(),
+            ip,
+            &Purpose::TokenInfo,
+            &Owner::NotRead,
+            at
+        ),
         Decision::Allow(_)
     )
 }

@@ -1,6 +1,7 @@
 //! Warns of tokens that will end soon: once a day, a record, and by it a mail, for each warning.
 
 use jiff::Timestamp;
+use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
 use latchkey::app::sweep::sweep;
 use latchkey::domain::action::Action;
 use latchkey::domain::audit::{AuditRecord, Change};
@@ -9,9 +10,6 @@ use latchkey::domain::time::rfc3339;
 use latchkey::domain::upkeep::{Ending, Reminded, Warnings};
 use latchkey::ports::{Clock, ListEnding, PortError, RecordReminder, Reminder};
 use latchkey::schedule::ScheduledEvent;
-
-/// How often a warning is tried again when the token changes under it.
-const ATTEMPTS: usize = 5;
 
 /// Gives every warning that is due. It begins nothing after `until`.
 ///
@@ -52,15 +50,15 @@ async fn warn(
     event: &ScheduledEvent,
 ) -> Result<bool, PortError> {
     let (account, id) = (&listed.account_id, &listed.token_id);
-    for _ in 0..ATTEMPTS {
+    let attempt = || async {
         let now = system.now();
         let Some((token, reminded)) = store.get_ending(account, id, now).await? else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         let ending = Ending::of(&token, reminded);
         let due = ending.and_then(|ending| Some((warnings.due(&ending, now)?, ending.purge_at)));
         let Some((days, purge_at)) = due else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         // Nothing changes; the record says when the token ends.
         let end = Some(rfc3339(purge_at));
@@ -70,16 +68,12 @@ async fn warn(
             reminded: Reminded { purge_at, days },
             audit,
         };
-        match store.record_reminder(&reminder).await {
-            Ok(()) => return Ok(true),
-            // Another run gave it, or the token has changed: look again.
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(PortError::Unavailable(format!(
-        "{id} changes again and again"
-    )))
+        let written = unless_conflict(store.record_reminder(&reminder).await)?;
+        Ok(written.map(|()| true))
+    };
+    retry_on_conflict(ATTEMPTS, attempt)
+        .await
+        .map_err(|error| unavailable_for_now(error, id))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Revokes tokens that nobody has used or changed for as long as the operator allows.
 
 use jiff::{SignedDuration, Timestamp};
+use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
 use latchkey::app::sweep::sweep;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
@@ -9,9 +10,6 @@ use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::ports::{Clock, EndIdle, GetToken, PortError};
 use latchkey::schedule::ScheduledEvent;
-
-/// How often a revocation is tried again when the token changes under it.
-const ATTEMPTS: usize = 5;
 
 /// Why these tokens are revoked, as their records say.
 const REASON: &str = "idle";
@@ -57,34 +55,30 @@ async fn revoke(
     id: &TokenId,
     event: &ScheduledEvent,
 ) -> Result<bool, PortError> {
-    for _ in 0..ATTEMPTS {
+    let attempt = || async {
         let now = system.now();
         let Some(before) = store.get_token(account, id, now).await? else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         if before.token.last_activity() > since {
             // The index goes by the token's own changes, and its uses are elsewhere.
             store.note_activity(&before).await?;
-            return Ok(false);
+            return Ok(Some(false));
         }
         let Some(token) = before
             .token
             .revoke(Actor::system(), now, Some(REASON.into()))
         else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         let origin = event.origin();
         let change = TokenChange::new(before, token, Action::Revoke, origin, now, system)?;
-        match store.change_idle(&change, since).await {
-            Ok(()) => return Ok(true),
-            // It was used or changed just now: look again.
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(PortError::Unavailable(format!(
-        "{id} changes again and again"
-    )))
+        let written = unless_conflict(store.change_idle(&change, since).await)?;
+        Ok(written.map(|()| true))
+    };
+    retry_on_conflict(ATTEMPTS, attempt)
+        .await
+        .map_err(|error| unavailable_for_now(error, id))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The end of an account's tokens.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use latchkey::app::retry::unavailable_for_now;
 use latchkey::app::revoke::revoke;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
@@ -68,11 +69,7 @@ async fn end(
         Action::Revoke,
         |before, now| Ok::<_, PortError>(before.token.end_with_account(Actor::system(), now)),
     );
-    match ended.await {
-        // Its next delivery goes on.
-        Err(PortError::Conflict) => Err(PortError::Unavailable(format!(
-            "{id} changes again and again"
-        ))),
-        done => done.map(drop),
-    }
+    // Its next delivery goes on.
+    let ended = ended.await.map_err(|error| unavailable_for_now(error, id));
+    ended.map(drop)
 }

@@ -2,12 +2,12 @@
 
 use ipnet::IpNet;
 use lambda_http::{Body, Request, Response};
-use latchkey::app::verify::{Outcome, verify};
+use latchkey::app::verify::{Verified, verify};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, IntegrationId, TokenId};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
-use latchkey::domain::verification::SecretRecord;
+use latchkey::domain::verification::{Purpose, SecretRecord};
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
@@ -60,12 +60,12 @@ pub async fn handle(
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let bearer = Bearer::of(&request)?;
-    let (presentation, client) = (bearer.presentation(), bearer.client());
-    match verify(store, system, bearer.secret(), presentation, client).await? {
-        Outcome::Granted { secret, .. } => {
+    let (secret, client) = (bearer.secret(), bearer.client());
+    match verify(store, system, secret, Purpose::TokenInfo, client).await? {
+        Verified::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }
-        Outcome::Refused(_) => Err(ApiError::InvalidToken),
+        Verified::Refused { .. } => Err(ApiError::InvalidToken),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ends secrets that somebody else knows, for ever.
 
-use super::revoke::ATTEMPTS;
+use super::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
 use crate::domain::action::Action;
 use crate::domain::audit::{AuditRecord, COMPROMISED, Change, Origin};
 use crate::domain::change::TokenChange;
@@ -46,20 +46,20 @@ pub async fn compromise(
     hash: &SecretHash,
     evidence: &impl Evidence,
 ) -> Result<Compromised, PortError> {
-    for _ in 0..ATTEMPTS {
+    let attempt = || async {
         let now = system.now();
         let Some(secret) = store.get_secret(hash).await? else {
-            return Ok(Compromised::Unknown);
+            return Ok(Some(Compromised::Unknown));
         };
         if secret.state == SecretState::Compromised {
-            return Ok(Compromised::Known);
+            return Ok(Some(Compromised::Known));
         }
         let (account, id) = (&secret.account_id, &secret.token_id);
         let before = store.get_token(account, id, now).await?;
         let before = before.filter(|token| token.secret_hashes().any(|other| other == *hash));
         if before.is_none() && secret.state_at(now) != SecretState::Ended {
             // Deleted or replaced just now: the next read tells.
-            continue;
+            return Ok(None);
         }
         let ended = Ended {
             at: now,
@@ -101,13 +101,10 @@ pub async fn compromise(
                 Compromise::OfTombstone(Box::new(secret), ended, Box::new(audit))
             }
         };
-        match store.compromise_secret(&compromise).await {
-            Ok(()) => return Ok(Compromised::Recorded(Box::new(compromise.into_audit()))),
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(PortError::Unavailable(
-        "a compromised token changes again and again".into(),
-    ))
+        let written = unless_conflict(store.compromise_secret(&compromise).await)?;
+        Ok(written.map(|()| Compromised::Recorded(Box::new(compromise.into_audit()))))
+    };
+    retry_on_conflict(ATTEMPTS, attempt)
+        .await
+        .map_err(|error| unavailable_for_now(error, "a compromised token"))
 }

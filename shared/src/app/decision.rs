@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::domain::entropy::Entropy;
-use crate::domain::policy::Operation;
-use crate::domain::verification::{Refusal, SecretRecord};
+use crate::domain::policy::AccessRequest;
+use crate::domain::verification::{Purpose, Refusal, SecretRecord};
 
 /// The target of these lines, by which the functions' logs keep them whatever the level.
 pub const TARGET: &str = "latchkey::decision";
@@ -21,34 +21,21 @@ pub const TARGET: &str = "latchkey::decision";
 /// other's.
 const MAX_ID: usize = 24;
 
-/// What a secret is presented for.
-#[derive(Clone, Copy)]
-pub(super) enum Purpose<'a> {
-    /// A request to an API; `None` if it means nothing to the policy.
-    Request(Option<&'a Operation>),
-    /// To ask about the token itself.
-    TokenInfo,
-    /// To ask about another token.
-    Introspect,
-    /// Whatever its bearer wants of the API that asks about it.
-    Introspected,
+/// What a line calls a purpose.
+fn action(purpose: &Purpose<'_>) -> Option<&'static str> {
+    match purpose {
+        Purpose::Access(access) => Some(access.verb.as_str()),
+        Purpose::Meaningless => None,
+        Purpose::TokenInfo => Some("tokenInfo"),
+        Purpose::Introspect => Some("introspect"),
+        Purpose::Introspected(_) => Some("introspected"),
+    }
 }
 
-impl Purpose<'_> {
-    fn action(self) -> Option<&'static str> {
-        match self {
-            Self::Request(operation) => operation.map(|operation| operation.action.as_str()),
-            Self::TokenInfo => Some("tokenInfo"),
-            Self::Introspect => Some("introspect"),
-            Self::Introspected => Some("introspected"),
-        }
-    }
-
-    fn resource(self) -> Option<impl fmt::Display> {
-        match self {
-            Self::Request(operation) => operation.map(Resource),
-            Self::TokenInfo | Self::Introspect | Self::Introspected => None,
-        }
+fn resource<'a>(purpose: &'a Purpose<'_>) -> Option<Accessed<'a>> {
+    match purpose {
+        Purpose::Access(access) => Some(Accessed(access)),
+        _ => None,
     }
 }
 
@@ -56,7 +43,7 @@ impl Purpose<'_> {
 pub(super) fn log(
     system: &impl Entropy,
     secret: Option<&SecretRecord>,
-    purpose: Purpose<'_>,
+    purpose: &Purpose<'_>,
     refusal: Option<Refusal>,
 ) {
     tracing::info!(
@@ -67,8 +54,8 @@ pub(super) fn log(
         token = secret.map(|secret| secret.token_id.as_str()),
         secret = secret.map(|secret| secret.state.as_str()),
         outcome = refusal.map_or("allowed", Refusal::as_str),
-        action = purpose.action(),
-        resource = purpose.resource().map(tracing::field::display),
+        action = action(purpose),
+        resource = resource(purpose).map(tracing::field::display),
     );
 }
 
@@ -119,13 +106,13 @@ impl fmt::Display for Id<'_> {
 }
 
 /// What a request touches. Of collections that the policy doesn't know, the name is what a caller wrote.
-struct Resource<'a>(&'a Operation);
+struct Accessed<'a>(&'a AccessRequest);
 
-impl fmt::Display for Resource<'_> {
+impl fmt::Display for Accessed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(operation) = self;
-        f.write_str(operation.kind.map_or("other", |kind| kind.collection()))?;
-        match &operation.id {
+        let Self(access) = self;
+        f.write_str(access.kind.map_or("other", |kind| kind.collection()))?;
+        match &access.id {
             Some(id) => write!(f, "/{}", Id(id.as_str())),
             None => Ok(()),
         }
@@ -142,7 +129,7 @@ mod tests {
     use tracing::level_filters::LevelFilter;
 
     use super::*;
-    use crate::domain::policy::Action;
+    use crate::domain::policy::Verb;
     use crate::domain::resource::ResourceType;
     use crate::domain::verification::SecretState;
     use crate::system::System;
@@ -151,26 +138,22 @@ mod tests {
     /// The most bytes of a line, with its end.
     const MOST: usize = 300;
 
-    fn operation(kind: Option<ResourceType>, id: Option<&str>, action: Action) -> Operation {
-        Operation {
+    fn access(kind: Option<ResourceType>, id: Option<&str>, verb: Verb) -> AccessRequest {
+        AccessRequest {
             kind,
             id: id.map(|id| id.parse().unwrap()),
-            action,
+            verb,
         }
     }
 
     #[test]
     fn a_line_tells_ids_and_words_of_the_policy_only() {
         let logs = Logs::start();
-        let invoke = operation(
-            Some(ResourceType::Export),
-            Some("exp_orders"),
-            Action::Invoke,
-        );
+        let invoke = access(Some(ResourceType::Export), Some("exp_orders"), Verb::Invoke);
         log(
             &System,
             Some(&secret_record()),
-            Purpose::Request(Some(&invoke)),
+            &Purpose::Access(invoke),
             None,
         );
         let mut line = logs.take().remove(0);
@@ -197,7 +180,7 @@ mod tests {
     fn a_line_has_no_members_for_what_isnt_known() {
         let logs = Logs::start();
         let refusal = Some(Refusal::Malformed);
-        log(&System, None, Purpose::Request(None), refusal);
+        log(&System, None, &Purpose::Meaningless, refusal);
         let line = logs.take().remove(0);
         let members: Vec<_> = line.as_object().unwrap().keys().collect();
         let expected = ["timestamp", "level", "instance", "sequence", "outcome"];
@@ -214,8 +197,8 @@ mod tests {
         let ids = [MAX_ID, MAX_ID + 1, 64];
         for (kind, length) in kinds.flat_map(|kind| ids.map(|length| (kind, length))) {
             let id = "i".repeat(length);
-            for action in Action::ALL {
-                let asked = operation(kind, Some(&id), action);
+            for verb in Verb::ALL {
+                let purpose = Purpose::Access(access(kind, Some(&id), verb));
                 for state in SecretState::ALL {
                     let mut secret = secret_record();
                     secret.account_id = "a".repeat(length).parse().unwrap();
@@ -223,8 +206,7 @@ mod tests {
                     for refusal in Refusal::ALL.into_iter().map(Some).chain([None]) {
                         // The number begins again in between.
                         PROCESS.sequence.fetch_max(u32::MAX - 1, Ordering::Relaxed);
-                        let purpose = Purpose::Request(Some(&asked));
-                        log(&System, Some(&secret), purpose, refusal);
+                        log(&System, Some(&secret), &purpose, refusal);
                     }
                 }
             }

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
 use crate::domain::action::Action;
 use crate::domain::audit::Origin;
 use crate::domain::change::TokenChange;
@@ -10,9 +11,6 @@ use crate::domain::entropy::Entropy;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::token::{StoredToken, Token};
 use crate::ports::{ChangeToken, Clock, GetToken, PortError};
-
-/// How often a change is tried again when the token changes under it.
-pub const ATTEMPTS: usize = 5;
 
 /// What became of a token.
 #[derive(Debug)]
@@ -38,21 +36,18 @@ pub async fn revoke<E: From<PortError>>(
     action: Action,
     end: impl Fn(&StoredToken, Timestamp) -> Result<Option<Token>, E>,
 ) -> Result<Revoked, E> {
-    for _ in 0..ATTEMPTS {
+    let attempt = || async {
         let now = system.now();
         let Some(before) = store.get_token(account, id, now).await? else {
-            return Ok(Revoked::NotFound);
+            return Ok(Some(Revoked::NotFound));
         };
         let Some(token) = end(&before, now)? else {
-            return Ok(Revoked::Unchanged(Box::new(before)));
+            return Ok(Some(Revoked::Unchanged(Box::new(before))));
         };
         let change = TokenChange::new(before, token, action, origin.clone(), now, system)
             .map_err(PortError::from)?;
-        match store.change_token(&change).await {
-            Ok(()) => return Ok(Revoked::Changed(Box::new(change))),
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(PortError::Conflict.into())
+        let written = unless_conflict(store.change_token(&change).await)?;
+        Ok(written.map(|()| Revoked::Changed(Box::new(change))))
+    };
+    retry_on_conflict(ATTEMPTS, attempt).await
 }

@@ -4,39 +4,71 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::decision::{self, Purpose};
+use super::decision;
+use super::retry::{retry_on_conflict, unavailable_for_now, unless_conflict};
 use crate::domain::action::Action;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, DAYS_REFUSED, Origin, Source, kept_user_agent};
 use crate::domain::entropy::Entropy;
-use crate::domain::id::{AuditId, TokenId};
-use crate::domain::policy::{Obligation, Operation, Owner};
+use crate::domain::id::{AccountId, AuditId};
+use crate::domain::policy::{Obligation, Owner};
+use crate::domain::resource::ResourceRef;
 use crate::domain::secret::PlainSecret;
 use crate::domain::text::recorded;
 use crate::domain::token::LastUse;
 use crate::domain::verification::{
-    Decision, MAX_SEEN_ADDRESSES, Presentation, Refusal, SecretRecord, Sighting, UsedFrom, decide,
-    standing,
+    Decision, Introspection, MAX_SEEN_ADDRESSES, Purpose, Refusal, SecretRecord, Sighting,
+    UsedFrom, decide,
 };
 use crate::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
 
-/// A verification's outcome.
+/// What a verification says of a presented secret.
 #[derive(Debug)]
-pub enum Outcome {
-    /// The call may go on.
+pub enum Verified {
+    /// It is good for its purpose.
     Granted {
         /// What the secret stands for.
         secret: Box<SecretRecord>,
         /// What the API must see to.
         obligations: Vec<Obligation>,
     },
-    /// It may not.
-    Refused(Refusal),
+    /// It isn't.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// What the secret stands for, if it is known.
+        secret: Option<Box<SecretRecord>>,
+    },
 }
 
-/// The client that presents a secret, for the record of its use.
+impl Verified {
+    /// A refusal of what isn't known.
+    fn unknown(refusal: Refusal) -> Self {
+        let secret = None;
+        Self::Refused { refusal, secret }
+    }
+
+    fn refused(refusal: Refusal, secret: SecretRecord) -> Self {
+        let secret = Some(Box::new(secret));
+        Self::Refused { refusal, secret }
+    }
+
+    /// The same, after the log has its line.
+    fn logged(self, system: &impl Entropy, purpose: &Purpose<'_>) -> Self {
+        let (secret, refusal) = match &self {
+            Self::Granted { secret, .. } => (Some(secret.as_ref()), None),
+            Self::Refused { refusal, secret } => (secret.as_deref(), Some(*refusal)),
+        };
+        decision::log(system, secret, purpose, refusal);
+        self
+    }
+}
+
+/// The client that sends a secret, for the decision and for the record of the use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client<'a> {
+    /// The address of its connection.
+    pub ip: IpAddr,
     /// What it calls itself, of whatever length.
     pub user_agent: Option<&'a str>,
     /// The request, for finding it in the logs.
@@ -46,64 +78,50 @@ pub struct Client<'a> {
 /// How much of a request's id a record keeps, in characters: behind the tower layer, strangers choose it.
 const MAX_REQUEST_ID: usize = 256;
 
-/// How often a use is tried again that collides with another one of the same secret.
+/// How often a verification is attempted whose record collides with that of another use of the same secret.
 const ATTEMPTS: usize = 8;
 
-/// Where a use or a refusal comes from, for its record.
-#[derive(Clone, Copy)]
-struct Bearer<'a> {
-    /// The address of the connection.
-    ip: IpAddr,
-    /// The bearer's address, if somebody asserts one.
-    asserted: Option<IpAddr>,
-    /// The token that asked about the bearer's.
-    asker: Option<&'a TokenId>,
+/// What a secret is presented for, and by which client.
+struct Presentation<'a> {
+    purpose: Purpose<'a>,
     client: Client<'a>,
 }
 
-impl Bearer<'_> {
-    fn used_from(&self) -> UsedFrom {
-        self.asserted
-            .map_or(UsedFrom::Seen(self.ip), UsedFrom::Asserted)
-    }
-}
-
-/// What was decided on a secret, and which one it was, if it is known.
-enum Verdict {
-    Granted(Box<SecretRecord>, Vec<Obligation>),
-    Refused(Refusal, Option<Box<SecretRecord>>),
-}
-
-impl Verdict {
-    /// A refusal of what isn't known.
-    fn guess(refusal: Refusal) -> Self {
-        Self::Refused(refusal, None)
-    }
-
-    fn refused(refusal: Refusal, secret: SecretRecord) -> Self {
-        Self::Refused(refusal, Some(Box::new(secret)))
-    }
-
-    /// Writes the decision's line.
-    fn log(&self, system: &impl Entropy, purpose: Purpose<'_>) {
-        let (secret, refusal) = match self {
-            Self::Granted(secret, _) => (Some(secret.as_ref()), None),
-            Self::Refused(refusal, secret) => (secret.as_deref(), Some(*refusal)),
-        };
-        decision::log(system, secret, purpose, refusal);
-    }
-}
-
-impl From<Verdict> for Result<SecretRecord, Refusal> {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Granted(secret, _) => Ok(*secret),
-            Verdict::Refused(refusal, _) => Err(refusal),
+impl Presentation<'_> {
+    /// Who asks about the secret, if not its bearer.
+    fn introspection(&self) -> Option<&Introspection<'_>> {
+        match &self.purpose {
+            Purpose::Introspected(introspection) => Some(introspection),
+            _ => None,
         }
     }
+
+    /// The bearer's address, as somebody else asserts it.
+    fn asserted_ip(&self) -> Option<IpAddr> {
+        self.introspection()?.bearer_ip
+    }
+
+    /// The bearer's address, as far as it is known.
+    fn bearer_ip(&self) -> Option<IpAddr> {
+        match self.introspection() {
+            Some(introspection) => introspection.bearer_ip,
+            None => Some(self.client.ip),
+        }
+    }
+
+    fn used_from(&self) -> UsedFrom {
+        self.asserted_ip()
+            .map_or(UsedFrom::Seen(self.client.ip), UsedFrom::Asserted)
+    }
+
+    /// Whether whoever asks may learn of the secret.
+    fn may_learn_of(&self, secret: &SecretRecord) -> bool {
+        self.introspection()
+            .is_none_or(|it| it.asker.account_id == secret.account_id)
+    }
 }
 
-/// Verifies a presented secret, and records its use or its refusal if that isn't on record.
+/// Verifies a secret that its bearer presents, and records its use or its refusal if that isn't on record.
 ///
 /// A malformed string costs no I/O, a use that is on record one read. If the record of a use can't be
 /// written the call can't go on: nothing happens without its audit record. A refusal stays a refusal.
@@ -114,98 +132,29 @@ pub async fn verify(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
-    mut presentation: Presentation,
+    purpose: Purpose<'_>,
     client: Client<'_>,
-) -> Result<Outcome, PortError> {
-    let verdict = judge(store, system, text, &mut presentation, client).await?;
-    let purpose = match &presentation.operation {
-        None => Purpose::TokenInfo,
-        Some(operation) => Purpose::Request(operation.as_ref()),
+) -> Result<Verified, PortError> {
+    let owner_of = |account: AccountId, resource: ResourceRef| async move {
+        let names = std::slice::from_ref(&resource);
+        let found = store.get_resources(&account, names).await?;
+        Ok(match found.into_iter().next() {
+            None => Owner::Unknown,
+            Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
+        })
     };
-    verdict.log(system, purpose);
-    Ok(match verdict {
-        Verdict::Granted(secret, obligations) => Outcome::Granted {
-            secret,
-            obligations,
-        },
-        Verdict::Refused(refusal, _) => Outcome::Refused(refusal),
-    })
+    let presentation = Presentation { purpose, client };
+    let verified = present(store, system, text, &presentation, owner_of).await?;
+    Ok(verified.logged(system, &presentation.purpose))
 }
 
-/// Refuses a request that presents no secret. `operation` is what it asks for, if it means anything.
-pub fn refuse(system: &impl Entropy, operation: Option<&Operation>) -> Outcome {
-    let refusal = Refusal::Malformed;
-    Verdict::guess(refusal).log(system, Purpose::Request(operation));
-    Outcome::Refused(refusal)
-}
-
-async fn judge(
-    store: &(impl RecallSecret + GetResources + RecordUse),
-    system: &(impl Clock + Entropy),
-    text: &str,
-    presentation: &mut Presentation,
-    client: Client<'_>,
-) -> Result<Verdict, PortError> {
-    let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Verdict::guess(Refusal::Malformed));
-    };
-    let hash = plain.hash();
-    let bearer = Bearer {
-        ip: presentation.ip,
-        asserted: None,
-        asker: None,
-        client,
-    };
-    for _ in 0..ATTEMPTS {
-        let now = system.now();
-        let Some((secret, recall)) = store.recall_secret(&hash, bearer.used_from(), now).await?
-        else {
-            return Ok(Verdict::guess(Refusal::Unknown));
-        };
-        let now = system.now();
-        let mut decision = decide(Some(&secret), presentation, now);
-        if let Decision::NeedsOwner(resource) = &decision {
-            let found = store
-                .get_resources(&secret.account_id, std::slice::from_ref(resource))
-                .await?;
-            presentation.owner = match found.into_iter().next() {
-                None => Owner::Unknown,
-                Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
-            };
-            decision = decide(Some(&secret), presentation, now);
-        }
-        let obligations = match decision {
-            Decision::Allow(obligations) => obligations,
-            _ if matches!(recall, Recall::Kept) => continue,
-            Decision::Refuse(refusal) => {
-                record_refusal(store, system, &secret, recall, refusal, bearer, now).await;
-                return Ok(Verdict::refused(refusal, secret));
-            }
-            Decision::NeedsOwner(_) => return Ok(Verdict::refused(Refusal::Forbidden, secret)),
-        };
-        match record_use(store, system, &secret, recall, bearer, now).await {
-            Ok(()) => return Ok(Verdict::Granted(Box::new(secret), obligations)),
-            // Another call recorded it: read again and decide again.
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(collides())
-}
-
-/// A question about a secret by somebody who isn't its bearer: an API asks on behalf of its caller.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Introspection<'a> {
-    /// The token with which the API asks. It learns of tokens of its own account only.
-    pub asker: &'a SecretRecord,
-    /// The API's address.
-    pub asker_ip: IpAddr,
-    /// The bearer's address, if the API tells it. It is only asserted.
-    pub bearer_ip: Option<IpAddr>,
+/// Refuses a request that presents no secret.
+pub fn refuse(system: &impl Entropy, purpose: &Purpose<'_>) -> Verified {
+    Verified::unknown(Refusal::Malformed).logged(system, purpose)
 }
 
 /// Answers a question about a secret, and records the use behind it if that isn't on record: a bearer
-/// uses its token at the API that asks, as it uses it at an API behind the authorizer.
+/// uses its token at the API that asks, as it uses it at an API behind the authorizer. `client` is that API.
 ///
 /// The record has the address of the API, the bearer's as asserted if the API tells it, and the token
 /// that asked. A malformed string costs no I/O; no answer without the record.
@@ -216,27 +165,13 @@ pub async fn introspect(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
-    introspection: &Introspection<'_>,
+    introspection: Introspection<'_>,
     client: Client<'_>,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
-    let bearer = Bearer {
-        ip: introspection.asker_ip,
-        asserted: introspection.bearer_ip,
-        asker: Some(&introspection.asker.token_id),
-        client,
-    };
-    let account = Some(introspection.asker);
-    let verdict = check(
-        store,
-        system,
-        text,
-        introspection.bearer_ip,
-        bearer,
-        account,
-    )
-    .await?;
-    verdict.log(system, Purpose::Introspected);
-    Ok(verdict.into())
+) -> Result<Verified, PortError> {
+    let purpose = Purpose::Introspected(introspection);
+    let presentation = Presentation { purpose, client };
+    let verified = present(store, system, text, &presentation, no_owner).await?;
+    Ok(verified.logged(system, &presentation.purpose))
 }
 
 /// Verifies the secret of whoever asks about another one, and records the use as [`verify`] does. `may_ask`
@@ -248,67 +183,82 @@ pub async fn authenticate(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
-    ip: IpAddr,
     client: Client<'_>,
     may_ask: impl Fn(&SecretRecord) -> bool + Send,
-) -> Result<Result<SecretRecord, Refusal>, PortError> {
-    let bearer = Bearer {
-        ip,
-        asserted: None,
-        asker: None,
-        client,
-    };
-    let verdict = match check(store, system, text, Some(ip), bearer, None).await? {
-        Verdict::Granted(secret, _) if !may_ask(&secret) => {
-            Verdict::Refused(Refusal::Forbidden, Some(secret))
+) -> Result<Verified, PortError> {
+    let purpose = Purpose::Introspect;
+    let presentation = Presentation { purpose, client };
+    let verified = match present(store, system, text, &presentation, no_owner).await? {
+        Verified::Granted { secret, .. } if !may_ask(&secret) => {
+            Verified::refused(Refusal::Forbidden, *secret)
         }
-        verdict => verdict,
+        verified => verified,
     };
-    verdict.log(system, Purpose::Introspect);
-    Ok(verdict.into())
+    Ok(verified.logged(system, &presentation.purpose))
 }
 
-/// Decides on a secret alone and records its use or its refusal. `ip` is the bearer's address, as far as
-/// it is known.
-async fn check(
+/// What isn't an access to a resource needs no owner.
+async fn no_owner(_: AccountId, _: ResourceRef) -> Result<Owner, PortError> {
+    Ok(Owner::NotRead)
+}
+
+/// Decides on a presented secret, and records its use or its refusal. `owner_of` looks up whom a resource belongs
+/// to.
+async fn present<F: Future<Output = Result<Owner, PortError>>>(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
-    ip: Option<IpAddr>,
-    bearer: Bearer<'_>,
-    asker: Option<&SecretRecord>,
-) -> Result<Verdict, PortError> {
+    presentation: &Presentation<'_>,
+    owner_of: impl Fn(AccountId, ResourceRef) -> F,
+) -> Result<Verified, PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Verdict::guess(Refusal::Malformed));
+        return Ok(Verified::unknown(Refusal::Malformed));
     };
     let hash = plain.hash();
-    let visible =
-        |secret: &SecretRecord| asker.is_none_or(|asker| asker.account_id == secret.account_id);
-    for _ in 0..ATTEMPTS {
-        let now = system.now();
-        let found = store.recall_secret(&hash, bearer.used_from(), now).await?;
-        let Some((secret, recall)) = found.filter(|(secret, _)| visible(secret)) else {
-            return Ok(Verdict::guess(Refusal::Unknown));
-        };
-        let now = system.now();
-        if let Err(refusal) = standing(Some(&secret), ip, now) {
-            if matches!(recall, Recall::Kept) {
-                continue;
+    let from = presentation.used_from();
+    // Boxed, as futures of futures of the SDK's are nested too deep for the compiler.
+    let attempt = || {
+        Box::pin(async {
+            let found = store.recall_secret(&hash, from, system.now()).await?;
+            let found = found.filter(|(secret, _)| presentation.may_learn_of(secret));
+            let Some((secret, recall)) = found else {
+                return Ok(Some(Verified::unknown(Refusal::Unknown)));
+            };
+            let (ip, purpose, now) = (
+                presentation.bearer_ip(),
+                &presentation.purpose,
+                system.now(),
+            );
+            let decision = match decide(Some(&secret), ip, purpose, &Owner::NotRead, now) {
+                Decision::NeedsOwner(resource) => {
+                    let owner = owner_of(secret.account_id.clone(), resource).await?;
+                    decide(Some(&secret), ip, purpose, &owner, now)
+                }
+                decision => decision,
+            };
+            match decision {
+                Decision::Allow(obligations) => {
+                    let recorded =
+                        record_use(store, system, &secret, recall, presentation, now).await;
+                    Ok(unless_conflict(recorded)?.map(|()| Verified::Granted {
+                        secret: Box::new(secret),
+                        obligations,
+                    }))
+                }
+                // Only a grant may rest on what was kept: it is read again.
+                _ if matches!(recall, Recall::Kept) => Ok(None),
+                Decision::Refuse(refusal) => {
+                    record_refusal(store, system, &secret, recall, refusal, presentation, now)
+                        .await;
+                    Ok(Some(Verified::refused(refusal, secret)))
+                }
+                Decision::NeedsOwner(_) => Ok(Some(Verified::refused(Refusal::Forbidden, secret))),
             }
-            record_refusal(store, system, &secret, recall, refusal, bearer, now).await;
-            return Ok(Verdict::refused(refusal, secret));
-        }
-        match record_use(store, system, &secret, recall, bearer, now).await {
-            Ok(()) => return Ok(Verdict::Granted(Box::new(secret), vec![])),
-            Err(PortError::Conflict) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(collides())
-}
-
-fn collides() -> PortError {
-    PortError::Unavailable("the use of a secret collides again and again".into())
+        })
+    };
+    retry_on_conflict(ATTEMPTS, attempt)
+        .await
+        .map_err(|error| unavailable_for_now(error, "what is on record of a secret"))
 }
 
 /// Records a use, unless it is on record.
@@ -322,13 +272,13 @@ async fn record_use(
     system: &impl Entropy,
     secret: &SecretRecord,
     recall: Recall,
-    bearer: Bearer<'_>,
+    presentation: &Presentation<'_>,
     now: Timestamp,
 ) -> Result<(), PortError> {
     let Recall::Read(seen) = recall else {
         return Ok(());
     };
-    let Some(sighting) = seen.use_of(bearer.used_from(), now) else {
+    let Some(sighting) = seen.use_of(presentation.used_from(), now) else {
         return Ok(());
     };
     let mut changes = Vec::new();
@@ -339,10 +289,10 @@ async fn record_use(
         );
         changes.push(Change::new("addressesToday", None, Some(note)));
     }
-    let audit = record(Action::Access, secret, changes, bearer, system, now)?;
+    let audit = record(Action::Access, secret, changes, presentation, system, now)?;
     let last_use = LastUse {
         at: now,
-        ip: bearer.ip.to_canonical(),
+        ip: presentation.client.ip.to_canonical(),
     };
     store
         .record_use(&Use {
@@ -362,7 +312,7 @@ async fn record_refusal(
     secret: &SecretRecord,
     recall: Recall,
     refusal: Refusal,
-    bearer: Bearer<'_>,
+    presentation: &Presentation<'_>,
     now: Timestamp,
 ) {
     if !refusal.is_recorded() {
@@ -371,9 +321,9 @@ async fn record_refusal(
     tracing::warn!(
         account.id = %secret.account_id,
         token.id = %secret.token_id,
-        ip = %bearer.ip,
-        asserted_ip = bearer.asserted.map(tracing::field::display),
-        request_id = recorded(bearer.client.request_id, MAX_REQUEST_ID),
+        ip = %presentation.client.ip,
+        asserted_ip = presentation.asserted_ip().map(tracing::field::display),
+        request_id = recorded(presentation.client.request_id, MAX_REQUEST_ID),
         refusal = refusal.as_str(),
         "a known secret was refused"
     );
@@ -394,7 +344,7 @@ async fn record_refusal(
                 Some(days.count.to_string()),
             ));
         }
-        let audit = record(Action::Refused, secret, changes, bearer, system, now)?;
+        let audit = record(Action::Refused, secret, changes, presentation, system, now)?;
         let used = Use {
             secret: secret.hash,
             sighting,
@@ -416,12 +366,13 @@ fn record(
     action: Action,
     secret: &SecretRecord,
     mut changes: Vec<Change>,
-    bearer: Bearer<'_>,
+    presentation: &Presentation<'_>,
     system: &impl Entropy,
     now: Timestamp,
 ) -> Result<AuditRecord, PortError> {
-    if let Some(asker) = bearer.asker {
-        changes.push(Change::new("introspectedBy", None, Some(asker.to_string())));
+    if let Some(introspection) = presentation.introspection() {
+        let asker = introspection.asker.token_id.to_string();
+        changes.push(Change::new("introspectedBy", None, Some(asker)));
     }
     Ok(AuditRecord {
         id: AuditId::generate(now, system)?,
@@ -431,11 +382,11 @@ fn record(
         origin: Origin {
             source: Source::Api,
             actor: Actor::token(&secret.token_id, &secret.token_name),
-            ip: Some(bearer.ip.to_canonical()),
-            user_agent: bearer.client.user_agent.map(kept_user_agent),
-            request_id: recorded(bearer.client.request_id, MAX_REQUEST_ID),
+            ip: Some(presentation.client.ip.to_canonical()),
+            user_agent: presentation.client.user_agent.map(kept_user_agent),
+            request_id: recorded(presentation.client.request_id, MAX_REQUEST_ID),
         },
-        asserted_ip: bearer.asserted.map(|ip| ip.to_canonical()),
+        asserted_ip: presentation.asserted_ip().map(|ip| ip.to_canonical()),
         token_id: secret.token_id.clone(),
         token_name: secret.token_name.clone(),
         token_hint: secret.token_hint.clone(),

@@ -13,7 +13,7 @@ pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
 
 /// What a request does to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum Verb {
     /// Looks at it, or at its audit log.
     Read,
     /// Looks at a part of it that this policy doesn't know.
@@ -30,8 +30,8 @@ pub enum Action {
     ViewDebugLog,
 }
 
-impl Action {
-    /// Every action.
+impl Verb {
+    /// Every verb.
     pub const ALL: [Self; 7] = [
         Self::Read,
         Self::ReadUnknown,
@@ -58,22 +58,22 @@ impl Action {
 
 /// A request as the policy sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub struct AccessRequest {
     /// The type of the resource; `None` for the platform's other collections.
     pub kind: Option<ResourceType>,
     /// Which one; `None` for the whole collection.
     pub id: Option<ResourceId>,
     /// What is done to it.
-    pub action: Action,
+    pub verb: Verb,
 }
 
-impl Operation {
-    /// Reads the operation off a request: `/v1/{collection}[/{id}[/{sub}]]`.
+impl AccessRequest {
+    /// Reads what is asked for off an HTTP request: `/v1/{collection}[/{id}[/{sub}]]`.
     ///
     /// `None` if the path isn't of that form, or the method none that a gateway passes on: the caller must
     /// refuse it, since two readers of an odd path (empty segments, escapes, dots) may not agree on what it
     /// means.
-    pub fn of_request(method: &str, path: &str) -> Option<Self> {
+    pub fn of_http(method: &str, path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix("/v1/")?.split('/');
         let collection = segments.next().filter(|name| is_plain(name))?;
         let kind = ResourceType::ALL
@@ -87,8 +87,8 @@ impl Operation {
         if !sub.iter().all(|segment| is_plain(segment)) {
             return None;
         }
-        let action = action(method, kind, id.is_some(), &sub)?;
-        Some(Self { kind, id, action })
+        let verb = verb(method, kind, id.is_some(), &sub)?;
+        Some(Self { kind, id, verb })
     }
 
     fn resource(&self) -> Option<ResourceRef> {
@@ -109,7 +109,7 @@ fn is_plain(segment: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b))
 }
 
-fn action(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) -> Option<Action> {
+fn verb(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) -> Option<Verb> {
     use ResourceType::{Api, Connection, Export, Import};
     let method = match method {
         // It does what `GET` does (RFC 9110, 9.3.2), whatever that is there.
@@ -122,14 +122,14 @@ fn action(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) 
         (Some(Connection), "GET" | "POST", ["ping"])
         | (Some(Connection), "POST", ["export" | "import"])
         | (Some(Export | Import), "POST", ["invoke"])
-        | (Some(Api), _, ["request", ..]) => Some(Action::Invoke),
-        (Some(_), "POST", ["clone"]) => Some(Action::Create),
-        (Some(_), "GET", ["debug", ..]) => Some(Action::ViewDebugLog),
-        (Some(_), "GET", [] | ["audit"]) | (None, "GET", _) => Some(Action::Read),
-        (Some(_), "GET", _) => Some(Action::ReadUnknown),
-        (_, "POST", []) if !has_id => Some(Action::Create),
-        (_, "DELETE", []) if has_id => Some(Action::Delete),
-        (_, "POST" | "PUT" | "PATCH" | "DELETE", _) if has_id => Some(Action::Update),
+        | (Some(Api), _, ["request", ..]) => Some(Verb::Invoke),
+        (Some(_), "POST", ["clone"]) => Some(Verb::Create),
+        (Some(_), "GET", ["debug", ..]) => Some(Verb::ViewDebugLog),
+        (Some(_), "GET", [] | ["audit"]) | (None, "GET", _) => Some(Verb::Read),
+        (Some(_), "GET", _) => Some(Verb::ReadUnknown),
+        (_, "POST", []) if !has_id => Some(Verb::Create),
+        (_, "DELETE", []) if has_id => Some(Verb::Delete),
+        (_, "POST" | "PUT" | "PATCH" | "DELETE", _) if has_id => Some(Verb::Update),
         _ => None,
     }
 }
@@ -188,14 +188,14 @@ enum Rule {
     FieldsOfApp,
 }
 
-/// The whole policy: by which rule an operation is decided for a token with full access, for one with a
+/// The whole policy: by which rule an access is decided for a token with full access, for one with a
 /// custom scope, and for an Integration App's.
 #[rustfmt::skip]
-fn rules(operation: &Operation) -> [Rule; 3] {
-    use Action::{Create, Delete, Invoke, Read, ReadUnknown, Update, ViewDebugLog};
+fn rules(access: &AccessRequest) -> [Rule; 3] {
+    use Verb::{Create, Delete, Invoke, Read, ReadUnknown, Update, ViewDebugLog};
     use ResourceType::{Export, Import};
     use Rule::{Always, FieldsOfApp, Listed, Never, NotOfApp, OwnApp};
-    match (operation.action, operation.kind) {
+    match (access.verb, access.kind) {
         //                                  full access  custom scope  Integration App
         (Create | Update | Delete, None) => [NotOfApp,    Never,        Never],
         (_, None)                       => [Always,      Never,        Never],
@@ -210,21 +210,21 @@ fn rules(operation: &Operation) -> [Rule; 3] {
     }
 }
 
-/// Whether a token of this kind and scope may do the operation.
+/// Whether a token of this kind and scope may do what is asked for.
 pub fn permission(
     kind: Kind,
     integration_id: Option<&IntegrationId>,
     scope: &Scope,
-    operation: &Operation,
+    access: &AccessRequest,
     owner: &Owner,
 ) -> Permission {
-    let [full_access, custom_scope, integration_app] = rules(operation);
+    let [full_access, custom_scope, integration_app] = rules(access);
     let rule = match (kind, scope) {
         (Kind::Account, Scope::Full) => full_access,
         (Kind::Account, Scope::Custom(_)) => custom_scope,
         (Kind::IntegrationApp, _) => integration_app,
     };
-    let resource = operation.resource();
+    let resource = access.resource();
     let covered = |resource: &ResourceRef| scope.covers(resource);
     match (rule, resource) {
         (Rule::Always, _) => Permission::Granted(vec![]),
@@ -255,8 +255,8 @@ mod tests {
     use super::*;
     use crate::domain::scope::ResourceLists;
 
-    fn operation(method: &str, path: &str) -> Operation {
-        Operation::of_request(method, path).unwrap_or_else(|| panic!("{method} {path}"))
+    fn access(method: &str, path: &str) -> AccessRequest {
+        AccessRequest::of_http(method, path).unwrap_or_else(|| panic!("{method} {path}"))
     }
 
     fn app(id: &str) -> Owner {
@@ -266,35 +266,35 @@ mod tests {
     #[test]
     fn the_platforms_routes_map_to_actions() {
         let table = [
-            ("GET", "/v1/exports", Action::Read),
-            ("POST", "/v1/exports", Action::Create),
-            ("GET", "/v1/exports/e1", Action::Read),
-            ("HEAD", "/v1/exports/e1", Action::Read),
-            ("HEAD", "/v1/exports/e1/debug", Action::ViewDebugLog),
-            ("HEAD", "/v1/connections/c1/ping", Action::Invoke),
-            ("PUT", "/v1/imports/i1", Action::Update),
-            ("PATCH", "/v1/imports/i1", Action::Update),
-            ("DELETE", "/v1/connections/c1", Action::Delete),
-            ("GET", "/v1/connections/c1/ping", Action::Invoke),
-            ("POST", "/v1/connections/c1/export", Action::Invoke),
-            ("POST", "/v1/connections/c1/import", Action::Invoke),
-            ("POST", "/v1/exports/e1/invoke", Action::Invoke),
-            ("POST", "/v1/imports/i1/invoke", Action::Invoke),
-            ("POST", "/v1/exports/e1/clone", Action::Create),
-            ("GET", "/v1/exports/e1/audit", Action::Read),
-            ("GET", "/v1/exports/e1/unheard-of", Action::ReadUnknown),
-            ("HEAD", "/v1/exports/e1/unheard-of", Action::ReadUnknown),
-            ("GET", "/v1/exports/e1/audit/more", Action::ReadUnknown),
-            ("GET", "/v1/exports/e1/invoke", Action::ReadUnknown),
-            ("GET", "/v1/flows/f1/unheard-of", Action::Read),
-            ("GET", "/v1/exports/e1/debug", Action::ViewDebugLog),
-            ("DELETE", "/v1/apis/a1/request", Action::Invoke),
-            ("POST", "/v1/apis/a1/request/orders/7", Action::Invoke),
-            ("POST", "/v1/exports/e1/unheard-of", Action::Update),
-            ("POST", "/v1/flows", Action::Create),
+            ("GET", "/v1/exports", Verb::Read),
+            ("POST", "/v1/exports", Verb::Create),
+            ("GET", "/v1/exports/e1", Verb::Read),
+            ("HEAD", "/v1/exports/e1", Verb::Read),
+            ("HEAD", "/v1/exports/e1/debug", Verb::ViewDebugLog),
+            ("HEAD", "/v1/connections/c1/ping", Verb::Invoke),
+            ("PUT", "/v1/imports/i1", Verb::Update),
+            ("PATCH", "/v1/imports/i1", Verb::Update),
+            ("DELETE", "/v1/connections/c1", Verb::Delete),
+            ("GET", "/v1/connections/c1/ping", Verb::Invoke),
+            ("POST", "/v1/connections/c1/export", Verb::Invoke),
+            ("POST", "/v1/connections/c1/import", Verb::Invoke),
+            ("POST", "/v1/exports/e1/invoke", Verb::Invoke),
+            ("POST", "/v1/imports/i1/invoke", Verb::Invoke),
+            ("POST", "/v1/exports/e1/clone", Verb::Create),
+            ("GET", "/v1/exports/e1/audit", Verb::Read),
+            ("GET", "/v1/exports/e1/unheard-of", Verb::ReadUnknown),
+            ("HEAD", "/v1/exports/e1/unheard-of", Verb::ReadUnknown),
+            ("GET", "/v1/exports/e1/audit/more", Verb::ReadUnknown),
+            ("GET", "/v1/exports/e1/invoke", Verb::ReadUnknown),
+            ("GET", "/v1/flows/f1/unheard-of", Verb::Read),
+            ("GET", "/v1/exports/e1/debug", Verb::ViewDebugLog),
+            ("DELETE", "/v1/apis/a1/request", Verb::Invoke),
+            ("POST", "/v1/apis/a1/request/orders/7", Verb::Invoke),
+            ("POST", "/v1/exports/e1/unheard-of", Verb::Update),
+            ("POST", "/v1/flows", Verb::Create),
         ];
-        for (method, path, action) in table {
-            assert_eq!(operation(method, path).action, action, "{method} {path}");
+        for (method, path, verb) in table {
+            assert_eq!(access(method, path).verb, verb, "{method} {path}");
         }
     }
 
@@ -318,13 +318,17 @@ mod tests {
             "/v1/exports/e1;a=b",
             "/v1/exports/é",
         ] {
-            assert_eq!(Operation::of_request("GET", path), None, "{path}");
+            assert_eq!(AccessRequest::of_http("GET", path), None, "{path}");
         }
-        assert_eq!(Operation::of_request("DELETE", "/v1/exports"), None);
+        assert_eq!(AccessRequest::of_http("DELETE", "/v1/exports"), None);
         // An API's own requests have any method that a gateway passes on, and no other.
         for method in ["CONNECT", "TRACE", "LINK", "get", ""] {
             for path in ["/v1/exports/e1", "/v1/apis/a1/request", "/v1/flows"] {
-                assert_eq!(Operation::of_request(method, path), None, "{method} {path}");
+                assert_eq!(
+                    AccessRequest::of_http(method, path),
+                    None,
+                    "{method} {path}"
+                );
             }
         }
     }
@@ -336,7 +340,7 @@ mod tests {
                 Kind::Account,
                 None,
                 &Scope::Full,
-                &operation(method, path),
+                &access(method, path),
                 owner,
             )
         };
@@ -393,7 +397,7 @@ mod tests {
                 Kind::Account,
                 None,
                 &scope,
-                &operation(method, path),
+                &access(method, path),
                 &Owner::NotRead,
             ) == Permission::Granted(vec![])
         };
@@ -423,12 +427,12 @@ mod tests {
     fn an_integration_app_token_stays_inside_its_app() {
         let own: IntegrationId = "app1".parse().unwrap();
         let decide = |method, path, owner: &Owner| {
-            let operation = operation(method, path);
+            let access = access(method, path);
             permission(
                 Kind::IntegrationApp,
                 Some(&own),
                 &Scope::Full,
-                &operation,
+                &access,
                 owner,
             )
         };

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::id::{AccountId, IntegrationId, TokenId};
 use super::kind::Kind;
-use super::policy::{self, Obligation, Operation, Owner, Permission};
+use super::policy::{self, AccessRequest, Obligation, Owner, Permission};
 use super::resource::ResourceRef;
 use super::scope::Scope;
 use super::secret::SecretHash;
@@ -387,16 +387,35 @@ pub enum Decision {
     Refuse(Refusal),
 }
 
-/// A request in which a secret is presented.
+/// What a secret is presented for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Presentation {
-    /// The caller's address.
-    pub ip: IpAddr,
-    /// What the caller wants to do; `None` asks about the token alone, `Some(None)` is a path that
-    /// has no meaning and is refused.
-    pub operation: Option<Option<Operation>>,
-    /// The owner of the operation's resource, as far as it was looked up.
-    pub owner: Owner,
+pub enum Purpose<'a> {
+    /// An access to what the platform's routes serve.
+    Access(AccessRequest),
+    /// A request that has no meaning to the policy. It is refused.
+    Meaningless,
+    /// To ask about the token itself.
+    TokenInfo,
+    /// To ask about another token.
+    Introspect,
+    /// Whatever its bearer wants of the API that asks about it.
+    Introspected(Introspection<'a>),
+}
+
+impl Purpose<'_> {
+    /// What an HTTP request to the platform is for.
+    pub fn of_http(method: &str, path: &str) -> Self {
+        AccessRequest::of_http(method, path).map_or(Self::Meaningless, Self::Access)
+    }
+}
+
+/// A question about a secret by somebody who isn't its bearer: an API asks on behalf of its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Introspection<'a> {
+    /// The token with which the API asks. It learns of tokens of its own account only.
+    pub asker: &'a SecretRecord,
+    /// The bearer's address, if the API tells it. It is only asserted.
+    pub bearer_ip: Option<IpAddr>,
 }
 
 /// Decides on a secret alone, whatever its bearer wants to do with it.
@@ -432,29 +451,28 @@ pub fn standing(
     }
 }
 
-/// Decides on a presented secret.
+/// Decides on a presented secret. `ip` is the bearer's address as in [`standing`]; `owner` is that of the resource
+/// that is to be accessed, as far as it was looked up.
 pub fn decide(
     secret: Option<&SecretRecord>,
-    presentation: &Presentation,
+    ip: Option<IpAddr>,
+    purpose: &Purpose<'_>,
+    owner: &Owner,
     now: Timestamp,
 ) -> Decision {
-    let secret = match standing(secret, Some(presentation.ip), now) {
+    let secret = match standing(secret, ip, now) {
         Ok(secret) => secret,
         Err(refusal) => return Decision::Refuse(refusal),
     };
-    let operation = match &presentation.operation {
-        None => return Decision::Allow(vec![]),
-        Some(None) => return Decision::Refuse(Refusal::Forbidden),
-        Some(Some(operation)) => operation,
+    let access = match purpose {
+        Purpose::TokenInfo | Purpose::Introspect | Purpose::Introspected(_) => {
+            return Decision::Allow(vec![]);
+        }
+        Purpose::Meaningless => return Decision::Refuse(Refusal::Forbidden),
+        Purpose::Access(access) => access,
     };
     let app = secret.integration_id.as_ref();
-    match policy::permission(
-        secret.kind,
-        app,
-        &secret.scope,
-        operation,
-        &presentation.owner,
-    ) {
+    match policy::permission(secret.kind, app, &secret.scope, access, owner) {
         Permission::Granted(obligations) => Decision::Allow(obligations),
         Permission::NeedsOwner(resource) => Decision::NeedsOwner(resource),
         Permission::Denied => Decision::Refuse(Refusal::Forbidden),
@@ -477,25 +495,25 @@ mod tests {
     use crate::testing;
 
     fn ask(secret: &SecretRecord, ip: &str, now: Timestamp) -> Decision {
-        let presentation = Presentation {
-            ip: ip.parse().unwrap(),
-            operation: None,
-            owner: Owner::NotRead,
-        };
-        decide(Some(secret), &presentation, now)
+        present(Some(secret), ip, &Purpose::TokenInfo, now)
+    }
+
+    fn present(
+        secret: Option<&SecretRecord>,
+        ip: &str,
+        purpose: &Purpose<'_>,
+        now: Timestamp,
+    ) -> Decision {
+        let ip = ip.parse().unwrap();
+        decide(secret, Some(ip), purpose, &Owner::NotRead, now)
     }
 
     const ALLOWED: Decision = Decision::Allow(vec![]);
 
     #[test]
     fn an_unknown_secret_is_refused() {
-        let presentation = Presentation {
-            ip: [127, 0, 0, 1].into(),
-            operation: None,
-            owner: Owner::NotRead,
-        };
         assert_eq!(
-            decide(None, &presentation, testing::now()),
+            present(None, "127.0.0.1", &Purpose::TokenInfo, testing::now()),
             Decision::Refuse(Refusal::Unknown)
         );
     }
@@ -561,17 +579,13 @@ mod tests {
 
     #[test]
     fn a_path_without_meaning_is_refused_even_to_full_access() {
-        let presentation = Presentation {
-            ip: [127, 0, 0, 1].into(),
-            operation: Some(Operation::of_request("GET", "/v1/exports//")),
-            owner: Owner::NotRead,
-        };
+        let purpose = Purpose::of_http("GET", "/v1/exports//");
         let secret = SecretRecord {
             scope: Scope::Full,
             ..testing::secret_record()
         };
         assert_eq!(
-            decide(Some(&secret), &presentation, testing::now()),
+            present(Some(&secret), "127.0.0.1", &purpose, testing::now()),
             Decision::Refuse(Refusal::Forbidden)
         );
     }

@@ -6,8 +6,6 @@ use lambda_http::http::header::AUTHORIZATION;
 use super::ApiError;
 use super::sender::Sender;
 use crate::app::verify::Client;
-use crate::domain::policy::Owner;
-use crate::domain::verification::Presentation;
 
 /// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
 /// show the secret.
@@ -38,16 +36,7 @@ impl<'a> Bearer<'a> {
         self.secret
     }
 
-    /// Asks about the token alone, not about what it may do.
-    pub fn presentation(&self) -> Presentation {
-        Presentation {
-            ip: self.sender.ip,
-            operation: None,
-            owner: Owner::NotRead,
-        }
-    }
-
-    /// Who asks.
+    /// Who presents it.
     pub fn client(&self) -> Client<'_> {
         self.sender.client()
     }

@@ -50,6 +50,7 @@ impl Sender {
     /// What presents a secret in the request.
     pub fn client(&self) -> Client<'_> {
         Client {
+            ip: self.ip,
             user_agent: self.user_agent.as_deref(),
             request_id: &self.request_id,
         }

@@ -12,6 +12,7 @@ use super::items::{
 };
 use super::platform::stored_time;
 use super::table::{Item, Store, key, parse};
+use crate::app::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
 use crate::aws::port_error;
 use crate::domain::account::Account;
 use crate::domain::action::Action;
@@ -22,9 +23,6 @@ use crate::domain::resource::Resource;
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, StoredToken};
 use crate::ports::PortError;
-
-/// How often a write is tried again when the item changes under it.
-const ATTEMPTS: usize = 5;
 
 /// The reason that the first version gave for the revocation of a deleted account's tokens.
 const ACCOUNT_DELETED: &str = "the account was deleted";
@@ -267,18 +265,18 @@ impl Store {
         dry_run: bool,
     ) -> Result<bool, PortError> {
         let latest = EventTime::from(now).latest();
-        for _ in 0..ATTEMPTS {
+        let attempt = || async {
             let (pk, sk) = projected.old.clone();
             let Some(old) = self.get_item(key(pk, sk)).await? else {
-                return Ok(false);
+                return Ok(Some(false));
             };
             let (pk, sk) = projected.new.clone();
             let new = self.get_item(key(pk, sk)).await?;
             let Some(item) = adopted(moved(projected, old)?, new.as_ref(), latest) else {
-                return Ok(false);
+                return Ok(Some(false));
             };
             if dry_run {
-                return Ok(true);
+                return Ok(Some(true));
             }
             let (condition, time) = match &new {
                 Some(new) => as_read(new),
@@ -293,13 +291,10 @@ impl Store {
             if let Some(time) = time {
                 put = put.expression_attribute_values(":read", time);
             }
-            match put.send().await.map_err(port_error) {
-                Ok(_) => return Ok(true),
-                Err(PortError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(PortError::Conflict)
+            let written = unless_conflict(put.send().await.map_err(port_error))?;
+            Ok(written.map(|_| true))
+        };
+        retry_on_conflict(ATTEMPTS, attempt).await
     }
 
     /// Removes a profile or a resource from its old place, as soon as the new one holds it or something newer.
@@ -315,12 +310,12 @@ impl Store {
     ) -> Result<bool, PortError> {
         let (pk, sk) = projected.old.clone();
         let place = key(pk, sk);
-        for _ in 0..ATTEMPTS {
+        let attempt = || async {
             let Some(old) = self.get_item(place.clone()).await? else {
-                return Ok(false);
+                return Ok(Some(false));
             };
             if dry_run {
-                return Ok(true);
+                return Ok(Some(true));
             }
             self.carry_over(projected, now, false).await?;
             let (condition, time) = as_read(&old);
@@ -333,13 +328,10 @@ impl Store {
             if let Some(time) = time {
                 delete = delete.expression_attribute_values(":read", time);
             }
-            match delete.send().await.map_err(port_error) {
-                Ok(_) => return Ok(true),
-                Err(PortError::Conflict) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(PortError::Conflict)
+            let written = unless_conflict(delete.send().await.map_err(port_error))?;
+            Ok(written.map(|_| true))
+        };
+        retry_on_conflict(ATTEMPTS, attempt).await
     }
 
     /// What is known of an account, wherever that is stored.

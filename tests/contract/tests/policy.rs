@@ -6,7 +6,7 @@ use contract::Section;
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{
-    Action, INTEGRATION_APP_FIELDS, Obligation, Operation, Owner, Permission, permission,
+    AccessRequest, INTEGRATION_APP_FIELDS, Obligation, Owner, Permission, Verb, permission,
 };
 use latchkey::domain::resource::ResourceType;
 use latchkey::domain::scope::{ResourceLists, Scope};
@@ -39,15 +39,15 @@ fn tokens() -> [(&'static str, Kind, Scope); 4] {
     ]
 }
 
-/// The actions, as the table's rows.
-const ACTIONS: [(&str, Action); 7] = [
-    ("read", Action::Read),
-    ("read unknown parts of", Action::ReadUnknown),
-    ("create, clone", Action::Create),
-    ("update", Action::Update),
-    ("delete", Action::Delete),
-    ("invoke", Action::Invoke),
-    ("view the debug log of", Action::ViewDebugLog),
+/// The verbs, as the table's rows.
+const VERBS: [(&str, Verb); 7] = [
+    ("read", Verb::Read),
+    ("read unknown parts of", Verb::ReadUnknown),
+    ("create, clone", Verb::Create),
+    ("update", Verb::Update),
+    ("delete", Verb::Delete),
+    ("invoke", Verb::Invoke),
+    ("view the debug log of", Verb::ViewDebugLog),
 ];
 
 fn id(text: &str) -> ResourceId {
@@ -145,18 +145,18 @@ fn only(yes: bool) -> Permission {
 }
 
 /// One cell: what the policy answers for every target, in words.
-fn cell(token: Kind, scope: &Scope, action: Action, kind: Option<ResourceType>) -> &'static str {
+fn cell(token: Kind, scope: &Scope, verb: Verb, kind: Option<ResourceType>) -> &'static str {
     let own = app(OWN_APP);
     let own = (token == Kind::IntegrationApp).then_some(&own);
     let answers = Target::all().into_iter().map(|target| {
-        let operation = Operation {
+        let access = AccessRequest {
             kind,
             id: target.id.clone(),
-            action,
+            verb,
         };
-        let answer = permission(token, own, scope, &operation, &target.owner);
+        let answer = permission(token, own, scope, &access, &target.owner);
         // What is decided without the owner is so whoever that is.
-        let early = permission(token, own, scope, &operation, &Owner::NotRead);
+        let early = permission(token, own, scope, &access, &Owner::NotRead);
         assert!(early == answer || matches!(early, Permission::NeedsOwner(_)));
         (target, answer)
     });
@@ -167,12 +167,12 @@ fn cell(token: Kind, scope: &Scope, action: Action, kind: Option<ResourceType>) 
             .all(|(target, answer)| says(target) == *answer)
     });
     found
-        .unwrap_or_else(|| panic!("no words for {action:?} {kind:?}: {answers:?}"))
+        .unwrap_or_else(|| panic!("no words for {verb:?} {kind:?}: {answers:?}"))
         .0
 }
 
-fn cells(action: Action, kind: Option<ResourceType>) -> [&'static str; 4] {
-    tokens().map(|(_, token, scope)| cell(token, &scope, action, kind))
+fn cells(verb: Verb, kind: Option<ResourceType>) -> [&'static str; 4] {
+    tokens().map(|(_, token, scope)| cell(token, &scope, verb, kind))
 }
 
 /// Joins what has the same cells into one row.
@@ -193,15 +193,15 @@ fn table() -> String {
     let mut row = |what: &str, cells: [&str; 4]| {
         writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();
     };
-    for (name, action) in ACTIONS {
-        let kinds = ResourceType::ALL.map(|kind| (kind.collection(), cells(action, Some(kind))));
+    for (name, verb) in VERBS {
+        let kinds = ResourceType::ALL.map(|kind| (kind.collection(), cells(verb, Some(kind))));
         for (kinds, cells) in alike(kinds) {
             row(&format!("{name} {kinds}"), cells);
         }
     }
-    let actions = ACTIONS.map(|(name, action)| (name, cells(action, None)));
-    for (actions, cells) in alike(actions) {
-        row(&format!("{actions} anything else"), cells);
+    let verbs = VERBS.map(|(name, verb)| (name, cells(verb, None)));
+    for (verbs, cells) in alike(verbs) {
+        row(&format!("{verbs} anything else"), cells);
     }
     table
 }

@@ -7,9 +7,8 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
-use crate::app::verify::{Client as Caller, Outcome, verify};
-use crate::domain::policy::{Operation, Owner};
-use crate::domain::verification::Presentation;
+use crate::app::verify::{Client as Caller, Verified, verify};
+use crate::domain::verification::Purpose;
 use crate::ports::{GetResources, InsertToken};
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
@@ -75,25 +74,22 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
     let (calls, store) = Calls::noted(&engine);
     let plain = crate::testing::plain_secret();
     let ask = || {
-        let presentation = Presentation {
-            ip: [192, 0, 2, 1].into(),
-            operation: Some(Operation::of_request("GET", "/v1/exports/exp_orders")),
-            owner: Owner::NotRead,
-        };
+        let purpose = Purpose::of_http("GET", "/v1/exports/exp_orders");
         let caller = Caller {
+            ip: [192, 0, 2, 1].into(),
             user_agent: None,
             request_id: "req-1",
         };
         let (store, text) = (store.clone(), plain.expose_secret().to_owned());
-        async move { verify(&store, &system_at(now()), &text, presentation, caller).await }
+        async move { verify(&store, &system_at(now()), &text, purpose, caller).await }
     };
-    assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+    assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
     assert_eq!(calls.take(), ["BatchGetItem", "TransactWriteItems"]);
     // A sandbox that hasn't seen the use yet reads that it is on record, and remembers it.
-    assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+    assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
     assert_eq!(calls.take(), ["BatchGetItem"]);
     for _ in 0..3 {
-        assert!(matches!(ask().await.unwrap(), Outcome::Granted { .. }));
+        assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
         assert_eq!(calls.take(), ["GetItem"]);
     }
 }

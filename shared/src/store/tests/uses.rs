@@ -6,10 +6,9 @@ use jiff::SignedDuration;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::app::verify::{Client, Outcome, verify};
-use crate::domain::policy::Owner;
+use crate::app::verify::{Client, Verified, verify};
 use crate::domain::token::LastUse;
-use crate::domain::verification::{MAX_SEEN_ADDRESSES, Presentation, Refusal, Seen, UsedFrom};
+use crate::domain::verification::{MAX_SEEN_ADDRESSES, Purpose, Refusal, Seen, UsedFrom};
 use crate::ports::{ListTokens, RecallSecret, RecordUse, Use};
 use crate::store::Store;
 use crate::testing::{plain_secret, system_at};
@@ -24,14 +23,10 @@ fn tomorrow() -> Timestamp {
 
 /// Presents the secret of [`stored_token`] from an address.
 #[expect(clippy::disallowed_methods, reason = "presents the secret")]
-async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, PortError> {
+async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Verified, PortError> {
     use secrecy::ExposeSecret;
-    let presentation = Presentation {
-        ip,
-        operation: None,
-        owner: Owner::NotRead,
-    };
     let client = Client {
+        ip,
         user_agent: Some("curl/8.5.0"),
         request_id: "req-7",
     };
@@ -40,7 +35,7 @@ async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, 
         store,
         &system_at(time),
         text.expose_secret(),
-        presentation,
+        Purpose::TokenInfo,
         client,
     )
     .await
@@ -48,7 +43,7 @@ async fn present(store: &Store, ip: IpAddr, time: Timestamp) -> Result<Outcome, 
 
 async fn granted(engine: &Engine, ip: IpAddr, time: Timestamp) {
     let outcome = present(&engine.store, ip, time).await.unwrap();
-    assert!(matches!(outcome, Outcome::Granted { .. }), "{outcome:?}");
+    assert!(matches!(outcome, Verified::Granted { .. }), "{outcome:?}");
 }
 
 /// How many uses are on record.
@@ -111,7 +106,7 @@ async fn a_thousand_first_uses_at_once_leave_one_record() {
         calls.spawn(async move { present(&store, address(1), now()).await });
     }
     for outcome in calls.join_all().await {
-        assert!(matches!(outcome.unwrap(), Outcome::Granted { .. }));
+        assert!(matches!(outcome.unwrap(), Verified::Granted { .. }));
     }
     assert_eq!(uses(&engine, &stored).await, 1);
     let (at, ip) = (now(), address(1));
@@ -252,8 +247,8 @@ async fn refusals(engine: &Engine, stored: &StoredToken) -> Vec<(String, String)
 
 async fn refused(engine: &Engine, ip: IpAddr, time: Timestamp) -> Refusal {
     match present(&engine.store, ip, time).await.unwrap() {
-        Outcome::Refused(refusal) => refusal,
-        outcome @ Outcome::Granted { .. } => panic!("{outcome:?}"),
+        Verified::Refused { refusal, .. } => refusal,
+        outcome @ Verified::Granted { .. } => panic!("{outcome:?}"),
     }
 }
 
@@ -345,7 +340,13 @@ async fn of_many_refusals_at_once_one_is_recorded() {
         calls.spawn(async move { present(&store, address(1), now()).await });
     }
     for outcome in calls.join_all().await {
-        assert!(matches!(outcome, Ok(Outcome::Refused(Refusal::Revoked))));
+        assert!(matches!(
+            outcome,
+            Ok(Verified::Refused {
+                refusal: Refusal::Revoked,
+                ..
+            })
+        ));
     }
     assert_eq!(refusals(&engine, &stored).await.len(), 1);
 }
@@ -448,5 +449,11 @@ async fn a_use_does_not_get_in_the_way_of_a_change() {
     granted(&engine, address(1), now()).await;
     apply(&engine, &read, revoked(&read)).await;
     let outcome = present(&engine.store, address(1), now()).await.unwrap();
-    assert!(matches!(outcome, Outcome::Refused(Refusal::Revoked)));
+    assert!(matches!(
+        outcome,
+        Verified::Refused {
+            refusal: Refusal::Revoked,
+            ..
+        }
+    ));
 }
