@@ -8,7 +8,7 @@ use latchkey::domain::token::Status;
 use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, DeleteToken, GetAccount, GetToken};
 
 /// Answers one request.
@@ -25,11 +25,11 @@ pub async fn handle(
     let id = token_id(&request)?;
     let now = system.now();
     let stored = store.get_token(&caller.account.id, &id, now).await?;
-    let stored = stored.ok_or(ApiError::TokenNotFound)?;
+    let stored = stored.ok_or(ErrorCode::TokenNotFound)?;
     check_if_match(&request, &stored.token)?;
     Fields::of_optional(&request)?.finish()?;
     if stored.token.status() == Status::Active {
-        return Err(ApiError::TokenActive);
+        return Err(ErrorCode::TokenActive.into());
     }
     let origin = caller.origin(console);
     let audit = AuditRecord::new(Action::Delete, &stored.token, vec![], origin, now, system)?;
@@ -50,7 +50,7 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers_nothing(204, "The token is gone; its audit log stays.")
-    .refuses([ApiError::TokenActive])
+    .refuses([ErrorCode::TokenActive])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, Response};
 use latchkey::http::caller::{Caller, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, GetAccount, GetToken};
 
 /// Answers one request.
@@ -20,7 +20,7 @@ pub async fn handle(
     let id = token_id(&request)?;
     let now = clock.now();
     let stored = store.get_token(&account, &id, now).await?;
-    response::token(&stored.ok_or(ApiError::TokenNotFound)?.token, now)
+    response::token(&stored.ok_or(ErrorCode::TokenNotFound)?.token, now)
 }
 
 /// What the API's description says of this operation.

@@ -10,7 +10,7 @@ use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken, SpendBudget};
 
 /// Answers one request.
@@ -27,7 +27,7 @@ pub async fn handle(
     let id = token_id(&request)?;
     let now = system.now();
     let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
+    let before = before.ok_or(ErrorCode::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     Fields::of_optional(&request)?.finish()?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
@@ -35,7 +35,7 @@ pub async fn handle(
         return response::token(&before.token, now);
     };
     if !caller.account.licenses(token.auto_purge) {
-        return Err(ApiError::ApiManagementLicenseRequired);
+        return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     spend(store, &caller.account, Budget::Change, now).await?;
     let origin = caller.origin(console);
@@ -59,9 +59,9 @@ pub fn operation() -> Operation {
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
     .budgeted()
     .refuses([
-        ApiError::ApiManagementLicenseRequired,
-        ApiError::SecretCompromised,
-        ApiError::AccountDeleted,
+        ErrorCode::ApiManagementLicenseRequired,
+        ErrorCode::SecretCompromised,
+        ErrorCode::AccountDeleted,
     ])
 }
 

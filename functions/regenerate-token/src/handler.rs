@@ -16,7 +16,7 @@ use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::secret::IssuedBody;
-use latchkey::http::{ApiError, secret};
+use latchkey::http::{ApiError, ErrorCode, secret};
 use latchkey::ports::{
     ChangeToken, Clock, EncryptSecret, GetAccount, GetIdempotency, GetToken, PortError, SpendBudget,
 };
@@ -41,7 +41,7 @@ pub async fn handle(
         return secret::issued(200, &token, None, now);
     }
     let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
+    let before = before.ok_or(ErrorCode::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     let grace = read_grace(&request, before.token.status())?;
     spend(store, &caller.account, Budget::Change, now).await?;
@@ -79,7 +79,7 @@ pub async fn handle(
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
                 Some(token) => secret::issued(200, &token, None, now),
-                None => Err(ApiError::Conflict),
+                None => Err(ErrorCode::Conflict.into()),
             }
         }
         Err(error) => Err(error.into()),

@@ -8,7 +8,7 @@ use latchkey::http::body::{Fields, check_if_match};
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// Answers one request.
@@ -35,13 +35,13 @@ pub async fn handle(
         |before, now| {
             check_if_match(&request, &before.token)?;
             if !before.token.has_previous_secret(now) {
-                return Err(ApiError::NoPreviousSecret);
+                return Err(ApiError::from(ErrorCode::NoPreviousSecret));
             }
             Ok(Some(before.token.end_previous_secret(caller.actor(), now)))
         },
     );
     match retired.await? {
-        Revoked::NotFound => Err(ApiError::TokenNotFound),
+        Revoked::NotFound => Err(ErrorCode::TokenNotFound.into()),
         Revoked::Unchanged(token) => response::token(&token.token, system.now()),
         Revoked::Changed(change) => response::token(&change.after.token, system.now()),
     }
@@ -60,7 +60,7 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .refuses([ApiError::NoPreviousSecret])
+    .refuses([ErrorCode::NoPreviousSecret])
 }
 
 #[cfg(test)]

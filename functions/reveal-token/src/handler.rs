@@ -9,7 +9,7 @@ use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::secret::RevealedBody;
-use latchkey::http::{ApiError, body, secret};
+use latchkey::http::{ApiError, ErrorCode, body, secret};
 use latchkey::ports::{Clock, DecryptSecret, GetAccount, GetToken, RecordView, SpendBudget};
 
 /// Answers one request.
@@ -25,12 +25,12 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, &request).await?;
     if !caller.member.developer_mode {
-        return Err(ApiError::DeveloperModeRequired);
+        return Err(ErrorCode::DeveloperModeRequired.into());
     }
     let id = token_id(&request)?;
     let now = system.now();
     let stored = store.get_token(&caller.account.id, &id, now).await?;
-    let stored = stored.ok_or(ApiError::TokenNotFound)?;
+    let stored = stored.ok_or(ErrorCode::TokenNotFound)?;
     let token = &stored.token;
     body::check_if_match(&request, token)?;
     body::Fields::of_optional(&request)?.finish()?;
@@ -63,7 +63,7 @@ pub fn operation() -> Operation {
     .no_body()
     .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
     .budgeted()
-    .refuses([ApiError::DeveloperModeRequired])
+    .refuses([ErrorCode::DeveloperModeRequired])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// Answers one request.
@@ -39,7 +39,7 @@ pub async fn handle(
         },
     );
     match revoked.await? {
-        Revoked::NotFound => Err(ApiError::TokenNotFound),
+        Revoked::NotFound => Err(ErrorCode::TokenNotFound.into()),
         // Revoked already: a repeated request has its answer, and nothing happened.
         Revoked::Unchanged(token) => response::token(&token.token, system.now()),
         Revoked::Changed(change) => response::token(&change.after.token, system.now()),

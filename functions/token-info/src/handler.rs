@@ -11,7 +11,7 @@ use latchkey::domain::verification::SecretRecord;
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub async fn handle(
         Outcome::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }
-        Outcome::Refused(_) => Err(ApiError::InvalidToken),
+        Outcome::Refused(_) => Err(ErrorCode::InvalidToken.into()),
     }
 }
 

@@ -16,7 +16,7 @@ use latchkey::http::caller::{Caller, ConsoleClient, token_id};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetResources, GetToken, SpendBudget};
 
 /// Answers one request.
@@ -34,14 +34,14 @@ pub async fn handle(
     let id = token_id(&request)?;
     let now = system.now();
     let before = store.get_token(&account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
+    let before = before.ok_or(ErrorCode::TokenNotFound)?;
     check_if_match(&request, &before.token)?;
     let patch = read_patch(store, account, &request, &before.token).await?;
     if !patch
         .auto_purge
         .is_none_or(|choice| account.licenses(choice))
     {
-        return Err(ApiError::ApiManagementLicenseRequired);
+        return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
         return response::token(&before.token, now);
@@ -110,7 +110,7 @@ pub fn operation() -> Operation {
     ])
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
     .budgeted()
-    .refuses([ApiError::ApiManagementLicenseRequired])
+    .refuses([ErrorCode::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use lambda_http::http::header::IF_MATCH;
 use serde_json::{Map, Value};
 
 use super::json::{self, shown};
-use super::{ApiError, media};
+use super::{ApiError, ErrorCode, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
@@ -32,7 +32,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 /// Checks a request's `If-Match` against a token's version.
 ///
 /// # Errors
-/// [`ApiError::VersionMismatch`] if none of its tags is the version's.
+/// [`ErrorCode::VersionMismatch`] if none of its tags is the version's.
 pub fn check_if_match(request: &Request, token: &Token) -> Result<(), ApiError> {
     let mut tags = request.headers().get_all(IF_MATCH).iter().peekable();
     if tags.peek().is_none() {
@@ -46,7 +46,7 @@ pub fn check_if_match(request: &Request, token: &Token) -> Result<(), ApiError> 
     if matches {
         Ok(())
     } else {
-        Err(ApiError::VersionMismatch)
+        Err(ErrorCode::VersionMismatch.into())
     }
 }
 
@@ -66,19 +66,17 @@ impl Fields {
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
-            return Err(ApiError::BodyTooLarge);
+            return Err(ErrorCode::BodyTooLarge.into());
         }
         let is_patch = request.method() == Method::PATCH;
         match media::declared(request)?.as_deref() {
             Some(JSON) => {}
             Some(MERGE_PATCH) if is_patch => {}
-            _ => return Err(ApiError::UnsupportedMediaType),
+            _ => return Err(ErrorCode::UnsupportedMediaType.into()),
         }
         match json::parse(body)? {
             Value::Object(object) => Ok(Self::new(object, String::new())),
-            _ => Err(ApiError::MalformedJson(
-                "the body is not a JSON object".into(),
-            )),
+            _ => Err(ErrorCode::MalformedJson.into()),
         }
     }
 
@@ -369,13 +367,13 @@ impl Fields {
     /// Nothing, if every field was known and valid.
     ///
     /// # Errors
-    /// [`ApiError::Validation`] with every failure.
+    /// [`ErrorCode::ValidationFailed`] with every failure.
     pub fn finish(mut self) -> Result<(), ApiError> {
         self.close();
         if self.errors.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::Validation(self.errors))
+            Err(ApiError::validation(self.errors))
         }
     }
 }

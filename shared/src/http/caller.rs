@@ -7,7 +7,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
 use super::sender::user_agent;
-use super::{ApiError, request_id};
+use super::{ApiError, ErrorCode, request_id};
 use crate::config::{ConfigError, require};
 use crate::domain::account::{Account, Member};
 use crate::domain::actor::Actor;
@@ -52,27 +52,27 @@ impl SignedIn {
     /// Reads the claims that the gateway's JWT authorizer has verified.
     ///
     /// # Errors
-    /// [`ApiError::AccessTokenRequired`] without claims, or with those of an id token: that one tells
+    /// [`ErrorCode::AccessTokenRequired`] without claims, or with those of an id token: that one tells
     /// a client who signed in and was never meant to be sent to an API.
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-            return Err(ApiError::AccessTokenRequired);
+            return Err(ErrorCode::AccessTokenRequired.into());
         };
         let claims = context
             .authorizer
             .as_ref()
             .and_then(|authorizer| authorizer.jwt.as_ref())
             .map(|jwt| &jwt.claims)
-            .ok_or(ApiError::AccessTokenRequired)?;
+            .ok_or(ErrorCode::AccessTokenRequired)?;
         if claims
             .get("token_use")
             .is_some_and(|usage| usage != "access")
         {
-            return Err(ApiError::AccessTokenRequired);
+            return Err(ErrorCode::AccessTokenRequired.into());
         }
         let user = claims.get("sub").and_then(|sub| sub.parse().ok());
         Ok(Self {
-            user: user.ok_or(ApiError::AccessTokenRequired)?,
+            user: user.ok_or(ErrorCode::AccessTokenRequired)?,
             client: claims
                 .get("client_id")
                 .or_else(|| claims.get("azp"))
@@ -118,21 +118,21 @@ impl Caller {
     /// role that is lost is lost with the next one.
     ///
     /// # Errors
-    /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member: the two
-    /// can't be told apart. [`ApiError::RoleRequired`] for a member who may not.
+    /// [`ErrorCode::AccountNotFound`] for an unknown account and for a caller who is no member: the two
+    /// can't be told apart. [`ErrorCode::RoleRequired`] for a member who may not.
     pub async fn authorize(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
         let signed_in = SignedIn::of(request)?;
-        let id: AccountId = path_id(request, "accountId").ok_or(ApiError::AccountNotFound)?;
+        let id: AccountId = path_id(request, "accountId").ok_or(ErrorCode::AccountNotFound)?;
         let account = store
             .get_account(&id)
             .await?
-            .ok_or(ApiError::AccountNotFound)?;
+            .ok_or(ErrorCode::AccountNotFound)?;
         let member = account
             .member(&signed_in.user)
             .cloned()
-            .ok_or(ApiError::AccountNotFound)?;
+            .ok_or(ErrorCode::AccountNotFound)?;
         if !member.role.administers_tokens() {
-            return Err(ApiError::RoleRequired);
+            return Err(ErrorCode::RoleRequired.into());
         }
         Ok(Self {
             account,
@@ -167,9 +167,9 @@ impl Caller {
 /// The token that the path names.
 ///
 /// # Errors
-/// [`ApiError::TokenNotFound`] if it can't be the id of one.
+/// [`ErrorCode::TokenNotFound`] if it can't be the id of one.
 pub fn token_id(request: &Request) -> Result<TokenId, ApiError> {
-    path_id(request, "tokenId").ok_or(ApiError::TokenNotFound)
+    path_id(request, "tokenId").ok_or_else(|| ErrorCode::TokenNotFound.into())
 }
 
 fn path_id<T: std::str::FromStr>(request: &Request, name: &str) -> Option<T> {

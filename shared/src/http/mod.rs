@@ -26,7 +26,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
 use tracing::Instrument;
 
-pub use error::ApiError;
+pub use error::{ApiError, ErrorCode};
 
 use crate::telemetry::request_span;
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::query::Query;
-use super::{ApiError, cursor, response};
+use super::{ApiError, ErrorCode, cursor, response};
 use crate::domain::paging::Page;
 
 /// The most that a page's items may weigh, in bytes: below what Lambda lets a response have (6 MB),
@@ -56,13 +56,13 @@ pub fn respond<T, K: ToString>(
 /// # Errors
 /// When it doesn't serialize, which is a defect.
 pub fn item(body: &impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(body).map_err(|error| ApiError::Internal(error.to_string()))
+    serde_json::to_value(body).map_err(ApiError::internal)
 }
 
 /// The position that the query's cursor stands for.
 ///
 /// # Errors
-/// [`ApiError::InvalidCursor`] if this list didn't give it out.
+/// [`ErrorCode::InvalidCursor`] if this list didn't give it out.
 pub fn position<K: std::str::FromStr>(query: &Query, list: &str) -> Result<Option<K>, ApiError> {
     let Some(text) = query.text("cursor") else {
         return Ok(None);
@@ -70,5 +70,5 @@ pub fn position<K: std::str::FromStr>(query: &Query, list: &str) -> Result<Optio
     cursor::decode(list, text)?
         .parse()
         .map(Some)
-        .map_err(|_| ApiError::InvalidCursor)
+        .map_err(|_| ErrorCode::InvalidCursor.into())
 }

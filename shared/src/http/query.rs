@@ -117,13 +117,13 @@ impl Query {
     /// Nothing, if every parameter was understood.
     ///
     /// # Errors
-    /// [`ApiError::Validation`] with every failure.
+    /// [`super::ErrorCode::ValidationFailed`] with every failure.
     pub fn finish(&mut self) -> Result<(), ApiError> {
         let errors = std::mem::take(&mut self.errors);
         if errors.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::Validation(errors))
+            Err(ApiError::validation(errors))
         }
     }
 }

@@ -38,7 +38,7 @@ impl Sender {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
             _ => None,
         };
-        let unknown = || ApiError::Internal("the gateway doesn't tell the caller's address".into());
+        let unknown = || ApiError::internal("the gateway doesn't tell the caller's address");
         let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
         Ok(Self {
             ip,
