@@ -35,7 +35,7 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     let now = system.now();
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
@@ -56,7 +56,7 @@ pub async fn handle(
     let ciphertext = vault
         .encrypt_secret(&token.account_id, &token.id, &plain)
         .await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let changes = changes(None, &token);
     let audit = AuditRecord::new(Action::Create, &token, changes, origin, now, system)?;
     let idempotency = repeatable

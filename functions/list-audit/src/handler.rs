@@ -7,8 +7,9 @@ use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT};
 use latchkey::domain::time::parse_rfc3339;
 use latchkey::http::audit::AuditBody;
-use latchkey::http::caller::{Caller, token_id};
+use latchkey::http::caller::authorize;
 use latchkey::http::openapi::{Operation, schema};
+use latchkey::http::path::token_id;
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, csv, cursor, media, page, response};
 use latchkey::ports::{GetAccount, ListAudit};
@@ -28,7 +29,7 @@ pub async fn handle(
     store: &(impl GetAccount + ListAudit),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
+    let account = authorize(store, &request).await?.0.id;
     let by_token = request
         .path_parameters_ref()
         .is_some_and(|path| path.first("tokenId").is_some());

@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
 use latchkey::domain::resource::{Resource, ResourceType};
-use latchkey::http::caller::Caller;
+use latchkey::http::caller::authorize;
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::{ApiError, page};
@@ -44,7 +44,7 @@ pub async fn handle(
     store: &(impl GetAccount + ListResources),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
+    let account = authorize(store, &request).await?.0.id;
     let mut query = Query::of(&request, &PARAMETERS);
     let types = ResourceType::ALL.map(ResourceType::as_str).join(", ");
     let kind = query.value("type", &format!("one of {types}"), ResourceType::parse);

@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::paging::{TokenFilter, TokenQuery};
 use latchkey::domain::token::Status;
-use latchkey::http::caller::Caller;
+use latchkey::http::caller::authorize;
 use latchkey::http::openapi::{Operation, schema};
 use latchkey::http::query::Query;
 use latchkey::http::token::TokenBody;
@@ -22,7 +22,7 @@ pub async fn handle(
     clock: &impl Clock,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
+    let account = authorize(store, &request).await?.0.id;
     let mut query = Query::of(&request, &PARAMETERS);
     let filter = TokenFilter {
         status: query.value("status", "active or revoked", Status::parse),

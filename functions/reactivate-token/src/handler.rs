@@ -5,9 +5,9 @@ use latchkey::domain::action::Action;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
-use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, ErrorCode, response};
@@ -23,12 +23,9 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
-    let id = token_id(&request)?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let now = system.now();
-    let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ErrorCode::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
+    let before = caller.token(store, &request, now).await?;
     Fields::of_optional(&request)?.finish()?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
@@ -38,7 +35,7 @@ pub async fn handle(
         return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     spend(store, &caller.account, Budget::Change, now).await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token, now)

@@ -10,9 +10,9 @@ use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::token::{Patch, Token};
-use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
@@ -29,13 +29,10 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let account = &caller.account;
-    let id = token_id(&request)?;
     let now = system.now();
-    let before = store.get_token(&account.id, &id, now).await?;
-    let before = before.ok_or(ErrorCode::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
+    let before = caller.token(store, &request, now).await?;
     let patch = read_patch(store, account, &request, &before.token).await?;
     if !patch
         .auto_purge
@@ -47,7 +44,7 @@ pub async fn handle(
         return response::token(&before.token, now);
     };
     spend(store, account, Budget::Change, now).await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token, now)

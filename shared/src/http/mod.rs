@@ -14,6 +14,7 @@ mod json;
 pub mod media;
 pub mod openapi;
 pub mod page;
+pub mod path;
 pub mod query;
 pub mod response;
 pub mod secret;
