@@ -11,6 +11,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::ErrorCode;
+use super::query::{Parameter, Parameters};
+use crate::domain::paging::MAX_LIMIT;
 use components::Components;
 
 use schema::{Property, reference, with};
@@ -28,6 +30,27 @@ pub struct Operation {
     body: Option<Body>,
     answers: Vec<Answer>,
     refusals: BTreeMap<u16, Vec<ErrorCode>>,
+}
+
+/// Query parameters as the description notes them.
+#[derive(Debug)]
+pub struct Described(Vec<Value>);
+
+impl Parameters for Described {
+    fn value<T>(
+        &mut self,
+        parameter: Parameter,
+        _: &str,
+        _: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.0.push(json!({
+            "name": parameter.name,
+            "in": "query",
+            "description": parameter.description,
+            "schema": parameter.schema,
+        }));
+        None
+    }
 }
 
 /// What a request carries.
@@ -192,12 +215,12 @@ impl Operation {
             .refuses([ErrorCode::ValidationFailed, ErrorCode::IdempotencyKeyReused])
     }
 
-    /// Takes a query parameter that may be left out.
+    /// Takes the query parameters that `read` reads. Each may be left out.
     #[must_use]
-    pub fn query(mut self, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "description": description, "schema": schema,
-        }));
+    pub fn query<T>(mut self, read: impl FnOnce(&mut Described) -> T) -> Self {
+        let mut described = Described(Vec::new());
+        read(&mut described);
+        self.parameters.append(&mut described.0);
         self.refuses([ErrorCode::ValidationFailed])
     }
 
@@ -278,9 +301,7 @@ impl Operation {
     }
 
     fn answers_pages(self, page: Content) -> Self {
-        let cursor = "Where the page starts: a `nextCursor`.";
-        self.query("limit", "The size of the page.", schema::limit())
-            .query("cursor", cursor, json!({"type": "string"}))
+        self.query(|parameters| (parameters.limit(MAX_LIMIT), parameters.cursor()))
             .refuses([ErrorCode::InvalidCursor])
             .answer(200, "A page of the list.", &["Link"], page)
     }
