@@ -186,7 +186,7 @@ mod tests {
         // A decision on a secret.
         app::verify::refuse(&System, &Purpose::Meaningless);
         // An answer of 5xx, a start that fails, and a panic.
-        drop(ApiError::Internal("a defect".into()).respond("r"));
+        drop(ApiError::internal("a defect").respond("r"));
         crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
         let text: Box<dyn Any + Send> = Box::new("a defect");
         log_panic(&*text, Some(panic::Location::caller()));

@@ -119,9 +119,7 @@ fn accepts_gzip(request: &Request) -> bool {
 }
 
 fn build(response: Builder, body: Body) -> Result<Response<Body>, ApiError> {
-    response
-        .body(body)
-        .map_err(|error| ApiError::Internal(error.to_string()))
+    response.body(body).map_err(ApiError::internal)
 }
 
 #[cfg(test)]

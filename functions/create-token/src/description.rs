@@ -1,7 +1,7 @@
 //! What the API's description says of the operation.
 
 use latchkey::domain::kind::Kind;
-use latchkey::http::ApiError;
+use latchkey::http::ErrorCode;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
 use latchkey::http::secret::IssuedBody;
@@ -37,8 +37,8 @@ pub fn operation() -> Operation {
         &["ETag", "Location"],
     )
     .refuses([
-        ApiError::ApiManagementLicenseRequired,
-        ApiError::TokenNotFound,
-        ApiError::Conflict,
+        ErrorCode::ApiManagementLicenseRequired,
+        ErrorCode::TokenNotFound,
+        ErrorCode::Conflict,
     ])
 }

@@ -62,8 +62,8 @@ pub(super) async fn read_draft(
             scope,
             allowed_cidrs: allowed_cidrs.unwrap_or_default(),
         }),
-        _ => Err(ApiError::Internal(
-            "a required field passed without a value".into(),
+        _ => Err(ApiError::internal(
+            "a required field passed without a value",
         )),
     }
 }

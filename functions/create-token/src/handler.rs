@@ -15,7 +15,7 @@ use latchkey::domain::token::{StoredToken, Token};
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
-use latchkey::http::{ApiError, response, secret};
+use latchkey::http::{ApiError, ErrorCode, response, secret};
 use latchkey::ports::{
     Clock, EncryptSecret, GetAccount, GetIdempotency, GetResources, GetToken, InsertToken,
     PortError, SpendBudget,
@@ -35,7 +35,7 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     let now = system.now();
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
@@ -43,7 +43,7 @@ pub async fn handle(
     }
     let draft = read_draft(store, &caller.account, &request).await?;
     if !caller.account.licenses(draft.auto_purge) {
-        return Err(ApiError::ApiManagementLicenseRequired);
+        return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     // First what may be refused for long: creations that can't be must not use up the hour's changes.
     spend(store, &caller.account, Budget::Token, now).await?;
@@ -56,7 +56,7 @@ pub async fn handle(
     let ciphertext = vault
         .encrypt_secret(&token.account_id, &token.id, &plain)
         .await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let changes = changes(None, &token);
     let audit = AuditRecord::new(Action::Create, &token, changes, origin, now, system)?;
     let idempotency = repeatable
@@ -80,7 +80,7 @@ pub async fn handle(
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
                 Some(token) => created(&token, None, system),
-                None => Err(ApiError::Conflict),
+                None => Err(ErrorCode::Conflict.into()),
             }
         }
         Err(error) => Err(error.into()),

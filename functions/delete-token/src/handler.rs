@@ -5,10 +5,10 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::token::Status;
-use latchkey::http::body::{Fields, check_if_match};
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::body::Fields;
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, DeleteToken, GetAccount, GetToken};
 
 /// Answers one request.
@@ -21,17 +21,14 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
-    let id = token_id(&request)?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let now = system.now();
-    let stored = store.get_token(&caller.account.id, &id, now).await?;
-    let stored = stored.ok_or(ApiError::TokenNotFound)?;
-    check_if_match(&request, &stored.token)?;
+    let stored = caller.token(store, &request, now).await?;
     Fields::of_optional(&request)?.finish()?;
     if stored.token.status() == Status::Active {
-        return Err(ApiError::TokenActive);
+        return Err(ErrorCode::TokenActive.into());
     }
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let audit = AuditRecord::new(Action::Delete, &stored.token, vec![], origin, now, system)?;
     store.delete_token(&stored, &audit).await?;
     response::no_content()
@@ -50,7 +47,7 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers_nothing(204, "The token is gone; its audit log stays.")
-    .refuses([ApiError::TokenActive])
+    .refuses([ErrorCode::TokenActive])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::account::{Account, Member, Plan, Role};
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::id::AccountId;
-use latchkey::http::caller::{Caller, SignedIn};
+use latchkey::http::caller::{authorize, signed_in};
 use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, response};
 use latchkey::ports::{GetAccount, ListMemberships};
@@ -62,11 +62,11 @@ pub async fn handle(
         .path_parameters_ref()
         .is_some_and(|path| path.first("accountId").is_some());
     if one {
-        let caller = Caller::authorize(store, &request).await?;
-        return response::json(200, &AccountBody::new(&caller.account, &caller.member));
+        let (account, member) = authorize(store, &request).await?;
+        return response::json(200, &AccountBody::new(&account, &member));
     }
     // Everybody sees his accounts, with the role that tells whether he may see their tokens.
-    let user = SignedIn::of(&request)?.user;
+    let user = signed_in(&request)?;
     let mut accounts = Vec::new();
     for id in store.list_memberships(&user).await? {
         // The profile decides who is a member; the list of memberships only leads to it.

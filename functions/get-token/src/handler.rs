@@ -1,8 +1,9 @@
 //! Answers one token.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::http::caller::{Caller, token_id};
+use latchkey::http::caller::authorize;
 use latchkey::http::openapi::Operation;
+use latchkey::http::path::find_token;
 use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 use latchkey::ports::{Clock, GetAccount, GetToken};
@@ -16,11 +17,10 @@ pub async fn handle(
     clock: &impl Clock,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
-    let id = token_id(&request)?;
+    let (account, _) = authorize(store, &request).await?;
     let now = clock.now();
-    let stored = store.get_token(&account, &id, now).await?;
-    response::token(&stored.ok_or(ApiError::TokenNotFound)?.token, now)
+    let stored = find_token(store, &account, &request, now).await?;
+    response::token(&stored.token, now)
 }
 
 /// What the API's description says of this operation.

@@ -12,10 +12,10 @@ use latchkey::domain::entropy::Entropy;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::scope::Scope;
 use latchkey::domain::verification::{Refusal, SecretRecord};
-use latchkey::http::ApiError;
 use latchkey::http::bearer::{bearer, credentials, trimmed};
 use latchkey::http::form::Form;
 use latchkey::http::sender::Sender;
+use latchkey::http::{ApiError, ErrorCode};
 use latchkey::ports::{Clock, RecallSecret, RecordUse};
 use percent_encoding::percent_decode_str;
 
@@ -34,28 +34,28 @@ impl<'a> Credentials<'a> {
     /// Finds the credentials in a request.
     ///
     /// # Errors
-    /// [`ApiError::InvalidClient`] without any, [`ApiError::InvalidRequest`] with more than one.
+    /// [`ErrorCode::InvalidClient`] without any, [`ErrorCode::InvalidRequest`] with more than one.
     pub(crate) fn of(request: &'a Request, form: &'a Form<'_>) -> Result<Self, ApiError> {
         let header = request.headers().get(AUTHORIZATION);
         match (header, form.optional_secret("client_secret")) {
-            (Some(_), Some(_)) => Err(ApiError::InvalidRequest(
-                "authenticate in the header or in the form, not in both".into(),
+            (Some(_), Some(_)) => Err(ApiError::invalid_request(
+                "authenticate in the header or in the form, not in both",
             )),
             (Some(header), None) => {
-                let header = header.to_str().map_err(|_| ApiError::InvalidClient)?;
+                let header = header.to_str().map_err(|_| ErrorCode::InvalidClient)?;
                 if let Some(secret) = bearer(header) {
                     return Ok(Self::Bearer(secret.into()));
                 }
-                basic(header).ok_or(ApiError::InvalidClient)
+                basic(header).ok_or_else(|| ErrorCode::InvalidClient.into())
             }
             (None, Some(secret)) => {
                 let id = form.optional("client_id");
                 Ok(Self::Client {
-                    id: id.ok_or(ApiError::InvalidClient)?.into(),
+                    id: id.ok_or(ErrorCode::InvalidClient)?.into(),
                     secret: secret.into(),
                 })
             }
-            (None, None) => Err(ApiError::InvalidClient),
+            (None, None) => Err(ErrorCode::InvalidClient.into()),
         }
     }
 
@@ -71,12 +71,13 @@ impl<'a> Credentials<'a> {
     ) -> Result<SecretRecord, ApiError> {
         let (id, secret, invalid, insufficient) = match self {
             Self::Bearer(secret) => {
-                let (invalid, insufficient) = (ApiError::InvalidToken, ApiError::InsufficientScope);
+                let (invalid, insufficient) =
+                    (ErrorCode::InvalidToken, ErrorCode::InsufficientScope);
                 (None, secret, invalid, insufficient)
             }
             Self::Client { id, secret } => {
-                let refused = || ApiError::InvalidClient;
-                (Some(id), secret, refused(), refused())
+                let refused = ErrorCode::InvalidClient;
+                (Some(id), secret, refused, refused)
             }
         };
         let is_client = |asker: &SecretRecord| id.is_none_or(|id| id == asker.token_id.as_str());
@@ -85,8 +86,10 @@ impl<'a> Credentials<'a> {
         let may_ask = |asker: &SecretRecord| is_client(asker) && has_full_access(asker);
         match authenticate(store, system, secret, sender.client(), may_ask).await? {
             Verified::Granted { secret, .. } => Ok(*secret),
-            Verified::Refused { refusal, .. } if refusal == Refusal::Forbidden => Err(insufficient),
-            Verified::Refused { .. } => Err(invalid),
+            Verified::Refused { refusal, .. } if refusal == Refusal::Forbidden => {
+                Err(insufficient.into())
+            }
+            Verified::Refused { .. } => Err(invalid.into()),
         }
     }
 }

@@ -73,7 +73,7 @@ pub fn operation() -> Operation {
 
 /// Where the bearer is, if the API tells: RFC 7662 (2.1) leaves this parameter's name to us.
 fn client_ip(form: &Form<'_>) -> Result<Option<IpAddr>, ApiError> {
-    let invalid = |_| ApiError::InvalidRequest("`client_ip` is not an IP address".into());
+    let invalid = |_| ApiError::invalid_request("`client_ip` is not an IP address");
     let ip = form.optional("client_ip");
     ip.map(|ip| ip.parse().map_err(invalid)).transpose()
 }

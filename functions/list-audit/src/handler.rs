@@ -5,17 +5,28 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::action::Action;
 use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::{AuditFilter, AuditQuery, DEFAULT_LIMIT, MAX_LIMIT};
-use latchkey::domain::time::parse_rfc3339;
 use latchkey::http::audit::AuditBody;
-use latchkey::http::caller::{Caller, token_id};
-use latchkey::http::openapi::{Operation, schema};
-use latchkey::http::query::Query;
-use latchkey::http::{ApiError, csv, cursor, media, page, response};
+use latchkey::http::caller::authorize;
+use latchkey::http::openapi::Operation;
+use latchkey::http::page::{self, Wanted};
+use latchkey::http::path::token_id;
+use latchkey::http::query::{Parameters, Query};
+use latchkey::http::{ApiError, csv, media};
 use latchkey::ports::{GetAccount, ListAudit};
 
-const PARAMETERS: [&str; 7] = [
-    "action", "userId", "source", "from", "to", "limit", "cursor",
-];
+/// The parameters that say which records to list.
+fn read_filter(
+    parameters: &mut impl Parameters,
+) -> (AuditFilter, Option<Timestamp>, Option<Timestamp>) {
+    let filter = AuditFilter {
+        action: parameters.word("action", "Only that.", Action::ALL, Action::as_str),
+        user_id: parameters.text("userId", "Only by that person or token."),
+        source: parameters.word("source", "Only through that.", Source::ALL, Source::as_str),
+    };
+    let from = parameters.time("from", "From then on.");
+    let to = parameters.time("to", "Before then; that very moment is left out.");
+    (filter, from, to)
+}
 
 /// The most records of one CSV download; the `Link` leads to the rest.
 const MAX_CSV: usize = 1_000;
@@ -28,7 +39,7 @@ pub async fn handle(
     store: &(impl GetAccount + ListAudit),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
+    let account = authorize(store, &request).await?.0.id;
     let by_token = request
         .path_parameters_ref()
         .is_some_and(|path| path.first("tokenId").is_some());
@@ -39,54 +50,35 @@ pub async fn handle(
         None
     };
     let as_csv = media::prefers(&request, "text/csv", "application/json");
-    let mut query = Query::of(&request, &PARAMETERS);
-    let actions = Action::ALL.map(Action::as_str).join(", ");
-    let sources = Source::ALL.map(Source::as_str).join(", ");
-    let filter = AuditFilter {
-        action: query.value("action", &format!("one of {actions}"), Action::parse),
-        source: query.value("source", &format!("one of {sources}"), Source::parse),
-        user_id: query.text("userId").map(Into::into),
-    };
-    let time = "an RFC 3339 time such as 2026-11-23T10:00:00Z";
-    let from: Option<Timestamp> = query.value("from", time, parse_rfc3339);
-    let to = query.value("to", time, parse_rfc3339);
+    let mut query = Query::of(&request);
+    let (filter, from, to) = read_filter(&mut query);
     if from.zip(to).is_some_and(|(from, to)| from > to) {
         query.fail("to", "must not be before `from`");
     }
-    let (default, max) = if as_csv {
+    let limits = if as_csv {
         (MAX_CSV, MAX_CSV)
     } else {
         (DEFAULT_LIMIT, MAX_LIMIT)
     };
-    let limit = query.limit_up_to(default, max);
-    query.finish()?;
     let of_token = token_id.as_ref().map_or("", |id| id.as_str());
-    let list = query.list_name(&format!("audit {account} {of_token}"));
-    let after = page::position(&query, &list)?;
-    let wanted = AuditQuery {
+    let list = format!("audit {account} {of_token}");
+    let page = Wanted::up_to(&request, query, &list, limits)?;
+    let query = AuditQuery {
         token_id,
         filter,
         from,
         to,
-        limit,
-        after,
+        limit: page.limit,
+        after: page.after.clone(),
     };
-    let records = store.list_audit(&account, &wanted).await?;
+    let records = store.list_audit(&account, &query).await?;
     if as_csv {
         let (csv, cut) = csv::respond(&records.items)?;
-        let next = cut
-            .or(records.next)
-            .map(|id| cursor::encode(&list, id.as_str()));
-        let path = request.uri().path();
-        return Ok(response::with_next(
-            csv,
-            path,
-            query.parameters(),
-            next.as_deref(),
-        ));
+        let next = cut.or(records.next);
+        return Ok(page.link(csv, next.as_ref().map(|id| id.as_str())));
     }
     let id = |record: &AuditRecord| record.id.clone();
-    page::respond(&request, &query, "records", &list, &records, id, |record| {
+    page.respond("records", &records, id, |record| {
         page::item(&AuditBody::from(record))
     })
 }
@@ -107,20 +99,10 @@ pub fn operations() -> [Operation; 2] {
 
 fn describe(operation: Operation) -> Operation {
     let text = "With `Accept: text/csv` it is CSV, whose `limit` may be up to 1,000 and is that by default.";
-    let actions = schema::one_of(Action::ALL.map(Action::as_str));
-    let sources = schema::one_of(Source::ALL.map(Source::as_str));
     operation
         .for_administrators()
         .description(text)
-        .query("action", "Only that.", actions)
-        .query("userId", "Only by that person or token.", schema::text())
-        .query("source", "Only through that.", sources)
-        .query("from", "From then on.", schema::time())
-        .query(
-            "to",
-            "Before then; that very moment is left out.",
-            schema::time(),
-        )
+        .query(read_filter)
         .answers_page_or_csv::<AuditBody<'_>>("records")
 }
 

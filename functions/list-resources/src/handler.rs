@@ -4,15 +4,30 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};
 use latchkey::domain::resource::{Resource, ResourceType};
-use latchkey::http::caller::Caller;
-use latchkey::http::openapi::{Operation, schema};
-use latchkey::http::query::Query;
-use latchkey::http::{ApiError, page};
+use latchkey::http::ApiError;
+use latchkey::http::caller::authorize;
+use latchkey::http::openapi::Operation;
+use latchkey::http::page::{self, Wanted};
+use latchkey::http::query::{Parameters, Query};
 use latchkey::ports::{GetAccount, ListResources};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-const PARAMETERS: [&str; 5] = ["type", "integrationId", "q", "limit", "cursor"];
+/// The parameters that say which resources to list.
+fn read_filter(parameters: &mut impl Parameters) -> (Option<ResourceType>, ResourceFilter) {
+    let kind = parameters.word(
+        "type",
+        "Only those.",
+        ResourceType::ALL,
+        ResourceType::as_str,
+    );
+    let filter = ResourceFilter {
+        integration_id: parameters
+            .platform_id("integrationId", "Only those of that Integration App."),
+        keywords: parameters.text("q", "Only those with all of these words in id or name."),
+    };
+    (kind, filter)
+}
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -44,34 +59,20 @@ pub async fn handle(
     store: &(impl GetAccount + ListResources),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
-    let mut query = Query::of(&request, &PARAMETERS);
-    let types = ResourceType::ALL.map(ResourceType::as_str).join(", ");
-    let kind = query.value("type", &format!("one of {types}"), ResourceType::parse);
-    let filter = ResourceFilter {
-        integration_id: query.value("integrationId", "an id", |id| id.parse().ok()),
-        keywords: query.text("q").map(Into::into),
-    };
-    let limit = query.limit();
-    query.finish()?;
-    let list = query.list_name(&format!("resources {account}"));
-    let after = page::position(&query, &list)?;
-    let wanted = ResourceQuery {
+    let account = authorize(store, &request).await?.0.id;
+    let mut query = Query::of(&request);
+    let (kind, filter) = read_filter(&mut query);
+    let page = Wanted::of(&request, query, &format!("resources {account}"))?;
+    let query = ResourceQuery {
         kind,
         filter,
-        limit,
-        after,
+        limit: page.limit,
+        after: page.after.clone(),
     };
-    let resources = store.list_resources(&account, &wanted).await?;
-    page::respond(
-        &request,
-        &query,
-        "resources",
-        &list,
-        &resources,
-        Resource::reference,
-        |resource| page::item(&ResourceBody::from(resource)),
-    )
+    let resources = store.list_resources(&account, &query).await?;
+    page.respond("resources", &resources, Resource::reference, |resource| {
+        page::item(&ResourceBody::from(resource))
+    })
 }
 
 /// What the API's description says of this operation.
@@ -83,21 +84,7 @@ pub fn operation() -> Operation {
         "List what a scope can name",
     )
     .for_administrators()
-    .query(
-        "type",
-        "Only those.",
-        schema::one_of(ResourceType::ALL.map(ResourceType::as_str)),
-    )
-    .query(
-        "integrationId",
-        "Only those of that Integration App.",
-        schema::platform_id(),
-    )
-    .query(
-        "q",
-        "Only those with all of these words in id or name.",
-        schema::text(),
-    )
+    .query(read_filter)
     .answers_page::<ResourceBody<'_>>("resources")
 }
 

@@ -3,15 +3,28 @@
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::paging::{TokenFilter, TokenQuery};
-use latchkey::domain::token::Status;
-use latchkey::http::caller::Caller;
-use latchkey::http::openapi::{Operation, schema};
-use latchkey::http::query::Query;
+use latchkey::domain::token::{Status, Token};
+use latchkey::http::ApiError;
+use latchkey::http::caller::authorize;
+use latchkey::http::openapi::Operation;
+use latchkey::http::page::{self, Wanted};
+use latchkey::http::query::{Parameters, Query};
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, page};
 use latchkey::ports::{Clock, GetAccount, ListTokens};
 
-const PARAMETERS: [&str; 6] = ["status", "kind", "integrationId", "q", "limit", "cursor"];
+/// The parameters that say which tokens to list.
+fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
+    TokenFilter {
+        status: parameters.word("status", "Only those.", Status::ALL, Status::as_str),
+        kind: parameters.word("kind", "Only those.", Kind::ALL, Kind::as_str),
+        integration_id: parameters
+            .platform_id("integrationId", "Only those of that Integration App."),
+        keywords: parameters.text(
+            "q",
+            "Only those with all of these words in name or description.",
+        ),
+    }
+}
 
 /// Answers one request.
 ///
@@ -22,27 +35,19 @@ pub async fn handle(
     clock: &impl Clock,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let account = Caller::authorize(store, &request).await?.account.id;
-    let mut query = Query::of(&request, &PARAMETERS);
-    let filter = TokenFilter {
-        status: query.value("status", "active or revoked", Status::parse),
-        kind: query.value("kind", "account or integrationApp", Kind::parse),
-        integration_id: query.value("integrationId", "an id", |id| id.parse().ok()),
-        keywords: query.text("q").map(Into::into),
-    };
-    let limit = query.limit();
-    query.finish()?;
-    let list = query.list_name(&format!("tokens {account}"));
-    let after = page::position(&query, &list)?;
-    let query_tokens = TokenQuery {
+    let account = authorize(store, &request).await?.0.id;
+    let mut query = Query::of(&request);
+    let filter = read_filter(&mut query);
+    let page = Wanted::of(&request, query, &format!("tokens {account}"))?;
+    let query = TokenQuery {
         filter,
-        limit,
-        after,
+        limit: page.limit,
+        after: page.after.clone(),
     };
     let now = clock.now();
-    let tokens = store.list_tokens(&account, &query_tokens, now).await?;
-    let id = |token: &latchkey::domain::token::Token| token.id.clone();
-    page::respond(&request, &query, "tokens", &list, &tokens, id, |token| {
+    let tokens = store.list_tokens(&account, &query, now).await?;
+    let id = |token: &Token| token.id.clone();
+    page.respond("tokens", &tokens, id, |token| {
         page::item(&TokenBody::at(token, now))
     })
 }
@@ -56,26 +61,7 @@ pub fn operation() -> Operation {
         "List the tokens, newest first",
     )
     .for_administrators()
-    .query(
-        "status",
-        "Only those.",
-        schema::one_of(Status::ALL.map(Status::as_str)),
-    )
-    .query(
-        "kind",
-        "Only those.",
-        schema::one_of(Kind::ALL.map(Kind::as_str)),
-    )
-    .query(
-        "integrationId",
-        "Only those of that Integration App.",
-        schema::platform_id(),
-    )
-    .query(
-        "q",
-        "Only those with all of these words in name or description.",
-        schema::text(),
-    )
+    .query(read_filter)
     .answers_page::<TokenBody<'_>>("tokens")
 }
 

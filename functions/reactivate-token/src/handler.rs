@@ -5,12 +5,12 @@ use latchkey::domain::action::Action;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
-use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken, SpendBudget};
 
 /// Answers one request.
@@ -23,22 +23,19 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
-    let id = token_id(&request)?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let now = system.now();
-    let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
+    let before = caller.token(store, &request, now).await?;
     Fields::of_optional(&request)?.finish()?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
         return response::token(&before.token, now);
     };
     if !caller.account.licenses(token.auto_purge) {
-        return Err(ApiError::ApiManagementLicenseRequired);
+        return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     spend(store, &caller.account, Budget::Change, now).await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let change = TokenChange::new(before, token, Action::Reactivate, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token, now)
@@ -59,9 +56,9 @@ pub fn operation() -> Operation {
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
     .budgeted()
     .refuses([
-        ApiError::ApiManagementLicenseRequired,
-        ApiError::SecretCompromised,
-        ApiError::AccountDeleted,
+        ErrorCode::ApiManagementLicenseRequired,
+        ErrorCode::SecretCompromised,
+        ErrorCode::AccountDeleted,
     ])
 }
 

@@ -75,7 +75,7 @@ pub async fn handle(
 /// Where the body isn't what it should be, without its words: they may be a secret's.
 fn malformed(error: serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
-    ApiError::MalformedJson(format!(
+    ApiError::malformed_json(format!(
         "the body is not a report: line {line}, column {column}"
     ))
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
-use latchkey::http::ApiError;
+use latchkey::http::{ApiError, ErrorCode};
 use latchkey::ports::{Clock, KeepKeys};
 
 use crate::{FetchKeys, Keys};
@@ -26,15 +26,15 @@ pub(crate) async fn check_signature(
     let signature = header("github-public-key-signature");
     let signature = signature.and_then(|signature| STANDARD.decode(signature).ok());
     let (Some(id), Some(signature)) = (header("github-public-key-identifier"), signature) else {
-        return Err(ApiError::InvalidSignature);
+        return Err(ErrorCode::InvalidSignature.into());
     };
-    let unavailable = |_| ApiError::Unavailable("the scanner's keys can't be had".into());
+    let unavailable = |_| ApiError::unavailable("the scanner's keys can't be had");
     let key = keys
         .find(store, id, clock.now())
         .await
         .map_err(unavailable)?;
     match key {
         Some(key) if key.has_signed(request.body(), &signature) => Ok(()),
-        _ => Err(ApiError::InvalidSignature),
+        _ => Err(ErrorCode::InvalidSignature.into()),
     }
 }

@@ -9,14 +9,15 @@ use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
-use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
+use latchkey::http::path::token_id;
 use latchkey::http::secret::IssuedBody;
-use latchkey::http::{ApiError, secret};
+use latchkey::http::{ApiError, ErrorCode, secret};
 use latchkey::ports::{
     ChangeToken, Clock, EncryptSecret, GetAccount, GetIdempotency, GetToken, PortError, SpendBudget,
 };
@@ -32,7 +33,7 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let id = token_id(&request)?;
     let now = system.now();
     let operation = format!("regenerate {id}");
@@ -40,9 +41,7 @@ pub async fn handle(
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
         return secret::issued(200, &token, None, now);
     }
-    let before = store.get_token(&caller.account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
+    let before = caller.token(store, &request, now).await?;
     let grace = read_grace(&request, before.token.status())?;
     spend(store, &caller.account, Budget::Change, now).await?;
 
@@ -55,7 +54,7 @@ pub async fn handle(
         ciphertext,
     };
     let after = before.regenerate(new, grace, caller.actor(), now);
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let changes = recorded(&before, &after);
     let audit = AuditRecord::new(
         Action::Regenerate,
@@ -79,7 +78,7 @@ pub async fn handle(
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
                 Some(token) => secret::issued(200, &token, None, now),
-                None => Err(ApiError::Conflict),
+                None => Err(ErrorCode::Conflict.into()),
             }
         }
         Err(error) => Err(error.into()),

@@ -1,14 +1,15 @@
 //! Ends a token's replaced secret now, before its grace period is over.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::app::revoke::{Revoked, revoke};
 use latchkey::domain::action::Action;
 use latchkey::domain::entropy::Entropy;
-use latchkey::http::body::{Fields, check_if_match};
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::domain::token::Token;
+use latchkey::http::body::Fields;
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
+use latchkey::http::path::token_id;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// Answers one request.
@@ -21,30 +22,18 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let id = token_id(&request)?;
     Fields::of_optional(&request)?.finish()?;
-    let token = (&caller.account.id, &id);
-    let origin = caller.origin(console);
-    let retired = revoke(
-        store,
-        system,
-        token,
-        &origin,
-        Action::Retire,
-        |before, now| {
-            check_if_match(&request, &before.token)?;
-            if !before.token.has_previous_secret(now) {
-                return Err(ApiError::NoPreviousSecret);
-            }
-            Ok(Some(before.token.end_previous_secret(caller.actor(), now)))
-        },
-    );
-    match retired.await? {
-        Revoked::NotFound => Err(ApiError::TokenNotFound),
-        Revoked::Unchanged(token) => response::token(&token.token, system.now()),
-        Revoked::Changed(change) => response::token(&change.after.token, system.now()),
-    }
+    let retire = |token: &Token, now| {
+        if !token.has_previous_secret(now) {
+            return Err(ErrorCode::NoPreviousSecret.into());
+        }
+        Ok(Some(token.end_previous_secret(caller.actor(), now)))
+    };
+    caller
+        .end_token(store, system, &id, &request, Action::Retire, retire)
+        .await
 }
 
 /// What the API's description says of this operation.
@@ -60,7 +49,7 @@ pub fn operation() -> Operation {
     .changes_a_token()
     .no_body()
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .refuses([ApiError::NoPreviousSecret])
+    .refuses([ErrorCode::NoPreviousSecret])
 }
 
 #[cfg(test)]

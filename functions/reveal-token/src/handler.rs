@@ -6,10 +6,10 @@ use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::entropy::Entropy;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::secret::RevealedBody;
-use latchkey::http::{ApiError, body, secret};
+use latchkey::http::{ApiError, ErrorCode, body, secret};
 use latchkey::ports::{Clock, DecryptSecret, GetAccount, GetToken, RecordView, SpendBudget};
 
 /// Answers one request.
@@ -23,23 +23,20 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     if !caller.member.developer_mode {
-        return Err(ApiError::DeveloperModeRequired);
+        return Err(ErrorCode::DeveloperModeRequired.into());
     }
-    let id = token_id(&request)?;
     let now = system.now();
-    let stored = store.get_token(&caller.account.id, &id, now).await?;
-    let stored = stored.ok_or(ApiError::TokenNotFound)?;
+    let stored = caller.token(store, &request, now).await?;
     let token = &stored.token;
-    body::check_if_match(&request, token)?;
     body::Fields::of_optional(&request)?.finish()?;
     let budget = Budget::Reveal(caller.member.id.clone());
     spend(store, &caller.account, budget, now).await?;
     let plain = vault
         .decrypt_secret(&token.account_id, &token.id, &stored.ciphertext)
         .await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let audit = AuditRecord::new(Action::View, token, vec![], origin, now, system)?;
     store.record_view(&stored, &audit).await?;
     secret::revealed(token, &plain)
@@ -63,7 +60,7 @@ pub fn operation() -> Operation {
     .no_body()
     .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
     .budgeted()
-    .refuses([ApiError::DeveloperModeRequired])
+    .refuses([ErrorCode::DeveloperModeRequired])
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use latchkey::http::form::Form;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, required};
 use latchkey::http::sender::Sender;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, CompromiseSecret, GetSecret, GetToken};
 
 /// Answers one request: the same 200 for whatever is no secret, or no good one any more; never for a text
@@ -38,7 +38,7 @@ pub async fn handle(
         // Whoever hears 200 believes that the secret in there works no more.
         Err(_) if meant(text).iter().any(|text| PlainSecret::is_within(text)) => {
             let text = "`token` holds a secret and more; send the secret alone";
-            return Err(ApiError::InvalidRequest(text.into()));
+            return Err(ApiError::invalid_request(text));
         }
         Err(_) => {}
     }
@@ -60,10 +60,7 @@ pub fn operation() -> Operation {
     .description(text)
     .form([required("token", schema::text()).describe("The secret.")])
     .answers_nothing(200, "The secret works no more, if it ever did.")
-    .refuses([
-        ApiError::Unavailable(String::new()),
-        ApiError::Internal(String::new()),
-    ])
+    .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
 }
 
 /// Whoever holds a secret knows it.

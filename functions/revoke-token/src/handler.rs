@@ -1,15 +1,16 @@
 //! Revokes a token: every secret of it is refused from the next request on.
 
 use lambda_http::{Body, Request, Response};
-use latchkey::app::revoke::{Revoked, revoke};
 use latchkey::domain::action::Action;
 use latchkey::domain::entropy::Entropy;
-use latchkey::http::body::{Fields, check_if_match};
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::domain::token::Token;
+use latchkey::http::ApiError;
+use latchkey::http::body::Fields;
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
+use latchkey::http::path::token_id;
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// Answers one request.
@@ -22,28 +23,13 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let id = token_id(&request)?;
     let reason = read_reason(&request)?;
-    let token = (&caller.account.id, &id);
-    let origin = caller.origin(console);
-    let revoked = revoke(
-        store,
-        system,
-        token,
-        &origin,
-        Action::Revoke,
-        |before, now| {
-            check_if_match(&request, &before.token)?;
-            Ok::<_, ApiError>(before.token.revoke(caller.actor(), now, reason.clone()))
-        },
-    );
-    match revoked.await? {
-        Revoked::NotFound => Err(ApiError::TokenNotFound),
-        // Revoked already: a repeated request has its answer, and nothing happened.
-        Revoked::Unchanged(token) => response::token(&token.token, system.now()),
-        Revoked::Changed(change) => response::token(&change.after.token, system.now()),
-    }
+    let revoke = |token: &Token, now| Ok(token.revoke(caller.actor(), now, reason.clone()));
+    caller
+        .end_token(store, system, &id, &request, Action::Revoke, revoke)
+        .await
 }
 
 fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {

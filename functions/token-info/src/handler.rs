@@ -11,7 +11,7 @@ use latchkey::domain::verification::{Purpose, SecretRecord};
 use latchkey::http::bearer::Bearer;
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{Cidr, DateTime};
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -65,7 +65,7 @@ pub async fn handle(
         Verified::Granted { secret, .. } => {
             response::json(200, &TokenInfoBody::from(secret.as_ref()))
         }
-        Verified::Refused { .. } => Err(ApiError::InvalidToken),
+        Verified::Refused { .. } => Err(ErrorCode::InvalidToken.into()),
     }
 }
 

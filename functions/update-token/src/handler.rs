@@ -10,13 +10,13 @@ use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::token::{Patch, Token};
-use latchkey::http::body::{Fields, check_if_match};
+use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient, token_id};
+use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
 use latchkey::http::token::TokenBody;
-use latchkey::http::{ApiError, response};
+use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetResources, GetToken, SpendBudget};
 
 /// Answers one request.
@@ -29,25 +29,22 @@ pub async fn handle(
     console: &ConsoleClient,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
-    let caller = Caller::authorize(store, &request).await?;
+    let caller = Caller::authorize(store, console, &request).await?;
     let account = &caller.account;
-    let id = token_id(&request)?;
     let now = system.now();
-    let before = store.get_token(&account.id, &id, now).await?;
-    let before = before.ok_or(ApiError::TokenNotFound)?;
-    check_if_match(&request, &before.token)?;
+    let before = caller.token(store, &request, now).await?;
     let patch = read_patch(store, account, &request, &before.token).await?;
     if !patch
         .auto_purge
         .is_none_or(|choice| account.licenses(choice))
     {
-        return Err(ApiError::ApiManagementLicenseRequired);
+        return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
     let Some(token) = before.token.edit(patch, caller.actor(), now) else {
         return response::token(&before.token, now);
     };
     spend(store, account, Budget::Change, now).await?;
-    let origin = caller.origin(console);
+    let origin = caller.origin();
     let change = TokenChange::new(before, token, Action::Update, origin, now, system)?;
     store.change_token(&change).await?;
     response::token(&change.after.token, now)
@@ -110,7 +107,7 @@ pub fn operation() -> Operation {
     ])
     .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
     .budgeted()
-    .refuses([ApiError::ApiManagementLicenseRequired])
+    .refuses([ErrorCode::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
 
-use super::ApiError;
 use super::sender::Sender;
+use super::{ApiError, ErrorCode};
 use crate::app::verify::Client;
 
 /// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
@@ -18,14 +18,14 @@ impl<'a> Bearer<'a> {
     /// Finds the secret in a request.
     ///
     /// # Errors
-    /// [`ApiError::TokenRequired`] if there is none, [`ApiError::InvalidToken`] if there are two: of those,
+    /// [`ErrorCode::TokenRequired`] if there is none, [`ErrorCode::InvalidToken`] if there are two: of those,
     /// this side and the gateway might not take the same one.
     pub fn of(request: &'a Request) -> Result<Self, ApiError> {
         let mut headers = request.headers().get_all(AUTHORIZATION).iter();
         let header = headers.next().and_then(|value| value.to_str().ok());
-        let secret = header.and_then(bearer).ok_or(ApiError::TokenRequired)?;
+        let secret = header.and_then(bearer).ok_or(ErrorCode::TokenRequired)?;
         if headers.next().is_some() {
-            return Err(ApiError::InvalidToken);
+            return Err(ErrorCode::InvalidToken.into());
         }
         let sender = Sender::of(request)?;
         Ok(Self { secret, sender })

@@ -7,17 +7,16 @@ use std::ops::RangeInclusive;
 use ipnet::IpNet;
 use lambda_http::Request;
 use lambda_http::http::Method;
-use lambda_http::http::header::IF_MATCH;
 use serde_json::{Map, Value};
 
 use super::json::{self, shown};
-use super::{ApiError, media};
+use super::{ApiError, ErrorCode, media};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::ResourceId;
 use crate::domain::resource::ResourceType;
 use crate::domain::scope::{MAX_SCOPE_IDS, ResourceLists, Scope};
 use crate::domain::text::{InvalidText, Text, contains_secret};
-use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, MAX_REASON, Token};
+use crate::domain::token::{MAX_CIDRS, MAX_DESCRIPTION, MAX_NAME, MAX_REASON};
 use crate::domain::validation::FieldError;
 
 /// The largest body, in bytes.
@@ -28,27 +27,6 @@ const JSON: &str = "application/json";
 
 /// What one that says what to change may also be declared as.
 const MERGE_PATCH: &str = "application/merge-patch+json";
-
-/// Checks a request's `If-Match` against a token's version.
-///
-/// # Errors
-/// [`ApiError::VersionMismatch`] if none of its tags is the version's.
-pub fn check_if_match(request: &Request, token: &Token) -> Result<(), ApiError> {
-    let mut tags = request.headers().get_all(IF_MATCH).iter().peekable();
-    if tags.peek().is_none() {
-        return Ok(());
-    }
-    let current = format!("\"{}\"", token.version);
-    let matches = tags
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|tag| tag.trim() == "*" || tag.trim() == current);
-    if matches {
-        Ok(())
-    } else {
-        Err(ApiError::VersionMismatch)
-    }
-}
 
 /// The fields of a JSON object, each taken once; what is left at the end is unknown.
 #[derive(Debug)]
@@ -66,19 +44,17 @@ impl Fields {
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
-            return Err(ApiError::BodyTooLarge);
+            return Err(ErrorCode::BodyTooLarge.into());
         }
         let is_patch = request.method() == Method::PATCH;
         match media::declared(request)?.as_deref() {
             Some(JSON) => {}
             Some(MERGE_PATCH) if is_patch => {}
-            _ => return Err(ApiError::UnsupportedMediaType),
+            _ => return Err(ErrorCode::UnsupportedMediaType.into()),
         }
         match json::parse(body)? {
             Value::Object(object) => Ok(Self::new(object, String::new())),
-            _ => Err(ApiError::MalformedJson(
-                "the body is not a JSON object".into(),
-            )),
+            _ => Err(ErrorCode::MalformedJson.into()),
         }
     }
 
@@ -369,13 +345,13 @@ impl Fields {
     /// Nothing, if every field was known and valid.
     ///
     /// # Errors
-    /// [`ApiError::Validation`] with every failure.
+    /// [`ErrorCode::ValidationFailed`] with every failure.
     pub fn finish(mut self) -> Result<(), ApiError> {
         self.close();
         if self.errors.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::Validation(self.errors))
+            Err(ApiError::validation(self.errors))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::ports::SpendBudget;
 /// isn't done.
 ///
 /// # Errors
-/// [`ApiError::BudgetExceeded`] if the budget is spent.
+/// [`super::ErrorCode::BudgetExceeded`] if the budget is spent.
 pub async fn spend(
     store: &impl SpendBudget,
     account: &Account,
@@ -24,7 +24,7 @@ pub async fn spend(
             // Whoever exports secrets or floods the log is worth a look.
             tracing::warn!(account.id = %account.id, ?budget, "a budget is spent");
             let seconds = until.map(|until| seconds_until(until, now));
-            Err(ApiError::BudgetExceeded(seconds))
+            Err(ApiError::budget_exceeded(seconds))
         }
     }
 }

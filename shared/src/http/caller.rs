@@ -1,19 +1,25 @@
-//! Who calls, and whether he may use the management routes of the account in the path.
+//! Who calls the management routes of the account in the path, and whether they may.
 
-use std::net::IpAddr;
+use std::collections::HashMap;
 
+use jiff::Timestamp;
 use lambda_http::http::header::{HOST, ORIGIN};
 use lambda_http::request::RequestContext;
-use lambda_http::{Request, RequestExt};
+use lambda_http::{Body, Request, RequestExt, Response};
 
-use super::sender::user_agent;
-use super::{ApiError, request_id};
+use super::path::{account_id, check_if_match, find_token};
+use super::sender::Sender;
+use super::{ApiError, ErrorCode, response};
+use crate::app::revoke::{Revoked, revoke};
 use crate::config::{ConfigError, require};
 use crate::domain::account::{Account, Member};
+use crate::domain::action::Action;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source};
-use crate::domain::id::{AccountId, TokenId, UserId};
-use crate::ports::GetAccount;
+use crate::domain::entropy::Entropy;
+use crate::domain::id::{TokenId, UserId};
+use crate::domain::token::{StoredToken, Token};
+use crate::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
 /// The OpenID client of our own console: what comes through it, from a page of the API's own origin, has the
 /// source `ui`.
@@ -33,60 +39,25 @@ impl ConsoleClient {
     pub fn from_env() -> Result<Self, ConfigError> {
         require("CONSOLE_CLIENT_ID").map(Self)
     }
-}
 
-/// A signed-in person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedIn {
-    /// The person.
-    pub user: UserId,
-    client: Option<String>,
-    /// Whether it says to be a page of the API's own origin.
-    same_origin: bool,
-    ip: Option<IpAddr>,
-    user_agent: Option<String>,
-    request_id: String,
-}
-
-impl SignedIn {
-    /// Reads the claims that the gateway's JWT authorizer has verified.
-    ///
-    /// # Errors
-    /// [`ApiError::AccessTokenRequired`] without claims, or with those of an id token: that one tells
-    /// a client who signed in and was never meant to be sent to an API.
-    pub fn of(request: &Request) -> Result<Self, ApiError> {
-        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-            return Err(ApiError::AccessTokenRequired);
-        };
-        let claims = context
-            .authorizer
-            .as_ref()
-            .and_then(|authorizer| authorizer.jwt.as_ref())
-            .map(|jwt| &jwt.claims)
-            .ok_or(ApiError::AccessTokenRequired)?;
-        if claims
-            .get("token_use")
-            .is_some_and(|usage| usage != "access")
-        {
-            return Err(ApiError::AccessTokenRequired);
+    /// Through what a signed-in person sent a request.
+    fn source(&self, request: &Request) -> Source {
+        let client =
+            claims(request).and_then(|claims| claims.get("client_id").or(claims.get("azp")));
+        if client == Some(&self.0) && is_same_origin(request) {
+            Source::Ui
+        } else {
+            Source::Api
         }
-        let user = claims.get("sub").and_then(|sub| sub.parse().ok());
-        Ok(Self {
-            user: user.ok_or(ApiError::AccessTokenRequired)?,
-            client: claims
-                .get("client_id")
-                .or_else(|| claims.get("azp"))
-                .cloned(),
-            ip: context
-                .http
-                .source_ip
-                .as_deref()
-                .and_then(|ip| ip.parse().ok()),
-            same_origin: is_same_origin(request),
-            user_agent: user_agent(request),
-            request_id: request_id(request),
-        })
     }
+}
+
+/// What the gateway's JWT authorizer has verified of the caller.
+fn claims(request: &Request) -> Option<&HashMap<String, String>> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
+        return None;
+    };
+    Some(&context.authorizer.as_ref()?.jwt.as_ref()?.claims)
 }
 
 /// Whether a browser says that a page of the API's own origin sent the request. Anybody else can say so too: it
@@ -103,41 +74,70 @@ fn is_same_origin(request: &Request) -> bool {
     }
 }
 
-/// A member who administers the tokens of the account in the path.
+/// The person who is signed in.
+///
+/// # Errors
+/// [`ErrorCode::AccessTokenRequired`] without verified claims, or with those of an id token: that one tells
+/// a client who signed in and was never meant to be sent to an API.
+pub fn signed_in(request: &Request) -> Result<UserId, ApiError> {
+    let claims = claims(request).ok_or(ErrorCode::AccessTokenRequired)?;
+    let is_access = claims
+        .get("token_use")
+        .is_none_or(|usage| usage == "access");
+    let user = claims.get("sub").filter(|_| is_access);
+    let user = user.and_then(|user| user.parse().ok());
+    Ok(user.ok_or(ErrorCode::AccessTokenRequired)?)
+}
+
+/// The account in the path and the caller's membership in it, for operations that record nothing. The profile is
+/// read at every request, so a role that is lost is lost with the next one.
+///
+/// # Errors
+/// As [`signed_in`]. [`ErrorCode::AccountNotFound`] for an unknown account and for a caller who is no member: the
+/// two can't be told apart. [`ErrorCode::RoleRequired`] for a member who doesn't administer tokens.
+pub async fn authorize(
+    store: &impl GetAccount,
+    request: &Request,
+) -> Result<(Account, Member), ApiError> {
+    let user = signed_in(request)?;
+    let id = account_id(request)?;
+    let account = store.get_account(&id).await?;
+    let account = account.ok_or(ErrorCode::AccountNotFound)?;
+    let member = account.member(&user).cloned();
+    let member = member.ok_or(ErrorCode::AccountNotFound)?;
+    if !member.role.administers_tokens() {
+        return Err(ErrorCode::RoleRequired.into());
+    }
+    Ok((account, member))
+}
+
+/// A member who administers the tokens of the account in the path, and where the request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// The account.
     pub account: Account,
     /// The caller's membership in it.
     pub member: Member,
-    signed_in: SignedIn,
+    source: Source,
+    sender: Sender,
 }
 
 impl Caller {
-    /// Finds the caller's membership and checks the role. The profile is read at every request, so a
-    /// role that is lost is lost with the next one.
+    /// Finds the caller's membership and checks the role.
     ///
     /// # Errors
-    /// [`ApiError::AccountNotFound`] for an unknown account and for a caller who is no member: the two
-    /// can't be told apart. [`ApiError::RoleRequired`] for a member who may not.
-    pub async fn authorize(store: &impl GetAccount, request: &Request) -> Result<Self, ApiError> {
-        let signed_in = SignedIn::of(request)?;
-        let id: AccountId = path_id(request, "accountId").ok_or(ApiError::AccountNotFound)?;
-        let account = store
-            .get_account(&id)
-            .await?
-            .ok_or(ApiError::AccountNotFound)?;
-        let member = account
-            .member(&signed_in.user)
-            .cloned()
-            .ok_or(ApiError::AccountNotFound)?;
-        if !member.role.administers_tokens() {
-            return Err(ApiError::RoleRequired);
-        }
+    /// As [`authorize`] and [`Sender::of`].
+    pub async fn authorize(
+        store: &impl GetAccount,
+        console: &ConsoleClient,
+        request: &Request,
+    ) -> Result<Self, ApiError> {
+        let (account, member) = authorize(store, request).await?;
         Ok(Self {
             account,
             member,
-            signed_in,
+            source: console.source(request),
+            sender: Sender::of(request)?,
         })
     }
 
@@ -147,35 +147,51 @@ impl Caller {
     }
 
     /// Where the request came from, for its audit record.
-    pub fn origin(&self, console: &ConsoleClient) -> Origin {
-        let client_is_console = self.signed_in.client.as_ref() == Some(&console.0);
-        let through_console = client_is_console && self.signed_in.same_origin;
-        Origin {
-            source: if through_console {
-                Source::Ui
-            } else {
-                Source::Api
-            },
-            actor: self.actor(),
-            ip: self.signed_in.ip,
-            user_agent: self.signed_in.user_agent.clone(),
-            request_id: self.signed_in.request_id.clone(),
+    pub fn origin(&self) -> Origin {
+        self.sender.origin(self.source, self.actor())
+    }
+
+    /// The token in the path, in the version that `If-Match` asks for.
+    ///
+    /// # Errors
+    /// As [`find_token`]. [`ErrorCode::VersionMismatch`] if the token is at another version.
+    pub async fn token(
+        &self,
+        store: &impl GetToken,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<StoredToken, ApiError> {
+        let stored = find_token(store, &self.account, request, now).await?;
+        check_if_match(request, &stored.token)?;
+        Ok(stored)
+    }
+
+    /// Ends a token of the account, or a secret of it, and answers the token. It goes on while the token changes
+    /// under it. `end` makes of the token what it is to be, or nothing if it is so already: a repeated request has
+    /// its answer, and nothing happens.
+    ///
+    /// # Errors
+    /// What `end` refuses. [`ErrorCode::TokenNotFound`] without such a token, [`ErrorCode::VersionMismatch`] if it
+    /// isn't in the version that `If-Match` asks for.
+    pub async fn end_token(
+        &self,
+        store: &(impl GetToken + ChangeToken),
+        system: &(impl Clock + Entropy),
+        id: &TokenId,
+        request: &Request,
+        action: Action,
+        end: impl Fn(&Token, Timestamp) -> Result<Option<Token>, ApiError>,
+    ) -> Result<Response<Body>, ApiError> {
+        let token = (&self.account.id, id);
+        let origin = self.origin();
+        let ended = revoke(store, system, token, &origin, action, |before, now| {
+            check_if_match(request, &before.token)?;
+            end(&before.token, now)
+        });
+        match ended.await? {
+            Revoked::NotFound => Err(ErrorCode::TokenNotFound.into()),
+            Revoked::Unchanged(token) => response::token(&token.token, system.now()),
+            Revoked::Changed(change) => response::token(&change.after.token, system.now()),
         }
     }
-}
-
-/// The token that the path names.
-///
-/// # Errors
-/// [`ApiError::TokenNotFound`] if it can't be the id of one.
-pub fn token_id(request: &Request) -> Result<TokenId, ApiError> {
-    path_id(request, "tokenId").ok_or(ApiError::TokenNotFound)
-}
-
-fn path_id<T: std::str::FromStr>(request: &Request, name: &str) -> Option<T> {
-    request
-        .path_parameters_ref()
-        .and_then(|parameters| parameters.first(name))?
-        .parse()
-        .ok()
 }

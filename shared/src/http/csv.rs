@@ -54,7 +54,7 @@ pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditI
         .header(CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\"")
         .header(CACHE_CONTROL, "no-store")
         .body(Body::from(csv))
-        .map_err(|error| ApiError::Internal(error.to_string()))?;
+        .map_err(ApiError::internal)?;
     Ok((response, cut))
 }
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::ApiError;
+use super::{ApiError, ErrorCode};
 
 const TAG_LENGTH: usize = 9;
 
@@ -22,19 +22,19 @@ pub fn encode(list: &str, position: &str) -> String {
 /// The position in the list.
 ///
 /// # Errors
-/// [`ApiError::InvalidCursor`] if this list didn't give out the cursor.
+/// [`ErrorCode::InvalidCursor`] if this list didn't give out the cursor.
 pub fn decode(list: &str, cursor: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD
         .decode(cursor)
-        .map_err(|_| ApiError::InvalidCursor)?;
+        .map_err(|_| ErrorCode::InvalidCursor)?;
     let (given, position) = bytes
         .split_at_checked(TAG_LENGTH)
-        .ok_or(ApiError::InvalidCursor)?;
-    let position = std::str::from_utf8(position).map_err(|_| ApiError::InvalidCursor)?;
+        .ok_or(ErrorCode::InvalidCursor)?;
+    let position = std::str::from_utf8(position).map_err(|_| ErrorCode::InvalidCursor)?;
     if given == tag(list, position) {
         Ok(position.into())
     } else {
-        Err(ApiError::InvalidCursor)
+        Err(ErrorCode::InvalidCursor.into())
     }
 }
 

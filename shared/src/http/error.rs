@@ -1,5 +1,8 @@
 //! Everything that can go wrong in an HTTP operation, and how it is answered: RFC 9457.
 
+use std::borrow::Cow;
+
+use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::{Body, Response};
 use schemars::JsonSchema;
@@ -10,67 +13,236 @@ use crate::domain::token::NotReactivable;
 use crate::domain::validation::FieldError;
 use crate::ports::PortError;
 
+/// Whether the same request may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    /// Not as it is.
+    Never,
+    /// In a second.
+    Soon,
+    /// If the error says after how many seconds.
+    Perhaps,
+}
+
+/// What is known of a code.
+struct Row {
+    status: u16,
+    code: &'static str,
+    retry: Retry,
+    meaning: &'static str,
+}
+
+/// Declares the codes: for each its HTTP status, its word, whether to try again, and its meaning for people.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident: $status:literal, $code:literal, $retry:ident, $meaning:literal;)*) => {
+        /// What went wrong, for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ErrorCode {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl ErrorCode {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(Self::$name => Row {
+                        status: $status,
+                        code: $code,
+                        retry: Retry::$retry,
+                        meaning: $meaning,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body isn't JSON, or not an object.
+    MalformedJson: 400, "malformed_json", Never,
+        "the body is not a JSON object";
+    /// A member of an object is given more than once.
+    DuplicateKey: 400, "duplicate_key", Never,
+        "an object in the body has a member more than once";
+    /// The cursor isn't one that this list gave out.
+    InvalidCursor: 400, "invalid_cursor", Never,
+        "the cursor is not one that this list with these filters gave out; start without one";
+    /// The caller's token isn't an access token of the identity provider.
+    AccessTokenRequired: 401, "access_token_required", Never,
+        "sign in and send the access token, not the id token";
+    /// There is no token of ours.
+    TokenRequired: 401, "token_required", Never,
+        "send a token as `Authorization: Bearer <token>`";
+    /// The presented token of ours isn't good.
+    InvalidToken: 401, "invalid_token", Never,
+        "the token is unknown, revoked, expired or not allowed from here";
+    /// The presented token of ours is good, but doesn't have full access to its account. It is 401 all the same:
+    /// RFC 7662, 2.3.
+    InsufficientScope: 401, "insufficient_scope", Never,
+        "this takes an account token with full access";
+    /// The client's id and secret aren't those of a token of ours that may do this.
+    InvalidClient: 401, "invalid_client", Never,
+        "the client id and secret are not those of an account token with full access";
+    /// A form isn't as OAuth wants it.
+    InvalidRequest: 400, "invalid_request", Never,
+        "the form is not as it should be";
+    /// A report doesn't have the scanner's signature.
+    InvalidSignature: 403, "invalid_signature", Never,
+        "the report is not signed with a current key of the scanner";
+    /// The caller's role doesn't administer tokens.
+    RoleRequired: 403, "role_required", Never,
+        "only owners and administrators of the account may do this";
+    /// The caller may not see secrets.
+    DeveloperModeRequired: 403, "developer_mode_required", Never,
+        "turn on developer mode to see secrets in plain text";
+    /// The account's licence doesn't cover the lifetime.
+    ApiManagementLicenseRequired: 403, "api_management_license_required", Never,
+        "lifetimes beyond one hour need the account's API Management licence";
+    /// There is no such account, or the caller is no member.
+    AccountNotFound: 404, "account_not_found", Never,
+        "there is no such account";
+    /// There is no such token.
+    TokenNotFound: 404, "token_not_found", Never,
+        "there is no such token";
+    /// The token has to be revoked before it can be deleted.
+    TokenActive: 409, "token_active", Never,
+        "to delete this token, revoke it first";
+    /// The token's current secret is compromised.
+    SecretCompromised: 409, "secret_compromised", Never,
+        "the token's secret is compromised; generate a new secret, then reactivate the token";
+    /// The token ended with its account.
+    AccountDeleted: 409, "account_deleted", Never,
+        "the token ended when its account was deleted; create a new token";
+    /// There is no replaced secret that still works.
+    NoPreviousSecret: 409, "no_previous_secret", Never,
+        "the token has no replaced secret that still works";
+    /// Another request changed the same thing at the same time.
+    Conflict: 409, "conflict", Soon,
+        "another request changed the same token at the same time; try again";
+    /// The token isn't at the version of `If-Match`.
+    VersionMismatch: 412, "version_mismatch", Never,
+        "the token has changed since it was read; read it again";
+    /// The body is larger than allowed.
+    BodyTooLarge: 413, "body_too_large", Never,
+        "the body is larger than 64 KiB";
+    /// The body isn't of a type that is understood, or not in UTF-8.
+    UnsupportedMediaType: 415, "unsupported_media_type", Never,
+        "send the body as a type that this takes, in UTF-8";
+    /// The request isn't valid.
+    ValidationFailed: 422, "validation_failed", Never,
+        "the request is not valid; see `errors`";
+    /// The `Idempotency-Key` was used for another request.
+    IdempotencyKeyReused: 422, "idempotency_key_reused", Never,
+        "the idempotency key was used for a different request";
+    /// The account, or the caller in it, has done as much of this as the budget allows.
+    BudgetExceeded: 429, "budget_exceeded", Perhaps,
+        "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may";
+    /// A service that we need is busy or can't be reached.
+    Unavailable: 503, "unavailable", Soon,
+        "the service is busy; try again in a moment";
+    /// A defect.
+    Internal: 500, "internal_error", Never,
+        "something went wrong on our side";
+}
+
+impl ErrorCode {
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        self.row().status
+    }
+
+    /// The code's word. It never changes.
+    pub const fn as_str(self) -> &'static str {
+        self.row().code
+    }
+
+    /// What it means, for people.
+    pub(super) const fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+
+    /// Whether such an error can say when the same request may succeed.
+    pub(super) fn may_say_when(self) -> bool {
+        self.row().retry != Retry::Never
+    }
+
+    /// The status in words, as RFC 9110 has them.
+    fn title(self) -> &'static str {
+        match self.status() {
+            413 => "Content Too Large",
+            422 => "Unprocessable Content",
+            status => StatusCode::from_u16(status)
+                .ok()
+                .and_then(|status| status.canonical_reason())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// What a 401 says about how to do better (RFC 6750, RFC 7617).
+    fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
+            // Who sends no credentials hears no error (RFC 6750, 3.1).
+            Self::TokenRequired => Some("Bearer"),
+            Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
+            _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
+        }
+    }
+
+    /// Whether OAuth's clients know it as one of theirs.
+    fn is_oauth(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidToken
+                | Self::InsufficientScope
+                | Self::InvalidClient
+                | Self::InvalidRequest
+        )
+    }
+
+    /// What the body is declared as. Errors of OAuth's own endpoints are JSON (RFC 6749, 5.2), and there
+    /// are clients that read nothing else.
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Self::InvalidClient | Self::InvalidRequest => "application/json",
+            _ => "application/problem+json",
+        }
+    }
+
+    /// An error of this code.
+    fn sample(self) -> ApiError {
+        match self {
+            Self::DuplicateKey => ApiError::duplicate_key("scope"),
+            Self::InvalidRequest => ApiError::invalid_request("the parameter `token` is missing"),
+            Self::ValidationFailed => {
+                ApiError::validation(vec![FieldError::new("name", "required", "is required")])
+            }
+            Self::BudgetExceeded => ApiError::budget_exceeded(None),
+            other => other.into(),
+        }
+    }
+
+    /// A body as it may look, for the API's description.
+    pub(super) fn example(self) -> serde_json::Value {
+        serde_json::to_value(self.sample().problem("JKJaXmPLvHcESHA=")).unwrap_or_default()
+    }
+}
+
 /// An error with its public answer. What is only for the log is in `internal`; the type
 /// has no `Display`, so that the two can't be confused.
 #[derive(Debug)]
-pub enum ApiError {
-    /// The body isn't JSON, or not an object. The text says where.
-    MalformedJson(String),
-    /// A member of an object is given more than once. The text is its name.
-    DuplicateKey(String),
-    /// The cursor isn't one that this list gave out.
-    InvalidCursor,
-    /// The caller's token isn't an access token of the identity provider.
-    AccessTokenRequired,
-    /// There is no token of ours.
-    TokenRequired,
-    /// The presented token of ours isn't good.
-    InvalidToken,
-    /// The presented token of ours is good, but doesn't have full access to its account.
-    InsufficientScope,
-    /// The client's id and secret aren't those of a token of ours that may do this.
-    InvalidClient,
-    /// A form isn't as OAuth wants it. The text says why.
-    InvalidRequest(String),
-    /// A report doesn't have the scanner's signature.
-    InvalidSignature,
-    /// The caller's role doesn't administer tokens.
-    RoleRequired,
-    /// The caller may not see secrets.
-    DeveloperModeRequired,
-    /// The account's licence doesn't cover the lifetime.
-    ApiManagementLicenseRequired,
-    /// There is no such account, or the caller is no member.
-    AccountNotFound,
-    /// There is no such token.
-    TokenNotFound,
-    /// The token has to be revoked before it can be deleted.
-    TokenActive,
-    /// The token's current secret is compromised.
-    SecretCompromised,
-    /// The token ended with its account.
-    AccountDeleted,
-    /// There is no replaced secret that still works.
-    NoPreviousSecret,
-    /// Another request changed the same thing at the same time.
-    Conflict,
-    /// The token isn't at the version of `If-Match`.
-    VersionMismatch,
-    /// The body is larger than allowed.
-    BodyTooLarge,
-    /// The body isn't of a type that is understood, or not in UTF-8.
-    UnsupportedMediaType,
-    /// The request isn't valid; every failure is in the list.
-    Validation(Vec<FieldError>),
-    /// The `Idempotency-Key` was used for another request.
-    IdempotencyKeyReused,
-    /// The account, or the caller in it, has done as much of this as the budget allows. With the seconds after
-    /// which there is a new one; without, if that isn't a matter of time.
-    BudgetExceeded(Option<u64>),
-    /// A service that we need is busy or can't be reached. The text is for the log.
-    Unavailable(String),
-    /// A defect. The text is for the log.
-    Internal(String),
+pub struct ApiError {
+    code: ErrorCode,
+    /// What to tell people: the code's meaning, or what exactly went wrong.
+    detail: Cow<'static, str>,
+    /// Every failure of a validation.
+    failures: Vec<FieldError>,
+    /// After how many seconds the same request may succeed.
+    retry_after: Option<u64>,
+    /// The text for the log, of errors that are ours.
+    internal: Option<String>,
 }
 
 /// An error (RFC 9457).
@@ -100,290 +272,128 @@ pub(super) struct Problem<'a> {
     request_id: &'a str,
 }
 
+impl From<ErrorCode> for ApiError {
+    /// An error of which there is no more to tell than its code's meaning.
+    fn from(code: ErrorCode) -> Self {
+        let row = code.row();
+        Self {
+            code,
+            detail: row.meaning.into(),
+            failures: Vec::new(),
+            retry_after: (row.retry == Retry::Soon).then_some(1),
+            internal: None,
+        }
+    }
+}
+
 impl ApiError {
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::MalformedJson(_)
-            | Self::DuplicateKey(_)
-            | Self::InvalidCursor
-            | Self::InvalidRequest(_) => 400,
-            // Also if a token isn't good enough: RFC 7662, 2.3.
-            Self::AccessTokenRequired
-            | Self::TokenRequired
-            | Self::InvalidToken
-            | Self::InsufficientScope
-            | Self::InvalidClient => 401,
-            Self::InvalidSignature
-            | Self::RoleRequired
-            | Self::DeveloperModeRequired
-            | Self::ApiManagementLicenseRequired => 403,
-            Self::AccountNotFound | Self::TokenNotFound => 404,
-            Self::Conflict
-            | Self::TokenActive
-            | Self::SecretCompromised
-            | Self::AccountDeleted
-            | Self::NoPreviousSecret => 409,
-            Self::VersionMismatch => 412,
-            Self::BodyTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::Validation(_) | Self::IdempotencyKeyReused => 422,
-            Self::BudgetExceeded(_) => 429,
-            Self::Internal(_) => 500,
-            Self::Unavailable(_) => 503,
+    fn with_detail(code: ErrorCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        Self {
+            detail,
+            ..code.into()
         }
     }
 
-    /// The stable code, for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::MalformedJson(_) => "malformed_json",
-            Self::DuplicateKey(_) => "duplicate_key",
-            Self::InvalidCursor => "invalid_cursor",
-            Self::AccessTokenRequired => "access_token_required",
-            Self::TokenRequired => "token_required",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidRequest(_) => "invalid_request",
-            Self::InvalidSignature => "invalid_signature",
-            Self::RoleRequired => "role_required",
-            Self::DeveloperModeRequired => "developer_mode_required",
-            Self::ApiManagementLicenseRequired => "api_management_license_required",
-            Self::AccountNotFound => "account_not_found",
-            Self::TokenNotFound => "token_not_found",
-            Self::TokenActive => "token_active",
-            Self::SecretCompromised => "secret_compromised",
-            Self::AccountDeleted => "account_deleted",
-            Self::NoPreviousSecret => "no_previous_secret",
-            Self::Conflict => "conflict",
-            Self::VersionMismatch => "version_mismatch",
-            Self::BodyTooLarge => "body_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::Validation(_) => "validation_failed",
-            Self::IdempotencyKeyReused => "idempotency_key_reused",
-            Self::BudgetExceeded(_) => "budget_exceeded",
-            Self::Unavailable(_) => "unavailable",
-            Self::Internal(_) => "internal_error",
+    fn with_internal(code: ErrorCode, text: impl ToString) -> Self {
+        let internal = Some(text.to_string());
+        Self {
+            internal,
+            ..code.into()
         }
     }
 
-    /// Whether the same request may succeed later.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Conflict | Self::Unavailable(_) | Self::BudgetExceeded(Some(_)) => true,
-            Self::MalformedJson(_)
-            | Self::DuplicateKey(_)
-            | Self::InvalidCursor
-            | Self::AccessTokenRequired
-            | Self::TokenRequired
-            | Self::InvalidToken
-            | Self::InsufficientScope
-            | Self::InvalidClient
-            | Self::InvalidRequest(_)
-            | Self::InvalidSignature
-            | Self::RoleRequired
-            | Self::DeveloperModeRequired
-            | Self::ApiManagementLicenseRequired
-            | Self::AccountNotFound
-            | Self::TokenNotFound
-            | Self::TokenActive
-            | Self::SecretCompromised
-            | Self::AccountDeleted
-            | Self::NoPreviousSecret
-            | Self::VersionMismatch
-            | Self::BodyTooLarge
-            | Self::UnsupportedMediaType
-            | Self::Validation(_)
-            | Self::IdempotencyKeyReused
-            | Self::BudgetExceeded(None)
-            | Self::Internal(_) => false,
+    /// The body isn't JSON, or not as it should be. The text says where.
+    pub fn malformed_json(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_detail(ErrorCode::MalformedJson, detail)
+    }
+
+    /// An object has a member of that name more than once.
+    pub(super) fn duplicate_key(name: &str) -> Self {
+        let detail = format!("`{name}` is given more than once");
+        Self::with_detail(ErrorCode::DuplicateKey, detail)
+    }
+
+    /// A form isn't as OAuth wants it. The text says why.
+    pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_detail(ErrorCode::InvalidRequest, detail)
+    }
+
+    /// The request isn't valid; every failure is in the list.
+    pub fn validation(failures: Vec<FieldError>) -> Self {
+        Self {
+            failures,
+            ..ErrorCode::ValidationFailed.into()
         }
     }
 
-    /// Whether an error of this kind can say when the same request may succeed.
-    pub(super) fn may_say_when(&self) -> bool {
-        self.retryable() || matches!(self, Self::BudgetExceeded(_))
-    }
-
-    /// After how many seconds the same request may succeed.
-    fn retry_after(&self) -> Option<u64> {
-        match self {
-            Self::BudgetExceeded(seconds) => *seconds,
-            _ => self.retryable().then_some(1),
+    /// A budget is spent. With the seconds after which there is a new one; without, if that isn't a matter of
+    /// time.
+    pub fn budget_exceeded(retry_after: Option<u64>) -> Self {
+        let detail = match retry_after {
+            Some(_) => "the budget of this hour is spent; there is a new one after `Retry-After`",
+            None => "the account has as many tokens as it may; delete some that are not needed",
+        };
+        Self {
+            retry_after,
+            ..Self::with_detail(ErrorCode::BudgetExceeded, detail)
         }
     }
 
-    /// What to tell people.
-    fn detail(&self) -> &str {
-        match self {
-            Self::MalformedJson(text) | Self::DuplicateKey(text) | Self::InvalidRequest(text) => {
-                text
-            }
-            Self::InvalidCursor => {
-                "the cursor is not one that this list with these filters gave out; start without one"
-            }
-            Self::AccessTokenRequired => "sign in and send the access token, not the id token",
-            Self::TokenRequired => "send a token as `Authorization: Bearer <token>`",
-            Self::InvalidToken => "the token is unknown, revoked, expired or not allowed from here",
-            Self::InsufficientScope => "this takes an account token with full access",
-            Self::InvalidClient => {
-                "the client id and secret are not those of an account token with full access"
-            }
-            Self::InvalidSignature => "the report is not signed with a current key of the scanner",
-            Self::RoleRequired => "only owners and administrators of the account may do this",
-            Self::DeveloperModeRequired => "turn on developer mode to see secrets in plain text",
-            Self::ApiManagementLicenseRequired => {
-                "lifetimes beyond one hour need the account's API Management licence"
-            }
-            Self::AccountNotFound => "there is no such account",
-            Self::TokenNotFound => "there is no such token",
-            Self::TokenActive => "to delete this token, revoke it first",
-            Self::SecretCompromised => {
-                "the token's secret is compromised; generate a new secret, then reactivate the token"
-            }
-            Self::AccountDeleted => {
-                "the token ended when its account was deleted; create a new token"
-            }
-            Self::NoPreviousSecret => "the token has no replaced secret that still works",
-            Self::Conflict => "another request changed the same token at the same time; try again",
-            Self::VersionMismatch => "the token has changed since it was read; read it again",
-            Self::BodyTooLarge => "the body is larger than 64 KiB",
-            Self::UnsupportedMediaType => "send the body as a type that this takes, in UTF-8",
-            Self::Validation(_) => "the request is not valid; see `errors`",
-            Self::IdempotencyKeyReused => "the idempotency key was used for a different request",
-            Self::BudgetExceeded(Some(_)) => {
-                "the budget of this hour is spent; there is a new one after `Retry-After`"
-            }
-            Self::BudgetExceeded(None) => {
-                "the account has as many tokens as it may; delete some that are not needed"
-            }
-            Self::Unavailable(_) => "the service is busy; try again in a moment",
-            Self::Internal(_) => "something went wrong on our side",
-        }
+    /// A service that we need is busy or can't be reached. The text is for the log.
+    pub fn unavailable(text: impl ToString) -> Self {
+        Self::with_internal(ErrorCode::Unavailable, text)
     }
 
-    /// What the error means in general, for the API's description.
-    pub(super) fn meaning(&self) -> &str {
-        match self {
-            Self::MalformedJson(_) => "the body is not a JSON object",
-            Self::DuplicateKey(_) => "an object in the body has a member more than once",
-            Self::InvalidRequest(_) => "the form is not as it should be",
-            Self::BudgetExceeded(_) => {
-                "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may"
-            }
-            _ => self.detail(),
-        }
+    /// A defect. The text is for the log.
+    pub fn internal(text: impl ToString) -> Self {
+        Self::with_internal(ErrorCode::Internal, text)
     }
 
-    fn title(&self) -> &'static str {
-        match self.status() {
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            403 => "Forbidden",
-            404 => "Not Found",
-            409 => "Conflict",
-            412 => "Precondition Failed",
-            413 => "Content Too Large",
-            415 => "Unsupported Media Type",
-            422 => "Unprocessable Content",
-            429 => "Too Many Requests",
-            503 => "Service Unavailable",
-            _ => "Internal Server Error",
-        }
+    /// What went wrong, for programs.
+    pub fn code(&self) -> ErrorCode {
+        self.code
     }
 
-    /// What a 401 says about how to do better (RFC 6750, RFC 7617).
-    fn challenge(&self) -> Option<&'static str> {
-        match self {
-            Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
-            // Who sends no credentials hears no error (RFC 6750, 3.1).
-            Self::TokenRequired => Some("Bearer"),
-            Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
-            _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
-        }
-    }
-
-    /// Whether OAuth's clients know it as one of theirs.
-    fn is_oauth(&self) -> bool {
-        matches!(
-            self,
-            Self::InvalidToken
-                | Self::InsufficientScope
-                | Self::InvalidClient
-                | Self::InvalidRequest(_)
-        )
-    }
-
-    /// What the body is declared as. Errors of OAuth's own endpoints are JSON (RFC 6749, 5.2), and there
-    /// are clients that read nothing else.
-    pub(super) fn media_type(&self) -> &'static str {
-        match self {
-            Self::InvalidClient | Self::InvalidRequest(_) => "application/json",
-            _ => "application/problem+json",
-        }
-    }
-
-    /// The text for the log, of errors that are ours.
-    fn internal(&self) -> Option<&str> {
-        match self {
-            Self::Unavailable(text) | Self::Internal(text) => Some(text),
-            _ => None,
-        }
+    /// The same for people.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// What the body says.
     fn problem<'a>(&'a self, request_id: &'a str) -> Problem<'a> {
-        let errors: &[FieldError] = if let Self::Validation(errors) = self {
-            errors
-        } else {
-            &[]
-        };
+        let code = self.code.as_str();
+        let is_oauth = self.code.is_oauth();
         Problem {
             kind: "about:blank",
-            title: self.title(),
-            status: self.status(),
-            code: self.code(),
-            detail: self.detail(),
-            error: self.is_oauth().then(|| self.code()),
-            error_description: self.is_oauth().then(|| self.detail()),
-            errors,
+            title: self.code.title(),
+            status: self.code.status(),
+            code,
+            detail: &self.detail,
+            error: is_oauth.then_some(code),
+            error_description: is_oauth.then_some(&self.detail),
+            errors: &self.failures,
             request_id,
         }
     }
 
-    /// A body as it may look, for the API's description.
-    pub(super) fn example(&self) -> serde_json::Value {
-        let failures = vec![FieldError::new("name", "required", "is required")];
-        let error = match self {
-            Self::Validation(_) => &Self::Validation(failures),
-            Self::MalformedJson(_) => &Self::MalformedJson("the body is not a JSON object".into()),
-            Self::DuplicateKey(_) => &Self::DuplicateKey("`scope` is given more than once".into()),
-            Self::InvalidRequest(_) => {
-                &Self::InvalidRequest("the parameter `token` is missing".into())
-            }
-            other => other,
-        };
-        serde_json::to_value(error.problem("JKJaXmPLvHcESHA=")).unwrap_or_default()
-    }
-
     /// The response, after logging what the caller doesn't get to see.
     pub fn respond(&self, request_id: &str) -> Response<Body> {
-        if let Some(internal) = self.internal() {
-            tracing::error!(code = self.code(), error = internal, "request failed");
+        let code = self.code;
+        if let Some(internal) = &self.internal {
+            tracing::error!(code = code.as_str(), error = internal, "request failed");
         }
-        let problem = self.problem(request_id);
         let mut response = Response::builder()
-            .status(self.status())
-            .header(CONTENT_TYPE, self.media_type())
+            .status(code.status())
+            .header(CONTENT_TYPE, code.media_type())
             .header(CACHE_CONTROL, "no-store");
-        if let Some(seconds) = self.retry_after() {
+        if let Some(seconds) = self.retry_after {
             response = response.header(RETRY_AFTER, seconds);
         }
-        if let Some(challenge) = self.challenge() {
+        if let Some(challenge) = code.challenge() {
             response = response.header(WWW_AUTHENTICATE, challenge);
         }
-        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let body = serde_json::to_string(&self.problem(request_id)).unwrap_or_default();
         response.body(Body::from(body)).unwrap_or_default()
     }
 }
@@ -391,9 +401,9 @@ impl ApiError {
 impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
         match error {
-            PortError::Conflict => Self::Conflict,
-            PortError::Unavailable(text) => Self::Unavailable(text),
-            PortError::Broken(text) => Self::Internal(text),
+            PortError::Conflict => ErrorCode::Conflict.into(),
+            PortError::Unavailable(text) => Self::unavailable(text),
+            PortError::Broken(text) => Self::internal(text),
         }
     }
 }
@@ -401,15 +411,15 @@ impl From<PortError> for ApiError {
 impl From<NotReactivable> for ApiError {
     fn from(error: NotReactivable) -> Self {
         match error {
-            NotReactivable::SecretCompromised => Self::SecretCompromised,
-            NotReactivable::AccountDeleted => Self::AccountDeleted,
+            NotReactivable::SecretCompromised => ErrorCode::SecretCompromised.into(),
+            NotReactivable::AccountDeleted => ErrorCode::AccountDeleted.into(),
         }
     }
 }
 
 impl From<EntropyError> for ApiError {
     fn from(error: EntropyError) -> Self {
-        Self::Internal(error.to_string())
+        Self::internal(error)
     }
 }
 
@@ -417,78 +427,25 @@ impl From<EntropyError> for ApiError {
 mod tests {
     use super::*;
 
-    /// One of every variant; the match makes the compiler ask for new ones.
-    fn every_error() -> Vec<ApiError> {
-        let all = vec![
-            ApiError::MalformedJson("expected `,` at line 1 column 9".into()),
-            ApiError::DuplicateKey("`scope` is given more than once".into()),
-            ApiError::InvalidCursor,
-            ApiError::AccessTokenRequired,
-            ApiError::TokenRequired,
-            ApiError::InvalidToken,
-            ApiError::InsufficientScope,
-            ApiError::InvalidClient,
-            ApiError::InvalidRequest("the parameter `token` is missing".into()),
-            ApiError::InvalidSignature,
-            ApiError::RoleRequired,
-            ApiError::DeveloperModeRequired,
-            ApiError::ApiManagementLicenseRequired,
-            ApiError::AccountNotFound,
-            ApiError::TokenNotFound,
-            ApiError::TokenActive,
-            ApiError::SecretCompromised,
-            ApiError::AccountDeleted,
-            ApiError::NoPreviousSecret,
-            ApiError::Conflict,
-            ApiError::VersionMismatch,
-            ApiError::BodyTooLarge,
-            ApiError::UnsupportedMediaType,
-            ApiError::Validation(vec![FieldError::new("name", "required", "is required")]),
-            ApiError::IdempotencyKeyReused,
-            ApiError::BudgetExceeded(Some(1_800)),
-            ApiError::BudgetExceeded(None),
-            ApiError::Unavailable("table on fire".into()),
-            ApiError::Internal("stack trace".into()),
-        ];
-        for error in &all {
-            match error {
-                ApiError::MalformedJson(_)
-                | ApiError::DuplicateKey(_)
-                | ApiError::InvalidCursor
-                | ApiError::AccessTokenRequired
-                | ApiError::TokenRequired
-                | ApiError::InvalidToken
-                | ApiError::InsufficientScope
-                | ApiError::InvalidClient
-                | ApiError::InvalidRequest(_)
-                | ApiError::InvalidSignature
-                | ApiError::RoleRequired
-                | ApiError::DeveloperModeRequired
-                | ApiError::ApiManagementLicenseRequired
-                | ApiError::AccountNotFound
-                | ApiError::TokenNotFound
-                | ApiError::TokenActive
-                | ApiError::SecretCompromised
-                | ApiError::AccountDeleted
-                | ApiError::NoPreviousSecret
-                | ApiError::Conflict
-                | ApiError::VersionMismatch
-                | ApiError::BodyTooLarge
-                | ApiError::UnsupportedMediaType
-                | ApiError::Validation(_)
-                | ApiError::IdempotencyKeyReused
-                | ApiError::BudgetExceeded(_)
-                | ApiError::Unavailable(_)
-                | ApiError::Internal(_) => {}
+    /// At least one of every code.
+    fn every_error() -> impl Iterator<Item = ApiError> {
+        ErrorCode::ALL.iter().flat_map(|code| match code {
+            ErrorCode::MalformedJson => {
+                vec![ApiError::malformed_json("expected `,` at line 1 column 9")]
             }
-        }
-        all
+            ErrorCode::BudgetExceeded => vec![
+                ApiError::budget_exceeded(Some(1_800)),
+                ApiError::budget_exceeded(None),
+            ],
+            ErrorCode::Unavailable => vec![ApiError::unavailable("table on fire")],
+            ErrorCode::Internal => vec![ApiError::internal("stack trace")],
+            code => vec![code.sample()],
+        })
     }
 
     #[test]
     fn every_error_has_its_body() {
         let bodies: Vec<_> = every_error()
-            .iter()
             .map(|error| {
                 let response = error.respond("req-1");
                 let retry = response
@@ -507,15 +464,15 @@ mod tests {
 
     #[test]
     fn a_challenge_names_an_error_only_to_who_sent_credentials() {
-        let challenge = |error: ApiError| {
-            let response = error.respond("req-1");
+        let challenge = |code: ErrorCode| {
+            let response = ApiError::from(code).respond("req-1");
             let value = response.headers().get(WWW_AUTHENTICATE);
             value.map(|value| value.to_str().unwrap().to_owned())
         };
-        assert_eq!(challenge(ApiError::TokenRequired).unwrap(), "Bearer");
-        let refused = challenge(ApiError::InvalidToken).unwrap();
+        assert_eq!(challenge(ErrorCode::TokenRequired).unwrap(), "Bearer");
+        let refused = challenge(ErrorCode::InvalidToken).unwrap();
         assert_eq!(refused, "Bearer error=\"invalid_token\"");
-        assert_eq!(challenge(ApiError::RoleRequired), None);
+        assert_eq!(challenge(ErrorCode::RoleRequired), None);
     }
 
     #[test]

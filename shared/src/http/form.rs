@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use lambda_http::Request;
 
-use super::ApiError;
 use super::body::MAX_BODY;
 use super::json::shown;
+use super::{ApiError, ErrorCode};
 use super::{bearer, media};
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -20,15 +20,15 @@ impl<'a> Form<'a> {
     ///
     /// # Errors
     /// When the body is too large, isn't declared as a form or gives a parameter more than once
-    /// ([`ApiError::InvalidRequest`], as OAuth wants it: RFC 6749, 3.1 and 3.2), or isn't in UTF-8.
+    /// ([`ErrorCode::InvalidRequest`], as OAuth wants it: RFC 6749, 3.1 and 3.2), or isn't in UTF-8.
     pub fn of(request: &'a Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
-            return Err(ApiError::BodyTooLarge);
+            return Err(ErrorCode::BodyTooLarge.into());
         }
         if media::declared(request)?.as_deref() != Some(FORM) {
             let text = format!("send the parameters as {FORM}");
-            return Err(ApiError::InvalidRequest(text));
+            return Err(ApiError::invalid_request(text));
         }
         let parameters: Vec<_> = form_urlencoded::parse(body).collect();
         let mut names = BTreeSet::new();
@@ -36,7 +36,7 @@ impl<'a> Form<'a> {
             if !names.insert(name) {
                 let name = shown(name);
                 let text = format!("the parameter `{name}` is given more than once");
-                return Err(ApiError::InvalidRequest(text));
+                return Err(ApiError::invalid_request(text));
             }
         }
         Ok(Self(parameters))
@@ -52,9 +52,9 @@ impl<'a> Form<'a> {
     /// The value of a parameter that must be there.
     ///
     /// # Errors
-    /// [`ApiError::InvalidRequest`] if it isn't.
+    /// [`ErrorCode::InvalidRequest`] if it isn't.
     pub fn required(&self, name: &str) -> Result<&str, ApiError> {
-        let missing = || ApiError::InvalidRequest(format!("the parameter `{name}` is missing"));
+        let missing = || ApiError::invalid_request(format!("the parameter `{name}` is missing"));
         self.optional(name).ok_or_else(missing)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Form<'a> {
     /// The secret in a parameter that must be there.
     ///
     /// # Errors
-    /// [`ApiError::InvalidRequest`] if it isn't.
+    /// [`ErrorCode::InvalidRequest`] if it isn't.
     pub fn required_secret(&self, name: &str) -> Result<&str, ApiError> {
         self.required(name).map(bearer::in_form)
     }

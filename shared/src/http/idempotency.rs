@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use sha2::{Digest, Sha256};
 
-use super::ApiError;
+use super::{ApiError, ErrorCode};
 use crate::domain::account::Account;
 use crate::domain::change::IdempotencyRecord;
 use crate::domain::id::{TokenId, UserId};
@@ -28,7 +28,7 @@ impl Repeatable {
     /// and caller: two people can't meet in one.
     ///
     /// # Errors
-    /// [`ApiError::Validation`] if the key isn't 1 to 255 visible ASCII characters.
+    /// [`ErrorCode::ValidationFailed`] if the key isn't 1 to 255 visible ASCII characters.
     pub fn of(
         request: &Request,
         operation: &str,
@@ -41,11 +41,11 @@ impl Repeatable {
         if key.len() > MAX_KEY || key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
             let message = format!("must be 1 to {MAX_KEY} visible ASCII characters");
             let error = FieldError::new("Idempotency-Key", "invalid_header", message);
-            return Err(ApiError::Validation(vec![error]));
+            return Err(ApiError::validation(vec![error]));
         }
         if contains_secret(key) {
             let error = InvalidText::ContainsSecret.of("Idempotency-Key");
-            return Err(ApiError::Validation(vec![error]));
+            return Err(ApiError::validation(vec![error]));
         }
         let body: &[u8] = request.body();
         Ok(Some(Self {
@@ -82,8 +82,8 @@ fn digest(parts: &[&[u8]]) -> String {
 /// The token that an earlier, equal request made or changed; `None` if there was no such request.
 ///
 /// # Errors
-/// [`ApiError::IdempotencyKeyReused`] if the key was used for another request;
-/// [`ApiError::TokenNotFound`] if the token is gone by now.
+/// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another request;
+/// [`ErrorCode::TokenNotFound`] if the token is gone by now.
 pub async fn repeated(
     store: &(impl GetIdempotency + GetToken),
     account: &Account,
@@ -100,8 +100,8 @@ pub async fn repeated(
         return Ok(None);
     };
     if earlier.fingerprint != request.fingerprint {
-        return Err(ApiError::IdempotencyKeyReused);
+        return Err(ErrorCode::IdempotencyKeyReused.into());
     }
     let stored = store.get_token(&account.id, &earlier.token_id, now).await?;
-    Ok(Some(stored.ok_or(ApiError::TokenNotFound)?.token))
+    Ok(Some(stored.ok_or(ErrorCode::TokenNotFound)?.token))
 }

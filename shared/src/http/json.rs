@@ -14,16 +14,16 @@ use crate::domain::text::recorded;
 /// Reads a body.
 ///
 /// # Errors
-/// [`ApiError::MalformedJson`] if it isn't JSON, [`ApiError::DuplicateKey`] if an object in it, at whatever
-/// depth, has a member more than once.
+/// [`super::ErrorCode::MalformedJson`] if it isn't JSON. [`super::ErrorCode::DuplicateKey`] if an object in it, at
+/// whatever depth, has a member more than once.
 pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
     let duplicate = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = Unique(&duplicate).deserialize(&mut reader);
     let value = value.and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| match duplicate.take() {
-        Some(key) => ApiError::DuplicateKey(format!("`{}` is given more than once", shown(&key))),
-        None => ApiError::MalformedJson(format!("the body is not JSON: {error}")),
+        Some(key) => ApiError::duplicate_key(&shown(&key)),
+        None => ApiError::malformed_json(format!("the body is not JSON: {error}")),
     })
 }
 
@@ -108,15 +108,14 @@ pub(super) fn shown(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::ErrorCode;
     use super::*;
     use crate::testing;
 
     fn code(text: &str) -> (&'static str, String) {
         match parse(text.as_bytes()) {
             Ok(value) => ("", value.to_string()),
-            Err(ApiError::DuplicateKey(text)) => ("duplicate_key", text),
-            Err(ApiError::MalformedJson(text)) => ("malformed_json", text),
-            Err(other) => (other.code(), String::new()),
+            Err(error) => (error.code().as_str(), error.detail().to_owned()),
         }
     }
 
@@ -165,7 +164,7 @@ mod tests {
         }
         assert_eq!(
             parse(b"{\"a\": \"\xff\"}").unwrap_err().code(),
-            "malformed_json"
+            ErrorCode::MalformedJson
         );
     }
 

@@ -4,12 +4,12 @@ use lambda_http::Request;
 use lambda_http::http::header::{ACCEPT, CONTENT_TYPE};
 use mediatype::{MediaType, MediaTypeList, Name, ReadParams};
 
-use super::ApiError;
+use super::{ApiError, ErrorCode};
 
 /// What a request's body is declared as: its type without parameters, in lower case.
 ///
 /// # Errors
-/// [`ApiError::UnsupportedMediaType`] if it says another charset than UTF-8.
+/// [`ErrorCode::UnsupportedMediaType`] if it says another charset than UTF-8.
 pub(super) fn declared(request: &Request) -> Result<Option<String>, ApiError> {
     let mut values = request.headers().get_all(CONTENT_TYPE).iter();
     let value = values.next().and_then(|value| value.to_str().ok());
@@ -25,7 +25,7 @@ pub(super) fn declared(request: &Request) -> Result<Option<String>, ApiError> {
             .iter()
             .any(|utf8| charset.eq_ignore_ascii_case(utf8))
         {
-            return Err(ApiError::UnsupportedMediaType);
+            return Err(ErrorCode::UnsupportedMediaType.into());
         }
     }
     Ok(Some(media_type.essence().to_string().to_ascii_lowercase()))
@@ -165,7 +165,7 @@ mod tests {
             .header(CONTENT_TYPE, content_type)
             .body(Body::Empty)
             .unwrap();
-        declared(&request).map_err(|error| error.status())
+        declared(&request).map_err(|error| error.code().status())
     }
 
     #[test]

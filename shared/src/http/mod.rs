@@ -14,6 +14,7 @@ mod json;
 pub mod media;
 pub mod openapi;
 pub mod page;
+pub mod path;
 pub mod query;
 pub mod response;
 pub mod secret;
@@ -26,7 +27,7 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
 use tracing::Instrument;
 
-pub use error::ApiError;
+pub use error::{ApiError, ErrorCode};
 
 use crate::telemetry::request_span;
 

@@ -1,54 +1,119 @@
-//! Pages of lists, as JSON.
+//! Pages of lists.
+
+use std::str::FromStr;
 
 use lambda_http::{Body, Request, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::query::Query;
-use super::{ApiError, cursor, response};
-use crate::domain::paging::Page;
+use super::query::{Parameters, Query};
+use super::{ApiError, ErrorCode, cursor, response};
+use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 
 /// The most that a page's items may weigh, in bytes: below what Lambda lets a response have (6 MB),
 /// with room for its wrapping.
 pub const MAX_BYTES: usize = 4_000_000;
 
-/// A page under its name, with `nextCursor` and the `Link` to the next page. A page that would be too
-/// heavy ends earlier, and the next one starts there.
-///
-/// # Errors
-/// When an item doesn't serialize, which is a defect.
-pub fn respond<T, K: ToString>(
-    request: &Request,
-    query: &Query,
-    name: &str,
-    list: &str,
-    page: &Page<T, K>,
-    id: impl Fn(&T) -> K,
-    body: impl Fn(&T) -> Result<Value, ApiError>,
-) -> Result<Response<Body>, ApiError> {
-    let mut items = Vec::new();
-    let mut bytes = 0;
-    let mut next = page.next.as_ref().map(ToString::to_string);
-    let mut last = None;
-    for item in &page.items {
-        let value = body(item)?;
-        bytes += value.to_string().len();
-        if bytes > MAX_BYTES && last.is_some() {
-            next = last;
-            break;
-        }
-        last = Some(id(item).to_string());
-        items.push(value);
+/// The page of a list that a request asks for.
+#[derive(Debug)]
+pub struct Wanted<K> {
+    /// At most so many items.
+    pub limit: usize,
+    /// Only items behind this one.
+    pub after: Option<K>,
+    /// Names the list with everything that selects its items, for cursors.
+    list: String,
+    path: String,
+    parameters: Vec<(String, String)>,
+}
+
+impl<K: FromStr + ToString> Wanted<K> {
+    /// Reads the rest of a request's query. `list` names the list without its filters.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ValidationFailed`] with every failure of the query, [`ErrorCode::InvalidCursor`] if this list
+    /// with these filters didn't give the cursor out.
+    pub fn of(request: &Request, query: Query, list: &str) -> Result<Self, ApiError> {
+        Self::up_to(request, query, list, (DEFAULT_LIMIT, MAX_LIMIT))
     }
-    let cursor = next.map(|position| cursor::encode(list, &position));
-    let response = response::json(200, &json!({name: items, "nextCursor": cursor}))?;
-    let path = request.uri().path();
-    Ok(response::with_next(
-        response,
-        path,
-        query.parameters(),
-        cursor.as_deref(),
-    ))
+
+    /// As [`Wanted::of`], for a list with a default and a limit of its own.
+    ///
+    /// # Errors
+    /// As [`Wanted::of`].
+    pub fn up_to(
+        request: &Request,
+        mut query: Query,
+        list: &str,
+        (default, max): (usize, usize),
+    ) -> Result<Self, ApiError> {
+        let limit = query.limit(max).unwrap_or(default);
+        let cursor = query.cursor();
+        let parameters = query.finish()?;
+        let list = format!("{list} {:?}", selecting(&parameters));
+        let position = cursor.map(|cursor| cursor::decode(&list, &cursor));
+        let after = position.transpose()?.map(|position| position.parse());
+        Ok(Self {
+            limit,
+            after: after.transpose().map_err(|_| ErrorCode::InvalidCursor)?,
+            list,
+            path: request.uri().path().to_owned(),
+            parameters,
+        })
+    }
+
+    /// Adds the link to the page behind a position.
+    pub fn link(&self, response: Response<Body>, next: Option<&str>) -> Response<Body> {
+        let cursor = self.cursor(next);
+        response::with_next(response, &self.path, &self.parameters, cursor.as_deref())
+    }
+
+    fn cursor(&self, next: Option<&str>) -> Option<String> {
+        next.map(|position| cursor::encode(&self.list, position))
+    }
+
+    /// The page under its name, with `nextCursor` and the `Link` to the next page. A page that would be too
+    /// heavy ends earlier, and the next one starts there.
+    ///
+    /// # Errors
+    /// When an item doesn't serialize, which is a defect.
+    pub fn respond<T>(
+        &self,
+        name: &str,
+        page: &Page<T, K>,
+        id: impl Fn(&T) -> K,
+        body: impl Fn(&T) -> Result<Value, ApiError>,
+    ) -> Result<Response<Body>, ApiError> {
+        let mut items = Vec::new();
+        let mut bytes = 0;
+        let mut next = page.next.as_ref().map(ToString::to_string);
+        let mut last = None;
+        for item in &page.items {
+            let value = body(item)?;
+            bytes += value.to_string().len();
+            if bytes > MAX_BYTES && last.is_some() {
+                next = last;
+                break;
+            }
+            last = Some(id(item).to_string());
+            items.push(value);
+        }
+        let cursor = self.cursor(next.as_deref());
+        let response = response::json(200, &json!({name: items, "nextCursor": cursor}))?;
+        Ok(self.link(response, next.as_deref()))
+    }
+}
+
+/// The parameters that select a list's items.
+fn selecting(parameters: &[(String, String)]) -> Vec<&(String, String)> {
+    let selects =
+        |name: &str, value: &str| !matches!(name, "limit" | "cursor") && !value.is_empty();
+    let mut selecting: Vec<_> = parameters
+        .iter()
+        .filter(|(name, value)| selects(name, value))
+        .collect();
+    selecting.sort();
+    selecting
 }
 
 /// The JSON of an item.
@@ -56,19 +121,5 @@ pub fn respond<T, K: ToString>(
 /// # Errors
 /// When it doesn't serialize, which is a defect.
 pub fn item(body: &impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(body).map_err(|error| ApiError::Internal(error.to_string()))
-}
-
-/// The position that the query's cursor stands for.
-///
-/// # Errors
-/// [`ApiError::InvalidCursor`] if this list didn't give it out.
-pub fn position<K: std::str::FromStr>(query: &Query, list: &str) -> Result<Option<K>, ApiError> {
-    let Some(text) = query.text("cursor") else {
-        return Ok(None);
-    };
-    cursor::decode(list, text)?
-        .parse()
-        .map(Some)
-        .map_err(|_| ApiError::InvalidCursor)
+    serde_json::to_value(body).map_err(ApiError::internal)
 }

@@ -16,8 +16,7 @@ use crate::domain::token::Token;
 /// # Errors
 /// When the body doesn't serialize, which is a defect.
 pub fn json(status: u16, body: &impl Serialize) -> Result<Response<Body>, ApiError> {
-    let text =
-        serde_json::to_string(body).map_err(|error| ApiError::Internal(error.to_string()))?;
+    let text = serde_json::to_string(body).map_err(ApiError::internal)?;
     json_text(status, text)
 }
 
@@ -31,7 +30,7 @@ pub fn json_text(status: u16, text: impl Into<Body>) -> Result<Response<Body>, A
         .header(CONTENT_TYPE, "application/json")
         .header(CACHE_CONTROL, "no-store")
         .body(text.into())
-        .map_err(|error| ApiError::Internal(error.to_string()))
+        .map_err(ApiError::internal)
 }
 
 /// The answer that has nothing to say.
@@ -51,7 +50,7 @@ pub fn empty(status: u16) -> Result<Response<Body>, ApiError> {
         .status(status)
         .header(CACHE_CONTROL, "no-store")
         .body(Body::Empty)
-        .map_err(|error| ApiError::Internal(error.to_string()))
+        .map_err(ApiError::internal)
 }
 
 /// A token as it is at `now`, with its version as the `ETag`.

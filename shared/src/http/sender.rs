@@ -12,7 +12,7 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source, kept_user_agent};
 
 /// What a client calls itself, whatever bytes it is made of.
-pub(super) fn user_agent(request: &Request) -> Option<String> {
+fn user_agent(request: &Request) -> Option<String> {
     let name = request.headers().get(USER_AGENT)?;
     Some(kept_user_agent(&String::from_utf8_lossy(name.as_bytes())))
 }
@@ -38,7 +38,7 @@ impl Sender {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
             _ => None,
         };
-        let unknown = || ApiError::Internal("the gateway doesn't tell the caller's address".into());
+        let unknown = || ApiError::internal("the gateway doesn't tell the caller's address");
         let ip = ip.and_then(|ip| ip.parse().ok()).ok_or_else(unknown)?;
         Ok(Self {
             ip,

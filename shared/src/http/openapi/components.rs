@@ -4,7 +4,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::super::ApiError;
+use super::super::ErrorCode;
 use super::super::error::Problem;
 use super::examples;
 use super::schema::{self, reference, with};
@@ -42,8 +42,8 @@ impl Components {
     }
 
     /// Keeps a response of errors, and refers to it. Operations with the same errors share it.
-    pub(super) fn response(&mut self, status: u16, errors: &[ApiError], response: Value) -> Value {
-        let codes = errors.iter().map(ApiError::code);
+    pub(super) fn response(&mut self, status: u16, errors: &[ErrorCode], response: Value) -> Value {
+        let codes = errors.iter().map(|error| error.as_str());
         let name: Vec<_> = std::iter::once("error").chain(codes).collect();
         let name = format!("{}.{status}", name.join("."));
         let name = if self

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::ApiError;
+use super::ErrorCode;
+use super::query::{Parameter, Parameters};
+use crate::domain::paging::MAX_LIMIT;
 use components::Components;
 
 use schema::{Property, reference, with};
@@ -27,7 +29,28 @@ pub struct Operation {
     parameters: Vec<Value>,
     body: Option<Body>,
     answers: Vec<Answer>,
-    refusals: BTreeMap<u16, Vec<ApiError>>,
+    refusals: BTreeMap<u16, Vec<ErrorCode>>,
+}
+
+/// Query parameters as the description notes them.
+#[derive(Debug)]
+pub struct Described(Vec<Value>);
+
+impl Parameters for Described {
+    fn value<T>(
+        &mut self,
+        parameter: Parameter,
+        _: &str,
+        _: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.0.push(json!({
+            "name": parameter.name,
+            "in": "query",
+            "description": parameter.description,
+            "schema": parameter.schema,
+        }));
+        None
+    }
 }
 
 /// What a request carries.
@@ -116,9 +139,9 @@ impl Operation {
     pub fn for_people(mut self) -> Self {
         self.security = json!([{"signIn": []}]);
         self.refuses([
-            ApiError::AccessTokenRequired,
-            ApiError::Unavailable(String::new()),
-            ApiError::Internal(String::new()),
+            ErrorCode::AccessTokenRequired,
+            ErrorCode::Unavailable,
+            ErrorCode::Internal,
         ])
     }
 
@@ -126,7 +149,7 @@ impl Operation {
     #[must_use]
     pub fn for_administrators(self) -> Self {
         self.for_people()
-            .refuses([ApiError::AccountNotFound, ApiError::RoleRequired])
+            .refuses([ErrorCode::AccountNotFound, ErrorCode::RoleRequired])
     }
 
     /// For whoever holds a secret of a token.
@@ -134,10 +157,10 @@ impl Operation {
     pub fn for_tokens(mut self) -> Self {
         self.security = json!([{"token": []}]);
         self.refuses([
-            ApiError::TokenRequired,
-            ApiError::InvalidToken,
-            ApiError::Unavailable(String::new()),
-            ApiError::Internal(String::new()),
+            ErrorCode::TokenRequired,
+            ErrorCode::InvalidToken,
+            ErrorCode::Unavailable,
+            ErrorCode::Internal,
         ])
     }
 
@@ -146,31 +169,31 @@ impl Operation {
     pub fn for_apis(mut self) -> Self {
         self.security = json!([{"token": []}, {"tokenAsClient": []}]);
         self.refuses([
-            ApiError::InvalidToken,
-            ApiError::InsufficientScope,
-            ApiError::InvalidClient,
-            ApiError::Unavailable(String::new()),
-            ApiError::Internal(String::new()),
+            ErrorCode::InvalidToken,
+            ErrorCode::InsufficientScope,
+            ErrorCode::InvalidClient,
+            ErrorCode::Unavailable,
+            ErrorCode::Internal,
         ])
     }
 
     /// About the token in the path.
     #[must_use]
     pub fn of_a_token(self) -> Self {
-        self.refuses([ApiError::TokenNotFound])
+        self.refuses([ErrorCode::TokenNotFound])
     }
 
     /// A change of a token, which another change may come before. Honours `If-Match`.
     #[must_use]
     pub fn changes_a_token(self) -> Self {
         self.header("If-Match", "The `ETag` that the token must still have.")
-            .refuses([ApiError::VersionMismatch, ApiError::Conflict])
+            .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
     /// Spends a budget.
     #[must_use]
     pub fn budgeted(self) -> Self {
-        self.refuses([ApiError::BudgetExceeded(None)])
+        self.refuses([ErrorCode::BudgetExceeded])
     }
 
     /// Takes a header that may be left out.
@@ -189,16 +212,16 @@ impl Operation {
         let text = "A repeat of the request within a day, with the same key and body, is answered with \
                     the same token and without the secret.";
         self.header(name, text)
-            .refuses([ApiError::Validation(vec![]), ApiError::IdempotencyKeyReused])
+            .refuses([ErrorCode::ValidationFailed, ErrorCode::IdempotencyKeyReused])
     }
 
-    /// Takes a query parameter that may be left out.
+    /// Takes the query parameters that `read` reads. Each may be left out.
     #[must_use]
-    pub fn query(mut self, name: &'static str, description: &'static str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "description": description, "schema": schema,
-        }));
-        self.refuses([ApiError::Validation(vec![])])
+    pub fn query<T>(mut self, read: impl FnOnce(&mut Described) -> T) -> Self {
+        let mut described = Described(Vec::new());
+        read(&mut described);
+        self.parameters.append(&mut described.0);
+        self.refuses([ErrorCode::ValidationFailed])
     }
 
     /// Takes a JSON object with those fields and no others.
@@ -212,11 +235,11 @@ impl Operation {
 
     fn refuses_json(self) -> Self {
         self.refuses([
-            ApiError::MalformedJson(String::new()),
-            ApiError::DuplicateKey(String::new()),
-            ApiError::BodyTooLarge,
-            ApiError::UnsupportedMediaType,
-            ApiError::Validation(vec![]),
+            ErrorCode::MalformedJson,
+            ErrorCode::DuplicateKey,
+            ErrorCode::BodyTooLarge,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::ValidationFailed,
         ])
     }
 
@@ -239,9 +262,9 @@ impl Operation {
         let schema = with(schema::object(fields), "additionalProperties", true);
         self.body = Some(Body::new(schema, &["application/x-www-form-urlencoded"]));
         self.refuses([
-            ApiError::UnsupportedMediaType,
-            ApiError::InvalidRequest(String::new()),
-            ApiError::BodyTooLarge,
+            ErrorCode::UnsupportedMediaType,
+            ErrorCode::InvalidRequest,
+            ErrorCode::BodyTooLarge,
         ])
     }
 
@@ -278,10 +301,8 @@ impl Operation {
     }
 
     fn answers_pages(self, page: Content) -> Self {
-        let cursor = "Where the page starts: a `nextCursor`.";
-        self.query("limit", "The size of the page.", schema::limit())
-            .query("cursor", cursor, json!({"type": "string"}))
-            .refuses([ApiError::InvalidCursor])
+        self.query(|parameters| (parameters.limit(MAX_LIMIT), parameters.cursor()))
+            .refuses([ErrorCode::InvalidCursor])
             .answer(200, "A page of the list.", &["Link"], page)
     }
 
@@ -293,10 +314,10 @@ impl Operation {
 
     /// Answers those errors.
     #[must_use]
-    pub fn refuses(mut self, errors: impl IntoIterator<Item = ApiError>) -> Self {
+    pub fn refuses(mut self, errors: impl IntoIterator<Item = ErrorCode>) -> Self {
         for error in errors {
             let known = self.refusals.entry(error.status()).or_default();
-            if known.iter().all(|other| other.code() != error.code()) {
+            if !known.contains(&error) {
                 known.push(error);
             }
         }
@@ -346,7 +367,7 @@ impl Operation {
             responses.insert(answer.status.to_string(), answer.describe(components));
         }
         let signed_in = self.security.pointer("/0/signIn").is_some();
-        let mut refusals: BTreeMap<u16, &[ApiError]> = BTreeMap::from([(429, &[][..])]);
+        let mut refusals: BTreeMap<u16, &[ErrorCode]> = BTreeMap::from([(429, &[][..])]);
         refusals.extend(
             self.refusals
                 .iter()
@@ -451,10 +472,10 @@ fn page(list: &str, item: &Schema) -> Value {
 }
 
 /// A response of errors that share their status, and perhaps with what the gateway answers.
-fn refusal(errors: &[ApiError], by_gateway: bool) -> Value {
+fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     let mut text: Vec<_> = errors
         .iter()
-        .map(|error| format!("`{}`: {}.", error.code(), error.meaning()))
+        .map(|error| format!("`{}`: {}.", error.as_str(), error.meaning()))
         .collect();
     if by_gateway {
         text.push("Without a `code`: what the gateway says by itself.".into());
@@ -474,7 +495,7 @@ fn refusal(errors: &[ApiError], by_gateway: bool) -> Value {
     for error in errors {
         let examples = content.entry(error.media_type()).or_default();
         let example = json!({"summary": error.meaning(), "value": error.example()});
-        examples.insert(error.code().to_owned(), example);
+        examples.insert(error.as_str().to_owned(), example);
     }
     let content: Map<_, _> = content
         .into_iter()
@@ -489,7 +510,7 @@ fn refusal(errors: &[ApiError], by_gateway: bool) -> Value {
         })
         .collect();
     let mut headers = Map::new();
-    if errors.iter().any(ApiError::may_say_when) {
+    if errors.iter().any(|error| error.may_say_when()) {
         headers.extend([response_header("Retry-After")]);
     }
     if errors.iter().any(|error| error.status() == 401) {
