@@ -112,6 +112,7 @@ fn traits(kind: &Type) -> Result<BTreeSet<String>, Failure> {
 pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let mut ports = BTreeSet::new();
     let mut described = String::new();
+    let mut routes = Vec::new();
     let mut arms = String::new();
     for operation in operations.iter().filter(|operation| is_of_api(operation)) {
         let module = operation.module();
@@ -127,19 +128,19 @@ pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Docume
         let names: Vec<_> = names.collect();
         arms += &format!("{} => {},\n", names.join(" | "), handler.call(&module));
         ports.extend(handler.ports);
-        let routes = operation.routes.iter().map(|route| {
-            let (name, method, path) = (&route.name, route.method(), route.path());
-            format!(
-                "Route::new({name:?}, {method:?}, {path:?}, Caller::{:?}),",
-                route.caller
-            )
-        });
-        let _ = &routes;
         described += &match operation.routes.len() {
-            1 => format!("all.push({module}::operation());\n"),
-            _ => format!("all.extend({module}::operations());\n"),
+            1 => format!("described.push({module}::operation());\n"),
+            _ => format!("described.extend({module}::operations());\n"),
         };
+        routes.extend(operation.routes.iter());
     }
+    routes.sort_by_key(|route| (route.path(), route.method()));
+    let rows = routes.iter().map(|route| {
+        let (name, method, path) = (&route.name, route.method(), route.path());
+        let caller = route.caller;
+        format!("Route {{ name: {name:?}, method: {method:?}, path: {path:?}, caller: CallerKind::{caller:?} }},\n")
+    });
+    let (rows, count): (String, _) = (rows.collect(), routes.len());
     let ports: Vec<_> = ports.into_iter().collect();
     let (names, bounds) = (ports.join(", "), ports.join(" + "));
     let text = format!(
@@ -150,7 +151,7 @@ pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Docume
 
 use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
-use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::{{CallerKind, Operation, Route}};
 use latchkey::ports::{{Clock, {names}}};
 use latchkey::testing::{{Answer, FakeVault}};
 
@@ -161,12 +162,27 @@ pub trait Ports: {bounds} {{}}
 
 impl<T> Ports for T where T: {bounds} {{}}
 
+/// The operations' routes, by path and method.
+const ROUTES: [Route; {count}] = [
+    {rows}
+];
+
 /// Every operation, by path and method.
+///
+/// # Panics
+/// When a route's operation is described by no function.
 pub fn operations() -> Vec<Operation> {{
-    let mut all = Vec::new();
+    let mut described = Vec::new();
     {described}
-    all.sort_by_key(|operation| (operation.path(), operation.method()));
-    all
+    ROUTES
+        .iter()
+        .map(|route| {{
+            let mut names = described.iter().map(Operation::name);
+            let found = names.position(|name| name == route.name);
+            let found = found.unwrap_or_else(|| panic!(\"`{{}}` is not described\", route.name));
+            described.swap_remove(found).at(route)
+        }})
+        .collect()
 }}
 
 /// Answers a call as the function does that its route leads to.

@@ -36,18 +36,12 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "delete-token",
-        "DELETE",
-        "/v1/accounts/{accountId}/tokens/{tokenId}",
-        "Delete a revoked token",
-    )
-    .for_administrators()
-    .of_a_token()
-    .changes_a_token()
-    .no_body()
-    .answers_nothing(204, "The token is gone; its audit log stays.")
-    .refuses([ErrorCode::TokenActive])
+    Operation::new("delete-token", "Delete a revoked token")
+        .of_a_token()
+        .changes_a_token()
+        .no_body()
+        .answers_nothing(204, "The token is gone; its audit log stays.")
+        .refuses([ErrorCode::TokenActive])
 }
 
 #[cfg(test)]

@@ -83,19 +83,13 @@ pub async fn handle(
 pub fn operations() -> [Operation; 2] {
     let all = Operation::new(
         "list-accounts",
-        "GET",
-        "/v1/accounts",
         "List the caller's accounts, whatever the role",
     )
-    .for_people()
     .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
     let one = Operation::new(
         "get-account",
-        "GET",
-        "/v1/accounts/{accountId}",
         "Get an account, and what it allows the caller",
     )
-    .for_administrators()
     .answers::<AccountBody<'_>>(200, "The account.", &[]);
     [all, one]
 }

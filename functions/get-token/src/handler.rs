@@ -25,15 +25,9 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "get-token",
-        "GET",
-        "/v1/accounts/{accountId}/tokens/{tokenId}",
-        "Get a token",
-    )
-    .for_administrators()
-    .of_a_token()
-    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    Operation::new("get-token", "Get a token")
+        .of_a_token()
+        .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
 }
 
 #[cfg(test)]

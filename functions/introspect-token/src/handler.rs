@@ -57,12 +57,9 @@ pub fn operation() -> Operation {
                 `client_secret` in the form.";
     Operation::new(
         "introspect-token",
-        "POST",
-        "/v1/introspect",
         "Ask about a token that somebody presents",
     )
     .description(text)
-    .for_apis()
     .form([
         required("token", schema::text()).describe("The secret."),
         optional("client_ip", schema::text())

@@ -85,22 +85,19 @@ pub async fn handle(
 
 /// What the API's description says of this function: the log of an account, and of a token.
 pub fn operations() -> [Operation; 2] {
-    let account = "/v1/accounts/{accountId}/audit";
-    let token = "/v1/accounts/{accountId}/tokens/{tokenId}/audit";
     let (all, one) = (
         "List what happened in the account, newest first",
         "List what happened to a token, which may be gone, newest first",
     );
     [
-        describe(Operation::new("list-audit", "GET", account, all)),
-        describe(Operation::new("list-token-audit", "GET", token, one)).of_a_token(),
+        describe(Operation::new("list-audit", all)),
+        describe(Operation::new("list-token-audit", one)).of_a_token(),
     ]
 }
 
 fn describe(operation: Operation) -> Operation {
     let text = "With `Accept: text/csv` it is CSV, whose `limit` may be up to 1,000 and is that by default.";
     operation
-        .for_administrators()
         .description(text)
         .query(read_filter)
         .answers_page_or_csv::<AuditBody<'_>>("records")

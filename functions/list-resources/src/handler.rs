@@ -77,15 +77,9 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "list-resources",
-        "GET",
-        "/v1/accounts/{accountId}/resources",
-        "List what a scope can name",
-    )
-    .for_administrators()
-    .query(read_filter)
-    .answers_page::<ResourceBody<'_>>("resources")
+    Operation::new("list-resources", "List what a scope can name")
+        .query(read_filter)
+        .answers_page::<ResourceBody<'_>>("resources")
 }
 
 #[cfg(test)]

@@ -43,23 +43,17 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "reactivate-token",
-        "POST",
-        "/v1/accounts/{accountId}/tokens/{tokenId}/reactivate",
-        "Undo a revocation",
-    )
-    .for_administrators()
-    .of_a_token()
-    .changes_a_token()
-    .no_body()
-    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .budgeted()
-    .refuses([
-        ErrorCode::ApiManagementLicenseRequired,
-        ErrorCode::SecretCompromised,
-        ErrorCode::AccountDeleted,
-    ])
+    Operation::new("reactivate-token", "Undo a revocation")
+        .of_a_token()
+        .changes_a_token()
+        .no_body()
+        .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+        .budgeted()
+        .refuses([
+            ErrorCode::ApiManagementLicenseRequired,
+            ErrorCode::SecretCompromised,
+            ErrorCode::AccountDeleted,
+        ])
 }
 
 #[cfg(test)]

@@ -40,11 +40,8 @@ pub async fn handle(
 pub fn operation() -> Operation {
     Operation::new(
         "retire-secret",
-        "POST",
-        "/v1/accounts/{accountId}/tokens/{tokenId}/retire",
         "End a token's replaced secret before its grace period is over",
     )
-    .for_administrators()
     .of_a_token()
     .changes_a_token()
     .no_body()

@@ -44,13 +44,7 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "reveal-token",
-        "POST",
-        "/v1/accounts/{accountId}/tokens/{tokenId}/reveal",
-        "Show a token's secret",
-    )
-    .for_administrators()
+    Operation::new("reveal-token", "Show a token's secret")
     .of_a_token()
     .changes_a_token()
     .description(

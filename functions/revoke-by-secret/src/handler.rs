@@ -51,16 +51,11 @@ pub fn operation() -> Operation {
                 secret of its token, the token is revoked too; the end of a replaced one leaves the token alone. \
                 White space around the secret and a `Bearer` before it don't matter; a secret with anything else \
                 around or in it is a 400.";
-    Operation::new(
-        "revoke-by-secret",
-        "POST",
-        "/v1/revoke",
-        "End a secret for ever",
-    )
-    .description(text)
-    .form([required("token", schema::text()).describe("The secret.")])
-    .answers_nothing(200, "The secret works no more, if it ever did.")
-    .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
+    Operation::new("revoke-by-secret", "End a secret for ever")
+        .description(text)
+        .form([required("token", schema::text()).describe("The secret.")])
+        .answers_nothing(200, "The secret works no more, if it ever did.")
+        .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
 }
 
 /// Whoever holds a secret knows it.

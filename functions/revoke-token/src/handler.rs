@@ -41,17 +41,11 @@ fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "revoke-token",
-        "POST",
-        "/v1/accounts/{accountId}/tokens/{tokenId}/revoke",
-        "Revoke a token",
-    )
-    .for_administrators()
-    .of_a_token()
-    .changes_a_token()
-    .body([optional("reason", schema::reason())])
-    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+    Operation::new("revoke-token", "Revoke a token")
+        .of_a_token()
+        .changes_a_token()
+        .body([optional("reason", schema::reason())])
+        .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
 }
 
 #[cfg(test)]

@@ -73,11 +73,8 @@ pub async fn handle(
 pub fn operation() -> Operation {
     Operation::new(
         "token-info",
-        "GET",
-        "/v1/tokenInfo",
         "Ask with a token who it is, what it may do and when it ends",
     )
-    .for_tokens()
     .answers::<TokenInfoBody<'_>>(200, "The token.", &[])
 }
 

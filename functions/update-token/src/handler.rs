@@ -89,25 +89,19 @@ async fn read_patch(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new(
-        "update-token",
-        "PATCH",
-        "/v1/accounts/{accountId}/tokens/{tokenId}",
-        "Edit a token",
-    )
-    .for_administrators()
-    .of_a_token()
-    .changes_a_token()
-    .merge_patch([
-        optional("name", schema::name()),
-        optional("description", schema::nullable(schema::description())),
-        optional("autoPurge", schema::auto_purge()).describe("Counts from now."),
-        optional("scope", schema::patched_scope()),
-        optional("allowedCidrs", schema::nullable(schema::cidrs())),
-    ])
-    .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
-    .budgeted()
-    .refuses([ErrorCode::ApiManagementLicenseRequired])
+    Operation::new("update-token", "Edit a token")
+        .of_a_token()
+        .changes_a_token()
+        .merge_patch([
+            optional("name", schema::name()),
+            optional("description", schema::nullable(schema::description())),
+            optional("autoPurge", schema::auto_purge()).describe("Counts from now."),
+            optional("scope", schema::patched_scope()),
+            optional("allowedCidrs", schema::nullable(schema::cidrs())),
+        ])
+        .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
+        .budgeted()
+        .refuses([ErrorCode::ApiManagementLicenseRequired])
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
-use latchkey::http::openapi::Operation;
+use latchkey::http::openapi::{CallerKind, Operation, Route};
 use latchkey::ports::{
     ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
     GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
@@ -57,28 +57,150 @@ impl<T> Ports for T where
 {
 }
 
-/// Every operation, by path and method.
-pub fn operations() -> Vec<Operation> {
-    let mut all = Vec::new();
-    all.push(create_token::operation());
-    all.push(delete_token::operation());
-    all.extend(get_account::operations());
-    all.push(get_token::operation());
-    all.push(introspect_token::operation());
-    all.extend(list_audit::operations());
-    all.push(list_resources::operation());
-    all.push(list_tokens::operation());
-    all.push(reactivate_token::operation());
-    all.push(regenerate_token::operation());
-    all.push(retire_secret::operation());
-    all.push(reveal_token::operation());
-    all.push(revoke_by_secret::operation());
-    all.push(revoke_token::operation());
-    all.push(token_info::operation());
-    all.push(update_token::operation());
+/// The operations' routes, by path and method.
+const ROUTES: [Route; 18] = [
+    Route {
+        name: "list-accounts",
+        method: "GET",
+        path: "/v1/accounts",
+        caller: CallerKind::Person,
+    },
+    Route {
+        name: "get-account",
+        method: "GET",
+        path: "/v1/accounts/{accountId}",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-audit",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/audit",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-resources",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/resources",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-tokens",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/tokens",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "create-token",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "delete-token",
+        method: "DELETE",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "get-token",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "update-token",
+        method: "PATCH",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-token-audit",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/audit",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "reactivate-token",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/reactivate",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "regenerate-token",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/regenerate",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "retire-secret",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/retire",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "reveal-token",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/reveal",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "revoke-token",
+        method: "POST",
+        path: "/v1/accounts/{accountId}/tokens/{tokenId}/revoke",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "introspect-token",
+        method: "POST",
+        path: "/v1/introspect",
+        caller: CallerKind::Api,
+    },
+    Route {
+        name: "revoke-by-secret",
+        method: "POST",
+        path: "/v1/revoke",
+        caller: CallerKind::Anybody,
+    },
+    Route {
+        name: "token-info",
+        method: "GET",
+        path: "/v1/tokenInfo",
+        caller: CallerKind::Token,
+    },
+];
 
-    all.sort_by_key(|operation| (operation.path(), operation.method()));
-    all
+/// Every operation, by path and method.
+///
+/// # Panics
+/// When a route's operation is described by no function.
+pub fn operations() -> Vec<Operation> {
+    let mut described = Vec::new();
+    described.push(create_token::operation());
+    described.push(delete_token::operation());
+    described.extend(get_account::operations());
+    described.push(get_token::operation());
+    described.push(introspect_token::operation());
+    described.extend(list_audit::operations());
+    described.push(list_resources::operation());
+    described.push(list_tokens::operation());
+    described.push(reactivate_token::operation());
+    described.push(regenerate_token::operation());
+    described.push(retire_secret::operation());
+    described.push(reveal_token::operation());
+    described.push(revoke_by_secret::operation());
+    described.push(revoke_token::operation());
+    described.push(token_info::operation());
+    described.push(update_token::operation());
+
+    ROUTES
+        .iter()
+        .map(|route| {
+            let mut names = described.iter().map(Operation::name);
+            let found = names.position(|name| name == route.name);
+            let found = found.unwrap_or_else(|| panic!("`{}` is not described", route.name));
+            described.swap_remove(found).at(route)
+        })
+        .collect()
 }
 
 /// Answers a call as the function does that its route leads to.

@@ -53,6 +53,78 @@ impl Parameters for Described {
     }
 }
 
+/// Where an operation is found, as its `operation.toml` says.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The operation's name.
+    pub name: &'static str,
+    /// The HTTP method, in upper case.
+    pub method: &'static str,
+    /// The path's template.
+    pub path: &'static str,
+    /// Who calls.
+    pub caller: CallerKind,
+}
+
+/// Who calls an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerKind {
+    /// Owners and administrators of the account in the path, signed in.
+    Administrator,
+    /// Whoever is signed in.
+    Person,
+    /// Whoever holds the secret of a token.
+    Token,
+    /// APIs that authenticate with a token of their own, as a bearer or as an OAuth client.
+    Api,
+    /// Anybody.
+    Anybody,
+}
+
+impl CallerKind {
+    /// The security requirement.
+    fn security(self) -> Value {
+        match self {
+            Self::Administrator | Self::Person => json!([{"signIn": []}]),
+            Self::Token => json!([{"token": []}]),
+            Self::Api => json!([{"token": []}, {"tokenAsClient": []}]),
+            Self::Anybody => json!([]),
+        }
+    }
+
+    /// What every operation answers to callers whom it doesn't know, or can't look up.
+    fn refusals(self) -> &'static [ErrorCode] {
+        match self {
+            Self::Administrator => &[
+                ErrorCode::AccessTokenRequired,
+                ErrorCode::Unavailable,
+                ErrorCode::Internal,
+                ErrorCode::AccountNotFound,
+                ErrorCode::RoleRequired,
+            ],
+            Self::Person => &[
+                ErrorCode::AccessTokenRequired,
+                ErrorCode::Unavailable,
+                ErrorCode::Internal,
+            ],
+            Self::Token => &[
+                ErrorCode::TokenRequired,
+                ErrorCode::InvalidToken,
+                ErrorCode::Unavailable,
+                ErrorCode::Internal,
+            ],
+            Self::Api => &[
+                ErrorCode::InvalidToken,
+                ErrorCode::InsufficientScope,
+                ErrorCode::InvalidClient,
+                ErrorCode::Unavailable,
+                ErrorCode::Internal,
+            ],
+            Self::Anybody => &[],
+        }
+    }
+}
+
 /// What a request carries.
 #[derive(Debug)]
 struct Body {
@@ -84,32 +156,36 @@ enum Content {
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 impl Operation {
-    /// An operation that anybody may call.
-    pub fn new(
-        name: &'static str,
-        method: &'static str,
-        path: &'static str,
-        summary: &'static str,
-    ) -> Self {
-        let parameters = path
-            .split('/')
-            .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-            .map(|parameter| {
-                json!({"name": parameter, "in": "path", "required": true, "schema": {"type": "string"}})
-            })
-            .collect();
+    /// An operation of that name. Its [`Route`] says who calls it, and how.
+    pub fn new(name: &'static str, summary: &'static str) -> Self {
         Self {
             name,
-            method,
-            path,
+            method: "",
+            path: "",
             summary,
             description: None,
             security: json!([]),
-            parameters,
+            parameters: Vec::new(),
             body: None,
             answers: Vec::new(),
             refusals: BTreeMap::new(),
         }
+    }
+
+    /// The operation where it is found, for those who call it.
+    #[must_use]
+    pub fn at(self, route: &Route) -> Self {
+        let mut operation = Self {
+            method: route.method,
+            path: route.path,
+            parameters: path_parameters(route.path),
+            security: route.caller.security(),
+            refusals: BTreeMap::new(),
+            ..self
+        };
+        operation.parameters.extend(self.parameters);
+        operation = operation.refuses(route.caller.refusals().iter().copied());
+        operation.refuses(self.refusals.into_values().flatten())
     }
 
     /// The operation's name, which is its function's.
@@ -132,49 +208,6 @@ impl Operation {
     pub fn description(mut self, text: &'static str) -> Self {
         self.description = Some(text);
         self
-    }
-
-    /// For whoever is signed in.
-    #[must_use]
-    pub fn for_people(mut self) -> Self {
-        self.security = json!([{"signIn": []}]);
-        self.refuses([
-            ErrorCode::AccessTokenRequired,
-            ErrorCode::Unavailable,
-            ErrorCode::Internal,
-        ])
-    }
-
-    /// For owners and administrators of the account in the path.
-    #[must_use]
-    pub fn for_administrators(self) -> Self {
-        self.for_people()
-            .refuses([ErrorCode::AccountNotFound, ErrorCode::RoleRequired])
-    }
-
-    /// For whoever holds a secret of a token.
-    #[must_use]
-    pub fn for_tokens(mut self) -> Self {
-        self.security = json!([{"token": []}]);
-        self.refuses([
-            ErrorCode::TokenRequired,
-            ErrorCode::InvalidToken,
-            ErrorCode::Unavailable,
-            ErrorCode::Internal,
-        ])
-    }
-
-    /// For APIs that authenticate with a token of their own, as a bearer or as an OAuth client.
-    #[must_use]
-    pub fn for_apis(mut self) -> Self {
-        self.security = json!([{"token": []}, {"tokenAsClient": []}]);
-        self.refuses([
-            ErrorCode::InvalidToken,
-            ErrorCode::InsufficientScope,
-            ErrorCode::InvalidClient,
-            ErrorCode::Unavailable,
-            ErrorCode::Internal,
-        ])
     }
 
     /// About the token in the path.
@@ -415,6 +448,14 @@ impl Body {
             media_types,
         }
     }
+}
+
+fn path_parameters(path: &str) -> Vec<Value> {
+    let names = path.split('/');
+    let names = names.filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
+    names
+        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
+        .collect()
 }
 
 /// A body of that schema, with its example.
