@@ -18,22 +18,22 @@ pub fn operation() -> Operation {
     .body([
         required("name", schema::name()),
         optional("description", schema::description())
-            .describe("What it is used for, and where it is kept."),
+            .describe("What the token is used for, and where its secret is stored."),
         optional("kind", schema::one_of(Kind::ALL.map(Kind::as_str))),
         optional("integrationId", schema::platform_id())
-            .describe("The Integration App; required for tokens of that kind, and only for them."),
+            .describe("The Integration App. Integration App tokens need it; other tokens must not have it."),
         required("autoPurge", schema::auto_purge())
-            .describe("Integration App tokens can't live forever."),
+            .describe("The lifetime. Integration App tokens can't have `never`."),
         required("scope", schema::scope()),
         optional("allowedCidrs", schema::cidrs())
-            .describe("From where it may be used; empty for everywhere."),
+            .describe("The address ranges from which the token may be used. Empty: everywhere."),
     ])
     .repeatable()
     .budgeted()
     .answers::<IssuedBody<'_>>(201, "The token and its secret.", &["ETag", "Location"])
     .answers::<IssuedBody<'_>>(
         200,
-        "A repeat: the token as it is now.",
+        "The request was a repeat: the current token, without the secret.",
         &["ETag", "Location"],
     )
     .refuses([

@@ -11,7 +11,7 @@ use latchkey::ports::{GetAccount, ListMemberships};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// An account as its member sees it.
+/// An account, as the calling member sees it.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Account")]
@@ -43,7 +43,7 @@ impl<'a> AccountBody<'a> {
     }
 }
 
-/// A person's accounts.
+/// The caller's accounts.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Accounts")]
 struct AccountsBody<'a> {
@@ -85,7 +85,7 @@ pub fn operations() -> [Operation; 2] {
         "list-accounts",
         "GET",
         "/v1/accounts",
-        "List the caller's accounts, whatever the role",
+        "List the caller's accounts, with any role",
     )
     .for_people()
     .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
@@ -93,7 +93,7 @@ pub fn operations() -> [Operation; 2] {
         "get-account",
         "GET",
         "/v1/accounts/{accountId}",
-        "Get an account, and what it allows the caller",
+        "Get an account, with the caller's role and the allowed lifetimes",
     )
     .for_administrators()
     .answers::<AccountBody<'_>>(200, "The account.", &[]);

@@ -96,8 +96,8 @@ pub fn operations() -> [Operation; 2] {
     let account = "/v1/accounts/{accountId}/audit";
     let token = "/v1/accounts/{accountId}/tokens/{tokenId}/audit";
     let (all, one) = (
-        "List what happened in the account, newest first",
-        "List what happened to a token, which may be gone, newest first",
+        "List the audit log of the account, newest first",
+        "List the audit log of a token, newest first, also after its end",
     );
     [
         describe(Operation::new("list-audit", "GET", account, all)),
@@ -106,19 +106,19 @@ pub fn operations() -> [Operation; 2] {
 }
 
 fn describe(operation: Operation) -> Operation {
-    let text = "With `Accept: text/csv` it is CSV, whose `limit` may be up to 1,000 and is that by default.";
+    let text = "With `Accept: text/csv` the answer is CSV. Its `limit` is at most 1,000, which is also the default.";
     let actions = schema::one_of(Action::ALL.map(Action::as_str));
     let sources = schema::one_of(Source::ALL.map(Source::as_str));
     operation
         .for_administrators()
         .description(text)
-        .query("action", "Only that.", actions)
-        .query("userId", "Only by that person or token.", schema::text())
-        .query("source", "Only through that.", sources)
-        .query("from", "From then on.", schema::time())
+        .query("action", "Lists only records of this action.", actions)
+        .query("userId", "Lists only records by this actor, a person's or a token's id.", schema::text())
+        .query("source", "Lists only records from this source.", sources)
+        .query("from", "The earliest time, inclusive.", schema::time())
         .query(
             "to",
-            "Before then; that very moment is left out.",
+            "The latest time, exclusive.",
             schema::time(),
         )
         .answers_page_or_csv::<AuditBody<'_>>("records")

@@ -80,22 +80,22 @@ pub fn operation() -> Operation {
         "list-resources",
         "GET",
         "/v1/accounts/{accountId}/resources",
-        "List what a scope can name",
+        "List the resources that a scope can name",
     )
     .for_administrators()
     .query(
         "type",
-        "Only those.",
+        "Lists only resources of this type. Default: all types.",
         schema::one_of(ResourceType::ALL.map(ResourceType::as_str)),
     )
     .query(
         "integrationId",
-        "Only those of that Integration App.",
+        "Lists only resources of this Integration App.",
         schema::platform_id(),
     )
     .query(
         "q",
-        "Only those with all of these words in id or name.",
+        "Lists only resources whose id or name has all of these words, in any case.",
         schema::text(),
     )
     .answers_page::<ResourceBody<'_>>("resources")

@@ -58,22 +58,22 @@ pub fn operation() -> Operation {
     .for_administrators()
     .query(
         "status",
-        "Only those.",
+        "Lists only tokens with this status. Default: both.",
         schema::one_of(Status::ALL.map(Status::as_str)),
     )
     .query(
         "kind",
-        "Only those.",
+        "Lists only tokens of this kind. Default: both.",
         schema::one_of(Kind::ALL.map(Kind::as_str)),
     )
     .query(
         "integrationId",
-        "Only those of that Integration App.",
+        "Lists only tokens of this Integration App.",
         schema::platform_id(),
     )
     .query(
         "q",
-        "Only those with all of these words in name or description.",
+        "Lists only tokens whose name or description has all of these words, in any case.",
         schema::text(),
     )
     .answers_page::<TokenBody<'_>>("tokens")

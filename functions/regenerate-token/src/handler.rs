@@ -119,7 +119,7 @@ pub fn operation() -> Operation {
     .of_a_token()
     .changes_a_token()
     .body([optional("gracePeriodSeconds", schema::grace_period())
-        .describe("How long the old secret still works.")])
+        .describe("For how many seconds the old secret still works. Default: 0. Only 0 for a revoked token.")])
     .repeatable()
     .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
     .budgeted()
