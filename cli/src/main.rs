@@ -16,7 +16,7 @@ use latchkey::store::Store;
 use latchkey::system::System;
 use migrate::{Options, migrate};
 
-/// What operators of a Latchkey stack do by hand. Credentials and region come from wherever the AWS SDK finds them.
+/// Administers a Latchkey stack. The AWS SDK finds credentials and region: in the environment, a profile or a role.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -26,29 +26,31 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Migrate the items of an existing stack to the second edition of the tables.
+    /// Migrate the items of a stack of the first version.
     ///
-    /// Before the new version is deployed it copies accounts and resources to where that one reads them, and changes
-    /// nothing that the old one reads. It may be run as often as one likes, and interrupted at any moment.
+    /// Run it before the new version is deployed, and with --after-switch afterwards. Before the deployment it copies
+    /// accounts and resources to where the new version reads them, and changes nothing that the old version reads. It
+    /// may be repeated, and interrupted at any moment. The exit code is not 0 if an item could not be migrated.
     Migrate(Migrate),
 }
 
 #[derive(Debug, Args)]
 struct Migrate {
-    /// The name of the table of tokens: the stack's output `TokensTable`.
+    /// The name of the tokens table: the stack's output `TokensTable`.
     #[arg(long)]
     tokens_table: String,
-    /// The name of the table of the audit log: the stack's output `AuditTable`.
+    /// The name of the audit table: the stack's output `AuditTable`.
     #[arg(long)]
     audit_table: String,
-    /// How long audit records are kept: the stack's parameter `AuditRetentionDays`.
+    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
     audit_retention_days: i64,
-    /// The new version is deployed, and the old one runs no more: take what it wrote last, store tokens and secrets as
-    /// the new one does, end the secrets that may not work any more, and remove what nobody reads.
+    /// Finish the migration, after the new version is deployed and no old function runs any more: copy the old
+    /// version's last writes, store tokens and secrets as the new version does, end secrets that must not work any
+    /// more, and remove the items that the new version doesn't read.
     #[arg(long)]
     after_switch: bool,
-    /// Say what would be done, and write nothing.
+    /// Print what would be done, and write nothing.
     #[arg(long)]
     dry_run: bool,
 }

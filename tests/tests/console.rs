@@ -413,7 +413,7 @@ mod in_the_browser {
             browser.see("Latchkey could not be reached.").await;
             browser.answer("POST v1/accounts", Value::Null).await;
             browser.click(Button("Save")).await;
-            browser.see("An earlier attempt had got through").await;
+            browser.see("An earlier attempt succeeded").await;
             browser.click(Button("Done")).await;
             browser.see("Edit API token").await;
 

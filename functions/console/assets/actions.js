@@ -133,7 +133,7 @@ export function handOver({ title, token, secret, me }) {
     const warning = h("div", { role: "alert" });
     const field = secret ? secretField(secret, "The new token") : null;
     const later = me.developerMode
-      ? "Whoever has developer mode can show it again; every viewing is recorded and notified."
+      ? "Owners and administrators with developer mode can show it again. Every viewing is recorded and mailed."
       : "You will not be able to see it again: showing a token needs developer mode.";
     const content = (dialog) => h("div", null,
       h("div", { class: "text" },
@@ -145,9 +145,9 @@ export function handOver({ title, token, secret, me }) {
               if (copied) warning.replaceChildren();
             } } }, icon("copy"), "Copy token"))
           : h("div", { class: "notice" }, icon("warning"), h("p", null,
-            "An earlier attempt had got through, and its answer with the token was lost. ",
+            "An earlier attempt succeeded, and its answer with the token was lost. ",
             me.developerMode ? "Use “Show token” in the list to see it." : "Use “Generate new token” to get another one.")),
-        h("p", { class: "fine" }, "Calls carry it as ", h("code", null, "Authorization: Bearer …"), "."),
+        h("p", { class: "fine" }, "Send it with each call as ", h("code", null, "Authorization: Bearer …"), "."),
         warning),
       h("footer", null, h("button", { type: "button", on: { click: () => mayClose() && dialog.close() } }, "Done")));
     const mayClose = () => {
@@ -219,7 +219,7 @@ export function reactivate(token) {
       token.revocationReason ? h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), ": ",
         quote(token.revocationReason)) : h("p", null, "It was revoked ", time(token.revokedAt), " by ", who(token.revokedBy), "."),
       lastUse(token),
-      token.purgeAt ? h("p", null, "Auto purge stays: it is gone ", time(token.purgeAt), ".") : null,
+      token.purgeAt ? h("p", null, "Auto purge stays: the token is purged ", time(token.purgeAt), ".") : null,
     ],
     action: "Reactivate",
     send: () => call("POST", path(token, "reactivate"), { body: {} }),
@@ -271,7 +271,7 @@ export async function regenerate(token, me) {
       h("p", { class: "help" }, revoked
         ? "A revoked token gets none. The new secret works once you reactivate the token."
         : "Both secrets work during it, so that whoever uses the token can change over without an outage. "
-          + "The old one never outlives its auto purge."))],
+          + "The old one ends with the token's auto purge at the latest."))],
     action: "Generate",
     danger: true,
     run: async ({ gracePeriodSeconds: seconds = "0" }) => {

@@ -297,11 +297,11 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
   const saveAndClose = h("button", { type: "submit", name: "close" }, "Save & close");
   const form = h("form", { novalidate: true, class: "token", autocomplete: "off" }, problems,
     h("section", { "aria-labelledby": "general" }, h("h2", { id: "general" }, "General"),
-      field("Name", name, "So that people recognise it in lists, mails and the audit log.", "name"),
+      field("Name", name, "Shown in lists, mails and the audit log.", "name"),
       field("Description", description, "What uses this token, and exactly where its secret is kept outside of the platform.", "description"),
       kindField, appField,
-      field("Auto purge token", autoPurge, h("div", null, h("p", null, "When this time is over, the token is gone: calls with it are refused and it leaves the list. ",
-        creating ? "" : "A new choice counts from now."), licence), "autoPurge")),
+      field("Auto purge token", autoPurge, h("div", null, h("p", null, "When this time is over, the token is purged: calls with it are refused, and the list no longer shows it. ",
+        creating ? "" : "Choosing again restarts the time."), licence), "autoPurge")),
     h("section", { "aria-labelledby": "permissions" }, h("h2", { id: "permissions" }, "Token permissions"),
       field("Scope", scope, "", "scope", "scope.type"), custom),
     h("section", { "aria-labelledby": "network" }, h("h2", { id: "network" }, "Network"),
@@ -450,7 +450,7 @@ export function formView({ app: fixedApp, me, token, etag, draft, links, back })
     if (old) graceEnd = setTimeout(describe, Date.parse(old.validUntil) - Date.now());
     secrets.replaceChildren(
       ...(token.compromisedAt ? [notice("danger", [h("strong", null, "The secret of this token is compromised. "),
-        "It was found in public, or given up by its holder, ", time(token.compromisedAt), " and never works again. ",
+        "It was reported as leaked, or revoked by its holder, ", time(token.compromisedAt), " and never works again. ",
         "Generate a new token; then you can reactivate it."], "Generate new token", regenerate)] : []),
       ...(old ? [notice("", oldSecretText(old), "End the old secret now", retire)] : []));
     const fact = (term, ...content) => h("div", null, h("dt", null, term), h("dd", null, content));

@@ -40,7 +40,7 @@ pub fn operation() -> Operation {
         .of_a_token()
         .changes_a_token()
         .no_body()
-        .answers_nothing(204, "The token is gone; its audit log stays.")
+        .answers_nothing(204, "The token was deleted. Its audit log stays.")
         .refuses([ErrorCode::TokenActive])
 }
 

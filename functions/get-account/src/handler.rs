@@ -11,7 +11,7 @@ use latchkey::ports::{GetAccount, ListMemberships};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// An account as its member sees it.
+/// An account, as the calling member sees it.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Account")]
@@ -43,7 +43,7 @@ impl<'a> AccountBody<'a> {
     }
 }
 
-/// A person's accounts.
+/// The caller's accounts.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Accounts")]
 struct AccountsBody<'a> {
@@ -81,14 +81,11 @@ pub async fn handle(
 
 /// What the API's description says of this function: all accounts of the caller, and one.
 pub fn operations() -> [Operation; 2] {
-    let all = Operation::new(
-        "list-accounts",
-        "List the caller's accounts, whatever the role",
-    )
-    .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
+    let all = Operation::new("list-accounts", "List the caller's accounts, with any role")
+        .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
     let one = Operation::new(
         "get-account",
-        "Get an account, and what it allows the caller",
+        "Get an account, with the caller's role and the allowed lifetimes",
     )
     .answers::<AccountBody<'_>>(200, "The account.", &[]);
     [all, one]

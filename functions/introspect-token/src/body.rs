@@ -15,22 +15,22 @@ use serde_json::json;
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ActiveToken")]
 pub(crate) struct ActiveBody<'a> {
-    /// Whether the token is good. If it isn't, nothing else is said.
+    /// Whether the token works. If not, there are no other members.
     active: bool,
     /// `full`, or each listed resource as `exports:exp_1`, with spaces between them.
     scope: String,
-    /// The token's id: also what the token authenticates with as a client.
+    /// The token's id, which is also its client id.
     client_id: &'a TokenId,
     token_type: &'static str,
-    /// The second in which this secret ends; left out for never.
+    /// When this secret ends, in seconds since 1970. Missing if never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     exp: Option<i64>,
-    /// The second in which the token was created.
+    /// When the token was created, in seconds since 1970.
     iat: i64,
-    /// On whose behalf the token acts.
+    /// The account for which the token acts.
     sub: &'a AccountId,
-    /// Stays the same when the secret is replaced.
+    /// The token's id. It stays the same when the secret is replaced.
     jti: &'a TokenId,
     #[serde(rename = "accountId")]
     account_id: &'a AccountId,
@@ -39,7 +39,7 @@ pub(crate) struct ActiveBody<'a> {
     kind: Kind,
     #[serde(rename = "integrationId")]
     integration_id: Option<&'a IntegrationId>,
-    /// The scope as the token's own JSON has it.
+    /// The scope in the form of the token's own JSON.
     #[serde(rename = "scopeDetail")]
     scope_detail: &'a Scope,
 }
@@ -68,7 +68,10 @@ impl JsonSchema for IntrospectionBody<'_> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = ActiveBody::json_schema(generator);
         schema.insert("required".into(), json!(["active"]));
-        schema.insert("description".into(), "What is said of a token.".into());
+        schema.insert(
+            "description".into(),
+            "A token, as introspection describes it.".into(),
+        );
         schema
     }
 }

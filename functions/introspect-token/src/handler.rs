@@ -52,20 +52,20 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    let text = "RFC 7662. Takes an account token with full access of the same account; of any other \
-                account's token it says that it isn't active. A client may also give `client_id` and \
-                `client_secret` in the form.";
+    let text = "RFC 7662. The caller authenticates with an account token that has full access. A token of another \
+                account isn't active. The form may also have `client_id` and `client_secret`.";
     Operation::new(
         "introspect-token",
-        "Ask about a token that somebody presents",
+        "Describe a token to the API that received it",
     )
     .description(text)
     .form([
-        required("token", schema::text()).describe("The secret."),
-        optional("client_ip", schema::text())
-            .describe("Where the bearer is. Without it, a token with `allowedCidrs` isn't active."),
+        required("token", schema::text()).describe("The secret to ask about."),
+        optional("client_ip", schema::text()).describe(
+            "The bearer's address. Without it, a token with `allowedCidrs` isn't active.",
+        ),
     ])
-    .answers::<IntrospectionBody<'_>>(200, "The token, or that it isn't active.", &[])
+    .answers::<IntrospectionBody<'_>>(200, "The token if it works, else only `active`.", &[])
 }
 
 /// Where the bearer is, if the API tells: RFC 7662 (2.1) leaves this parameter's name to us.

@@ -19,12 +19,25 @@ fn read_filter(
     parameters: &mut impl Parameters,
 ) -> (AuditFilter, Option<Timestamp>, Option<Timestamp>) {
     let filter = AuditFilter {
-        action: parameters.word("action", "Only that.", Action::ALL, Action::as_str),
-        user_id: parameters.text("userId", "Only by that person or token."),
-        source: parameters.word("source", "Only through that.", Source::ALL, Source::as_str),
+        action: parameters.word(
+            "action",
+            "Lists only records of this action.",
+            Action::ALL,
+            Action::as_str,
+        ),
+        user_id: parameters.text(
+            "userId",
+            "Lists only records by this actor, a person's or a token's id.",
+        ),
+        source: parameters.word(
+            "source",
+            "Lists only records from this source.",
+            Source::ALL,
+            Source::as_str,
+        ),
     };
-    let from = parameters.time("from", "From then on.");
-    let to = parameters.time("to", "Before then; that very moment is left out.");
+    let from = parameters.time("from", "The earliest time, inclusive.");
+    let to = parameters.time("to", "The latest time, exclusive.");
     (filter, from, to)
 }
 
@@ -86,8 +99,8 @@ pub async fn handle(
 /// What the API's description says of this function: the log of an account, and of a token.
 pub fn operations() -> [Operation; 2] {
     let (all, one) = (
-        "List what happened in the account, newest first",
-        "List what happened to a token, which may be gone, newest first",
+        "List the audit log of the account, newest first",
+        "List the audit log of a token, newest first, also after its end",
     );
     [
         describe(Operation::new("list-audit", all)),
@@ -96,7 +109,7 @@ pub fn operations() -> [Operation; 2] {
 }
 
 fn describe(operation: Operation) -> Operation {
-    let text = "With `Accept: text/csv` it is CSV, whose `limit` may be up to 1,000 and is that by default.";
+    let text = "With `Accept: text/csv` the answer is CSV. Its `limit` is at most 1,000, which is also the default.";
     operation
         .description(text)
         .query(read_filter)

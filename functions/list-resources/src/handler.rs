@@ -17,14 +17,19 @@ use serde::Serialize;
 fn read_filter(parameters: &mut impl Parameters) -> (Option<ResourceType>, ResourceFilter) {
     let kind = parameters.word(
         "type",
-        "Only those.",
+        "Lists only resources of this type. Default: all types.",
         ResourceType::ALL,
         ResourceType::as_str,
     );
     let filter = ResourceFilter {
-        integration_id: parameters
-            .platform_id("integrationId", "Only those of that Integration App."),
-        keywords: parameters.text("q", "Only those with all of these words in id or name."),
+        integration_id: parameters.platform_id(
+            "integrationId",
+            "Lists only resources of this Integration App.",
+        ),
+        keywords: parameters.text(
+            "q",
+            "Lists only resources whose id or name has all of these words, in any case.",
+        ),
     };
     (kind, filter)
 }
@@ -77,7 +82,7 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    Operation::new("list-resources", "List what a scope can name")
+    Operation::new("list-resources", "List the resources that a scope can name")
         .query(read_filter)
         .answers_page::<ResourceBody<'_>>("resources")
 }

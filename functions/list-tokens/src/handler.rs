@@ -15,13 +15,25 @@ use latchkey::ports::{Clock, GetAccount, ListTokens};
 /// The parameters that say which tokens to list.
 fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
     TokenFilter {
-        status: parameters.word("status", "Only those.", Status::ALL, Status::as_str),
-        kind: parameters.word("kind", "Only those.", Kind::ALL, Kind::as_str),
-        integration_id: parameters
-            .platform_id("integrationId", "Only those of that Integration App."),
+        status: parameters.word(
+            "status",
+            "Lists only tokens with this status. Default: both.",
+            Status::ALL,
+            Status::as_str,
+        ),
+        kind: parameters.word(
+            "kind",
+            "Lists only tokens of this kind. Default: both.",
+            Kind::ALL,
+            Kind::as_str,
+        ),
+        integration_id: parameters.platform_id(
+            "integrationId",
+            "Lists only tokens of this Integration App.",
+        ),
         keywords: parameters.text(
             "q",
-            "Only those with all of these words in name or description.",
+            "Lists only tokens whose name or description has all of these words, in any case.",
         ),
     }
 }

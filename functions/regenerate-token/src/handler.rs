@@ -109,13 +109,13 @@ fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiEr
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
     Operation::new("regenerate-token", "Replace a token's secret")
-        .of_a_token()
-        .changes_a_token()
-        .body([optional("gracePeriodSeconds", schema::grace_period())
-            .describe("How long the old secret still works.")])
-        .repeatable()
-        .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
-        .budgeted()
+    .of_a_token()
+    .changes_a_token()
+    .body([optional("gracePeriodSeconds", schema::grace_period())
+        .describe("For how many seconds the old secret still works. Default: 0. Only 0 for a revoked token.")])
+    .repeatable()
+    .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
+    .budgeted()
 }
 
 #[cfg(test)]

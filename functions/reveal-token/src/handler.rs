@@ -48,11 +48,11 @@ pub fn operation() -> Operation {
     .of_a_token()
     .changes_a_token()
     .description(
-        "Needs the member's developer mode, which keeps people from looking, not from acting: an owner or \
-         administrator without it can generate a new secret and see that one.",
+        "Needs the member's developer mode. Developer mode is no access control: an owner or administrator \
+         without it can generate a new secret and sees that one.",
     )
     .no_body()
-    .answers::<RevealedBody<'_>>(200, "The secret. Its viewing is on record.", &[])
+    .answers::<RevealedBody<'_>>(200, "The secret. The viewing is recorded.", &[])
     .budgeted()
     .refuses([ErrorCode::DeveloperModeRequired])
 }

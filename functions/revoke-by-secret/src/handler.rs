@@ -47,14 +47,13 @@ pub async fn handle(
 
 /// What the API's description says of this operation.
 pub fn operation() -> Operation {
-    let text = "RFC 7009. Holding the secret is all that it takes. It never works again. If it is the current \
-                secret of its token, the token is revoked too; the end of a replaced one leaves the token alone. \
-                White space around the secret and a `Bearer` before it don't matter; a secret with anything else \
-                around or in it is a 400.";
-    Operation::new("revoke-by-secret", "End a secret for ever")
+    let text = "RFC 7009. Needs no credentials but the secret, which never works again. If it is the current secret \
+                of its token, the token is revoked too. A replaced secret ends alone. The form may have white \
+                space around the secret and `Bearer` before it. Anything else around or in the secret is a 400.";
+    Operation::new("revoke-by-secret", "End a secret for good")
         .description(text)
-        .form([required("token", schema::text()).describe("The secret.")])
-        .answers_nothing(200, "The secret works no more, if it ever did.")
+        .form([required("token", schema::text()).describe("The secret to end.")])
+        .answers_nothing(200, "The secret doesn't work, whether or not it ever did.")
         .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
 }
 

@@ -28,9 +28,9 @@ struct TokenInfoBody<'a> {
     scope: &'a Scope,
     #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
-    /// When the token is gone; `null` for never.
+    /// When the token ends; `null` if never.
     purge_at: Option<DateTime>,
-    /// When this secret of it ends, because it was replaced; `null` for the current one.
+    /// When this secret ends, if it was replaced; `null` for the current secret.
     secret_valid_until: Option<DateTime>,
 }
 
@@ -73,7 +73,7 @@ pub async fn handle(
 pub fn operation() -> Operation {
     Operation::new(
         "token-info",
-        "Ask with a token who it is, what it may do and when it ends",
+        "Describe the token that calls: its account, scope and end",
     )
     .answers::<TokenInfoBody<'_>>(200, "The token.", &[])
 }

@@ -7,7 +7,7 @@ use super::auto_purge::AutoPurge;
 use super::id::{AccountId, UserId};
 use super::text::{mended, redact};
 
-/// What the account pays for.
+/// The account's plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Plan {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What happened.
+/// The action that was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -21,9 +21,9 @@ pub enum Action {
     Regenerate,
     /// It was deleted.
     Delete,
-    /// It was used: for the first time, or for the first time today from an address.
+    /// It was used for the first time, or for the first time on that day from an address.
     Access,
-    /// Its purge time came.
+    /// Its purge time was reached.
     Purge,
     /// Its purge time is near.
     Remind,
@@ -31,9 +31,9 @@ pub enum Action {
     Leak,
     /// Its replaced secret was ended before its grace period was over.
     Retire,
-    /// A secret of it was tried that isn't good, or isn't good from there: once per secret, reason and day.
+    /// One of its secrets was refused. Recorded once per secret, reason and day.
     Refused,
-    /// A record of it was changed in the audit log, or removed before its time.
+    /// A record of its audit log was changed, or removed before its time.
     Tamper,
 }
 

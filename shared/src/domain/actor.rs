@@ -6,13 +6,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::account::Member;
 use super::id::TokenId;
 
-/// What somebody is who did something. Names alone don't tell: a token may be called like a person.
+/// The kind of actor. A name doesn't show it: a token may have a person's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ActorType {
     /// A member of the account.
     Member,
-    /// Whoever holds a token's secret.
+    /// The holder of a token's secret.
     Token,
     /// A secret scanner.
     Scanner,
@@ -47,16 +47,16 @@ impl ActorType {
     }
 }
 
-/// Who did it: a member, the token itself (when it is used, or revoked by whoever holds it), a secret
-/// scanner or the system. A snapshot, so that the record still names a person who has left.
+/// Who acted: a member, the token itself (when it is used, or revoked by its holder), a secret scanner or
+/// the system. A copy from the time of the record, so that it still names a person who has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
     /// The member's id, the token's id, `github` or `system`.
     pub id: String,
-    /// What it is.
+    /// The kind of actor.
     #[serde(rename = "type")]
     pub kind: ActorType,
-    /// The member's address; tokens and the system have none.
+    /// The member's e-mail address; other actors have none.
     pub email: Option<String>,
     /// The member's or the token's name, or `System`.
     pub name: String,

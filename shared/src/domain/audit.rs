@@ -18,11 +18,11 @@ use super::time::rfc3339;
 use super::token::Token;
 use super::verification::is_refusal_mailed;
 
-/// Through what it happened.
+/// The way in which the action was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The API tokens page, as claimed: its client's id and the headers of a page are there for whoever calls.
+    /// The API tokens page, as claimed: any client can send the page's client id and a browser's headers.
     Ui,
     /// Any other client of the API.
     Api,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How long after the choice a token is gone. The product offers exactly these.
+/// The lifetime of a token, from the moment when it is set. These are the only values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AutoPurge {
     /// Until it is deleted. Not for Integration App tokens.

@@ -30,9 +30,9 @@ pub const MAX_GRACE_SECONDS: i64 = 86_400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
-    /// It may.
+    /// It may be used.
     Active,
-    /// It may not, until it is reactivated.
+    /// It may not be used until it is reactivated.
     Revoked,
 }
 

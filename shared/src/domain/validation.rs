@@ -3,14 +3,14 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// One failure.
+/// A failed validation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
     /// A stable code.
     pub code: &'static str,
-    /// What is wrong, for people.
+    /// The failure in words.
     pub message: String,
-    /// Which field, as a path in the request's JSON (`scope.exports`), or a query parameter's name.
+    /// The field as a path in the request's JSON (`scope.exports`), or the name of a query parameter.
     pub field: String,
 }
 

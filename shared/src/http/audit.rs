@@ -11,7 +11,7 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, Source};
 use crate::domain::id::{AuditId, TokenId};
 
-/// An audit record as it is answered.
+/// An audit record.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "AuditRecord")]
@@ -27,13 +27,13 @@ pub struct AuditBody<'a> {
     ip: Option<IpAddr>,
     /// The address of the token's bearer, as claimed by the API that asked about the token.
     asserted_ip: Option<IpAddr>,
-    /// What the caller's client calls itself, as claimed.
+    /// The user agent of the caller, as claimed.
     user_agent: Option<&'a str>,
-    /// The request, for finding it in the logs.
+    /// The request's id in the logs.
     request_id: &'a str,
 }
 
-/// What it happened to.
+/// The resource of the action.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AuditedResource")]
 struct ResourceBody<'a> {

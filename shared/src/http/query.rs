@@ -97,7 +97,7 @@ pub trait Parameters {
     fn limit(&mut self, max: usize) -> Option<usize> {
         let parameter = Parameter {
             name: "limit",
-            description: "The size of the page.",
+            description: "The largest number of items on the page.",
             schema: schema::limit(),
         };
         self.value(parameter, &format!("a number from 1 to {max}"), |text| {
@@ -110,7 +110,10 @@ pub trait Parameters {
 
     /// Where the page starts.
     fn cursor(&mut self) -> Option<String> {
-        self.text("cursor", "Where the page starts: a `nextCursor`.")
+        self.text(
+            "cursor",
+            "The `nextCursor` of the page before. Default: the first page.",
+        )
     }
 }
 

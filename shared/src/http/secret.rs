@@ -17,7 +17,7 @@ use crate::domain::token::Token;
 #[schemars(rename = "IssuedToken")]
 pub struct IssuedBody<'a> {
     token: TokenBody<'a>,
-    /// The secret. It isn't there if the request is a repeat: `reveal` can show it.
+    /// The secret. Missing if the request was a repeat; `reveal` shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "&str")]
     secret: Option<&'a str>,

@@ -15,31 +15,31 @@ use crate::domain::kind::Kind;
 use crate::domain::scope::Scope;
 use crate::domain::token::{Status, Token};
 
-/// A token as it is answered. It has no place for the secret.
+/// A token, without its secret.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Token")]
 pub struct TokenBody<'a> {
-    /// It stays the same when the secret is replaced.
+    /// The token's id. It stays the same when the secret is replaced.
     id: &'a TokenId,
     account_id: &'a AccountId,
     kind: Kind,
-    /// The Integration App, of tokens of that kind.
+    /// The Integration App of an Integration App token, else `null`.
     integration_id: Option<&'a IntegrationId>,
     name: &'a str,
     description: &'a str,
     /// The chosen lifetime.
     auto_purge: AutoPurge,
-    /// When the token is gone; `null` for never.
+    /// When the token ends; `null` if never.
     purge_at: Option<DateTime>,
     scope: &'a Scope,
-    /// From where it may be used; empty for everywhere.
+    /// The address ranges from which it may be used. Empty: everywhere.
     #[schemars(with = "Vec<Cidr>")]
     allowed_cidrs: &'a [IpNet],
     status: Status,
     /// The current secret's last four characters.
     hint: &'a str,
-    /// Counts the changes; the `ETag`.
+    /// The version, which each change raises by one. The `ETag` is made of it.
     version: u64,
     created_at: DateTime,
     created_by: &'a Actor,
@@ -48,12 +48,12 @@ pub struct TokenBody<'a> {
     revoked_at: Option<DateTime>,
     revoked_by: Option<&'a Actor>,
     revocation_reason: Option<&'a str>,
-    /// When its current secret was found in public or given up by its holder. It needs a new one before it
-    /// can be reactivated.
+    /// When the current secret was reported as leaked, or revoked by its holder. The token needs a new secret
+    /// before it can be reactivated.
     compromised_at: Option<DateTime>,
     /// The replaced secret, while it still works.
     previous_secret: Option<PreviousSecretBody<'a>>,
-    /// Its first use of a day from an address; later ones that day do not count.
+    /// The latest recorded use. Only the first use of a day from an address is recorded.
     last_used_at: Option<DateTime>,
     last_used_ip: Option<IpAddr>,
 }
@@ -63,9 +63,9 @@ pub struct TokenBody<'a> {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "PreviousSecret")]
 struct PreviousSecretBody<'a> {
-    /// Its last four characters; empty if they weren't kept.
+    /// Its last four characters; empty if they weren't stored.
     hint: &'a str,
-    /// The instant from which it is refused.
+    /// The time from which it is refused.
     valid_until: DateTime,
 }
 

@@ -47,8 +47,8 @@ pub(super) fn sentence(record: &AuditRecord) -> &'static str {
         Action::Access => {
             "An API token was used for the first time, or for the first time today from this address."
         }
-        Action::Purge => "An API token has reached its purge time and is gone.",
-        Action::Remind => "An API token will reach its purge time soon. From then on it is gone.",
+        Action::Purge => "An API token was purged. Calls with it are refused from now on.",
+        Action::Remind => "An API token will be purged soon. Calls with it are refused after that.",
         Action::Leak => {
             "A secret of an API token was reported as leaked. It never works again. If it was the current one, the token is revoked."
         }
@@ -81,16 +81,15 @@ pub(super) fn advice(action: Action) -> Option<&'static str> {
             Some("If you don't recognise this, revoke the token and talk to whoever did it.")
         }
         Action::Leak => Some("Create a new token and find out where the old one was published."),
-        Action::Remind => Some(
-            "Whatever still uses it fails from then on. Choose its lifetime anew, or put a new token in \
-             its place, before that.",
-        ),
+        Action::Remind => {
+            Some("Before that, set its auto purge again, or replace it with a new token.")
+        }
         Action::Refused => Some(
-            "Something still uses this secret. If that isn't one of your own jobs, find out where it got it.",
+            "Something still uses this secret. If it isn't one of your own systems, find out where it got the secret.",
         ),
-        Action::Tamper => Some(
-            "Nothing in the service does that. Ask whoever operates it who can write to its tables.",
-        ),
+        Action::Tamper => {
+            Some("The service never does this. Ask its operator who can write to its tables.")
+        }
         Action::Revoke | Action::Delete | Action::Purge | Action::Retire => None,
     }
 }

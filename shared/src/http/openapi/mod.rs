@@ -219,7 +219,7 @@ impl Operation {
     /// A change of a token, which another change may come before. Honours `If-Match`.
     #[must_use]
     pub fn changes_a_token(self) -> Self {
-        self.header("If-Match", "The `ETag` that the token must still have.")
+        self.header("If-Match", "The expected `ETag`; 412 `version_mismatch` if the token has changed since. Default: any.")
             .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
@@ -242,8 +242,8 @@ impl Operation {
     #[must_use]
     pub fn repeatable(self) -> Self {
         let name = "Idempotency-Key";
-        let text = "A repeat of the request within a day, with the same key and body, is answered with \
-                    the same token and without the secret.";
+        let text = "Makes the request repeatable for a day: a request with the same key and body is answered with \
+                    the same token, without the secret. The same key with another body is a 422.";
         self.header(name, text)
             .refuses([ErrorCode::ValidationFailed, ErrorCode::IdempotencyKeyReused])
     }
@@ -502,7 +502,7 @@ impl Answer {
 fn page(list: &str, item: &Schema) -> Value {
     let cursor = json!({
         "type": ["string", "null"],
-        "description": "What to give as `cursor` for the next page; `null` at the end.",
+        "description": "The `cursor` of the next page; `null` on the last page.",
     });
     json!({
         "type": "object",
@@ -519,7 +519,7 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
         .map(|error| format!("`{}`: {}.", error.as_str(), error.meaning()))
         .collect();
     if by_gateway {
-        text.push("Without a `code`: what the gateway says by itself.".into());
+        text.push("Without a `code`: the gateway's own answer.".into());
     }
     // Programs that generate clients look at one schema a status, whatever the media type.
     let schema = reference(if !by_gateway {
@@ -568,11 +568,11 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
 fn response_header(name: &str) -> (String, Value) {
     let description = match name {
         "ETag" => "The token's version, for `If-Match`.",
-        "Link" => "With `rel=\"next\"`, where the list goes on.",
-        "Location" => "Where the new token is found.",
-        "Retry-After" => "Seconds after which to try again.",
+        "Link" => "The next page, with `rel=\"next\"`. Missing on the last page.",
+        "Location" => "The path of the new token.",
+        "Retry-After" => "The number of seconds to wait before a retry.",
         "WWW-Authenticate" => {
-            "What was wrong with the credentials (RFC 6750); without an error if there were none. API Gateway \
+            "The error of the credentials (RFC 6750), or no error if there were none. API Gateway \
              may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
         }
         _ => "",
@@ -597,10 +597,10 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
         "info": {
             "title": "Latchkey",
             "version": version,
-            "description": "API tokens: create, edit, show, replace, revoke and audit them; ask what one may do. \
+            "description": "Create, edit, show, replace, revoke and audit API tokens, and ask what a token may do. \
                 Times are RFC 3339 in UTC with three digits of fraction. Errors are problem documents (RFC 9457) \
-                with a stable `code`; clients must ignore members that they don't know, and be ready for codes \
-                and words of enumerations that come later. Behind API Gateway on AWS the header \
+                with a stable `code`. Clients must ignore unknown members, and accept codes and enumeration \
+                values that are added later. Behind API Gateway on AWS the header \
                 `WWW-Authenticate` may arrive as `x-amzn-Remapped-WWW-Authenticate`: read both.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -608,19 +608,19 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
             {"url": "/", "description": "The host that this document comes from."},
             {
                 "url": "https://{host}",
-                "description": "Any other.",
+                "description": "Another host.",
                 "variables": {"host": {
                     "default": "latchkey.example",
-                    "description": "Where the service is deployed.",
+                    "description": "The host of the service.",
                 }},
             },
         ],
         "tags": [
             {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
-            {"name": "audit", "description": "What happened, for owners and administrators."},
-            {"name": "resources", "description": "What a scope can name."},
+            {"name": "audit", "description": "The audit log, for owners and administrators."},
+            {"name": "resources", "description": "The resources that a scope can name."},
             {"name": "accounts", "description": "The caller's accounts."},
-            {"name": "verification", "description": "For whoever holds a token, or is shown one."},
+            {"name": "verification", "description": "For the bearers of tokens, and for the APIs that receive them."},
         ],
         "paths": paths,
         "components": {

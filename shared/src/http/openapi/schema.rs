@@ -105,12 +105,12 @@ pub fn text() -> Value {
 }
 
 /// What a text with lines may hold.
-const LINES: &str = "As a name, but with line feeds, or empty.";
+const LINES: &str = "Follows the rule of names, and may have line feeds or be empty.";
 
 /// A token's name.
 pub fn name() -> Value {
-    let rule = "One visible line in Unicode's normalization form C, without control characters, line separators, \
-                private characters, and format characters that have nothing to do. No secret (`contains_secret`).";
+    let rule = "One visible line in Unicode's normalization form C. Control characters, line separators, private \
+                characters, format characters without a function and secrets (`contains_secret`) are refused.";
     json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": rule})
 }
 
@@ -176,31 +176,35 @@ pub(super) fn scopes() -> [(&'static str, Value); 5] {
             }},
         })
     };
-    let text = format!("Full access, or lists of up to {MAX_SCOPE_IDS} ids in all, at least one.");
+    let text = format!("Full access, or lists with 1 to {MAX_SCOPE_IDS} ids in all.");
     [
         (
             "FullScope",
             with(
                 full,
                 "description",
-                "Everything that the token's kind allows.",
+                "Access to everything that the token's kind allows.",
             ),
         ),
         (
             "CustomScope",
-            with(custom, "description", "Only what is listed."),
+            with(
+                custom,
+                "description",
+                "Access to the listed resources only.",
+            ),
         ),
         (
             "CustomScopeRequest",
             with(
                 wanted,
                 "description",
-                "Only what is listed; at least one id.",
+                "Access to the listed resources only; at least one id.",
             ),
         ),
         (
             "Scope",
-            either("What a token may reach.".into(), "CustomScope"),
+            either("The resources that a token may use.".into(), "CustomScope"),
         ),
         ("ScopeRequest", either(text, "CustomScopeRequest")),
     ]
@@ -212,7 +216,7 @@ pub fn patched_scope() -> Value {
     let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
     let kind = optional("type", one_of(["full", "custom"]));
     let scope = object([kind].into_iter().chain(lists));
-    let text = "Lists that are left out stay. Full access clears them all.";
+    let text = "Lists that are left out stay as they are. Full access clears them.";
     with(scope, "description", text)
 }
 
@@ -230,7 +234,7 @@ pub fn time() -> Value {
 pub(super) fn gateway_message() -> Value {
     json!({
         "type": "object",
-        "description": "What the gateway says of a request that it doesn't pass on.",
+        "description": "The gateway's answer to a request that it doesn't pass on.",
         "properties": {"message": {"type": "string"}},
         "required": ["message"],
     })
