@@ -173,7 +173,7 @@ export function openAudit({ me, tokenId, tokenName, onClose }) {
   function nothing() {
     return h("div", { class: "empty" }, Object.values(wanted()).some(Boolean)
       ? h("p", null, "No record matches these filters.")
-      : h("p", null, "Nothing is on record here."));
+      : h("p", null, "There are no records yet."));
   }
 
   // A group says what somebody is; a name can't.
