@@ -24,46 +24,41 @@ pub(super) async fn read_draft(
     let name = fields.require("name", name);
     let description = fields.description();
     let kinds = "account or integrationApp";
-    let kind = fields.choice_or("kind", Kind::Account, kinds, Kind::parse);
+    let kind = fields.choice("kind", kinds, Kind::parse);
+    let kind = kind.map(|kind| kind.unwrap_or(Kind::Account));
     let integration_id = fields.choice("integrationId", "an id", |id| id.parse().ok());
     let auto_purge = fields.auto_purge();
     let auto_purge = fields.require("autoPurge", auto_purge);
     let scope = fields.scope();
     let scope = fields.require("scope", scope);
     let allowed_cidrs = fields.allowed_cidrs();
-    match kind {
-        Some(Kind::IntegrationApp) => {
-            fields.require("integrationId", integration_id.as_ref());
-            if auto_purge == Some(AutoPurge::Never) {
-                let message = "Integration App tokens can't live forever";
-                fields.fail("autoPurge", "not_for_integration_app", message);
-            }
-        }
-        Some(Kind::Account) if integration_id.is_some() => {
+    let integration_id = match (kind, integration_id) {
+        (Ok(Kind::IntegrationApp), given) => fields.require("integrationId", given).map(Some),
+        (Ok(Kind::Account), Ok(Some(_))) => {
             let message = "only Integration App tokens have one";
-            fields.fail("integrationId", "not_for_account", message);
+            Err(fields.fail("integrationId", "not_for_account", message))
         }
-        _ => {}
+        (_, given) => given,
+    };
+    if kind == Ok(Kind::IntegrationApp) && auto_purge == Ok(AutoPurge::Never) {
+        let message = "Integration App tokens can't live forever";
+        fields.fail("autoPurge", "not_for_integration_app", message);
     }
-    if let Some(scope) = &scope {
+    if let Ok(scope) = &scope {
         // What belongs to an app can be judged only if the app is known.
-        let app = integration_id.as_ref();
-        let judged = kind.filter(|_| app.is_some()).unwrap_or(Kind::Account);
+        let app = integration_id.as_ref().ok().and_then(Option::as_ref);
+        let judged = kind.ok().filter(|_| app.is_some()).unwrap_or(Kind::Account);
         fields.fail_all(check_scope(store, account, judged, app, scope).await?);
     }
-    fields.finish()?;
-    match (name, kind, auto_purge, scope) {
-        (Some(name), Some(kind), Some(auto_purge), Some(scope)) => Ok(Draft {
-            kind,
-            integration_id,
-            name,
-            description: description.unwrap_or_default(),
-            auto_purge,
-            scope,
-            allowed_cidrs: allowed_cidrs.unwrap_or_default(),
-        }),
-        _ => Err(ApiError::internal(
-            "a required field passed without a value",
-        )),
-    }
+    fields.finish(|| {
+        Ok(Draft {
+            kind: kind?,
+            integration_id: integration_id?,
+            name: name?,
+            description: description?.unwrap_or_default(),
+            auto_purge: auto_purge?,
+            scope: scope?,
+            allowed_cidrs: allowed_cidrs?.unwrap_or_default(),
+        })
+    })
 }

@@ -5,7 +5,7 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::token::Status;
-use latchkey::http::body::Fields;
+use latchkey::http::body::check_empty;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, ErrorCode, response};
@@ -24,7 +24,7 @@ pub async fn handle(
     let caller = Caller::authorize(store, console, &request).await?;
     let now = system.now();
     let stored = caller.token(store, &request, now).await?;
-    Fields::of_optional(&request)?.finish()?;
+    check_empty(&request)?;
     if stored.token.status() == Status::Active {
         return Err(ErrorCode::TokenActive.into());
     }

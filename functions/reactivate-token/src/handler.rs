@@ -5,7 +5,7 @@ use latchkey::domain::action::Action;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
-use latchkey::http::body::Fields;
+use latchkey::http::body::check_empty;
 use latchkey::http::budget::spend;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
@@ -26,7 +26,7 @@ pub async fn handle(
     let caller = Caller::authorize(store, console, &request).await?;
     let now = system.now();
     let before = caller.token(store, &request, now).await?;
-    Fields::of_optional(&request)?.finish()?;
+    check_empty(&request)?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
         // Active already: a repeated request has its answer, and nothing happened.
         return response::token(&before.token, now);

@@ -95,15 +95,12 @@ fn recorded(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
 
 fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiError> {
     let mut fields = Fields::of_optional(request)?;
-    let seconds = fields
-        .number("gracePeriodSeconds", 0..=MAX_GRACE_SECONDS)
-        .unwrap_or(0);
-    if seconds > 0 && status == Status::Revoked {
+    let seconds = fields.number("gracePeriodSeconds", 0..=MAX_GRACE_SECONDS);
+    if status == Status::Revoked && matches!(seconds, Ok(Some(1..))) {
         let message = "a revoked token's secret gets no grace period";
         fields.fail("gracePeriodSeconds", "token_revoked", message);
     }
-    fields.finish()?;
-    Ok(SignedDuration::from_secs(seconds))
+    fields.finish(|| Ok(SignedDuration::from_secs(seconds?.unwrap_or(0))))
 }
 
 /// What the API's description says of this operation.

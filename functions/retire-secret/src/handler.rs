@@ -4,7 +4,7 @@ use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::token::Token;
-use latchkey::http::body::Fields;
+use latchkey::http::body::check_empty;
 use latchkey::http::caller::{Caller, ConsoleClient};
 use latchkey::http::openapi::Operation;
 use latchkey::http::path::token_id;
@@ -24,7 +24,7 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, console, &request).await?;
     let id = token_id(&request)?;
-    Fields::of_optional(&request)?.finish()?;
+    check_empty(&request)?;
     let retire = |token: &Token, now| {
         if !token.has_previous_secret(now) {
             return Err(ErrorCode::NoPreviousSecret.into());

@@ -30,7 +30,7 @@ pub async fn handle(
     let now = system.now();
     let stored = caller.token(store, &request, now).await?;
     let token = &stored.token;
-    body::Fields::of_optional(&request)?.finish()?;
+    body::check_empty(&request)?;
     let budget = Budget::Reveal(caller.member.id.clone());
     spend(store, &caller.account, budget, now).await?;
     let plain = vault

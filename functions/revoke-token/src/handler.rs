@@ -35,7 +35,7 @@ pub async fn handle(
 fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
     let mut fields = Fields::of_optional(request)?;
     let reason = fields.reason();
-    fields.finish()?;
+    let reason = fields.finish(|| reason)?;
     Ok(reason.filter(|reason| !reason.is_empty()))
 }
 

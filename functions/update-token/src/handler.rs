@@ -67,24 +67,31 @@ async fn read_patch(
     }
     fields.drop_same("name", &token.name);
     fields.drop_same("description", &token.description);
-    let patch = Patch {
-        name: fields.name(),
-        description: fields.description().or(no_description),
-        auto_purge: fields.auto_purge(),
-        scope: fields.patched_scope(&token.scope),
-        allowed_cidrs: fields.allowed_cidrs().or(no_cidrs),
-    };
-    if token.kind == Kind::IntegrationApp && patch.auto_purge == Some(AutoPurge::Never) {
+    let name = fields.name();
+    let description = fields.description();
+    let auto_purge = fields.auto_purge();
+    let scope = fields.patched_scope(&token.scope);
+    let allowed_cidrs = fields.allowed_cidrs();
+    if token.kind == Kind::IntegrationApp && auto_purge == Ok(Some(AutoPurge::Never)) {
         let message = "Integration App tokens can't live forever";
         fields.fail("autoPurge", "not_for_integration_app", message);
     }
     // A scope that stays may name what is gone by now; only a new one has to fit.
-    if let Some(scope) = patch.scope.as_ref().filter(|scope| **scope != token.scope) {
+    if let Ok(Some(scope)) = &scope
+        && *scope != token.scope
+    {
         let app = token.integration_id.as_ref();
         fields.fail_all(check_scope(store, account, token.kind, app, scope).await?);
     }
-    fields.finish()?;
-    Ok(patch)
+    fields.finish(|| {
+        Ok(Patch {
+            name: name?,
+            description: description?.or(no_description),
+            auto_purge: auto_purge?,
+            scope: scope?,
+            allowed_cidrs: allowed_cidrs?.or(no_cidrs),
+        })
+    })
 }
 
 /// What the API's description says of this operation.

@@ -28,6 +28,22 @@ const JSON: &str = "application/json";
 /// What one that says what to change may also be declared as.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
+/// A field has failed, and its failure is in the list. Only [`Fields`] makes one, so that whoever has no value has
+/// a failure to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed(());
+
+/// What a field says: nothing if it isn't given.
+pub type Given<T> = Result<Option<T>, Failed>;
+
+/// Lets a request pass only if it has no body, or an empty object.
+///
+/// # Errors
+/// As [`Fields::of`], and [`ErrorCode::ValidationFailed`] for every field in it.
+pub fn check_empty(request: &Request) -> Result<(), ApiError> {
+    Fields::of_optional(request)?.finish(|| Ok(()))
+}
+
 /// The fields of a JSON object, each taken once; what is left at the end is unknown.
 #[derive(Debug)]
 pub struct Fields {
@@ -79,9 +95,18 @@ impl Fields {
     }
 
     /// Adds a failure of a field.
-    pub fn fail(&mut self, field: &str, code: &'static str, message: impl Into<String>) {
-        let path = format!("{}{field}", self.path);
-        self.errors.push(FieldError::new(path, code, message));
+    pub fn fail(&mut self, field: &str, code: &'static str, message: impl Into<String>) -> Failed {
+        self.add(FieldError::new(self.path_of(field), code, message))
+    }
+
+    fn add(&mut self, error: FieldError) -> Failed {
+        self.errors.push(error);
+        Failed(())
+    }
+
+    /// A field's name, behind those of the objects that it is in.
+    fn path_of(&self, field: &str) -> String {
+        format!("{}{field}", self.path)
     }
 
     /// Adds failures that were found elsewhere.
@@ -94,16 +119,12 @@ impl Fields {
         self.object.remove(field).filter(|value| !value.is_null())
     }
 
-    /// Adds a failure if a field that must be there isn't, and hasn't failed otherwise.
-    pub fn require<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
-        let path = format!("{}{field}", self.path);
-        let failed = |error: &FieldError| {
-            error.field == path || error.field.starts_with(&format!("{path}."))
-        };
-        if value.is_none() && !self.errors.iter().any(failed) {
-            self.fail(field, "required", "is required");
-        }
-        value
+    /// The value of a field that must be given.
+    ///
+    /// # Errors
+    /// When it isn't, or has failed.
+    pub fn require<T>(&mut self, field: &str, given: Given<T>) -> Result<T, Failed> {
+        given?.ok_or_else(|| self.fail(field, "required", "is required"))
     }
 
     /// Takes a field if it is `null`, and answers whether it was.
@@ -116,40 +137,40 @@ impl Fields {
     }
 
     /// Takes a whole number of a range.
-    pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Option<i64> {
-        let number = whole(&self.take(field)?).filter(|number| range.contains(number));
-        if number.is_none() {
-            let (least, most) = (range.start(), range.end());
+    ///
+    /// # Errors
+    /// When it isn't one.
+    pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Given<i64> {
+        let Some(value) = self.take(field) else {
+            return Ok(None);
+        };
+        let number = whole(&value).filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        let failed = || {
             let message = format!("must be a whole number from {least} to {most}");
-            self.fail(field, "invalid_value", message);
-        }
-        number
+            self.fail(field, "invalid_value", message)
+        };
+        number.map(Some).ok_or_else(failed)
     }
 
     /// Takes a text of a kind, of at most so many characters.
-    fn text(&mut self, field: &str, kind: Text, most: usize) -> Option<String> {
-        let Value::String(text) = self.take(field)? else {
-            self.fail(field, "wrong_type", "must be a string");
-            return None;
-        };
-        let path = format!("{}{field}", self.path);
-        match kind.check(&text, most) {
-            Ok(text) => Some(text),
-            Err(invalid) => {
-                self.errors.push(invalid.of(&path));
-                None
-            }
+    fn text(&mut self, field: &str, kind: Text, most: usize) -> Given<String> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => match kind.check(&text, most) {
+                Ok(text) => Ok(Some(text)),
+                Err(invalid) => Err(self.add(invalid.of(&self.path_of(field)))),
+            },
+            Some(_) => Err(self.fail(field, "wrong_type", "must be a string")),
         }
     }
 
-    /// Adds a failure if a value holds a secret, and answers whether it does.
-    fn fail_secret(&mut self, field: &str, value: &Value) -> bool {
-        let found = value.as_str().is_some_and(contains_secret);
-        if found {
-            let path = format!("{}{field}", self.path);
-            self.errors.push(InvalidText::ContainsSecret.of(&path));
+    /// Refuses a value that holds a secret.
+    fn check_secret(&mut self, field: &str, value: &Value) -> Result<(), Failed> {
+        if value.as_str().is_some_and(contains_secret) {
+            return Err(self.add(InvalidText::ContainsSecret.of(&self.path_of(field))));
         }
-        found
+        Ok(())
     }
 
     /// Drops a field whose text is what it is already. Such a text may be older than the rules for texts, and
@@ -161,142 +182,161 @@ impl Fields {
     }
 
     /// Takes a text that `parse` understands; `expected` says what was expected if it doesn't.
+    ///
+    /// # Errors
+    /// When it doesn't.
     pub fn choice<T>(
         &mut self,
         field: &str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.take(field)?;
-        if self.fail_secret(field, &value) {
-            return None;
-        }
+    ) -> Given<T> {
+        let Some(value) = self.take(field) else {
+            return Ok(None);
+        };
+        self.check_secret(field, &value)?;
+        let failed = || self.fail(field, "invalid_value", format!("must be {expected}"));
         let choice = value.as_str().and_then(parse);
-        if choice.is_none() {
-            self.fail(field, "invalid_value", format!("must be {expected}"));
-        }
-        choice
-    }
-
-    /// As [`Fields::choice`], with a choice for when the field isn't given.
-    pub fn choice_or<T>(
-        &mut self,
-        field: &str,
-        default: T,
-        expected: &str,
-        parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        if self.object.get(field).is_none_or(Value::is_null) {
-            self.object.remove(field);
-            return Some(default);
-        }
-        self.choice(field, expected, parse)
+        choice.map(Some).ok_or_else(failed)
     }
 
     /// Takes a token's name.
-    pub fn name(&mut self) -> Option<String> {
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn name(&mut self) -> Given<String> {
         self.text("name", Text::Name, MAX_NAME)
     }
 
     /// Takes a token's description.
-    pub fn description(&mut self) -> Option<String> {
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn description(&mut self) -> Given<String> {
         self.text("description", Text::Paragraphs, MAX_DESCRIPTION)
     }
 
     /// Takes the reason for a revocation.
-    pub fn reason(&mut self) -> Option<String> {
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn reason(&mut self) -> Given<String> {
         self.text("reason", Text::Paragraphs, MAX_REASON)
     }
 
     /// Takes a lifetime.
-    pub fn auto_purge(&mut self) -> Option<AutoPurge> {
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn auto_purge(&mut self) -> Given<AutoPurge> {
         let choices = AutoPurge::ALL.map(AutoPurge::as_str).join(", ");
         self.choice("autoPurge", &format!("one of {choices}"), AutoPurge::parse)
     }
 
     /// Takes a token's address ranges. An address without a length means just itself.
-    pub fn allowed_cidrs(&mut self) -> Option<Vec<IpNet>> {
-        let Value::Array(values) = self.take("allowedCidrs")? else {
-            self.fail(
-                "allowedCidrs",
-                "wrong_type",
-                "must be an array of address ranges",
-            );
-            return None;
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn allowed_cidrs(&mut self) -> Given<Vec<IpNet>> {
+        let field = "allowedCidrs";
+        let values = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(_) => {
+                let message = "must be an array of address ranges";
+                return Err(self.fail(field, "wrong_type", message));
+            }
         };
         if values.len() > MAX_CIDRS {
-            let count = values.len();
-            self.fail(
-                "allowedCidrs",
-                "too_many",
-                format!("has {count}, {MAX_CIDRS} at most"),
-            );
-            return None;
+            let message = format!("has {}, {MAX_CIDRS} at most", values.len());
+            return Err(self.fail(field, "too_many", message));
         }
-        let mut cidrs = Vec::new();
+        let mut cidrs = Ok(Vec::new());
         for (index, value) in values.iter().enumerate() {
             match value.as_str().and_then(parse_cidr) {
                 Some(cidr) if cidr.trunc() != cidr => {
                     let meant = cidr.trunc();
                     let message = format!("has bits set behind its length; `{meant}` is the range");
-                    self.fail(&format!("allowedCidrs.{index}"), "invalid_cidr", message);
+                    cidrs = Err(self.fail(&format!("{field}.{index}"), "invalid_cidr", message));
                 }
-                Some(cidr) if cidrs.contains(&cidr) => {}
-                Some(cidr) => cidrs.push(cidr),
+                Some(cidr) => {
+                    if let Ok(cidrs) = &mut cidrs
+                        && !cidrs.contains(&cidr)
+                    {
+                        cidrs.push(cidr);
+                    }
+                }
                 None => {
                     let message = "must be an address range such as 192.0.2.0/24 or 2001:db8::/32";
-                    self.fail(&format!("allowedCidrs.{index}"), "invalid_cidr", message);
+                    cidrs = Err(self.fail(&format!("{field}.{index}"), "invalid_cidr", message));
                 }
             }
         }
-        Some(cidrs)
+        cidrs.map(Some)
     }
 
     /// Takes a scope. Full access and lists exclude each other.
-    pub fn scope(&mut self) -> Option<Scope> {
-        let Value::Object(object) = self.take("scope")? else {
-            self.fail("scope", "wrong_type", "must be an object");
-            return None;
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn scope(&mut self) -> Given<Scope> {
+        let object = match self.take("scope") {
+            None => return Ok(None),
+            Some(Value::Object(object)) => object,
+            Some(_) => return Err(self.fail("scope", "wrong_type", "must be an object")),
         };
-        let mut fields = Self::new(object, format!("{}scope.", self.path));
-        let kind = fields.choice("type", "full or custom", |kind| {
-            matches!(kind, "full" | "custom").then(|| kind.to_owned())
+        let mut fields = Self::new(object, self.path_of("scope."));
+        let is_full = fields.choice("type", "full or custom", |kind| match kind {
+            "full" => Some(true),
+            "custom" => Some(false),
+            _ => None,
         });
-        let kind = fields.require("type", kind);
+        let is_full = fields.require("type", is_full);
         let mut lists = ResourceLists::default();
         for resource in ResourceType::ALL {
             let field = resource.collection();
-            let given = fields
-                .object
-                .get(field)
-                .is_some_and(|value| !value.is_null());
-            if given && kind.as_deref() == Some("full") {
-                fields.take(field);
-                let message = "full access and lists exclude each other";
-                fields.fail(field, "scope_conflict", message);
-            } else if let Some(ids) = fields.ids(field) {
+            if is_full == Ok(true) {
+                if fields.take(field).is_some() {
+                    let message = "full access and lists exclude each other";
+                    fields.fail(field, "scope_conflict", message);
+                }
+            } else if let Ok(Some(ids)) = fields.ids(field) {
                 *lists.of_mut(resource) = ids;
             }
         }
-        let mut scope = None;
-        if lists.len() > MAX_SCOPE_IDS {
+        let scope = if lists.len() > MAX_SCOPE_IDS {
             let message = format!("lists {} resources, {MAX_SCOPE_IDS} at most", lists.len());
-            self.fail("scope", "too_many", message);
-        } else if kind.as_deref() == Some("full") {
-            scope = Some(Scope::Full);
-        } else if kind.is_some() && !lists.is_empty() {
-            scope = Some(Scope::Custom(lists));
-        } else if kind.is_some() && fields.errors.is_empty() {
-            self.fail("scope", "required", "must list at least one resource");
-        }
+            Err(self.fail("scope", "too_many", message))
+        } else if is_full == Ok(false) && lists.is_empty() && fields.errors.is_empty() {
+            Err(self.fail("scope", "required", "must list at least one resource"))
+        } else {
+            is_full.map(|full| {
+                if full {
+                    Scope::Full
+                } else {
+                    Scope::Custom(lists)
+                }
+            })
+        };
         fields.close();
-        let valid = fields.errors.is_empty();
-        self.errors.append(&mut fields.errors);
-        scope.filter(|_| valid)
+        self.adopt(fields)?;
+        scope.map(Some)
+    }
+
+    /// Takes over the failures within an object that was a field.
+    fn adopt(&mut self, mut object: Self) -> Result<(), Failed> {
+        if object.errors.is_empty() {
+            return Ok(());
+        }
+        self.errors.append(&mut object.errors);
+        Err(Failed(()))
     }
 
     /// Takes a merge patch of a scope: lists that it leaves out stay, unless the type changes.
-    pub fn patched_scope(&mut self, current: &Scope) -> Option<Scope> {
+    ///
+    /// # Errors
+    /// When it isn't a valid one.
+    pub fn patched_scope(&mut self, current: &Scope) -> Given<Scope> {
         if let (Some(Value::Object(patch)), Scope::Custom(lists)) =
             (self.object.get_mut("scope"), current)
         {
@@ -312,24 +352,28 @@ impl Fields {
     }
 
     /// Takes an array of resource ids.
-    fn ids(&mut self, field: &str) -> Option<BTreeSet<ResourceId>> {
-        let Value::Array(values) = self.take(field)? else {
-            self.fail(field, "wrong_type", "must be an array of ids");
-            return None;
+    fn ids(&mut self, field: &str) -> Given<BTreeSet<ResourceId>> {
+        let values = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(_) => return Err(self.fail(field, "wrong_type", "must be an array of ids")),
         };
         let mut ids = BTreeSet::new();
         for (index, value) in values.iter().enumerate() {
-            if self.fail_secret(&format!("{field}.{index}"), value) {
+            let field = format!("{field}.{index}");
+            if self.check_secret(&field, value).is_err() {
                 continue;
             }
             match value.as_str().and_then(|id| id.parse().ok()) {
                 Some(id) => {
                     ids.insert(id);
                 }
-                None => self.fail(&format!("{field}.{index}"), "invalid_id", "is not an id"),
+                None => {
+                    self.fail(&field, "invalid_id", "is not an id");
+                }
             }
         }
-        Some(ids)
+        Ok(Some(ids))
     }
 
     /// Adds a failure for every field that nobody took.
@@ -342,16 +386,15 @@ impl Fields {
         }
     }
 
-    /// Nothing, if every field was known and valid.
+    /// What `value` makes of the fields, if every one was known and valid.
     ///
     /// # Errors
     /// [`ErrorCode::ValidationFailed`] with every failure.
-    pub fn finish(mut self) -> Result<(), ApiError> {
+    pub fn finish<T>(mut self, value: impl FnOnce() -> Result<T, Failed>) -> Result<T, ApiError> {
         self.close();
-        if self.errors.is_empty() {
-            Ok(())
-        } else {
-            Err(ApiError::validation(self.errors))
+        match value() {
+            Ok(value) if self.errors.is_empty() => Ok(value),
+            _ => Err(ApiError::validation(self.errors)),
         }
     }
 }
