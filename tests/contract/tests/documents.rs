@@ -269,6 +269,11 @@ fn every_package_test_and_option_of_cargo_exists() {
         let options = if subcommand == "lambda" {
             // It is installed for `make deploy`, not for the tests: what the project itself calls counts.
             ours.clone()
+        } else if subcommand == "xtask" {
+            let tasks = fs::read_to_string(root().join("xtask/src/main.rs")).unwrap();
+            let task = command.get(1).unwrap();
+            assert!(tasks.contains(&format!("[\"{task}\"")), "cargo {text}");
+            tasks
         } else {
             let help = Command::new(env!("CARGO"))
                 .args([subcommand, "--help"])
