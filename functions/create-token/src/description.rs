@@ -20,8 +20,9 @@ pub fn operation() -> Operation {
         optional("description", schema::description())
             .describe("What the token is used for, and where its secret is stored."),
         optional("kind", schema::one_of(Kind::ALL.map(Kind::as_str))),
-        optional("integrationId", schema::platform_id())
-            .describe("The Integration App. Integration App tokens need it; other tokens must not have it."),
+        optional("integrationId", schema::platform_id()).describe(
+            "The Integration App. Integration App tokens need it; other tokens must not have it.",
+        ),
         required("autoPurge", schema::auto_purge())
             .describe("The lifetime. Integration App tokens can't have `never`."),
         required("scope", schema::scope()),

@@ -68,7 +68,10 @@ impl JsonSchema for IntrospectionBody<'_> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut schema = ActiveBody::json_schema(generator);
         schema.insert("required".into(), json!(["active"]));
-        schema.insert("description".into(), "A token, as introspection describes it.".into());
+        schema.insert(
+            "description".into(),
+            "A token, as introspection describes it.".into(),
+        );
         schema
     }
 }

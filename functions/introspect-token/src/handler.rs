@@ -64,8 +64,9 @@ pub fn operation() -> Operation {
     .for_apis()
     .form([
         required("token", schema::text()).describe("The secret to ask about."),
-        optional("client_ip", schema::text())
-            .describe("The bearer's address. Without it, a token with `allowedCidrs` isn't active."),
+        optional("client_ip", schema::text()).describe(
+            "The bearer's address. Without it, a token with `allowedCidrs` isn't active.",
+        ),
     ])
     .answers::<IntrospectionBody<'_>>(200, "The token if it works, else only `active`.", &[])
 }

@@ -113,14 +113,14 @@ fn describe(operation: Operation) -> Operation {
         .for_administrators()
         .description(text)
         .query("action", "Lists only records of this action.", actions)
-        .query("userId", "Lists only records by this actor, a person's or a token's id.", schema::text())
+        .query(
+            "userId",
+            "Lists only records by this actor, a person's or a token's id.",
+            schema::text(),
+        )
         .query("source", "Lists only records from this source.", sources)
         .query("from", "The earliest time, inclusive.", schema::time())
-        .query(
-            "to",
-            "The latest time, exclusive.",
-            schema::time(),
-        )
+        .query("to", "The latest time, exclusive.", schema::time())
         .answers_page_or_csv::<AuditBody<'_>>("records")
 }
 

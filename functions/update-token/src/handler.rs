@@ -104,7 +104,8 @@ pub fn operation() -> Operation {
     .merge_patch([
         optional("name", schema::name()),
         optional("description", schema::nullable(schema::description())),
-        optional("autoPurge", schema::auto_purge()).describe("Restarts the lifetime, even with the same value."),
+        optional("autoPurge", schema::auto_purge())
+            .describe("Restarts the lifetime, even with the same value."),
         optional("scope", schema::patched_scope()),
         optional("allowedCidrs", schema::nullable(schema::cidrs())),
     ])

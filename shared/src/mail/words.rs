@@ -81,15 +81,15 @@ pub(super) fn advice(action: Action) -> Option<&'static str> {
             Some("If you don't recognise this, revoke the token and talk to whoever did it.")
         }
         Action::Leak => Some("Create a new token and find out where the old one was published."),
-        Action::Remind => Some(
-            "Before that, set its auto purge again, or replace it with a new token.",
-        ),
+        Action::Remind => {
+            Some("Before that, set its auto purge again, or replace it with a new token.")
+        }
         Action::Refused => Some(
             "Something still uses this secret. If it isn't one of your own systems, find out where it got the secret.",
         ),
-        Action::Tamper => Some(
-            "The service never does this. Ask its operator who can write to its tables.",
-        ),
+        Action::Tamper => {
+            Some("The service never does this. Ask its operator who can write to its tables.")
+        }
         Action::Revoke | Action::Delete | Action::Purge | Action::Retire => None,
     }
 }

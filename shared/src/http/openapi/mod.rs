@@ -279,10 +279,14 @@ impl Operation {
 
     fn answers_pages(self, page: Content) -> Self {
         let cursor = "The `nextCursor` of the page before. Default: the first page.";
-        self.query("limit", "The largest number of items on the page.", schema::limit())
-            .query("cursor", cursor, json!({"type": "string"}))
-            .refuses([ApiError::InvalidCursor])
-            .answer(200, "A page of the list.", &["Link"], page)
+        self.query(
+            "limit",
+            "The largest number of items on the page.",
+            schema::limit(),
+        )
+        .query("cursor", cursor, json!({"type": "string"}))
+        .refuses([ApiError::InvalidCursor])
+        .answer(200, "A page of the list.", &["Link"], page)
     }
 
     /// Answers without a body.

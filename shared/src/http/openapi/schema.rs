@@ -188,7 +188,11 @@ pub(super) fn scopes() -> [(&'static str, Value); 5] {
         ),
         (
             "CustomScope",
-            with(custom, "description", "Access to the listed resources only."),
+            with(
+                custom,
+                "description",
+                "Access to the listed resources only.",
+            ),
         ),
         (
             "CustomScopeRequest",
