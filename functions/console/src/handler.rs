@@ -9,11 +9,11 @@ use assets::File;
 use headers::{policy, secured};
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use lambda_http::http::response::Builder;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
-use latchkey::http::ApiError;
+use latchkey::http::{ApiError, media};
 
 /// Asked for again whenever it is used; unchanged, it isn't sent again.
 const REVALIDATE: &str = "no-cache";
@@ -78,7 +78,7 @@ fn respond(
     file: &File,
     caching: &str,
 ) -> Result<Response<Body>, ApiError> {
-    let gzip = accepts_gzip(request);
+    let gzip = media::accepts_coding(request, "gzip");
     let form = if gzip { "gzip" } else { "plain" };
     let tag = format!("\"{}-{form}\"", file.digest);
     let response = secured(&site.policy)
@@ -106,16 +106,6 @@ fn not_found(site: &Site) -> Result<Response<Body>, ApiError> {
         response,
         Body::from("There is no such file. Reload the page."),
     )
-}
-
-fn accepts_gzip(request: &Request) -> bool {
-    let accepted = request.headers().get(ACCEPT_ENCODING);
-    let accepted = accepted.and_then(|value| value.to_str().ok());
-    accepted.unwrap_or_default().split(',').any(|coding| {
-        let (coding, weight) = coding.split_once(';').unwrap_or((coding, ""));
-        let refused = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
-        coding.trim().eq_ignore_ascii_case("gzip") && !refused
-    })
 }
 
 fn build(response: Builder, body: Body) -> Result<Response<Body>, ApiError> {

@@ -1,10 +1,10 @@
 //! The scanner's public keys, as GitHub publishes them, and what they have signed.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use latchkey::ports::KeepKeys;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
@@ -22,14 +22,13 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublicKey {
     id: String,
-    /// The X.509 `SubjectPublicKeyInfo`.
-    der: Vec<u8>,
+    info: SubjectPublicKeyInfoDer<'static>,
 }
 
 impl PublicKey {
     /// Whether it has signed a message: ECDSA on P-256 with SHA-256, as ASN.1.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.der)
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &*self.info)
             .verify(message, signature)
             .is_ok()
     }
@@ -57,11 +56,9 @@ fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
     let list: KeyList = serde_json::from_slice(list)?;
     let keys = list.public_keys.into_iter().filter(|key| key.is_current);
     let keys = keys.filter_map(|key| {
-        let lines = key.key.lines().map(str::trim);
-        let base64: String = lines.filter(|line| !line.starts_with("-----")).collect();
-        let der = STANDARD.decode(base64).ok()?;
+        let info = SubjectPublicKeyInfoDer::from_pem_slice(key.key.as_bytes()).ok()?;
         let id = key.key_identifier;
-        Some(PublicKey { id, der })
+        Some(PublicKey { id, info })
     });
     Ok(keys.collect())
 }

@@ -1,7 +1,7 @@
 //! What bodies say they are, and what clients say they would rather have.
 
 use lambda_http::Request;
-use lambda_http::http::header::{ACCEPT, CONTENT_TYPE};
+use lambda_http::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
 use mediatype::{MediaType, MediaTypeList, Name, ReadParams};
 
 use super::{ApiError, ErrorCode};
@@ -86,12 +86,27 @@ impl Rank {
     }
 }
 
-/// The weight of a range in thousandths; `None` if it isn't one (`qvalue` of RFC 9110, 12.4.2).
+/// The weight of a range in thousandths; `None` if it isn't one.
 fn weight(range: &MediaType<'_>) -> Option<u16> {
-    let Some((_, weight)) = range.params().find(|(name, _)| *name == "q") else {
-        return Some(1_000);
-    };
-    let text = weight.as_str();
+    match range.params().find(|(name, _)| *name == "q") {
+        Some((_, weight)) => thousandths(weight.as_str()),
+        None => Some(1_000),
+    }
+}
+
+/// Whether a client takes a coding by its name. One with a weight that isn't one counts as taken.
+pub fn accepts_coding(request: &Request, coding: &str) -> bool {
+    let accepted = request.headers().get(ACCEPT_ENCODING);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    accepted.unwrap_or_default().split(',').any(|given| {
+        let (name, weight) = given.split_once(';').unwrap_or((given, ""));
+        let weight = weight.trim().strip_prefix("q=").and_then(thousandths);
+        name.trim().eq_ignore_ascii_case(coding) && weight != Some(0)
+    })
+}
+
+/// A weight in thousandths; `None` if the text isn't one (`qvalue` of RFC 9110, 12.4.2).
+fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fits = fraction.len() <= 3 && fraction.bytes().all(|digit| digit.is_ascii_digit());
     let thousandths: u16 = format!("{fraction:0<3}").parse().ok().filter(|_| fits)?;

@@ -1,6 +1,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use latchkey::ports::{KeptKeys, PortError};
 use latchkey::testing::{Engine as Tables, now};
 
