@@ -68,7 +68,7 @@ codes! {
         "an object in the body has a member more than once";
     /// The cursor isn't one that this list gave out.
     InvalidCursor: 400, "invalid_cursor", Never,
-        "the cursor is not one that this list with these filters gave out; start without one";
+        "the cursor does not belong to this list with these filters; start without one";
     /// The caller's token isn't an access token of the identity provider.
     AccessTokenRequired: 401, "access_token_required", Never,
         "sign in and send the access token, not the id token";
@@ -81,13 +81,13 @@ codes! {
     /// The presented token of ours is good, but doesn't have full access to its account. It is 401 all the same:
     /// RFC 7662, 2.3.
     InsufficientScope: 401, "insufficient_scope", Never,
-        "this takes an account token with full access";
+        "this route needs an account token with full access";
     /// The client's id and secret aren't those of a token of ours that may do this.
     InvalidClient: 401, "invalid_client", Never,
         "the client id and secret are not those of an account token with full access";
     /// A form isn't as OAuth wants it.
     InvalidRequest: 400, "invalid_request", Never,
-        "the form is not as it should be";
+        "the form is not valid";
     /// A report doesn't have the scanner's signature.
     InvalidSignature: 403, "invalid_signature", Never,
         "the report is not signed with a current key of the scanner";
@@ -129,7 +129,7 @@ codes! {
         "the body is larger than 64 KiB";
     /// The body isn't of a type that is understood, or not in UTF-8.
     UnsupportedMediaType: 415, "unsupported_media_type", Never,
-        "send the body as a type that this takes, in UTF-8";
+        "send the body in a media type that this route accepts, in UTF-8";
     /// The request isn't valid.
     ValidationFailed: 422, "validation_failed", Never,
         "the request is not valid; see `errors`";
