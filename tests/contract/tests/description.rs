@@ -227,6 +227,7 @@ impl World {
         let call = match operation {
             "create-token" => Call::new("POST", account).json(&draft()),
             "update-token" => Call::new("PATCH", &token).json(&json!({"autoPurge": "4h"})),
+            "reactivate-token" => Call::new("POST", &format!("{token}/reactivate")),
             "regenerate-token" => Call::new("POST", &format!("{token}/regenerate")),
             _ => return None,
         };
