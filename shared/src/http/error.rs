@@ -392,8 +392,8 @@ impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
         match error {
             PortError::Conflict => Self::Conflict,
-            PortError::Unavailable(text) => Self::Unavailable(text),
-            PortError::Broken(text) => Self::Internal(text),
+            PortError::Unavailable(cause) => Self::Unavailable(cause.to_string()),
+            PortError::Broken(cause) => Self::Internal(cause.to_string()),
         }
     }
 }
