@@ -85,7 +85,10 @@ impl<'a> Credentials<'a> {
         let may_ask = |asker: &SecretRecord| is_client(asker) && has_full_access(asker);
         match authenticate(store, system, secret, sender.client(), may_ask).await? {
             Verified::Granted { secret, .. } => Ok(*secret),
-            Verified::Refused { refusal, .. } if refusal == Refusal::Forbidden => Err(insufficient),
+            Verified::Refused {
+                refusal: Refusal::Forbidden,
+                ..
+            } => Err(insufficient),
             Verified::Refused { .. } => Err(invalid),
         }
     }

@@ -6,10 +6,13 @@ use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 #[derive(Debug, Clone, Default)]
 pub struct Post {
     sent: Arc<Mutex<Vec<Mail>>>,
-    refuses: Arc<Mutex<Option<(&'static str, fn() -> Answer)>>>,
+    refuses: Arc<Mutex<Option<Refused>>>,
 }
 
 type Answer = Result<SendOutcome, PortError>;
+
+/// An address, and what is answered to a mail to it.
+type Refused = (&'static str, fn() -> Answer);
 
 impl Post {
     /// One that refuses an address.
