@@ -44,19 +44,19 @@ impl Section {
         std::fs::write(&self.file, [&self.before, text, &self.after].concat()).unwrap();
     }
 
-    /// Makes sure that it says this; with `LATCHKEY_UPDATE_DOCS=1`, has it say so.
+    /// Makes sure that it says this; with `LATCHKEY_UPDATE=1`, has it say so.
     ///
     /// # Panics
     /// When it says something else.
     pub fn must_be(&self, text: &str) {
-        if std::env::var_os("LATCHKEY_UPDATE_DOCS").is_some() {
+        if std::env::var_os("LATCHKEY_UPDATE").is_some() {
             self.write(text);
             return;
         }
         assert_eq!(
             self.text,
             text,
-            "{} says otherwise; LATCHKEY_UPDATE_DOCS=1 writes it anew",
+            "{} says otherwise; `make generate` writes it anew",
             self.file.display()
         );
     }
