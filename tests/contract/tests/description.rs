@@ -189,7 +189,9 @@ impl World {
             // Whatever needs nothing but its path.
             other => {
                 let operations = operations();
-                let found = operations.iter().find(|operation| operation.name() == other);
+                let found = operations
+                    .iter()
+                    .find(|operation| operation.name() == other);
                 let found = found.unwrap_or_else(|| panic!("no call for `{other}`"));
                 let path = found.path().replace("{accountId}", "acme");
                 let path = path.replace("{tokenId}", stored.token.id.as_str());
