@@ -1,4 +1,4 @@
-//! `latchkey-admin`: what operators of a stack do by hand.
+//! `latchkey-admin`: the command for operators of a stack.
 
 mod migrate;
 
@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
     match run(arguments).await {
         Ok(code) => code,
         Err(error) => {
-            // Without a place to say it, the exit code says it.
+            // If stderr can't be written, the exit code still says it.
             let _ = writeln!(io::stderr(), "{error}");
             ExitCode::FAILURE
         }
@@ -69,7 +69,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Migrate) -> io::Result<ExitCode> {
-    // A page of a scan is a megabyte. Whoever waits for a table that is throttled waits for nothing else.
+    // A page of a scan has up to a megabyte. The command does nothing else meanwhile, so it waits longer for a
+    // throttled table.
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(30))
@@ -92,7 +93,7 @@ async fn run(arguments: Migrate) -> io::Result<ExitCode> {
     let mut read = 0;
     let progress = |count| {
         read += count;
-        // Nobody needs it.
+        // The progress needn't be written.
         let _ = writeln!(io::stderr(), "{read} items read");
     };
     let store = Store::new(&config, tables);

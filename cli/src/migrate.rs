@@ -1,7 +1,7 @@
-//! Goes through the table of tokens and has the store make of the first version's items what this one stores.
+//! Scans the tokens table and has the store rewrite the first version's items in this version's form.
 //!
-//! Every write is a transaction, or conditional on what was read, and what is to be done is told by what is stored
-//! alone: it may be interrupted anywhere and run again.
+//! Every write is a transaction, or conditional on what was read, and what is left to do depends on the stored items
+//! alone. The migration may therefore be interrupted at any time and run again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -24,34 +24,34 @@ use latchkey::domain::verification::{SecretRecord, SecretState};
 use latchkey::ports::{Clock, GetSecret, PortError};
 use latchkey::store::{Found, Kept, Reading, Standing, Store};
 
-/// How many items are worked on at the same time.
+/// The number of items that are processed at the same time.
 const CONCURRENCY: usize = 16;
 
-/// What is to be done.
+/// The options of a migration.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Options {
-    /// The old version runs no more.
+    /// Whether the old version no longer runs.
     pub(crate) after_switch: bool,
-    /// Nothing is written.
+    /// Whether to write nothing.
     pub(crate) dry_run: bool,
 }
 
-/// Something that was done, or would be.
+/// A change that the migration made, or would make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Step {
-    /// A profile is where this version reads it.
+    /// A profile was copied to where this version reads it.
     Profile,
-    /// A resource is.
+    /// A resource was copied to where this version reads it.
     Resource,
-    /// A token and its secrets are stored as this version does.
+    /// A token and its secrets were stored in this version's form.
     Token,
-    /// A token ended with its account.
+    /// A token was ended because its account is deleted.
     AccountDeleted,
-    /// A replaced secret of a revoked token ended.
+    /// A replaced secret of a revoked token was ended.
     Retired,
-    /// A secret that was found in public, and worked, is compromised.
+    /// A working secret that was found in public was compromised.
     Compromised,
-    /// A profile or a resource isn't where nobody reads it any more.
+    /// A profile or a resource was removed from where only the first version reads it.
     Removed,
 }
 
@@ -69,12 +69,12 @@ impl Step {
     }
 }
 
-/// What became of all items.
+/// The result of a migration.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
-    /// How often what was done.
+    /// How often each change was made.
     pub(crate) done: BTreeMap<Step, usize>,
-    /// What could not be done, by the key of its item.
+    /// Failures, each with the key of its item.
     pub(crate) failures: Vec<String>,
 }
 
@@ -93,9 +93,10 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Migrates what the table holds. `progress` hears how many items were read.
+/// Migrates all items of the table. Calls `progress` with the number of items that were read since the last call.
 ///
-/// Profiles and resources come first: whether a token ended with its account, they tell.
+/// The first pass copies profiles and resources. The second needs the profiles: they say whether a token's account is
+/// deleted.
 pub(crate) async fn migrate(
     store: &Store,
     system: &(impl Clock + Entropy),
@@ -122,7 +123,7 @@ pub(crate) async fn migrate(
     summary
 }
 
-/// Does something about every item of the table.
+/// Calls `work` with every item of the table, and adds the results to `summary`.
 async fn go_through<F: Future<Output = Result<Vec<Step>, PortError>>>(
     store: &Store,
     summary: &mut Summary,
@@ -196,7 +197,10 @@ impl<S: Clock + Entropy> Run<'_, S> {
         }
     }
 
-    /// Sees to it that a token is stored as this version does it, and that nothing of it can come back that may not.
+    /// Stores a token in this version's form, and ends what must not work again.
+    ///
+    /// # Errors
+    /// When the store fails.
     async fn settle_token(
         &self,
         account: &AccountId,
@@ -222,7 +226,10 @@ impl<S: Clock + Entropy> Run<'_, S> {
         Ok(steps)
     }
 
-    /// Reads a token, and stores it anew unless it is stored as this version does.
+    /// Reads a token. Stores it in this version's form if it isn't yet.
+    ///
+    /// # Errors
+    /// When the store fails.
     async fn store_anew(
         &self,
         account: &AccountId,
@@ -250,7 +257,10 @@ impl<S: Clock + Entropy> Run<'_, S> {
         Ok(reading)
     }
 
-    /// Ends a token, or its replaced secret, with the record of that. Answers whether that was still to be done.
+    /// Ends a token, or its replaced secret, and records that. Returns whether there was something to end.
+    ///
+    /// # Errors
+    /// When the store fails.
     async fn end(
         &self,
         account: &AccountId,
@@ -286,8 +296,11 @@ impl<S: Clock + Entropy> Run<'_, S> {
         Ok(matches!(ended.await?, Revoked::Changed(_)))
     }
 
-    /// Sees to it that a secret that was found in public works no more: the first version let its token be reactivated.
-    /// Its people are mailed. Of one that works no more they were told then.
+    /// Compromises a secret that was found in public if it still works: the first version allowed the reactivation of
+    /// its token. The token's people are mailed. If the secret no longer works, they were mailed when it was reported.
+    ///
+    /// # Errors
+    /// When the store fails.
     async fn settle_leak(&self, hash: &SecretHash) -> Result<Vec<Step>, PortError> {
         let mut steps = Vec::new();
         let Some(secret) = self.store.get_secret(hash).await? else {
@@ -296,7 +309,7 @@ impl<S: Clock + Entropy> Run<'_, S> {
         let (account, id) = (&secret.account_id, &secret.token_id);
         let reading = self.store_anew(account, id, &mut steps).await?;
         let works = if self.options.dry_run {
-            // It is told of by the token's own item.
+            // The token's own item reports this step.
             steps.clear();
             let secrets = reading.map(|reading| SecretRecord::all_of(&reading.after));
             let mut secrets = secrets.unwrap_or_default().into_iter();
@@ -330,8 +343,9 @@ impl<S: Clock + Entropy> Run<'_, S> {
     }
 }
 
-/// Whether a token has to end with its account: if the platform uses the account's id again, nobody of the new account
-/// may reactivate it. An active one only ends if its account is known to be deleted.
+/// Whether a token must end with its account. Revoked tokens end too: if the platform uses the account's id again,
+/// people of the new account must not reactivate them. An active token only ends if its account is known to be
+/// deleted.
 fn ends_with_account(token: &Token, standing: Standing) -> bool {
     let ended = token
         .revocation
@@ -345,12 +359,13 @@ fn ends_with_account(token: &Token, standing: Standing) -> bool {
     applies && !ended
 }
 
-/// Whether a revoked token has a replaced secret that would work again with it. Revoking ends it now.
+/// Whether a revoked token has a replaced secret that would work again after a reactivation. In this version,
+/// revocation ends it.
 fn has_retired_secret(token: &Token, now: Timestamp) -> bool {
     token.status() == Status::Revoked && token.has_previous_secret(now)
 }
 
-/// That a secret was found in public before the migration.
+/// Evidence that a secret was found in public before the migration.
 struct Leak;
 
 impl Evidence for Leak {

@@ -1,4 +1,4 @@
-//! The command as operators run it.
+//! Tests of the command as operators run it.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 

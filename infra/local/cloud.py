@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""The local cloud: start, stop, hot reload, and the test run on a cloud of its own.
+"""The local cloud: start, stop, hot reload, and tests on a separate cloud.
 
-    cloud.py up                  start, deploy and seed; what is already done is not done again
-    cloud.py down [--purge]      stop; with --purge forget its data too
+    cloud.py up                  start, deploy and seed; steps that are already done are skipped
+    cloud.py down [--purge]      stop; with --purge also delete its data
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
-    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a fresh cloud, ended afterwards; the tests of the API
-                                 tokens page need Chromium and its driver, those of clients in TypeScript Node.js
-                                 with npm; both are left out where these aren't, but not in CI (CI set in the
-                                 environment)
+    cloud.py test [ARGUMENT...]  `cargo test --workspace` on a new cloud, which is stopped afterwards; the tests of the
+                                 API tokens page need Chromium and its driver, those of clients in TypeScript need
+                                 Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
+                                 environment) the run fails
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
-Needs Rust and Python 3.10 or newer with venv. Everything it writes is below .local/ and target/.
+Needs Rust and Python 3.10 or newer with venv. It writes only below .local/ and target/.
 Environment: LATCHKEY_PORT, the local cloud's port (default 4566).
 """
 
@@ -51,13 +51,13 @@ PARAMETERS = {
     "DeletionProtection": "false",
     "MailFrom": "latchkey@latchkey.example",
     "IdleDays": "365",
-    # Every test is the same few people, within an hour.
+    # All tests use the same few people within an hour.
     "RevealsPerHour": "100000",
     "ChangesPerHour": "100000",
     "MailsPerHour": "100000",
 }
-# The functions are built with AWS_LC_SYS_NO_JITTER_ENTROPY as .cargo/config.toml has it; the benchmarks
-# also measure the other choice.
+# .cargo/config.toml sets AWS_LC_SYS_NO_JITTER_ENTROPY for the functions' build. The benchmarks also measure the
+# other value.
 OTHER_ENTROPY = "0"
 STARTED = time.monotonic()
 
@@ -96,7 +96,7 @@ def tool(name, program):
 
 
 def install_tool(name):
-    """Install a tool from its pinned requirements, unless exactly that is installed."""
+    """Install a tool from its pinned requirements, unless exactly these are installed."""
     requirements = HERE / "requirements" / f"{name}.txt"
     directory = TOOLS / name
     marker = directory / "installed"
@@ -106,7 +106,7 @@ def install_tool(name):
     shutil.rmtree(directory, ignore_errors=True)
     commands = [
         [sys.executable, "-m", "venv", str(directory)],
-        # The list is complete: nothing is resolved, and nothing that is not on it gets in.
+        # The list is complete: pip resolves nothing and installs nothing else.
         [tool(name, "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
          "--no-deps", "--require-hashes", "--requirement", str(requirements)],
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def install_tools(*names):
 
 
 def install_node(name, source, *files):
-    """Install what a directory's package-lock.json pins, beside copies of these files; answer where, if Node.js is there."""
+    """Install a package-lock.json's packages beside copies of these files. Return the directory; None without Node.js."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
@@ -145,7 +145,7 @@ def install_node(name, source, *files):
 
 
 def install_node_peer():
-    """Install the benchmarks' authorizer in Node.js with its pinned SDK; answer how it is started, if Node.js is there."""
+    """Install the benchmarks' authorizer in Node.js with its pinned SDK. Return its command; None without Node.js."""
     directory = install_node("bench-node", PEERS / "node", "authorize.mjs")
     if directory is None:
         print("Node.js was not found: the benchmarks go without it.")
@@ -155,7 +155,7 @@ def install_node_peer():
 
 # ---- Clients ----------------------------------------------------------------------------------------
 
-# Every test that needs Node.js has this in its name.
+# The names of all tests that need Node.js contain this.
 TYPESCRIPT_TESTS = "in_typescript"
 NO_NODE = f"""
 {"!" * 100}
@@ -165,7 +165,7 @@ The tests of clients in TypeScript did NOT run: they need Node.js 20 or newer wi
 
 
 def install_clients():
-    """Install the generators of clients; answer whether those in TypeScript are among them."""
+    """Install the client generators. Return whether those for TypeScript are installed too."""
     install_tools("openapi-python-client", "openapi-generator")
     source = ROOT / "tests" / "clients" / "typescript"
     files = sorted(file.name for file in source.iterdir() if file.suffix == ".ts" or file.name == "tsconfig.json")
@@ -175,7 +175,7 @@ def install_clients():
 
 # ---- Browser ----------------------------------------------------------------------------------------
 
-# Every test that needs one has this in its name.
+# The names of all tests that need a browser contain this.
 BROWSER_TESTS = "in_the_browser"
 NO_BROWSER = f"""
 {"!" * 100}
@@ -186,7 +186,7 @@ The tests of the API tokens page did NOT run: they need Chromium and its driver
 
 
 def browser():
-    """What the browser tests are told: Chromium, its driver, and the accessibility checker; None without them."""
+    """Return the browser tests' variables: Chromium, its driver, and the accessibility checker; None without them."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if not chromium or not driver:
@@ -202,17 +202,17 @@ def browser():
 def build(*selection):
     """Build every function and put a copy without debug information where the templates look for it.
 
-    The selection is cargo's. Without one it is what `cargo lambda watch` selects, so that neither compiles again what
-    the other has; with another one dependencies have other features.
+    `selection` has arguments of cargo. The default is that of `cargo lambda watch`, so that the two share what they
+    compile: with another selection, dependencies have other features.
 
-    Not `cargo lambda build`: it always passes --target, so nothing it compiles is shared with `cargo test`.
+    `cargo lambda build` isn't used: it always passes --target, so it shares nothing with `cargo test`.
     """
     with step("Building the functions"):
         if subprocess.run(["cargo", "build", "--locked", "--bins", *selection], cwd=ROOT).returncode:
             fail("the functions could not be built.")
         built = target_directory() / "debug"
         LAMBDA_DIR.mkdir(parents=True, exist_ok=True)
-        # Remembers which build each copy was made from, since `make deploy` puts others in the same place.
+        # The manifest has the build of each copy, because `make deploy` writes other copies to the same place.
         manifest_file = LAMBDA_DIR / "local.json"
         manifest = json.loads(manifest_file.read_text()) if manifest_file.exists() else {}
         for name in function_names():
@@ -234,7 +234,7 @@ def target_directory():
 
 
 def function_names():
-    """The functions are what the templates say they are."""
+    """Return the names of the functions in the templates."""
     text = "".join(template.read_text(encoding="utf-8") for template in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE))
     return re.findall(r"CodeUri: (?:\.\./)+target/lambda/([a-z0-9-]+)/", text)
 
@@ -247,7 +247,7 @@ def fingerprint(*files):
 
 
 class Cloud:
-    """A MiniStack process, the stacks deployed to it and their data, all below one directory."""
+    """A MiniStack process with its deployed stacks and their data, all below one directory."""
 
     def __init__(self, directory, port):
         self.directory = directory
@@ -261,7 +261,7 @@ class Cloud:
     # -- process --
 
     def pid(self):
-        """The process's id if it still is our process, and not another that inherited the number."""
+        """Return the process's id; None if it has ended, even if another process has the id now."""
         try:
             process = json.loads(self.process_file.read_text())
         except FileNotFoundError:
@@ -293,7 +293,7 @@ class Cloud:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    # A group of its own: Ctrl-C in the terminal is not meant for it.
+                    # In its own process group, Ctrl-C in the terminal doesn't stop it.
                     start_new_session=True,
                 )
             self.process_file.write_text(json.dumps({"pid": process.pid, "port": self.port}))
@@ -311,7 +311,7 @@ class Cloud:
         return answers(f"{self.endpoint}/_ministack/health", timeout=5)
 
     def stop(self):
-        """End the process and those of the functions; what it keeps, it writes down before it ends."""
+        """Stop the process and those of the functions. The process first writes its state to disk."""
         pid = self.pid()
         if pid is None:
             return False
@@ -323,7 +323,7 @@ class Cloud:
         try:
             os.killpg(pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
-            pass  # The usual case: nobody of the group is left.
+            pass  # Usually no process of the group is left.
         return True
 
     def purge(self):
@@ -336,16 +336,16 @@ class Cloud:
                 path.unlink()
 
     def server_environment(self):
-        # Nothing is inherited but what a program needs to run: the functions inherit it in turn.
+        # Only what programs need to run is inherited, because the functions inherit it in turn.
         return {
             **inherited("PATH", "HOME", "LANG", "LD_LIBRARY_PATH"),
             "TMPDIR": str(self.directory / "tmp"),
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(self.port),
-            # Without it the functions' clients would call the real AWS.
+            # Without it, the functions' clients would call the real AWS.
             "AWS_ENDPOINT_URL": self.endpoint,
             "MINISTACK_REGION": REGION,
-            # Signatures and IAM policies are enforced, those of the functions' roles too.
+            # Signatures and IAM policies are enforced, including those of the functions' roles.
             "AUTH": "true",
             # Every call is recorded with its caller, so that unused permissions can be found.
             "CLOUDTRAIL_RECORDING": "1",
@@ -354,22 +354,22 @@ class Cloud:
             "STATE_DIR": str(self.directory / "state"),
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.directory / "state" / "s3"),
-            # What LoggingConfig does on AWS: it does not pass it on.
+            # On AWS, LoggingConfig sets these. MiniStack doesn't.
             "AWS_LAMBDA_LOG_FORMAT": "JSON",
             "AWS_LAMBDA_LOG_LEVEL": "INFO",
-            # It would listen on a port of its own.
+            # This service would listen on another port.
             "IOT_MTLS_ENABLED": "0",
         }
 
     def client_environment(self):
-        """For tools that are to talk to this cloud and to no other, whatever the user's own AWS settings are."""
+        """Return the environment of tools that must use this cloud only, whatever the user's own AWS settings are."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return {
             **ours,
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            # The local cloud's root.
+            # The credentials of the local cloud's root.
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_CONFIG_FILE": os.devnull,
@@ -396,7 +396,7 @@ class Cloud:
         with step("Deploying Latchkey"):
             self.sam_deploy(
                 "latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS, **self.sign_in(),
-                # An object in the local cloud's S3, in GitHub's place.
+                # An object in the local cloud's S3 replaces GitHub's list of keys.
                 LeakReportKeysUrl=f"{self.endpoint}/leak-report-keys/secret_scanning",
             )  # fmt: skip
         with step("Deploying the example API as HTTP API and as REST API"):
@@ -411,7 +411,7 @@ class Cloud:
         self.ask("record-deployment", wanted)
 
     def sign_in(self):
-        """The user pool's pages are at the local cloud's own address."""
+        """Return the sign-in endpoints. The local cloud itself serves the user pool's pages."""
         return {
             "AuthorizationEndpoint": f"{self.endpoint}/oauth2/authorize",
             "TokenEndpoint": f"{self.endpoint}/oauth2/token",
@@ -420,7 +420,7 @@ class Cloud:
         }
 
     def deployment(self):
-        """A digest of everything the deployment is made from."""
+        """Return a digest of everything that is deployed."""
         digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, PARAMETERS]).encode())
         templates = (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, REST_TEMPLATE)
         for file in (*templates, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
@@ -457,7 +457,7 @@ class Cloud:
 
 
 def answers(url, timeout=None):
-    """Whether a GET is answered with 200."""
+    """Return whether a GET request gets a 200."""
     try:
         with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.status == 200
@@ -466,7 +466,7 @@ def answers(url, timeout=None):
 
 
 def command_line(pid):
-    """The command line of a process, empty when there is none or it has ended."""
+    """Return the command line of a process; an empty text if the process doesn't exist or has ended."""
     if Path("/proc/self/cmdline").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -476,7 +476,7 @@ def command_line(pid):
 
 
 def reap(pid):
-    """Collect an ended child, which otherwise stays in the process table."""
+    """Remove an ended child from the process table."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -521,7 +521,7 @@ def start(cloud, *selection):
     build(*selection)
     cloud.start()
     cloud.deploy()
-    # In case a `watch` was killed before it could clean up.
+    # A killed `watch` may have left its proxy.
     cloud.unproxy()
     cloud.seed()
 
@@ -578,7 +578,7 @@ def down(purge):
 
 def test(arguments):
     cloud = Cloud(TEST, any_free_port())
-    # A run that was killed may have left its cloud behind.
+    # A killed run may have left its cloud.
     cloud.stop()
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -589,7 +589,7 @@ def test(arguments):
         arguments = skipping(arguments, BROWSER_TESTS)
     with_node = True
     try:
-        # Somebody else's programs, which the tests let loose on ours.
+        # Programs of third parties, which the tests run against Latchkey.
         check_prerequisites()
         install_tools("authlib", "detect-secrets")
         with_node = install_clients()
@@ -597,7 +597,7 @@ def test(arguments):
             if os.environ.get("CI"):
                 fail(f"CI runs every test.{NO_NODE}")
             arguments = skipping(arguments, TYPESCRIPT_TESTS)
-        # With the tests, or `cargo test` compiles again what has other features because of them.
+        # With the tests' features: otherwise `cargo test` would compile the dependencies again.
         start(cloud, "--workspace", "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
@@ -613,28 +613,28 @@ def test(arguments):
 
 
 def skipping(arguments, tests):
-    """The arguments of `cargo test` that leave tests out too."""
+    """Return the arguments of `cargo test` with tests skipped."""
     return [*arguments, *([] if "--" in arguments else ["--"]), "--skip", tests]
 
 
 def bench(arguments):
-    """Build in release mode what the benchmarks measure, and run them."""
+    """Build the benchmarks and what they measure in release mode, and run them."""
     check_prerequisites()
     parts = {argument for argument in arguments if not argument.startswith("-")}
     wants = lambda *names: not parts or bool(parts & set(names))  # noqa: E731
     BENCH.mkdir(parents=True, exist_ok=True)
     programs = {}
     with step("Building the benchmarks"):
-        # One package at a time: what one depends on must not change how the others are compiled.
+        # One package at a time: together, their dependencies would have other features.
         programs["engine"] = executables("bench", "-p", "bench-engine")["engine"]
         for name, program in executables("bench", "-p", "latchkey-bench").items():
             programs[name.replace("-", "_")] = program
-        # This one as it is deployed: with the features that the functions together have.
+        # This one has the features of all functions together, as in a deployment.
         programs["authorize"] = executables("build", "--release", "--bin", "authorize")["authorize"]
     if wants("cold-start"):
         with step("Building authorize with the other choice of entropy"):
             environment = {**os.environ, "AWS_LC_SYS_NO_JITTER_ENTROPY": OTHER_ENTROPY}
-            # A directory of its own, or each build would throw the other's away.
+            # In the same directory, each build would discard the other's.
             other = ["--target-dir", str(target_directory() / "other-entropy")]
             built = executables("build", "--release", "--bin", "authorize", *other, environment=environment)
             programs["authorize_other_entropy"] = built["authorize"]
@@ -650,7 +650,7 @@ def bench(arguments):
                 tool("cargo-lambda", "cargo-lambda"), "lambda", "build", "--release", "--arm64", "--locked",
                 "--bin", "authorize", "--output-format", "zip", "--lambda-dir", str(BENCH / "lambda"),
             ]  # fmt: skip
-            # It finds its Zig beside itself.
+            # cargo-lambda finds Zig in the PATH.
             path = os.pathsep.join((str(TOOLS / "cargo-lambda" / "bin"), os.environ["PATH"]))
             if subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}).returncode:
                 fail("authorize could not be built for arm64.")
@@ -661,7 +661,7 @@ def bench(arguments):
 
 
 def executables(*command, environment=None):
-    """Compile with cargo; answer the programs that it made, by name."""
+    """Compile with cargo. Return the programs' paths by name."""
     command = ["cargo", *command, "--locked", "--message-format=json-render-diagnostics"]
     if "bench" in command:
         command.append("--no-run")
@@ -678,7 +678,7 @@ def watch():
     install_tools("cargo-lambda")
     environment_file = cloud.directory / "watch.env"
     cloud.ask("environment", environment_file)
-    # The default of `cargo lambda invoke`, if it is free.
+    # 9000 is the default of `cargo lambda invoke`.
     port = 9000 if port_is_free(9000) else any_free_port()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     command = [

@@ -1,11 +1,11 @@
-"""A template as CloudFormation makes resources of it, with every Fn::ForEach and SAM's transform carried out.
+"""Expand a template as CloudFormation does, with every Fn::ForEach and SAM's transform.
 
-Runs under the Python of the SAM tool, whose libraries do what AWS does, and needs neither network nor credentials:
+Runs under the Python of the SAM tool, with the same libraries as AWS. It needs neither network nor credentials:
 
-    .local/tools/sam/bin/python infra/local/expand.py TEMPLATE [NAME=VALUE...]  print it as JSON; the values are those of
-                                                                                parameters, which else have their defaults
+    .local/tools/sam/bin/python infra/local/expand.py TEMPLATE [NAME=VALUE...]  print it as JSON; NAME=VALUE sets a parameter
+                                                                                that otherwise has its default
     .local/tools/sam/bin/python infra/local/expand.py --count TEMPLATE          print how many resources it has, and fail
-                                                                                if they are more than MAX_RESOURCES
+                                                                                if it has more than MAX_RESOURCES
 """
 
 import json
@@ -13,18 +13,18 @@ import os
 import sys
 from pathlib import Path
 
-# Else it would count our use of it.
+# Turn off the SAM tool's telemetry.
 os.environ["SAM_CLI_TELEMETRY"] = "0"
 
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator  # noqa: E402
 from samcli.yamlhelper import yaml_parse  # noqa: E402
 
-# CloudFormation takes 500, and counts what a condition leaves out too.
+# CloudFormation's limit is 500, including resources that a condition omits.
 MAX_RESOURCES = 450
 
 
 class NoManagedPolicies:
-    """SAM would ask AWS for its policies, of which no role here has one."""
+    """An empty list of managed policies. No role here has one, and SAM would ask AWS for them."""
 
     def load(self):
         return {}
@@ -35,7 +35,7 @@ def expand(path, parameters):
     validator = SamTemplateValidator(
         template,
         NoManagedPolicies(),
-        # Whatever the user's own settings are. It decides about nothing but names of AWS's.
+        # Independent of the user's settings. The region only affects names that AWS defines.
         region="us-east-1",
         parameter_overrides=parameters,
         language_extensions_enabled=True,

@@ -1,7 +1,7 @@
-"""What the local cloud's start needs to ask of the local cloud itself.
+"""Requests to the local cloud while it starts.
 
-Runs under the Python of the MiniStack tool, which brings boto3; cloud.py starts it with the endpoint
-and credentials in the environment.
+Runs under the Python of the MiniStack tool, which has boto3. cloud.py starts it with the endpoint and the
+credentials in the environment.
 
     stack.py deployment               print the digest of what is deployed
     stack.py record-deployment DIGEST
@@ -27,7 +27,7 @@ from botocore.exceptions import ClientError
 LATCHKEY, EXAMPLE, REST_EXAMPLE = "latchkey", "protected-api", "protected-rest-api"
 DEPLOYMENT = "/latchkey/deployment"
 PROXY = "MINISTACK_LAMBDA_PROXY_URL"
-# Remembers a function's own timeout while a call of it may wait for a build.
+# The variable that keeps a function's own timeout during hot reload, while calls may wait for a build.
 TIMEOUT = "LATCHKEY_TIMEOUT"
 BUILD_SECONDS = 120
 SCANNER_KEYS = "leak-report-keys"
@@ -35,7 +35,7 @@ SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-
 
 
 def client(service):
-    # As many attempts as the tests' own client makes when the local cloud fails.
+    # The tests' client makes the same number of attempts.
     return boto3.client(service, config=Config(retries={"mode": "standard", "total_max_attempts": 4}))
 
 
@@ -45,7 +45,7 @@ def outputs(stack):
 
 
 def deployment():
-    """The digest is kept in the cloud itself: if its data gets lost, so does the digest."""
+    """Return the digest of the deployment. It is stored in the cloud itself, so it is lost with the cloud's data."""
     ssm = client("ssm")
     try:
         return ssm.get_parameter(Name=DEPLOYMENT)["Parameter"]["Value"]
@@ -58,7 +58,7 @@ def record_deployment(digest):
 
 
 def functions():
-    """Every function's crate and name."""
+    """Yield the crate and the name of every function."""
     for stack in (LATCHKEY, EXAMPLE):
         for page in client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack):
             for resource in page["StackResourceSummaries"]:
@@ -116,7 +116,7 @@ def publish(bus, events):
 
 
 def projected(table, account):
-    """Sort keys of the account's profile and resources in the tokens table."""
+    """Return the sort keys of the account's profile and resources in the tokens table."""
     dynamodb = client("dynamodb")
     keys = set()
     for partition in (f"PROFILE#{account}", f"RESOURCE#{account}"):
@@ -132,7 +132,7 @@ def projected(table, account):
 
 
 def await_projection(table, wanted):
-    """Wait until each account has its wanted sort keys: the events arrive asynchronously."""
+    """Wait until each account has these sort keys. Events are processed asynchronously."""
     deadline = time.monotonic() + 60
     while True:
         missing = {account: keys - projected(table, account) for account, keys in wanted.items()}
@@ -160,10 +160,10 @@ def resource_key(resource):
 
 
 def ensure_projection(latchkey, subs):
-    """Bring accounts and resources in the way the platform does: through its events."""
+    """Create accounts and resources as the platform does: by its events."""
     table, bus = latchkey["TokensTable"], latchkey["EventBus"]
     present = {account["id"]: projected(table, account["id"]) for account in SEED["accounts"]}
-    # Accounts first, so that a resource never arrives before the account it belongs to.
+    # Accounts come first, so that no resource arrives before its account.
     profiles = [a for a in SEED["accounts"] if "PROFILE" not in present[a["id"]]]
     publish(bus, [("AccountUpserted", profile(account, subs)) for account in profiles])
     await_projection(table, {account["id"]: {"PROFILE"} for account in profiles})
@@ -185,7 +185,7 @@ def without(mapping, key):
 
 
 def ensure_example_data(table):
-    """The example API's own data. What somebody changed there meanwhile stays."""
+    """Write the example API's own data. Existing items are kept, because somebody may have changed them."""
     dynamodb = client("dynamodb")
     for account in SEED["accounts"]:
         for resource in account["resources"]:
@@ -206,7 +206,7 @@ def ensure_example_data(table):
 
 
 def ensure_scanner_keys():
-    """What GitHub publishes for the reports of its secret scanning: no key, until somebody puts one there."""
+    """Publish the list of keys in GitHub's place, without a key. A test may add one."""
     s3 = client("s3")
     existing = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     if SCANNER_KEYS not in existing:
@@ -224,12 +224,12 @@ def ensure_scanner_keys():
 
 
 def api_url(api_id):
-    """An API's address on 127.0.0.1. Not every client resolves `<id>.execute-api.localhost`, which outputs have."""
+    """Return an API's address on 127.0.0.1. Not every client resolves the outputs' `<id>.execute-api.localhost`."""
     return f"{os.environ['AWS_ENDPOINT_URL']}/_aws/execute-api/{api_id}"
 
 
 def id_of_api(url):
-    """The id of an HTTP API, from the address that is its stack's output."""
+    """Return the id of an HTTP API, from the address in its stack's output."""
     return urlsplit(url).hostname.split(".")[0]
 
 
@@ -267,7 +267,7 @@ def seed(target):
 
 
 def write_events(subs, directory):
-    """Copies of the sample events that name the demo account's owner and resources, for calling one function alone."""
+    """Write copies of the sample events with the demo account's owner and resources, for calls of one function."""
     samples = Path(__file__).resolve().parents[2] / "events"
     names = {
         "owner-1": subs["owner@acme.example"],
@@ -308,7 +308,7 @@ def environment_of(configuration):
 
 
 def deployed(variables):
-    """The variables without those that hot reload adds."""
+    """Return the variables without those that hot reload adds."""
     return without(without(variables, PROXY), TIMEOUT)
 
 

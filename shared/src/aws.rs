@@ -1,5 +1,4 @@
-//! What all clients of AWS have in common: where their configuration comes from, how long they wait, and what
-//! becomes of their errors.
+//! What all AWS clients share: configuration, timeouts, and the translation of errors.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,12 +12,12 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 
 use crate::ports::{Cause, PortError};
 
-/// The longest that an operation of AWS takes, with its retries. It is below the timeout of every
-/// function, so that an unreachable service becomes an answer that can be retried and not a killed
-/// sandbox.
+/// The longest duration of an AWS operation, including retries. It is below the timeout of every function. An
+/// unreachable service therefore causes an error response that the caller can retry, and not a killed sandbox.
 pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How AWS is called, with credentials from wherever the SDK finds them: profiles, containers, instances.
+/// Returns a loader of AWS configuration with timeouts and retries, and with credentials from wherever the SDK finds
+/// them: profiles, containers, instances.
 pub fn aws_defaults() -> ConfigLoader {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -27,14 +26,15 @@ pub fn aws_defaults() -> ConfigLoader {
         .build();
     aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
         .timeout_config(timeouts)
-        // It watches streams. Our answers are short, and the timeouts end what doesn't come.
+        // This protection watches streams. Latchkey's responses are short, and the timeouts end those that don't
+        // arrive.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::standard().with_max_attempts(3))
 }
 
-/// The AWS configuration of every function: credentials and region of its environment, and of nothing
-/// else. Lambda hands the role's credentials over there, and to build the chain of all other places
-/// takes longer than the rest of this, on every cold start.
+/// Returns the AWS configuration of a function: credentials and region from its environment variables, where Lambda
+/// puts the role's credentials. The chain of all other sources would take longer to build than everything else in a
+/// cold start.
 pub async fn aws_config() -> SdkConfig {
     let credentials = EnvironmentVariableCredentialsProvider::new();
     aws_defaults()
@@ -43,7 +43,7 @@ pub async fn aws_config() -> SdkConfig {
         .await
 }
 
-/// Sorts an SDK error into those worth a retry and those not.
+/// Translates an SDK error: [`PortError::Unavailable`] if a retry may succeed, otherwise [`PortError::Broken`].
 pub fn port_error<E>(error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -57,7 +57,7 @@ where
                 return PortError::Conflict;
             }
             Some(code) if RETRYABLE.contains(&code) => true,
-            // Whatever answers in the service's place, a proxy say, knows none of its codes.
+            // If a proxy answers instead of the service, there is none of the service's codes.
             _ => service.raw().status().is_server_error(),
         },
         _ => false,
@@ -91,7 +91,7 @@ impl<E: std::error::Error + 'static> std::error::Error for AwsError<E> {
     }
 }
 
-/// The error codes by which DynamoDB, KMS and SES say "later".
+/// The error codes of DynamoDB, KMS and SES after which a retry may succeed.
 const RETRYABLE: [&str; 14] = [
     "InternalFailure",
     "InternalServerError",

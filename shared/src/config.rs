@@ -1,4 +1,4 @@
-//! What the environment tells a function. Read once, in `main`; nothing has a silent default.
+//! The functions' configuration from environment variables. `main` reads it once. No variable has a hidden default.
 
 use jiff::SignedDuration;
 
@@ -6,7 +6,7 @@ use crate::domain::budget::Budgets;
 use crate::domain::upkeep::Warnings;
 use crate::telemetry::log_start_failure;
 
-/// A variable that is missing or can't be understood.
+/// A variable is missing or invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("environment variable `{name}` {problem}")]
 pub struct ConfigError {
@@ -15,7 +15,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// Logs it too: it ends the function's start.
+    /// Creates the error and logs it, because it ends the function's start.
     fn new(name: &'static str, problem: &'static str) -> Self {
         let error = Self { name, problem };
         log_start_failure(&error);
@@ -23,15 +23,15 @@ impl ConfigError {
     }
 }
 
-/// Reads a variable that must be there.
+/// Reads a required variable.
 ///
 /// # Errors
-/// When it is missing or empty; the error names it.
+/// When the variable is missing or empty. The error names it.
 pub fn require(name: &'static str) -> Result<String, ConfigError> {
     check(name, std::env::var(name).ok())
 }
 
-/// Reads a variable that may be missing or empty.
+/// Reads an optional variable. Returns `None` if it is missing or empty.
 pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -42,22 +42,22 @@ fn check(name: &'static str, value: Option<String>) -> Result<String, ConfigErro
         .ok_or_else(|| ConfigError::new(name, "is missing or empty"))
 }
 
-/// The tables of the service.
+/// The names of the DynamoDB tables, and how long audit records are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tables {
     /// `TOKENS_TABLE`: the table of accounts, tokens, secrets and resources.
     pub tokens: String,
     /// `AUDIT_TABLE`: the table of the audit log.
     pub audit: String,
-    /// `AUDIT_RETENTION_DAYS`: how long an audit record is kept.
+    /// `AUDIT_RETENTION_DAYS`: how long audit records are kept.
     pub audit_retention: SignedDuration,
 }
 
 impl Tables {
-    /// Reads the variables.
+    /// Reads the configuration from the environment.
     ///
     /// # Errors
-    /// When one is missing or the retention isn't a number of days, at least 400.
+    /// When a variable is missing or empty, or the retention isn't a number of days, at least 400.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             tokens: require("TOKENS_TABLE")?,
@@ -80,10 +80,10 @@ fn retention(days: &str) -> Result<SignedDuration, ConfigError> {
         })
 }
 
-/// `REMIND_DAYS`: how many days before a token's end its people are warned, such as `7,3,1`.
+/// Reads `REMIND_DAYS`: how many days before a token's end the warnings are sent, such as `7,3,1`.
 ///
 /// # Errors
-/// When it is missing or isn't such a list.
+/// When the variable is missing or isn't such a list.
 pub fn warnings() -> Result<Warnings, ConfigError> {
     parse_warnings(&require("REMIND_DAYS")?)
 }
@@ -97,10 +97,11 @@ fn parse_warnings(days: &str) -> Result<Warnings, ConfigError> {
     })
 }
 
-/// `IDLE_DAYS`: after how much time without any use or change a token is revoked; `None` for never.
+/// Reads `IDLE_DAYS`: how long a token must be unused and unchanged to be revoked. Returns `None` if tokens are never
+/// revoked for that.
 ///
 /// # Errors
-/// When it is missing or isn't a number of days.
+/// When the variable is missing or isn't a number of days.
 pub fn idle_time() -> Result<Option<SignedDuration>, ConfigError> {
     parse_idle_days(&require("IDLE_DAYS")?)
 }
@@ -113,10 +114,10 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         .ok_or_else(|| ConfigError::new("IDLE_DAYS", "is not a number of days from 0 to 36500"))
 }
 
-/// `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS`, `MAILS_PER_HOUR`: the budgets of every account.
+/// Reads `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS` and `MAILS_PER_HOUR`: the budgets of every account.
 ///
 /// # Errors
-/// When one is missing or isn't a positive number.
+/// When a variable is missing or isn't a positive number.
 pub fn budgets() -> Result<Budgets, ConfigError> {
     let budget = |name| budget(name, &require(name)?);
     Ok(Budgets {

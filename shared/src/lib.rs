@@ -1,5 +1,6 @@
-//! What the functions share, in storeys: [`domain`] (pure) ← [`ports`] (capabilities) ← [`app`] (workflows) ← [`store`],
-//! [`mail`], [`http`] (the world) ← [`start`] and the functions. Nothing imports the other way.
+//! The code that the functions share, in layers: [`domain`] (pure) ← [`ports`] (capabilities) ← [`app`] (workflows) ←
+//! [`store`], [`mail`], [`http`] (the outside world) ← [`start`] and the functions. Imports only go from right to
+//! left.
 
 #![cfg_attr(test, allow(clippy::string_slice, reason = "a test may panic"))]
 

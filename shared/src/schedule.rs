@@ -1,4 +1,4 @@
-//! Functions that a schedule starts.
+//! Functions that run on a schedule.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -6,18 +6,18 @@ use serde::Deserialize;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source};
 
-/// How long before Lambda ends a function it begins nothing more: enough for what it is at.
+/// A function starts nothing more when Lambda ends it within this time. It is enough to finish what has started.
 const MARGIN: SignedDuration = SignedDuration::from_secs(20);
 
-/// What the schedule sends.
+/// The event of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ScheduledEvent {
-    /// EventBridge's id: the same one when an attempt is made again.
+    /// EventBridge's id of the event. Repeated attempts have the same id.
     pub id: String,
 }
 
 impl ScheduledEvent {
-    /// Where what the function does comes from.
+    /// Returns the origin for the audit records of this run.
     pub fn origin(&self) -> Origin {
         Origin {
             source: Source::System,
@@ -29,7 +29,8 @@ impl ScheduledEvent {
     }
 }
 
-/// Until when a function may begin something, given when Lambda ends it (in milliseconds since 1970).
+/// Returns the time until which a function may start new work. `deadline` is when Lambda ends the function, in
+/// milliseconds since 1970.
 pub fn until(deadline: u64) -> Timestamp {
     i64::try_from(deadline)
         .ok()

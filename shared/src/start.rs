@@ -1,4 +1,4 @@
-//! How a function starts: what each `main` puts together from the environment, and how it serves events.
+//! The start of a function: builds its clients from the environment, and serves its events.
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
@@ -13,14 +13,14 @@ use crate::schedule::until;
 use crate::store::{Store, Vault};
 use crate::telemetry;
 
-/// A function that starts: logging is on, and AWS can be called.
+/// A started function: logging is on, and AWS is configured.
 #[derive(Debug)]
 pub struct Start {
     aws: SdkConfig,
 }
 
 impl Start {
-    /// Starts logging for a function (its crate's name, `module_path!()` in `main`) and reads AWS's configuration.
+    /// Starts logging and reads the AWS configuration. `function` is the crate's name: `module_path!()` in `main`.
     pub async fn new(function: &'static str) -> Self {
         telemetry::init(function);
         Self {
@@ -28,20 +28,20 @@ impl Start {
         }
     }
 
-    /// AWS's configuration, for clients of the function's own.
+    /// Returns the AWS configuration, for the function's own clients.
     pub fn aws(&self) -> &SdkConfig {
         &self.aws
     }
 
-    /// The tables.
+    /// Returns the store of the tables.
     ///
     /// # Errors
-    /// When a variable of [`Tables`] is missing or wrong.
+    /// When a variable of [`Tables`] is missing or invalid.
     pub fn store(&self) -> Result<Store, ConfigError> {
         Ok(Store::new(&self.aws, Tables::from_env()?))
     }
 
-    /// The key `SECRETS_KEY_ID`, which seals secrets.
+    /// Returns the vault that encrypts secrets with the KMS key in `SECRETS_KEY_ID`.
     ///
     /// # Errors
     /// When the variable is missing.
@@ -49,11 +49,11 @@ impl Start {
         Ok(Vault::new(&self.aws, require("SECRETS_KEY_ID")?))
     }
 
-    /// What mails, from `MAIL_FROM` by the configuration set `MAIL_CONFIGURATION_SET`, with links to the API tokens
-    /// page at `CONSOLE_URL`.
+    /// Returns the notifier. It sends mails from `MAIL_FROM` with the configuration set `MAIL_CONFIGURATION_SET`, and
+    /// with links to the API tokens page at `CONSOLE_URL`.
     ///
     /// # Errors
-    /// When a variable is missing.
+    /// When a variable is missing or invalid.
     pub fn notifier(&self) -> Result<Notifier<Mailer>, ConfigError> {
         let console = Console::new(require("CONSOLE_URL")?);
         let (from, set) = (require("MAIL_FROM")?, require("MAIL_CONFIGURATION_SET")?);
@@ -61,7 +61,8 @@ impl Start {
     }
 }
 
-/// Serves events that aren't HTTP requests. The handler gets the event, and until when it may begin something.
+/// Serves events that aren't HTTP requests. The handler receives the event and the time until which it may start new
+/// work.
 ///
 /// # Errors
 /// When the Lambda runtime can't be reached.
@@ -75,7 +76,7 @@ where
     let handler = &handler;
     run(service_fn(|event: LambdaEvent<E>| async move {
         let until = until(event.context.deadline);
-        // On the heap, or the types of the futures within each other become too deep for the compiler.
+        // Without the box, the nested types of the futures become too deep for the compiler.
         let answer = Box::pin(handler(event.payload, until));
         answer.await.map_err(Error::from)
     }))

@@ -1,4 +1,4 @@
-//! The ports that the operating system answers: the time and random bits.
+//! The operating system's clock and random bits, as ports.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, with the time and the level that Lambda wants to find there.
+//! Logs. Each line is a JSON object with the time and the level in the form that Lambda expects.
 
 use std::any::Any;
 use std::fmt::{self, Display};
@@ -19,19 +19,19 @@ use crate::app::decision;
 use crate::ports::Clock;
 use crate::system::System;
 
-/// Where a function finds its level: the stack's own variable, or else what Lambda's logging configuration
-/// sets. That one can't be above `INFO`, or Lambda would drop the lines of decisions.
+/// The variables for the level, in order of precedence: the stack's own, and Lambda's logging configuration. The
+/// latter isn't above `INFO`, because Lambda would drop the lines of decisions.
 const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
 
-/// Starts logging for a function (its crate's name, `module_path!()` in `main`) at the level of the variable
-/// `LOG_LEVEL`, or else `AWS_LAMBDA_LOG_LEVEL`, or else `INFO`. A panic is logged like any other error. The lines of
-/// decisions are logged whatever the level.
+/// Starts logging for a function. `function` is its crate's name: `module_path!()` in `main`. The level is that of the
+/// variable `LOG_LEVEL`, or else `AWS_LAMBDA_LOG_LEVEL`, or else `INFO`. Panics are logged as errors. The lines of
+/// decisions are logged at every level.
 ///
-/// The level applies to our own code only. The SDK and its HTTP stack stay at warnings whatever is
-/// configured: at their finer levels they log requests, and requests to KMS hold secrets.
+/// The level applies to Latchkey's own code only. The SDK and its HTTP stack always log warnings and errors only. At
+/// lower levels they log requests, and requests to KMS contain secrets.
 pub fn init(function: &'static str) {
     let level = level(|name| std::env::var(name).ok());
-    // Fails only if logging has started already, as it has when tests share a process.
+    // Fails only if logging has started already, as in tests that share a process.
     let _ = subscriber(function, level, std::io::stdout).try_init();
     panic::set_hook(Box::new(|panicked| {
         log_panic(panicked.payload(), panicked.location());
@@ -44,7 +44,7 @@ fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
     level.unwrap_or(LevelFilter::INFO)
 }
 
-/// What makes lines of a function's events and spans.
+/// Returns a subscriber that writes the events and spans of a function as lines.
 pub(crate) fn subscriber<W>(
     function: &'static str,
     level: LevelFilter,
@@ -58,8 +58,8 @@ where
         .with_target("latchkey", level)
         .with_target(function, level)
         .with_target(decision::TARGET, LevelFilter::OFF);
-    // Lambda filters by level. A line without `timestamp`, or with one that isn't RFC 3339, it takes for
-    // INFO whatever the line says, and a plain text too: at a higher level all errors would be dropped.
+    // Lambda filters lines by level. It treats a line without a `timestamp` in RFC 3339, or a plain text, as INFO, and
+    // would drop even errors at a higher level.
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -68,7 +68,8 @@ where
         .with_timer(Milliseconds)
         .with_ansi(false)
         .with_writer(Visible(writer.clone()));
-    // Short, and all alike: there are as many as calls, and they are counted. Neither spans nor targets.
+    // Decisions are counted, and there is one for every call. Their lines are short and uniform, without spans and
+    // targets.
     let decisions = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -84,7 +85,7 @@ where
         .with(decisions.with_filter(only))
 }
 
-/// The time of a line, in the form of all others here.
+/// Formats the time of a line in milliseconds, as everywhere in Latchkey.
 struct Milliseconds;
 
 impl FormatTime for Milliseconds {
@@ -93,8 +94,8 @@ impl FormatTime for Milliseconds {
     }
 }
 
-/// Lines in which every character can be seen: what strangers say is logged too, and must not turn a line around
-/// or command the terminal of whoever reads it. JSON leaves all but ASCII's control characters as they are.
+/// A writer that escapes invisible characters. Strangers' texts are logged, and must neither reorder a line nor
+/// control the reader's terminal. JSON itself only escapes ASCII control characters.
 struct Visible<W>(W);
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Visible<W> {
@@ -110,7 +111,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Visible<W> {
 }
 
 impl<W: io::Write> io::Write for Visible<W> {
-    /// Takes whole lines, as they come.
+    /// Writes whole lines.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut visible = String::with_capacity(line.len());
         for c in String::from_utf8_lossy(line).chars() {
@@ -118,7 +119,7 @@ impl<W: io::Write> io::Write for Visible<W> {
             if is_seen {
                 visible.push(c);
             } else {
-                // In JSON, these stand in strings only.
+                // In JSON, these characters only occur in strings, where an escape is valid.
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     visible.push_str(&format!("\\u{unit:04x}"));
                 }
@@ -133,14 +134,14 @@ impl<W: io::Write> io::Write for Visible<W> {
     }
 }
 
-/// What every line of a request, or of an event, carries: its id. It has the highest level, since a line that is kept
-/// has only those spans that are kept too.
+/// Returns the span of a request or an event. It adds the id to every line. The span has the highest level, because a
+/// line contains only spans that pass the filter too.
 pub fn request_span(id: &str) -> Span {
     tracing::error_span!("request", request.id = id)
 }
 
-/// Logs why a function can't start. What `main` returns goes to the log as plain text, which Lambda drops
-/// at the level WARN.
+/// Logs why a function can't start. Lambda logs the error that `main` returns as plain text, and drops that at the
+/// level WARN.
 pub fn log_start_failure(error: &impl Display) {
     tracing::error!(%error, "could not start");
 }
@@ -165,7 +166,7 @@ mod tests {
     use crate::ports::PortError;
     use crate::testing::Logs;
 
-    /// Whether Lambda keeps a line at that level, as its documentation has it.
+    /// Whether Lambda keeps a line at that level, according to its documentation.
     fn is_kept(line: &Value, least: Level) -> bool {
         let time = line["timestamp"].as_str();
         let time = time.and_then(|time| time.parse::<Timestamp>().ok());
@@ -173,10 +174,10 @@ mod tests {
         level.unwrap_or("INFO").parse::<Level>().unwrap() <= least
     }
 
-    /// Every kind of line there is.
+    /// Writes a line of each kind.
     fn log_everything() {
         let _span = info_span!("request", request.id = "r").entered();
-        // Our own, from the shared crate and from a function's.
+        // Latchkey's own lines, from the shared crate and from a function's.
         tracing::info!("ours");
         tracing::warn!(error = %PortError::Conflict, "ours");
         tracing::error!(error = ?PortError::Conflict, number = 1, "ours\nin lines");
@@ -185,26 +186,26 @@ mod tests {
         event!(target: "authorize", Level::ERROR, "ours");
         // A decision on a secret.
         app::verify::refuse(&System, &Purpose::Meaningless);
-        // An answer of 5xx, a start that fails, and a panic.
+        // A response with 5xx, a failed start, and panics.
         drop(ApiError::internal("a defect").respond("r"));
         crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
         let text: Box<dyn Any + Send> = Box::new("a defect");
         log_panic(&*text, Some(panic::Location::caller()));
         log_panic(&*(Box::new(7) as Box<dyn Any + Send>), None);
-        // Those of others: without a message, without fields, in a span.
+        // Lines of libraries: without a message, without fields, in a span.
         event!(target: "lambda_runtime::layers::panic", Level::ERROR, error = ?"e", "user handler panicked");
         event!(target: "aws_smithy_runtime::client", Level::WARN, retries = 3);
         event!(target: "hyper", Level::ERROR, "theirs");
         info_span!(target: "lambda_runtime", "Lambda runtime invoke").in_scope(|| {
             event!(target: "lambda_runtime", Level::ERROR, message = "theirs");
         });
-        // Never shown.
+        // These are never logged.
         event!(target: "aws_smithy_runtime::client", Level::INFO, "theirs");
         event!(target: "aws_sdk_kms", Level::DEBUG, "theirs");
         event!(target: "authorize_not", Level::INFO, "theirs");
     }
 
-    /// What `log_everything` writes at a level of the function's.
+    /// Returns the lines of `log_everything` at a level of the function.
     fn lines_at(level: LevelFilter) -> Vec<Value> {
         let logs = Logs::of("authorize", level);
         log_everything();
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn lambda_keeps_every_line_of_a_level_and_none_of_a_lower_one() {
-        // The function may know of a lower level than Lambda filters by: then Lambda's counts.
+        // The function's level may be below Lambda's. Then Lambda's applies.
         let all = lines_at(LevelFilter::TRACE);
         for (level, filter) in [
             (Level::INFO, LevelFilter::INFO),
@@ -251,7 +252,7 @@ mod tests {
             lines.retain(is_decision);
             assert_eq!(lines.len(), 1, "{filter}");
             assert_eq!(lines[0]["level"], "INFO");
-            // As the template has it, Lambda lets `INFO` through at least.
+            // The template sets Lambda's level to `INFO`.
             assert!(is_kept(&lines[0], Level::INFO));
         }
     }

@@ -1,4 +1,4 @@
-//! The local cloud's own APIs: what lies behind the stack.
+//! The APIs of the local cloud itself.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use crate::{Answer, Stack, send};
 
 impl Stack {
-    /// Calls an operation of a service with a JSON protocol. `target` is its `X-Amz-Target`.
+    /// Calls an operation of a service with a JSON protocol. `target` is the header `X-Amz-Target`. Returns the
+    /// response's body.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// If the local cloud refuses the request.
     pub async fn aws(&self, service: &str, target: &str, body: Value) -> Value {
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
@@ -28,10 +29,10 @@ impl Stack {
         answer.json()
     }
 
-    /// Calls an operation of IAM; the answer is XML.
+    /// Calls an operation of IAM. Returns the response's body, which is XML.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// If the local cloud refuses the request.
     pub async fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let mut body = format!("Action={action}&Version=2010-05-08");
         for (name, value) in parameters {
@@ -44,7 +45,7 @@ impl Stack {
         answer.text
     }
 
-    /// Every function's configuration.
+    /// Returns the configuration of every function.
     pub async fn functions(&self) -> Vec<Value> {
         let path = "/2015-03-31/functions/?MaxItems=50";
         let request = self.signed(Method::GET, "lambda", path, &[], String::new());
@@ -53,10 +54,10 @@ impl Stack {
         page["Functions"].as_array().expect("functions").clone()
     }
 
-    /// Invokes a function of the main stack, by its name in the template, and waits for its answer.
+    /// Invokes a function of the main stack, by its name in the template, and returns its response.
     ///
     /// # Panics
-    /// When it fails.
+    /// If the function fails.
     pub async fn invoke(&self, function: &str, event: Value) -> Value {
         let prefix = format!("latchkey-{function}Function");
         let functions = self.functions().await;
@@ -66,7 +67,7 @@ impl Stack {
             .expect("the function");
         let path = format!("/2015-03-31/functions/{name}/invocations");
         let request = self.signed(Method::POST, "lambda", &path, &[], event.to_string());
-        // Once: what failed may have run.
+        // There is no retry: a failed function may have had effects.
         let answer = send(request).await;
         assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
         answer.expect(200)
@@ -75,14 +76,14 @@ impl Stack {
     /// Puts an object into a bucket.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// If the local cloud refuses it.
     pub async fn put_object(&self, bucket: &str, key: &str, body: String) {
         let path = format!("/{bucket}/{key}");
         let answer = send_until_served(self.signed(Method::PUT, "s3", &path, &[], body)).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    /// Every item of a table.
+    /// Returns all items of a table.
     pub async fn scan(&self, table: &str) -> Vec<Value> {
         let mut items = Vec::new();
         let mut request = json!({"TableName": table, "ConsistentRead": true});
@@ -98,7 +99,7 @@ impl Stack {
         }
     }
 
-    /// An item of the tokens table, `null` if there is none.
+    /// Returns an item of the tokens table; `null` if there is none.
     pub async fn item(&self, pk: &str, sk: &str) -> Value {
         let request = json!({
             "TableName": self.get("tokensTable"),
@@ -111,7 +112,7 @@ impl Stack {
         answer["Item"].clone()
     }
 
-    /// Every record that a table's stream holds.
+    /// Returns all records in a table's stream.
     pub async fn stream(&self, table: &str) -> Vec<Value> {
         let call = async |operation: &str, body: Value| {
             let target = format!("DynamoDBStreams_20120810.{operation}");
@@ -130,7 +131,7 @@ impl Stack {
                     "ShardIteratorType": "TRIM_HORIZON",
                 });
                 let mut next = call("GetShardIterator", start).await["ShardIterator"].clone();
-                // The shard is open: its end is where a page is empty.
+                // The shard is open, so an empty page is its end.
                 loop {
                     let mut page = call("GetRecords", json!({"ShardIterator": next})).await;
                     let page_records = page["Records"].as_array_mut().expect("records");
@@ -145,7 +146,7 @@ impl Stack {
         records
     }
 
-    /// Every line of every log group, with the group's name.
+    /// Returns all lines of all log groups, each with its group's name.
     pub async fn logs(&self) -> Vec<(String, String)> {
         let call = async |operation: &str, body: Value| {
             let target = format!("Logs_20140328.{operation}");
@@ -173,7 +174,7 @@ impl Stack {
         lines
     }
 
-    /// Everything that the stack keeps of what happened: tables, their streams, logs, mails and queues.
+    /// Returns everything that the stack stores: tables, their streams, logs, mails and queues.
     pub async fn traces(&self) -> String {
         let mut traces = json!([self.logs().await, self.mails().await, self.queues().await]);
         for table in ["tokensTable", "auditTable"].map(|table| self.get(table)) {
@@ -183,7 +184,7 @@ impl Stack {
         traces.to_string()
     }
 
-    /// Every mail that was sent, oldest first.
+    /// Returns all sent mails, oldest first.
     pub async fn mails(&self) -> Vec<Value> {
         let messages = self.inspect("ses/messages").await;
         let accounts = messages["messages"].as_object().expect("messages");
@@ -193,10 +194,10 @@ impl Stack {
             .collect()
     }
 
-    /// Makes SES refuse every mail, or accept them again: in its sandbox, recipients have to be verified.
+    /// Makes SES refuse all mails, or accept them again. In SES's sandbox, recipients must be verified.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// If the local cloud refuses the request.
     pub async fn refuse_mails(&self, refuse: bool) {
         let details = json!({
             "MailType": "TRANSACTIONAL",
@@ -209,7 +210,7 @@ impl Stack {
         send_until_served(request).await.expect(200);
     }
 
-    /// Every message in every queue.
+    /// Returns all messages in all queues.
     pub async fn queues(&self) -> Value {
         self.inspect("sqs/messages").await
     }
@@ -228,7 +229,7 @@ impl Stack {
         body: String,
     ) -> RequestBuilder {
         let url = format!("{}{path}", self.get("endpointUrl"));
-        // The local cloud's root.
+        // The credentials of the local cloud's root.
         let identity = Credentials::new("test", "test", None, None, "local cloud").into();
         #[expect(
             clippy::disallowed_methods,
@@ -264,9 +265,9 @@ impl Stack {
     }
 }
 
-/// Sends a request to one of AWS's APIs, and again when the server fails, as AWS's SDKs do.
+/// Sends a request to an AWS API, and again after a server error, as the AWS SDKs do.
 ///
-/// At most four times, with pauses of 50, 100 and 200 ms. The last answer counts, whatever it is.
+/// There are at most four attempts, with pauses of 50, 100 and 200 ms. Returns the last response, whatever its status.
 pub(crate) async fn send_until_served(request: RequestBuilder) -> Answer {
     for pause in [50, 100, 200].map(Duration::from_millis) {
         let again = request.try_clone().expect("a body in memory");
@@ -287,7 +288,8 @@ mod tests {
 
     use super::send_until_served;
 
-    /// Serves these statuses, one a connection; answers what the client saw, and how often it asked.
+    /// Serves these statuses, one a connection. Returns the status that the client received, and the number of its
+    /// requests.
     async fn ask(statuses: &[u16]) -> (u16, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

@@ -1,7 +1,7 @@
-//! What the end-to-end tests share: the deployed stack, its people and accounts, and a look behind it.
+//! What the end-to-end tests share: the deployed stack, its people and accounts, and access to the local cloud.
 //!
-//! `make test` starts a local cloud, deploys everything to it and names its description in
-//! `LATCHKEY_STACK`. Every test makes an account of its own, so they run side by side.
+//! `make test` starts a local cloud, deploys everything to it and writes its description to the file in
+//! `LATCHKEY_STACK`. Every test creates its own account, so that tests can run in parallel.
 
 mod account;
 mod aws;
@@ -15,10 +15,10 @@ pub use account::{Account, PASSWORD, Person};
 pub use browser::{Browser, Target, in_browser};
 pub use stack::{Answer, Stack, USER_AGENT, send};
 
-/// Waits until an attempt has an answer, and returns that.
+/// Repeats an attempt until it has a result, and returns that.
 ///
 /// # Panics
-/// When there is none after a minute; `what` says what was waited for.
+/// If there is none after a minute. `what` names it in the message.
 pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -33,10 +33,10 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
     }
 }
 
-/// A program of a pinned tool, which `make test` installs.
+/// Returns the path of a program of a pinned tool, which `make test` installs.
 ///
 /// # Panics
-/// When it isn't installed.
+/// If it isn't installed.
 pub fn tool(name: &str, program: &str) -> PathBuf {
     let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../.local/tools");
     let path = PathBuf::from(tools).join(name).join("bin").join(program);

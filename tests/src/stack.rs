@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-/// What the tests' client calls itself.
+/// The `User-Agent` of the tests' client.
 pub const USER_AGENT: &str = "latchkey-end-to-end/1.0";
 
 /// The stack under test.
@@ -18,10 +18,10 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The stack that `LATCHKEY_STACK` describes.
+    /// Reads the stack's description from the file in `LATCHKEY_STACK`.
     ///
     /// # Panics
-    /// Without one.
+    /// If the variable or the file is missing.
     pub fn from_env() -> Self {
         let file = env::var_os("LATCHKEY_STACK").map(PathBuf::from);
         let file = file.expect("these tests need a local cloud: run `make test`");
@@ -34,36 +34,36 @@ impl Stack {
         }
     }
 
-    /// A member of the stack's description, such as `tokensTable`.
+    /// Returns a member of the stack's description, such as `tokensTable`.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     pub fn get(&self, member: &str) -> &str {
         self.description[member]
             .as_str()
             .unwrap_or_else(|| panic!("the stack's description has no {member}"))
     }
 
-    /// A request to the management API.
+    /// Returns a request to the management API.
     pub fn api(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.get("apiUrl"));
         self.http.request(method, url)
     }
 
-    /// A request to the example API, which the authorizer protects.
+    /// Returns a request to the example API, which the authorizer protects.
     pub fn protected(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.get("protectedApiUrl"));
         self.http.request(method, url)
     }
 
-    /// A request to the example API as a REST API.
+    /// Returns a request to the example API as a REST API.
     pub fn protected_rest(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.get("protectedRestApiUrl"));
         self.http.request(method, url)
     }
 }
 
-/// An answer, read completely.
+/// A response with its whole body.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
@@ -75,22 +75,22 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; `null` if it isn't.
+    /// Returns the body as JSON; `null` if it isn't JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// The JSON of an answer of this status.
+    /// Returns the body as JSON.
     ///
     /// # Panics
-    /// When the status is another one.
+    /// If the response has another status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.json()
     }
 
-    /// A header's value, empty if it is missing.
+    /// Returns a header's value; an empty text if it is missing.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
@@ -98,7 +98,7 @@ impl Answer {
             .unwrap_or_default()
     }
 
-    /// Whether an error is declared as what it is: a problem, or JSON if OAuth has it so.
+    /// Whether an error has the right media type: that of problems, or JSON for OAuth's errors.
     pub fn is_declared(&self) -> bool {
         let code = self.code();
         let oauth = matches!(code.as_str(), "invalid_client" | "invalid_request");
@@ -106,16 +106,16 @@ impl Answer {
         self.header("content-type") == format!("application/{json}")
     }
 
-    /// The stable code of a problem, empty if it has none.
+    /// Returns the stable code of a problem; an empty text if it has none.
     pub fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
 }
 
-/// Sends a request and reads the answer.
+/// Sends a request and reads the whole response.
 ///
 /// # Panics
-/// When there is no answer.
+/// If there is no response.
 pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
     Answer {

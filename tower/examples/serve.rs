@@ -1,4 +1,4 @@
-//! A service of the platform on axum, whose callers present tokens of Latchkey.
+//! A service of the platform with axum, whose callers present Latchkey tokens.
 //!
 //! ```sh
 //! TOKENS_TABLE=… AUDIT_TABLE=… AUDIT_RETENTION_DAYS=400 cargo run -p latchkey-tower --example serve
@@ -20,7 +20,7 @@ use latchkey::system::System;
 use latchkey_tower::{Grant, LatchkeyLayer};
 use serde_json::{Value, json};
 
-/// The service. A revoked token may be accepted for that long; zero asks at every request.
+/// Returns the service. `bound` is how long a revoked token may still be accepted; zero reads at every request.
 pub(crate) fn app(
     store: impl RecallSecret + GetResources + RecordUse + Send + 'static,
     cached_for: Duration,
@@ -34,7 +34,7 @@ pub(crate) fn app(
         .layer(LatchkeyLayer::with_cache(store, System, peer, cached_for))
 }
 
-/// Answers in whose name the export would be read.
+/// Returns the export's id and the caller's account.
 async fn export(Path(id): Path<String>, Extension(grant): Extension<Grant>) -> Json<Value> {
     Json(json!({"id": id, "accountId": grant.account_id, "tokenId": grant.token_id}))
 }

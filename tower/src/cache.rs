@@ -1,4 +1,4 @@
-//! What was read of secrets, for a bounded time.
+//! A cache of secrets' items, for a bounded time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +13,11 @@ use latchkey::domain::token::Status;
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
 
-/// The most secrets that are kept, whoever calls with however many: some hundred bytes each, and
-/// 100 KB of one whose scope lists the most resources that it may.
+/// The largest number of cached secrets. It bounds the memory, however many secrets callers present. A secret takes
+/// some hundred bytes, or 100 KB with the largest scope.
 pub(crate) const MAX_ENTRIES: usize = 1_000;
 
-/// A moment by two clocks: the time of day may be set back, and the other one may stand still while the
-/// machine sleeps.
+/// A time by two clocks. The time of day may be set back, and the monotonic clock may stop while the machine sleeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Moment {
     monotonic: Instant,
@@ -33,8 +32,8 @@ impl Moment {
         }
     }
 
-    /// How old what was read at this moment is, by the clock that says more. `None` if the time of day
-    /// was set back before that.
+    /// Returns the age at `now` of what was read at this time, by the clock that shows more. Returns `None` if the
+    /// time of day was set back to before the read.
     fn age(self, now: Self) -> Option<SignedDuration> {
         let elapsed = now.monotonic.saturating_duration_since(self.monotonic);
         let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
@@ -42,11 +41,11 @@ impl Moment {
     }
 }
 
-/// A secret, and from where it is used: what is kept is what is on record already.
+/// A secret and the place from which it is used. Only uses that are recorded already are cached.
 type Key = (SecretHash, UsedFrom);
 
-/// Secrets that were found active, by their hash and by where they are used from. The decision is made anew for
-/// every request: what is kept is what it is made from.
+/// Items of active secrets, by hash and place of use. The cache has the input of decisions, not decisions: those are
+/// made anew for every request.
 pub(crate) struct Cache {
     bound: SignedDuration,
     entries: Mutex<Entries>,
@@ -54,9 +53,9 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Entries {
-    /// With the moment before they were read.
+    /// The items, each with the time before it was read.
     records: HashMap<Key, (Moment, SecretRecord)>,
-    /// The same by age.
+    /// The keys, oldest first.
     order: BTreeSet<(Moment, Key)>,
 }
 
@@ -69,7 +68,7 @@ impl Entries {
 }
 
 impl Cache {
-    /// A cache whose content is never used at that age or later.
+    /// Creates a cache. Items of age `bound` or more are never used.
     pub(crate) fn new(bound: SignedDuration) -> Self {
         Self {
             bound,
@@ -77,12 +76,13 @@ impl Cache {
         }
     }
 
-    /// Nothing that is done under the lock leaves the entries half done.
+    /// Locks the entries. A panic under the lock can't leave them inconsistent, so poisoning is ignored.
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A use that is on record stays so for the rest of the hour at least.
+    /// Whether an item may be used: it is younger than the bound, and was read in the same hour. A recorded use counts
+    /// at least until the end of its hour.
     fn is_fresh(&self, read_at: Moment, now: Moment) -> bool {
         let hour = |moment: Moment| moment.time.as_second().div_euclid(3_600);
         let is_young = read_at.age(now).is_some_and(|age| age < self.bound);
@@ -128,13 +128,13 @@ impl Cache {
     }
 }
 
-/// The store as one request sees it: its secret may come from the cache, once. What was kept may be out of
-/// date, and whoever recalls it again doesn't trust it.
+/// The store of one request. The first recall of its secret may come from the cache. The second comes from the table,
+/// because the cached item may be out of date.
 pub(crate) struct ThroughCache<'a, P, C> {
     pub(crate) store: &'a P,
     pub(crate) system: &'a C,
     pub(crate) cache: &'a Cache,
-    /// Whether the cache had the secret.
+    /// Whether the secret came from the cache.
     pub(crate) hit: AtomicBool,
 }
 
@@ -146,7 +146,7 @@ impl<P: RecallSecret, C: Clock> RecallSecret for ThroughCache<'_, P, C> {
         now: Timestamp,
     ) -> Result<Option<(SecretRecord, Recall)>, PortError> {
         let key = (*hash, from);
-        // Before the read: a revocation that it misses comes later than this.
+        // The time is taken before the read: a revocation that the read misses happens later.
         let moment = Moment::now(self.system);
         if !self.hit.load(Ordering::Relaxed)
             && let Some(record) = self.cache.get(&key, moment)
@@ -156,7 +156,7 @@ impl<P: RecallSecret, C: Clock> RecallSecret for ThroughCache<'_, P, C> {
         }
         let found = self.store.recall_secret(hash, from, now).await?;
         let on_record = match &found {
-            // Unknown ones are not kept, or whoever guesses would push out those in use.
+            // Unknown secrets aren't cached. Otherwise guesses would push out those in use.
             Some((record, _)) if record.status != Status::Active => false,
             Some((_, Recall::Read(seen))) => seen.use_of(from, now).is_none(),
             Some((_, Recall::OnRecord | Recall::Kept)) => true,
@@ -202,7 +202,7 @@ mod tests {
         UsedFrom::Seen([192, 0, 2, 1].into())
     }
 
-    /// Moments after a first one, each by as many seconds of the monotonic clock and of the time of day.
+    /// Returns times after a first one, each by a number of seconds on the monotonic clock and of the time of day.
     fn moments<const N: usize>(seconds: [(u64, i64); N]) -> [Moment; N] {
         let (start, time) = (Instant::now(), now());
         seconds.map(|(monotonic, of_day)| Moment {
@@ -224,7 +224,7 @@ mod tests {
         };
         assert!(kept((29, 29)));
         assert!(!kept((30, 30)));
-        // The time of day was set back by twenty seconds, and the machine slept.
+        // The time of day was set back by twenty seconds; the machine slept.
         assert!(!kept((30, 10)));
         assert!(!kept((5, 30)));
         assert!(!kept((5, -1)));

@@ -1,20 +1,20 @@
-//! Verifies the bearer tokens of requests to a service of the platform that isn't behind API Gateway:
-//! an axum, hyper or any other [`tower`](https://docs.rs/tower) service.
+//! Verifies the bearer tokens of requests to a service of the platform that isn't behind API Gateway: an axum, hyper or
+//! any other [`tower`](https://docs.rs/tower) service.
 //!
-//! [`LatchkeyLayer`] decides exactly as the Lambda authorizer does: one strongly consistent read of the
-//! secret's item, the same pure rules for what a token may do on the platform's routes
-//! (`/v1/{connections|exports|imports|apis}…`), and the same record of a first use. What it lets through
-//! carries a [`Grant`]; what it doesn't is answered with a problem document.
+//! [`LatchkeyLayer`] decides exactly as the Lambda authorizer does. It makes one strongly consistent read of the
+//! secret's item, applies the same rules for what a token may do on the platform's routes
+//! (`/v1/{connections|exports|imports|apis}…`), and records first uses in the same way. A request that it lets through
+//! carries a [`Grant`]. A request that it refuses gets a problem document:
 //!
-//! | the request has | answer |
+//! | the request has | response |
 //! |---|---|
 //! | no bearer token | 401 `token_required` |
-//! | one that is unknown, revoked or over, or not allowed from this address | 401 `invalid_token` |
-//! | a good one that may not do this | 403 `insufficient_scope` |
-//! | any, while the decision can't be made | 503 `unavailable` or 500 `internal_error` |
+//! | a token that is unknown, revoked, expired, or not allowed from this address | 401 `invalid_token` |
+//! | a valid token that doesn't allow this request | 403 `insufficient_scope` |
+//! | any token, while the decision can't be made | 503 `unavailable` or 500 `internal_error` |
 //!
-//! The service has to honour the grant's obligations and to stay inside its account. The header
-//! `Authorization` ends at the layer, so that the service can't log it.
+//! The service must enforce the grant's obligations and stay within its account. The layer removes the header
+//! `Authorization`, so that the service can't log it.
 //!
 //! ```
 //! use std::net::SocketAddr;
@@ -27,7 +27,7 @@
 //! use latchkey_tower::{Grant, LatchkeyLayer};
 //!
 //! fn app(store: impl RecallSecret + GetResources + RecordUse + Send + 'static) -> Router {
-//!     // The caller's address: of the connection here, and behind a proxy whatever that one vouches for.
+//!     // The caller's address is the connection's here. Behind a proxy, it is the address that the proxy reports.
 //!     let layer = LatchkeyLayer::new(store, System, |parts| {
 //!         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
 //!         Some(peer.ip())
@@ -54,20 +54,20 @@
 //!
 //! # Cache
 //!
-//! By default every request is decided by a read of its own: a revoked token is refused by the next
-//! one. [`LatchkeyLayer::with_cache`] trades that for speed, and its one parameter says how much: the
-//! longest time for which a revoked secret may still be accepted.
+//! By default the layer reads the table at every request: a revoked token is refused at the next request.
+//! [`LatchkeyLayer::with_cache`] is faster. Its parameter `bound` is the longest time for which a revoked secret may
+//! still be accepted.
 //!
 //! # Log
 //!
 //! Every decision is an event of [`tracing`](https://docs.rs/tracing) at `INFO` with the target
-//! [`latchkey::app::decision::TARGET`] and the keys that `docs/operations.md` explains.
+//! [`latchkey::app::decision::TARGET`]. `docs/operations.md` explains its fields.
 //!
 //! # Rights
 //!
-//! On the tokens' table the service needs `dynamodb:GetItem` on the partitions `SECRET#*` and `RESOURCE#*`,
-//! `dynamodb:BatchGetItem` on `SECRET#*` and `SEEN#*` and `dynamodb:UpdateItem` on `SEEN#*`, and on the audit table
-//! `dynamodb:PutItem` on `USE#*`: the policy of the function `authorize`.
+//! The service needs the rights of the function `authorize`. On the tokens table, these are `dynamodb:GetItem` on the
+//! partitions `SECRET#*` and `RESOURCE#*`, `dynamodb:BatchGetItem` on `SECRET#*` and `SEEN#*`, and
+//! `dynamodb:UpdateItem` on `SEEN#*`. On the audit table, it is `dynamodb:PutItem` on `USE#*`.
 
 mod cache;
 mod rejection;

@@ -1,4 +1,4 @@
-//! What a caller is answered who isn't let through: RFC 9457, with the challenges of RFC 6750.
+//! The responses to refused requests: RFC 9457, with the challenges of RFC 6750.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -6,18 +6,18 @@ use latchkey::domain::verification::Refusal;
 use latchkey::ports::PortError;
 use serde_json::json;
 
-/// Why a request isn't let through.
+/// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
-    /// It presents no token.
+    /// The request has no token.
     TokenRequired,
-    /// The token isn't good.
+    /// The token doesn't work.
     InvalidToken,
-    /// It is, but not for this.
+    /// The token works, but doesn't allow this request.
     InsufficientScope,
-    /// Nobody can tell right now.
+    /// The decision can't be made at the moment.
     Unavailable,
-    /// Nobody can tell, because something is wrong on our side.
+    /// The decision can't be made because of a defect or a wrong configuration.
     Internal,
 }
 
@@ -55,7 +55,7 @@ impl Rejection {
         }
     }
 
-    /// The stable code, for programs.
+    /// Returns the stable code, for programs.
     fn code(self) -> &'static str {
         match self {
             Self::TokenRequired => "token_required",
@@ -76,7 +76,7 @@ impl Rejection {
         }
     }
 
-    /// How to do better. A request without a token gets no error code, as the RFC wants it.
+    /// Returns the `WWW-Authenticate` header. Without a token, it has no error code (RFC 6750, 3.1).
     fn challenge(self) -> Option<&'static str> {
         match self {
             Self::TokenRequired => Some("Bearer"),

@@ -1,4 +1,4 @@
-//! The layer and its service.
+//! The layer and the service that it creates.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -27,29 +27,29 @@ use tower_service::Service;
 use crate::cache::{Cache, ThroughCache};
 use crate::rejection::Rejection;
 
-/// The longest id of a request that a record of a use keeps, in characters.
+/// The largest length of a request's id in the record of a use, in characters.
 const MAX_REQUEST_ID: usize = 128;
 
-/// Who calls and on what terms: an extension of every request that the layer lets through.
+/// The caller and its rights. The layer adds it to the extensions of every request that it lets through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The tenant. Take it from nowhere else.
+    /// The account of the token. The service must take it from nowhere else.
     pub account_id: AccountId,
-    /// Which token, for logs.
+    /// The token's id, for logs.
     pub token_id: TokenId,
-    /// What the token acts as.
+    /// The kind of the token.
     pub kind: Kind,
-    /// Its Integration App, if it acts for one.
+    /// The Integration App of an Integration App token.
     pub integration_id: Option<IntegrationId>,
-    /// What it may touch. The request has been decided already; this is for lists and the like.
+    /// What the token may access. The request itself is decided already; the scope is for lists and similar responses.
     pub scope: Scope,
-    /// What the service must see to, because only it reads the body.
+    /// The conditions that the service must enforce, because only the service reads the body.
     pub obligations: Vec<Obligation>,
 }
 
-/// Lets requests with a good token through to a service, with a [`Grant`], and answers all others.
+/// A layer that lets requests with a valid token through, with a [`Grant`], and refuses all others.
 ///
-/// `P` is the store, `C` clock and entropy, and `A` finds the caller's address.
+/// `P` is the store, `C` the clock and source of random bits, and `A` the function that finds the caller's address.
 pub struct LatchkeyLayer<P, C, A> {
     verifier: Arc<Verifier<P, C, A>>,
 }
@@ -58,25 +58,23 @@ impl<P, C, A> LatchkeyLayer<P, C, A>
 where
     A: Fn(&Parts) -> Option<IpAddr>,
 {
-    /// A layer that reads at every request: a revoked token is refused by the next one.
+    /// Creates a layer that reads the table at every request: a revoked token is refused at the next request.
     ///
-    /// `address` finds the caller's address, by which a token may be limited. It must not believe a
-    /// header that callers can write, such as `X-Forwarded-For`, unless a proxy that is trusted
-    /// overwrites it. Requests without an address are answered with 500.
+    /// `address` returns the caller's address, to which a token may be limited. It must not trust a header that
+    /// callers can write, such as `X-Forwarded-For`, unless a trusted proxy overwrites the header. Requests without an
+    /// address are answered with 500.
     ///
-    /// Put the layer outside of everything that rewrites paths: the decision is made on the path of the
-    /// request as it arrives here.
+    /// The layer must be outside of everything that rewrites paths: it decides on the path as it receives it.
     pub fn new(store: P, system: C, address: A) -> Self {
         Self::build(store, system, address, None)
     }
 
-    /// A layer with a cache. `bound` is the longest time for which a revoked secret may still be
-    /// accepted, and for which a change of scope or address ranges may go unseen; zero means no cache.
+    /// Creates a layer with a cache. `bound` is the longest time for which a revoked secret may still be accepted, and
+    /// a change of scope or address ranges may be missed. Zero means no cache.
     ///
-    /// What ends by itself, the token at its purge time and a replaced secret with its grace period,
-    /// ends at that instant nevertheless; addresses and operations are decided for each request; and
-    /// nobody is refused on the cache's word, so that what becomes allowed is allowed at once. The
-    /// number of secrets that are kept is limited, and unknown ones are not kept.
+    /// A token's end and the end of a grace period take effect at once all the same. Addresses and operations are
+    /// checked for each request. A request is never refused because of the cache alone, so new rights take effect at
+    /// once. The number of cached secrets is limited, and unknown secrets aren't cached.
     pub fn with_cache(store: P, system: C, address: A, bound: Duration) -> Self {
         let bound = SignedDuration::try_from(bound).unwrap_or(SignedDuration::MAX);
         let cache = (bound > SignedDuration::ZERO).then(|| Cache::new(bound));
@@ -126,7 +124,7 @@ impl<S, P, C, A> Layer<S> for LatchkeyLayer<P, C, A> {
     }
 }
 
-/// A service behind a [`LatchkeyLayer`].
+/// The service behind a [`LatchkeyLayer`].
 pub struct LatchkeyService<S, P, C, A> {
     inner: S,
     verifier: Arc<Verifier<P, C, A>>,
@@ -166,7 +164,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        // The one that was polled for readiness takes the request; the clone may not be ready.
+        // The instance that was polled for readiness serves the request. The clone may not be ready.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let verifier = Arc::clone(&self.verifier);
@@ -197,13 +195,16 @@ where
     A: Fn(&Parts) -> Option<IpAddr>,
 {
     /// Takes the secret out of a request and verifies it.
+    ///
+    /// # Errors
+    /// Why the request is refused.
     async fn decide(&self, parts: &mut Parts) -> Result<Grant, Rejection> {
         let mut presented = parts.headers.get_all(AUTHORIZATION).into_iter();
         let first = presented.next().ok_or(Rejection::TokenRequired)?;
-        // Of two, this side and the service might not take the same one.
+        // With two headers, the layer and the service might use different ones.
         let only = presented.next().is_none().then_some(first);
         let value = only.ok_or(Rejection::InvalidToken)?;
-        // Another scheme is as if nothing was presented (RFC 6750, 3.1).
+        // Another scheme counts as no token (RFC 6750, 3.1).
         let secret = value.to_str().ok().and_then(bearer);
         let secret = secret.ok_or(Rejection::TokenRequired)?;
         let Some(ip) = (self.address)(parts) else {
@@ -218,7 +219,7 @@ where
         let client = Client {
             ip,
             user_agent: user_agent.as_deref(),
-            // Headers that are text are ASCII.
+            // A header that is text is ASCII, so the cut is at a character.
             request_id: request_id.get(..MAX_REQUEST_ID).unwrap_or(request_id),
         };
         let verified = self.verify(secret, purpose, client).await;

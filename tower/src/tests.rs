@@ -38,7 +38,7 @@ use tower_service::Service;
 use crate::cache::MAX_ENTRIES;
 use crate::{Grant, LatchkeyLayer};
 
-/// A clock that goes where the test wants it.
+/// A clock that the test sets.
 #[derive(Clone)]
 struct Hand(Arc<Mutex<Timestamp>>);
 
@@ -97,7 +97,7 @@ impl RecordUse for Counting {
     }
 }
 
-/// A service that answers its request's grant, and that it has no header of authorization.
+/// A service that returns its request's grant and checks that there is no `Authorization` header.
 #[derive(Clone)]
 struct Echo;
 
@@ -125,7 +125,7 @@ fn address(parts: &Parts) -> Option<IpAddr> {
 
 type TestLayer = LatchkeyLayer<Counting, (Hand, System), fn(&Parts) -> Option<IpAddr>>;
 
-/// A token with its secret, and a layer in front of a service.
+/// A token with its secret, and the layer before a service.
 struct Bench {
     engine: Engine,
     clock: Hand,
@@ -134,7 +134,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// With a cache of so many seconds, or none.
+    /// Creates it with a cache of that many seconds; zero means none.
     async fn new(seconds: u64) -> Self {
         let engine = Engine::with_accounts().await;
         let store = Counting {
@@ -192,7 +192,7 @@ impl Bench {
         self.layer.layer(Echo).oneshot(request).await.unwrap()
     }
 
-    /// The status of `GET /v1/exports/exp_orders` with a secret.
+    /// Returns the status of `GET /v1/exports/exp_orders` with a secret.
     async fn get(&self, secret: &PlainSecret) -> u16 {
         self.send(request("GET", "/v1/exports/exp_orders", Some(secret)))
             .await
@@ -200,7 +200,7 @@ impl Bench {
             .as_u16()
     }
 
-    /// How often secrets were read since this was last asked.
+    /// Returns the number of reads of secrets since the last call.
     fn reads(&self) -> usize {
         self.store.reads.swap(0, Ordering::Relaxed)
     }
@@ -224,7 +224,7 @@ fn request(method: &str, path: &str, secret: Option<&PlainSecret>) -> Request<()
     request.body(()).unwrap()
 }
 
-/// Status, code and challenge of an answer, which must be a problem document.
+/// Returns status, code and challenge of a response, and checks that it is a problem document.
 fn problem(response: &Response<String>) -> (u16, String, Option<&str>) {
     assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
     let body: Value = serde_json::from_str(response.body()).unwrap();
@@ -254,7 +254,7 @@ async fn a_good_token_reaches_the_service_as_a_grant_and_without_its_secret() {
         }],
     };
     assert_eq!(answer.extensions().get::<Grant>(), Some(&expected));
-    // Its first use is on record, as it is with the authorizer.
+    // Its first use is recorded, as with the authorizer.
     let log = bench.engine.audit(&acme().id).await;
     let access = log.iter().find(|record| record.action == Action::Access);
     let access = access.unwrap();
@@ -330,7 +330,7 @@ async fn without_a_decision_nobody_gets_through() {
     assert!(!answer.body().contains("in detail"));
     bench.store.fails.store(false, Ordering::Relaxed);
     bench.engine.break_audit().await;
-    // A use that can't be recorded must not happen.
+    // A use that can't be recorded must be refused.
     assert_ne!(bench.get(&secret).await, 200);
 }
 
@@ -351,7 +351,7 @@ async fn without_a_cache_a_revoked_token_is_refused_by_the_next_request() {
 async fn the_bound_is_kept_to_the_instant() {
     let bench = Bench::new(30).await;
     let (stored, secret) = bench.token(|_| {}).await;
-    // The first use is recorded, which changes the item: it is read again for the second.
+    // Recording the first use changes the item, so the second use reads it again.
     assert_eq!(bench.get(&secret).await, 200);
     assert_eq!(bench.get(&secret).await, 200);
     bench.reads();
@@ -457,7 +457,7 @@ async fn addresses_and_operations_are_decided_for_each_request() {
         let answer = bench.send(request(method, path, Some(&secret))).await;
         assert_eq!(answer.status(), status, "{method} {path}");
     }
-    // Another address is another first use, cache or not.
+    // Another address is another first use, with or without a cache.
     let mut other = request("GET", "/v1/exports/exp_orders", Some(&secret));
     other.extensions_mut().insert(IpAddr::from([192, 0, 2, 9]));
     assert_eq!(bench.send(other).await.status(), 200);
@@ -512,7 +512,7 @@ async fn what_only_the_cache_would_refuse_is_neither_recorded_nor_logged_as_refu
         (bench.reads(), logs.take_decisions()),
         (0, vec![allowed.map(Into::into)])
     );
-    // What is kept says that the token is gone.
+    // The cached item says that the token has ended.
     bench.clock.advance(ten);
     assert_eq!(bench.get(&secret).await, 200);
     let lines = logs.take();
@@ -555,7 +555,7 @@ async fn unknown_secrets_are_not_kept_and_work_as_soon_as_they_exist() {
     assert_eq!(bench.layer.cache().unwrap().len(), 0);
 }
 
-/// Secrets without a table: every hash has an active one.
+/// A fake store in which every hash is that of an active secret.
 #[derive(Clone)]
 struct Everything(SecretRecord);
 
@@ -570,7 +570,7 @@ impl RecallSecret for Everything {
             hash: *hash,
             ..self.0.clone()
         };
-        // A use that is not on record is not kept.
+        // An unrecorded use isn't cached.
         Ok(Some((record, Recall::OnRecord)))
     }
 
@@ -615,13 +615,13 @@ async fn however_many_secrets_come_the_number_kept_is_limited() {
         get(&PlainSecret::generate(Kind::Account, &System).unwrap()).await;
     }
     assert_eq!(layer.cache().unwrap().len(), MAX_ENTRIES);
-    // What is too old goes when something new comes.
+    // Old items are removed when a new one is added.
     clock.advance(SignedDuration::from_secs(60));
     get(&PlainSecret::generate(Kind::Account, &System).unwrap()).await;
     assert_eq!(layer.cache().unwrap().len(), 1);
 }
 
-/// A store whose answers take so long, after the item was read.
+/// A store whose responses take some time after the read.
 #[derive(Clone)]
 struct Slow {
     store: Store,
@@ -683,7 +683,7 @@ async fn the_bound_counts_from_before_the_read() {
         answer.status().as_u16()
     };
     assert_eq!(get().await, 200);
-    // The answer is twenty seconds old when it comes, and the token was revoked just after the read.
+    // The response arrives twenty seconds after the read, and the token was revoked right after the read.
     *slow.takes.lock().unwrap() = SignedDuration::from_secs(20);
     assert_eq!(get().await, 200);
     bench.revoke(stored).await;
@@ -707,7 +707,7 @@ async fn what_another_instance_has_recorded_is_not_recorded_again() {
         let request = request("GET", "/v1/exports/exp_orders", Some(&secret));
         other.layer(Echo).oneshot(request).await.unwrap().status()
     };
-    // Both keep the secret as it is today.
+    // Both cache the secret as it is today.
     for _ in 0..2 {
         assert_eq!(bench.get(&secret).await, 200);
         assert_eq!(get().await, 200);

@@ -1,4 +1,4 @@
-//! The example, as a real server on a real connection.
+//! Tests of the example, as a real server with a real connection.
 
 #![expect(clippy::disallowed_methods, reason = "presents secrets")]
 

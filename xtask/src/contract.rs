@@ -1,4 +1,4 @@
-//! The contract tests' way to every operation that the API's document describes.
+//! The contract tests' calls of the handlers of all described operations.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use crate::operation::Operation;
 use crate::section::Document;
 use crate::{Failure, read, told};
 
-/// What a handler may take, by the name of its parameter, and what the tests have for it.
+/// The parameters that handlers may have, by name, and the tests' arguments for them.
 const ARGUMENTS: [(&str, &str); 6] = [
     ("store", "store"),
     ("vault", "vault"),
@@ -21,7 +21,10 @@ const ARGUMENTS: [(&str, &str); 6] = [
     ("request", "request"),
 ];
 
-/// The tests' manifest, which names every function's crate.
+/// Returns the tests' manifest, which names every function's crate.
+///
+/// # Errors
+/// If the file can't be read or lacks its marks.
 pub(crate) fn dependencies(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let crates = |of_api: bool| -> String {
         let these = operations
@@ -43,7 +46,7 @@ fn is_of_api(operation: &Operation) -> bool {
     operation.described && !operation.routes.is_empty()
 }
 
-/// How to call an operation's handler.
+/// A handler's signature.
 #[derive(Debug, Default)]
 struct Handler {
     is_async: bool,
@@ -52,7 +55,10 @@ struct Handler {
 }
 
 impl Handler {
-    /// Reads a handler's signature.
+    /// Reads the signature of `handle`.
+    ///
+    /// # Errors
+    /// If the source has none, or one of another form.
     fn of(source: &str) -> Result<Self, Failure> {
         let file = syn::parse_file(source).map_err(|error| error.to_string())?;
         let mut functions = file.items.iter().filter_map(|item| match item {
@@ -92,7 +98,10 @@ impl Handler {
     }
 }
 
-/// The traits of a reference to an `impl`.
+/// Returns the traits of a type `&impl …`.
+///
+/// # Errors
+/// If the type has another form.
 fn traits(kind: &Type) -> Result<BTreeSet<String>, Failure> {
     match kind {
         Type::Reference(reference) => traits(&reference.elem),
@@ -108,7 +117,10 @@ fn traits(kind: &Type) -> Result<BTreeSet<String>, Failure> {
     }
 }
 
-/// The operations and their handlers, in Rust.
+/// Returns the Rust file with the operations and the calls of their handlers.
+///
+/// # Errors
+/// If a handler can't be read or has an unknown parameter.
 pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let mut ports = BTreeSet::new();
     let mut described = String::new();
@@ -145,7 +157,7 @@ pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Docume
     let (names, bounds) = (ports.join(", "), ports.join(" + "));
     let text = format!(
         "\
-//! Every operation that the API's document describes, and the way to its handler.
+//! The operations in the OpenAPI document, and the calls of their handlers.
 //!
 //! Written by `cargo xtask generate` from the functions' `operation.toml` and their handlers' signatures.
 
@@ -157,7 +169,7 @@ use latchkey::testing::{{Answer, FakeVault}};
 
 use crate::Call;
 
-/// What all operations together need of a store.
+/// The ports that the operations together need.
 pub trait Ports: {bounds} {{}}
 
 impl<T> Ports for T where T: {bounds} {{}}
@@ -167,10 +179,10 @@ const ROUTES: [Route; {count}] = [
     {rows}
 ];
 
-/// Every operation, by path and method.
+/// Returns every operation, by path and method.
 ///
 /// # Panics
-/// When a route's operation is described by no function.
+/// If no function describes a route's operation.
 pub fn operations() -> Vec<Operation> {{
     let mut described = Vec::new();
     {described}
@@ -185,10 +197,10 @@ pub fn operations() -> Vec<Operation> {{
         .collect()
 }}
 
-/// Answers a call as the function does that its route leads to.
+/// Calls the handler of a call's operation and returns its response.
 ///
 /// # Panics
-/// When no function does.
+/// If no function has that operation.
 pub async fn answer(
     store: &impl Ports,
     vault: &FakeVault,
@@ -211,7 +223,10 @@ pub async fn answer(
     ))
 }
 
-/// As `cargo fmt` has it.
+/// Formats Rust source as `cargo fmt` does.
+///
+/// # Errors
+/// If rustfmt fails.
 fn formatted(source: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| format!("rustfmt: {error}");
     let mut rustfmt = Command::new("rustfmt")

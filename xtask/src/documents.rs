@@ -1,4 +1,4 @@
-//! The tables of the documents, and the routes of `cargo lambda watch`.
+//! The generated tables of the documents, and the routes of `cargo lambda watch`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,10 +8,10 @@ use crate::Failure;
 use crate::operation::Operation;
 use crate::section::Document;
 
-/// What the tables write `{a}` for.
+/// The part of a path that the tables shorten to `{a}`.
 const ACCOUNT: &str = "/v1/accounts/{accountId}";
 
-/// The workspace's manifest, which has the routes of `cargo lambda watch`.
+/// Returns the workspace's manifest with the routes of `cargo lambda watch`.
 pub(crate) fn router(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let mut paths = BTreeMap::<&str, Vec<(&str, &str)>>::new();
     for operation in operations {
@@ -35,7 +35,7 @@ pub(crate) fn router(root: &Path, operations: &[Operation]) -> Result<Document, 
     Document::with_parts(root, "Cargo.toml", &[("routes", text)])
 }
 
-/// The README, which has what each route does in a few words.
+/// Returns the README with its table of routes.
 pub(crate) fn readme(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let mut text = "| route | what it does |\n|---|---|\n".to_owned();
     for (routes, operation) in by_route(operations) {
@@ -44,7 +44,7 @@ pub(crate) fn readme(root: &Path, operations: &[Operation]) -> Result<Document, 
     Document::with_parts(root, "README.md", &[("routes", text)])
 }
 
-/// The document of the API, which says more of each route, and what the other functions are for.
+/// Returns the document of the API with its tables of routes and of other functions.
 pub(crate) fn api(root: &Path, operations: &[Operation]) -> Result<Document, Failure> {
     let mut routed = "| route | function | what it does |\n|---|---|---|\n".to_owned();
     for (routes, operation) in by_route(operations) {
@@ -67,7 +67,8 @@ pub(crate) fn api(root: &Path, operations: &[Operation]) -> Result<Document, Fai
     Document::with_parts(root, "docs/api.md", &parts)
 }
 
-/// The functions with their routes: by who calls, then by path, and of a path first what creates.
+/// Returns the functions with their routes, by caller, then by path. For equal paths, the route that creates comes
+/// first.
 fn by_route(operations: &[Operation]) -> Vec<(String, &Operation)> {
     let mut rows: Vec<_> = operations
         .iter()

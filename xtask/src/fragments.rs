@@ -1,7 +1,6 @@
-//! What several functions' parts of the template share: `infra/fragments.yaml`.
+//! The parts of the template that several functions share: `infra/fragments.yaml`.
 //!
-//! It is text that is put into text, so that CloudFormation's own words and the comments beside them stay as they
-//! were written.
+//! They are handled as text, so that CloudFormation's tags and the comments stay as they are.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +15,10 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
-    /// Reads the file.
+    /// Reads `infra/fragments.yaml`.
+    ///
+    /// # Errors
+    /// If the file can't be read.
     pub(crate) fn read(root: &Path) -> Result<Self, Failure> {
         let (_, text) = read(root, "infra/fragments.yaml")?;
         Ok(Self::parse(&text))
@@ -29,14 +31,20 @@ impl Fragments {
         }
     }
 
-    /// A variable with its value.
+    /// Returns an environment variable with its value, for `function`.
+    ///
+    /// # Errors
+    /// If the file doesn't have the variable.
     pub(crate) fn variable(&self, name: &str, function: &str) -> Result<String, Failure> {
         let value = self.variables.get(name);
         let value = value.ok_or_else(|| format!("infra/fragments.yaml has no variable {name}"))?;
         Ok(format!("{name}:{}", filled(value, function)))
     }
 
-    /// Statements of a policy.
+    /// Returns the statements with that name, for `function`.
+    ///
+    /// # Errors
+    /// If the file doesn't have them.
     pub(crate) fn statements(&self, name: &str, function: &str) -> Result<String, Failure> {
         let statements = self.statements.get(name);
         let statements =
@@ -53,7 +61,7 @@ fn filled(text: &str, function: &str) -> String {
     text.replace("${Function}", function)
 }
 
-/// The entries below a key of the file: what stands behind their names, without the entries' indentation.
+/// Returns the entries below a key of the file, by name and without their indentation.
 fn entries(text: &str, key: &str) -> BTreeMap<String, String> {
     let below = text.lines().skip_while(|line| *line != key).skip(1);
     let below = below.take_while(|line| line.is_empty() || line.starts_with(' '));

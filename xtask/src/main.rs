@@ -1,9 +1,9 @@
 //! The project's own tasks.
 //!
-//! `cargo xtask generate` writes everything that follows from the list of operations, which is the `operation.toml`
-//! beside each handler: the functions' parts of the template, the routes of `cargo lambda watch`, the tables of the
-//! documents, and the contract tests' way to every handler. With `--check` it writes nothing, and fails if a file
-//! isn't as it would be written.
+//! `cargo xtask generate` writes everything that follows from the list of operations, which are the files
+//! `operation.toml` beside the handlers: the functions' parts of the template, the routes of `cargo lambda watch`, the
+//! tables of the documents, and the contract tests' calls of the handlers. With `--check` it writes nothing, and fails
+//! if a file would change.
 
 mod contract;
 mod documents;
@@ -21,7 +21,7 @@ use fragments::Fragments;
 use operation::Operation;
 use section::Document;
 
-/// What went wrong, in words for whoever runs the task.
+/// The text of an error, for the person who runs the task.
 type Failure = String;
 
 fn main() -> ExitCode {
@@ -35,14 +35,17 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody is left to be told if this fails.
+            // If this fails, the exit code still says it.
             let _ = writeln!(std::io::stderr(), "{failure}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Every file that is written, or has written parts, as it should be.
+/// Returns every file with generated content, as it should be.
+///
+/// # Errors
+/// If a file can't be read or is invalid.
 fn generate() -> Result<Vec<Document>, Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let operations = Operation::all(&root)?;
@@ -78,14 +81,17 @@ fn check(files: &[Document]) -> Result<(), Failure> {
     ))
 }
 
-/// Reads a file below the root.
+/// Reads a file below the repository's root. Returns its path and its text.
+///
+/// # Errors
+/// If the file can't be read.
 fn read(root: &Path, file: &str) -> Result<(PathBuf, String), Failure> {
     let path = root.join(file);
     let text = fs::read_to_string(&path).map_err(|error| told(&path, &error))?;
     Ok((path, text))
 }
 
-/// An error of a file.
+/// Returns the text of an error about a file.
 fn told(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     format!("{}: {error}", path.display())
 }

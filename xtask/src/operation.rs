@@ -8,77 +8,77 @@ use serde::Deserialize;
 
 use crate::{Failure, read, told};
 
-/// A function, what starts it, and what it has and may do.
+/// A function: what starts it, and what it has and may do.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Operation {
-    /// The name of the function, its crate and its directory.
+    /// The name of the function, of its crate and of its directory.
     #[serde(skip)]
     pub(crate) name: String,
-    /// What it does, in a few words for the tables of the documents.
+    /// What it does, in a few words for the documents' tables.
     pub(crate) summary: String,
-    /// What the table of the API says beside that.
+    /// More details, for the table of the API.
     pub(crate) details: Option<String>,
     /// The routes that lead to it.
     #[serde(default)]
     pub(crate) routes: Vec<Route>,
-    /// What starts it, if that isn't a route.
+    /// What starts it if it has no route.
     pub(crate) event: Option<Event>,
-    /// The same in words, for the tables of the documents.
+    /// What starts it in words, for the documents' tables.
     pub(crate) when: Option<String>,
-    /// Whether its crate describes it for the API's document.
+    /// Whether the OpenAPI document describes it.
     #[serde(default = "yes")]
     pub(crate) described: bool,
-    /// Names of environment variables; `infra/fragments.yaml` has their values.
+    /// The names of its environment variables. `infra/fragments.yaml` has their values.
     #[serde(default)]
     pub(crate) environment: Vec<String>,
-    /// Names of statements beside those on the tables; `infra/fragments.yaml` has them.
+    /// The names of its statements beside those on the tables. `infra/fragments.yaml` has them.
     #[serde(default)]
     pub(crate) statements: Vec<String>,
-    /// Alarms beside those that follow from the event.
+    /// Its alarms beside those that every function with its event has.
     #[serde(default)]
     pub(crate) alarms: Vec<Alarm>,
-    /// Properties of the function that differ from the template's `Globals`.
+    /// Its properties that differ from the template's `Globals`.
     #[serde(default)]
     pub(crate) properties: BTreeMap<String, toml::Value>,
-    /// What it may do: table or index, action, kinds of partition (`dynamodb:LeadingKeys`); `*` is any.
+    /// Its rights: table or index, action, and kinds of partition (`dynamodb:LeadingKeys`). `*` is any.
     #[serde(default)]
     pub(crate) rights: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
-/// A route of the API, which is an operation to those who call it.
+/// A route of the API. For its callers, it is an operation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Route {
-    /// The operation's name, unique in the API.
+    /// The operation's name, which is unique in the API.
     pub(crate) name: String,
     /// Method and path.
     pub(crate) route: String,
-    /// Who calls.
+    /// The callers.
     pub(crate) caller: Caller,
-    /// The resource's name in the template, if it isn't made of the operation's.
+    /// The resource's name in the template, if it isn't derived from the operation's name.
     logical_id: Option<String>,
 }
 
-/// Who calls an operation, and how that is known.
+/// The callers of an operation, and their authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Caller {
     /// Owners and administrators of the account in the path, signed in.
     Administrator,
-    /// Whoever is signed in.
+    /// Any signed-in person.
     Person,
-    /// Whoever holds the secret of a token.
+    /// The holder of a token's secret.
     Token,
-    /// An API with a token of its own.
+    /// An API that authenticates with a token of its own.
     Api,
     /// Anybody.
     Anybody,
-    /// A scanner, which signs.
+    /// A scanner, which signs its requests.
     Scanner,
 }
 
-/// What starts a function that no route leads to.
+/// What starts a function without routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Event {
@@ -88,7 +88,7 @@ pub(crate) enum Event {
     AuditStream,
     /// Records of the tokens table's stream.
     TokensStream,
-    /// The clock, once a day.
+    /// A schedule, once a day.
     Daily,
     /// A rule of EventBridge, which is written in the template.
     Rule,
@@ -111,7 +111,10 @@ fn yes() -> bool {
 }
 
 impl Operation {
-    /// Every operation, by name.
+    /// Reads all operations, by name.
+    ///
+    /// # Errors
+    /// If a file can't be read or is invalid.
     pub(crate) fn all(root: &Path) -> Result<Vec<Self>, Failure> {
         let directory = root.join("functions");
         let entries = fs::read_dir(&directory).map_err(|error| told(&directory, &error))?;
@@ -144,7 +147,10 @@ impl Operation {
         Ok(operations)
     }
 
-    /// Reads one.
+    /// Parses an `operation.toml`.
+    ///
+    /// # Errors
+    /// If it is invalid.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Failure> {
         let operation: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         if operation.routes.is_empty() == operation.event.is_none() {
@@ -163,17 +169,17 @@ impl Operation {
         Ok(Self { name, ..operation })
     }
 
-    /// Its name in the template.
+    /// Returns its name in the template.
     pub(crate) fn id(&self) -> String {
         pascal(&self.name)
     }
 
-    /// Its name in Rust.
+    /// Returns its name in Rust.
     pub(crate) fn module(&self) -> String {
         self.name.replace('-', "_")
     }
 
-    /// Whether what it can't do is left in a queue of its own.
+    /// Whether events that it can't process go to a dead-letter queue.
     pub(crate) fn has_dead_letters(&self) -> bool {
         matches!(self.event, Some(Event::Daily | Event::Rule))
     }
@@ -185,29 +191,29 @@ impl Operation {
 }
 
 impl Route {
-    /// Its resource's name in the template.
+    /// Returns the resource's name in the template.
     pub(crate) fn id(&self) -> String {
         let id = || format!("{}Route", pascal(&self.name));
         self.logical_id.clone().unwrap_or_else(id)
     }
 
-    /// The method, in upper case.
+    /// Returns the method, in upper case.
     pub(crate) fn method(&self) -> &str {
         self.route.split_once(' ').unwrap_or_default().0
     }
 
-    /// The path's template.
+    /// Returns the template of the path.
     pub(crate) fn path(&self) -> &str {
         self.route.split_once(' ').unwrap_or_default().1
     }
 
-    /// Whether the gateway asks for an access token of the identity provider.
+    /// Whether the gateway requires an access token of the identity provider.
     pub(crate) fn needs_sign_in(&self) -> bool {
         matches!(self.caller, Caller::Administrator | Caller::Person)
     }
 }
 
-/// A name with dashes as one of CloudFormation's.
+/// Returns a name with dashes in CloudFormation's form, such as `GetToken`.
 fn pascal(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let mut letters = word.chars();

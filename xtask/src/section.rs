@@ -1,13 +1,13 @@
-//! Files with parts between two marks, which are written.
+//! Files with generated parts between two marks.
 
 use std::path::{Path, PathBuf};
 
 use crate::{Failure, read, told};
 
-/// What a mark says behind the part's name.
+/// The text of a mark after the part's name.
 const WRITTEN: &str = ": written by `cargo xtask generate`";
 
-/// A file as it is, and as it should be.
+/// A file as it is and as it should be.
 #[derive(Debug)]
 pub(crate) struct Document {
     path: PathBuf,
@@ -16,7 +16,10 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// A file of which only parts are written.
+    /// Creates it for a file with generated parts.
+    ///
+    /// # Errors
+    /// If the file can't be read or lacks a mark.
     pub(crate) fn with_parts(
         root: &Path,
         file: &str,
@@ -30,32 +33,35 @@ impl Document {
         Ok(Self { path, found, text })
     }
 
-    /// A file that is written whole.
+    /// Creates it for a file that is generated as a whole.
     pub(crate) fn whole(root: &Path, file: &str, text: String) -> Self {
-        // A missing one is as good as one that differs.
+        // A missing file counts as a different one.
         let found = read(root, file).map(|(_, found)| found).unwrap_or_default();
         let path = root.join(file);
         Self { path, found, text }
     }
 
-    /// Where it is.
+    /// Returns the file's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// As it should be.
+    /// Returns the text that the file should have.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether it isn't.
+    /// Whether the file has another text.
     pub(crate) fn is_stale(&self) -> bool {
         self.found != self.text
     }
 }
 
-/// Puts a part between its marks: comments in the file's own language, each on a line of its own. The part gets the
-/// indentation of the first of them.
+/// Replaces a part between its marks. The marks are comments in the file's language, each on its own line. The part
+/// gets the first mark's indentation.
+///
+/// # Errors
+/// If a mark is missing.
 fn put(text: &str, name: &str, part: &str) -> Result<String, Failure> {
     let is_begin = |line: &str| within_comment(line) == format!("{name}{WRITTEN}");
     let is_end = |line: &str| within_comment(line) == format!("/{name}");

@@ -1,4 +1,4 @@
-//! The functions' parts of the template: functions with their policies, routes, and the lists of its `Fn::ForEach`.
+//! The generated parts of the template: functions with their policies, routes, and the lists of its `Fn::ForEach`.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -8,17 +8,20 @@ use crate::fragments::Fragments;
 use crate::operation::{Alarm, Caller, Event, Operation, Route};
 use crate::section::Document;
 
-/// The longest line of a list that isn't broken.
+/// The largest length of a list's line, in characters.
 const WIDTH: usize = 110;
 
-/// On AWS, a key that is absent would pass `ForAllValues`; the local cloud supplies none to `Null`.
+/// On AWS, a request without keys would pass `ForAllValues`. The local cloud doesn't supply the keys to `Null`.
 const KEYS_ARE_KNOWN: &str = "\
 &KeysAreKnown !If
       - IsAws
       - dynamodb:LeadingKeys: \"false\"
       - !Ref AWS::NoValue";
 
-/// The main template.
+/// Returns the main template.
+///
+/// # Errors
+/// If the file can't be read, or an operation names an unknown fragment.
 pub(crate) fn template(
     root: &Path,
     operations: &[Operation],
@@ -74,7 +77,7 @@ pub(crate) fn template(
     Document::with_parts(root, "infra/template.yaml", &parts)
 }
 
-/// An item that is a list.
+/// Returns the items as one item that is a list.
 fn list(items: impl Iterator<Item = String>) -> String {
     let items: Vec<_> = items.collect();
     let line = format!("- [{}]\n", items.join(", "));
@@ -89,7 +92,7 @@ fn items(items: impl Iterator<Item = String>) -> String {
     items.map(|item| format!("- {item}\n")).collect()
 }
 
-/// Each route with its key and what it leads to.
+/// Returns the map of the routes that `wanted` selects: each with its key and its function.
 fn mapping(operations: &[Operation], wanted: impl Fn(&Route) -> bool) -> String {
     let mut text = String::new();
     for operation in operations {
@@ -101,7 +104,7 @@ fn mapping(operations: &[Operation], wanted: impl Fn(&Route) -> bool) -> String 
     text
 }
 
-/// What each route takes that strangers may call.
+/// Returns the throttles of the routes that anybody may call.
 fn throttles<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
     let throttles = routes.map(|route| {
         let limit = match route.caller {
@@ -147,7 +150,7 @@ fn function(operation: &Operation, fragments: &Fragments) -> Result<String, Fail
         "{id}Function:\n  Type: AWS::Serverless::Function\n  Properties:\n    CodeUri: ../target/lambda/{name}/\n"
     );
     for (property, value) in &operation.properties {
-        // Text is CloudFormation's own, which may be a function of its.
+        // A text is CloudFormation's own syntax. It may be one of its functions.
         let value = match value {
             toml::Value::String(text) => text.clone(),
             toml::Value::Integer(number) => number.to_string(),
@@ -190,8 +193,8 @@ fn policy(operation: &Operation, statements: &str) -> String {
     text
 }
 
-/// One statement for each action on a table: a transaction that touches several kinds of partition has them all in
-/// one request.
+/// Returns the statement for an action on a table. A transaction that touches several kinds of partition has all their
+/// keys in one request, so they must be in one statement.
 fn right(
     table: &str,
     action: &str,

@@ -1,4 +1,4 @@
-//! On a real engine, with the items that the first version stored.
+//! Tests on a real engine with items that the first version stored.
 
 use jiff::SignedDuration;
 use latchkey::app::verify::{Client, Verified, authenticate};
@@ -49,7 +49,7 @@ fn item(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The secret whose hash takes the place of that of so many pairs of such digits.
+/// Returns the secret whose hash replaces the fixtures' pair of digits `pair`.
 fn secret(pair: u8) -> PlainSecret {
     PlainSecret::generate(Kind::Account, &FixedEntropy([pair; 32])).unwrap()
 }
@@ -60,7 +60,7 @@ fn id(end: &str) -> TokenId {
         .unwrap()
 }
 
-/// Items of a token with that id and that account. Each of the pairs of digits in them stands for a secret.
+/// Returns the items of a token with that id and account. Each pair of digits in them stands for a secret.
 fn of_token(end: &str, account: &str, secrets: &[(&str, u8)], texts: &[&str]) -> Vec<Value> {
     let known = ["AV", "B1", "B2", "B3", "B4", "B9"].map(id);
     let each = texts.iter().map(|text| {
@@ -81,7 +81,7 @@ fn of_token(end: &str, account: &str, secrets: &[(&str, u8)], texts: &[&str]) ->
     each.collect()
 }
 
-/// A stack of the first version.
+/// Returns the items of a stack of the first version.
 fn first_stack() -> Vec<Value> {
     let mut items = vec![
         item(fixture!("profile")),
@@ -247,7 +247,7 @@ async fn what_the_first_version_stored_works_in_this_one() {
 #[tokio::test]
 async fn secrets_that_worked_rightly_work_and_the_others_dont() {
     let engine = first_engine().await;
-    // Nobody has to wait for the first version's item of a use to be read: they are read all the same.
+    // The first version's items of uses can be read too, so nothing waits for them.
     run(&engine, AFTER).await;
     for (number, expected) in [
         (1, Ok(id("AV"))),
@@ -271,7 +271,7 @@ async fn secrets_that_worked_rightly_work_and_the_others_dont() {
 #[tokio::test]
 async fn a_leaked_secret_that_was_brought_back_ends_and_its_people_are_told() {
     let engine = first_engine().await;
-    // As it is before.
+    // It is as before.
     assert_eq!(present(&engine, 6).await, Ok(id("B1")));
     run(&engine, BEFORE).await;
     assert_eq!(present(&engine, 6).await, Ok(id("B1")));
@@ -282,7 +282,7 @@ async fn a_leaked_secret_that_was_brought_back_ends_and_its_people_are_told() {
         ended.reactivate(owner_actor(), now()),
         Err(NotReactivable::SecretCompromised)
     );
-    // The token of a leaked secret that was replaced in time stays.
+    // A leaked secret was replaced in time. Its token stays active.
     assert_eq!(stored(&engine, "B4").await.token.status(), Status::Active);
     let leaks = engine.audit(&acme().id).await.into_iter();
     let mut leaks: Vec<_> = leaks.filter(|it| it.action == Action::Leak).collect();
@@ -290,7 +290,7 @@ async fn a_leaked_secret_that_was_brought_back_ends_and_its_people_are_told() {
     assert!(leaks.iter().all(is_told));
     let leaks: Vec<_> = leaks.into_iter().map(|it| it.token_id).collect();
     assert_eq!(leaks, [id("B1"), id("B4")]);
-    // That of one that stayed revoked was told when it was reported, or given up.
+    // The people of a token that stayed revoked were told when it was reported or revoked by its holder.
     for end in ["B6", "B9"] {
         let before = stored(&engine, end).await.token;
         assert_eq!(
@@ -313,7 +313,7 @@ async fn a_token_that_got_a_new_secret_since_can_come_back() {
     };
     let fresh = before.regenerate(secret, SignedDuration::ZERO, owner_actor(), now());
     let fresh = change(&engine, before, fresh, Action::Regenerate).await;
-    // Who revoked it, it still tells; that is about the secret of then.
+    // The token still tells who revoked it; that was about the old secret.
     assert_eq!(run(&engine, AFTER).await.to_string(), "nothing to do\n");
     let token = fresh.token.reactivate(owner_actor(), now()).unwrap();
     let back = fresh.with(token.unwrap(), now());
@@ -357,7 +357,7 @@ async fn tokens_of_a_deleted_account_never_come_back() {
             Err(NotReactivable::AccountDeleted)
         );
     }
-    // Of the one the first version has a record. The other was revoked before by somebody else.
+    // The first version recorded the end of one token. The other was revoked earlier by somebody else.
     let records = log(&engine, &globex().id).await;
     assert_eq!(records, [(Action::Revoke, id("B8"))]);
 }
@@ -485,7 +485,7 @@ async fn what_cant_be_migrated_is_named_and_holds_up_nothing_but_the_switch() {
     assert_eq!(summary.done, expected);
     assert!(summary.to_string().contains("not migrated: ACCOUNT#acme"));
 
-    // Nor is a token passed over.
+    // A token isn't skipped either.
     let engine = first_engine().await;
     let odd = fixture!("token").replace(r#""S": "active""#, r#""S": "asleep""#);
     engine.load_tokens(&[item(&odd)]);

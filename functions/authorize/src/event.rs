@@ -1,5 +1,5 @@
-//! The gateway's questions and our answers: HTTP APIs (payload format 2.0, simple responses) and REST
-//! APIs (or payload format 1.0; policy documents). The event tells which.
+//! The gateway's events and the authorizer's answers: for HTTP APIs (payload format 2.0, simple responses), and for
+//! REST APIs or payload format 1.0 (policy documents). The event tells which.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,20 +12,20 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 
-/// A gateway's event, as far as it matters. A stage's name at the start of an HTTP API's path is not
+/// A gateway's event, without the parts that don't matter. At the start of an HTTP API's path, the stage's name isn't
 /// part of the API's own path.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// REST APIs say `null` of a request without any.
+    /// REST APIs send `null` for a request without headers.
     headers: Option<Headers>,
-    /// HTTP APIs.
+    /// Only HTTP APIs send it.
     raw_path: Option<String>,
-    /// REST APIs.
+    /// Only REST APIs send it.
     path: Option<String>,
-    /// REST APIs.
+    /// Only REST APIs send it.
     http_method: Option<String>,
-    /// REST APIs: what a policy has to name.
+    /// Only REST APIs send it: the method that a policy must name.
     method_arn: Option<String>,
     request_context: RequestContext,
 }
@@ -53,8 +53,8 @@ struct Identity {
     source_ip: IpAddr,
 }
 
-/// The headers that matter, whose names have no case. The others are passed over without a copy: a client
-/// sends many, and all of them come with every call.
+/// The headers that matter. Their names are compared without case. The others are skipped without a copy: clients send
+/// many, and they come with every call.
 #[derive(Default)]
 struct Headers {
     authorization: Option<String>,
@@ -123,12 +123,12 @@ impl Visitor<'_> for NameVisitor {
 }
 
 impl Event {
-    /// The secret of `Authorization: Bearer <secret>`.
+    /// Returns the secret of `Authorization: Bearer <secret>`; `None` without such a header.
     pub(crate) fn secret(&self) -> Option<&str> {
         bearer(self.headers.as_ref()?.authorization.as_deref()?)
     }
 
-    /// What is asked for, and by whom.
+    /// Returns what the call asks for, and who calls; `None` if the event is neither an HTTP API's nor a REST API's.
     pub(crate) fn request(&self) -> Option<(Purpose<'static>, Client<'_>)> {
         let context = &self.request_context;
         let (method, path, ip) = match (&context.http, &context.identity) {
@@ -140,7 +140,8 @@ impl Event {
                     .filter(|stage| *stage != "$default");
                 let own = stage
                     .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage))
-                    // A domain of one's own leaves the stage out, and it may be called `v1` too.
+                    // With a custom domain name, the path doesn't contain the stage. The stage may also be called
+                    // `v1`.
                     .filter(|rest| rest.starts_with("/v1/"));
                 (http.method.as_str(), own.unwrap_or(path), http.source_ip)
             }
@@ -160,13 +161,13 @@ impl Event {
         Some((Purpose::of_http(method, path), client))
     }
 
-    /// The method that a REST API's policy names; `None` for HTTP APIs.
+    /// Returns the ARN of the method, which a REST API's policy names; `None` for HTTP APIs.
     pub(crate) fn method_arn(&self) -> Option<&str> {
         self.method_arn.as_deref()
     }
 }
 
-/// What the API behind the authorizer is told. Every value is a string: REST APIs allow nothing else.
+/// What the API behind the authorizer receives. Every value is a string: REST APIs allow no other type.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Grant {
@@ -192,31 +193,31 @@ impl Grant {
     }
 }
 
-/// What the gateway is told, in the form that it wants.
+/// The answer to the gateway, in the form that the gateway expects.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     /// For HTTP APIs.
     #[serde(rename_all = "camelCase")]
     Simple {
-        /// Whether the call may go on.
+        /// Whether the call may proceed.
         is_authorized: bool,
-        /// What the API is told.
+        /// What the API receives.
         context: Context,
     },
     /// For REST APIs.
     #[serde(rename_all = "camelCase")]
     Policy {
-        /// Who calls.
+        /// The caller: the token's id, or `anonymous`.
         principal_id: String,
-        /// Whether the call may go on.
+        /// The statement that allows or denies the call.
         policy_document: PolicyDocument,
-        /// What the API is told.
+        /// What the API receives.
         context: Context,
     },
 }
 
-/// What the API is told: nothing about a call that it doesn't get.
+/// What the API receives. Empty if the call is denied.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Context(Told);
@@ -245,7 +246,8 @@ struct Statement {
 }
 
 impl Answer {
-    /// The call may go on. `method_arn` is what a REST API's policy has to name.
+    /// The answer that lets the call proceed. `method_arn` is the method that a REST API's policy must name; `None`
+    /// for HTTP APIs.
     pub(crate) fn allow(
         method_arn: Option<&str>,
         secret: &SecretRecord,
@@ -256,7 +258,7 @@ impl Answer {
         Self::new(method_arn, "Allow", principal, Told::Grant(grant))
     }
 
-    /// It may not.
+    /// The answer that denies the call. `method_arn` is as in [`Answer::allow`].
     pub(crate) fn deny(method_arn: Option<&str>) -> Self {
         Self::new(method_arn, "Deny", "anonymous".into(), Told::Nothing {})
     }

@@ -1,4 +1,4 @@
-//! Lets a call to the platform's API through, or not.
+//! Decides whether a call to a protected API may proceed.
 
 mod event;
 
@@ -10,13 +10,17 @@ use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
 
 pub use event::{Answer, Event};
 
-/// REST APIs turn exactly this error of an authorizer into a 401.
+/// An authorizer's error with exactly this text becomes a 401 at a REST API.
 const UNAUTHORIZED: &str = "Unauthorized";
 
-/// Answers one event of the gateway.
+/// Verifies the secret in the gateway's event, decides whether it may do what the call asks for, and records the use
+/// or the refusal.
+///
+/// Returns the answer for the gateway: allow with the token's details, or deny.
 ///
 /// # Errors
-/// `Unauthorized`, which a REST API turns into a 401; anything else when the decision couldn't be made.
+/// `Unauthorized` if a REST API's call has no valid token; the gateway turns it into a 401. Any other error if the
+/// decision couldn't be made, for example because the table can't be reached.
 pub async fn handle(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
@@ -36,8 +40,8 @@ pub async fn handle(
             obligations,
         } => Ok(Answer::allow(method_arn, &secret, &obligations)),
         Verified::Refused { refusal, .. } => {
-            // A good token on the wrong resource is a 403 everywhere. A bad token is a 401 where the
-            // gateway can be told so; HTTP APIs answer 403 to every refusal of a simple response.
+            // A valid token without the right is a 403 everywhere. An invalid token is a 401 where the gateway can be
+            // told so. HTTP APIs answer 403 to every denial in a simple response.
             if method_arn.is_some() && refusal != Refusal::Forbidden {
                 return Err(UNAUTHORIZED.into());
             }

@@ -1,4 +1,4 @@
-//! The Lambda authorizer of the platform's APIs.
+//! The Lambda authorizer of protected APIs.
 
 use latchkey::start::{Start, serve_events};
 use latchkey::system::System;
@@ -8,7 +8,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let start = Start::new(module_path!()).await;
     let store = &start.store()?;
     if let Err(error) = store.warm().await {
-        // The first request tries again, and answers for it.
+        // The first request connects again, and fails if it can't.
         tracing::warn!(%error, "could not warm the connection");
     }
     serve_events(|event, _| authorize::handle(store, &System, event)).await

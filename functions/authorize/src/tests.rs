@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// The secret of the sample events, which is that of [`stored_token`].
+/// The secret of the sample events and of [`stored_token`].
 const SECRET: &str = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
 
-/// A gateway's event on its way to the function.
+/// A gateway's event.
 #[derive(Clone)]
 struct Call(Value);
 
@@ -110,7 +110,7 @@ impl Call {
         answer
     }
 
-    /// Whether the gateway lets the call through; if it does, under which obligations.
+    /// Returns the obligations with which the gateway lets the call through; `None` if it doesn't.
     async fn obligations(&self, engine: &Engine) -> Option<Value> {
         let answer = self.on(&engine.store).await.ok()?;
         let allowed = if self.is_rest() {
@@ -128,7 +128,7 @@ impl Call {
     }
 }
 
-/// What a REST API makes of the answer.
+/// The status of a REST API's response.
 #[derive(Debug, PartialEq)]
 enum Status {
     Unauthorized,
@@ -139,8 +139,8 @@ fn refused() -> Value {
     json!({"isAuthorized": false, "context": {}})
 }
 
-/// Sees to it that the call is refused through both gateways, that nothing is written, and that the log has
-/// nothing but the two decisions: it is news for nobody.
+/// Checks that both gateways refuse the call, that nothing is written, and that the log has only the two decisions:
+/// such a refusal has no audit record.
 async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) {
     for line in refuse_silently(engine, change, status).await {
         assert_eq!(line["level"], "INFO", "{line}");
@@ -148,7 +148,7 @@ async fn refuse(engine: &Engine, change: impl Fn(Call) -> Call, status: Status) 
     }
 }
 
-/// The same with whatever lines, which it returns.
+/// Checks that both gateways refuse the call and that nothing is written. Returns the log's lines.
 async fn refuse_silently(
     engine: &Engine,
     change: impl Fn(Call) -> Call,
@@ -175,8 +175,8 @@ async fn refuse_silently(
     lines
 }
 
-/// Sees to it that a call with a secret of the token is refused through both gateways, that each refusal is
-/// logged, and that it is on record once, all for that reason.
+/// Checks that both gateways refuse a call with a secret of the token, that the log has each refusal, and that there
+/// is one audit record, with that reason.
 async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &str) {
     let before = refusals(engine).await.len();
     let logs = Logs::start();
@@ -197,7 +197,7 @@ async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &s
     );
     assert!(record.origin.ip.is_some());
     assert_eq!(record.asserted_ip, None);
-    // The next one today isn't news for people, but for the log.
+    // The next refusal of the day has a line in the log, but no audit record.
     lines.extend(refuse_silently(engine, &change, Status::Unauthorized).await);
     let [http, rest] = [Call::http(), Call::rest()].map(|call| change(call).0);
     let [http, rest] = [(&http, "http"), (&rest, "identity")].map(|(call, of)| {
@@ -231,14 +231,14 @@ async fn refuse_known(engine: &Engine, change: impl Fn(Call) -> Call, reason: &s
     );
 }
 
-/// The refusals on record.
+/// Returns the audit records of refusals.
 async fn refusals(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
     log.retain(|record| record.action == Action::Refused);
     log
 }
 
-/// A refusal's reason, and which day with such a one it is.
+/// Returns a refusal's reason and the number of days with such refusals.
 fn told(record: &AuditRecord) -> [&str; 2] {
     ["reason", "daysRefused"].map(|field| {
         let change = record.changes.iter().find(|change| change.field == field);
@@ -256,7 +256,7 @@ async fn seed(engine: &Engine, stored: StoredToken) -> StoredToken {
     new.stored
 }
 
-/// An engine with the token of the sample events, made different.
+/// Creates an engine with the sample events' token, changed by `change`.
 async fn with(change: impl FnOnce(&mut Token)) -> (Engine, StoredToken) {
     let engine = Engine::with_accounts().await;
     let mut stored = stored_token();
@@ -282,7 +282,7 @@ async fn app() -> (Engine, StoredToken) {
     .await
 }
 
-/// How many uses are on record.
+/// Returns the number of audit records of uses.
 async fn uses(engine: &Engine) -> usize {
     let log = engine.audit(&acme().id).await;
     log.iter()
@@ -463,7 +463,7 @@ async fn an_unknown_secret_is_refused() {
 async fn a_revoked_secret_is_refused_by_the_next_request() {
     let (engine, stored) = custom().await;
     assert!(Call::http().is_allowed(&engine).await);
-    // What the sandbox remembers of its uses doesn't help it.
+    // The sandbox remembers earlier uses. That doesn't let a revoked token through.
     assert!(Call::http().is_allowed(&engine).await);
     engine.revoke(stored).await;
     refuse_known(&engine, |call| call, "revoked").await;
@@ -610,7 +610,7 @@ async fn a_path_that_can_be_read_in_two_ways_is_forbidden() {
     }
 }
 
-/// As the documents say: the key of a custom domain's mapping is in the path that both gateways tell.
+/// As documented: the path that both gateways send starts with the mapping key of a custom domain.
 #[tokio::test]
 async fn behind_a_mapping_key_every_call_is_refused() {
     let (engine, _) = full().await;
@@ -632,7 +632,7 @@ async fn an_http_apis_stage_is_no_part_of_the_path() {
     for (stage, path, allowed) in [
         ("prod", format!("/prod{own}"), true),
         ("v1", format!("/v1{own}"), true),
-        // Behind a domain of one's own the stage isn't in the path.
+        // Behind a custom domain, the path doesn't contain the stage.
         ("prod", own.to_owned(), true),
         ("v", own.to_owned(), true),
         ("v1", own.to_owned(), true),
@@ -689,13 +689,13 @@ async fn a_use_that_cannot_be_recorded_is_an_error_and_not_allowed() {
         engine.break_audit().await;
         let before = engine.dump().await;
         let error = call.on(&engine.store).await.unwrap_err();
-        // A gateway answers 500 to it; 401 would say that the secret is bad.
+        // A gateway turns this error into a 500. A 401 would say that the secret is invalid.
         assert_ne!(error.to_string(), "Unauthorized");
         assert_eq!(engine.dump().await, before);
     }
 }
 
-/// A store in whose way something gets: right before a use is recorded.
+/// A store in which something changes right before a use is recorded.
 struct Meanwhile<'a> {
     engine: &'a Engine,
     revoked: Mutex<Option<StoredToken>>,
@@ -772,7 +772,7 @@ async fn a_revocation_between_the_read_and_the_record_counts_from_the_next_call(
     assert_eq!(error.to_string(), "Unauthorized");
 }
 
-/// `now`, so many days later.
+/// Returns `now` plus a number of days.
 fn day(days: i64) -> Timestamp {
     now() + jiff::SignedDuration::from_hours(24 * days)
 }
@@ -898,7 +898,7 @@ async fn every_decision_has_a_line_in_the_log() {
             ),
             ("POST", "/v1/connections", "create", "connections"),
             ("PUT", "/v1/apis/api_1", "update", "apis/api_1"),
-            // A collection that isn't known may have any name.
+            // An unknown collection may have any name.
             ("DELETE", "/v1/Olive.Owner/flow_1", "delete", "other/flow_1"),
             ("GET", "/v1/exports/..", "", ""),
         ] {
@@ -913,7 +913,7 @@ async fn every_decision_has_a_line_in_the_log() {
         let bearer = format!("Bearer {}", plain(&secret.unwrap()));
         let unknown = decide(call.clone().authorization(&bearer)).await;
         assert_eq!(unknown, ["unknown", invoked, on, ""]);
-        // A secret is no id.
+        // A secret isn't an id.
         let leaked = decide(call.to("GET", &format!("/v1/exports/{SECRET}"))).await;
         assert_eq!(leaked, ["forbidden", "", "", "current"]);
     }

@@ -1,4 +1,4 @@
-//! What the program writes when it fails, as Lambda and the metric filter of its alarm read it.
+//! The lines that the program writes when it fails, as Lambda and the metric filter of its alarm read them.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,14 +20,14 @@ use serde_json::Value;
 const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const SAMPLE: &str = include_str!("../../../events/authorize/rest-api.json");
 
-/// The pattern of what the alarm leaves out of the function's errors.
+/// Returns the pattern of the errors that the alarm ignores.
 fn refusals() -> &'static str {
     let (_, filter) = TEMPLATE.split_once("\n  AuthorizeRefusals:\n").unwrap();
     let (_, pattern) = filter.split_once("FilterPattern: '").unwrap();
     pattern.split_once('\'').unwrap().0
 }
 
-/// The running program, with a stand-in for Lambda's Runtime API and nothing where DynamoDB should be.
+/// The running program, with a fake of Lambda's Runtime API and without DynamoDB.
 struct Function {
     process: Child,
     events: Sender<String>,
@@ -76,7 +76,7 @@ impl Function {
         }
     }
 
-    /// Has it fail at an event; what Lambda is told of that.
+    /// Sends an event that fails. Returns the error that the program reports to Lambda.
     fn fail(&self, event: String) -> String {
         self.events.send(event).unwrap();
         let error = self.errors.recv_timeout(Duration::from_secs(60)).unwrap();
@@ -84,7 +84,7 @@ impl Function {
         error["errorMessage"].as_str().unwrap().to_owned()
     }
 
-    /// The lines so far. It ends.
+    /// Ends the program and returns the lines that it wrote.
     fn lines(mut self) -> Vec<Value> {
         self.process.kill().unwrap();
         let (mut out, mut err) = (String::new(), String::new());
@@ -99,7 +99,7 @@ impl Function {
     }
 }
 
-/// Answers the requests of one connection, until the function ends.
+/// Serves the requests of one connection until the program ends.
 fn serve(stream: &TcpStream, errors: &Sender<String>, events: &Mutex<Receiver<String>>) {
     let (mut reader, mut writer) = (BufReader::new(stream), stream);
     while let Some((line, body)) = request(&mut reader) {
@@ -145,7 +145,7 @@ fn request(reader: &mut impl BufRead) -> Option<(String, String)> {
     Some((first, String::from_utf8(body).ok()?))
 }
 
-/// Whoever asks with a bad token must neither ring the alarm nor keep it from ringing.
+/// Calls with invalid tokens must neither raise the alarm nor keep it from being raised.
 #[test]
 fn refusals_are_told_from_failures_at_every_level() {
     for level in ["INFO", "WARN", "ERROR"] {
@@ -155,7 +155,7 @@ fn refusals_are_told_from_failures_at_every_level() {
         let failed = function.fail(SAMPLE.into());
         assert_ne!(failed, "Unauthorized");
         let mut lines = function.lines();
-        // One decision was made, and the log has it at every level.
+        // One decision was made. The log has it at every level.
         let decided = lines.iter().filter_map(|line| line["outcome"].as_str());
         assert_eq!(decided.collect::<Vec<_>>(), ["malformed"], "{lines:?}");
         lines.retain(|line| line["level"] == "ERROR");
@@ -166,7 +166,7 @@ fn refusals_are_told_from_failures_at_every_level() {
         assert!(lines.iter().all(kept), "{lines:?}");
         let counted = lines.iter().map(|line| counts(refusals(), line));
         let counted: Vec<_> = counted.collect();
-        // One line for each, or the difference would not be the failures.
+        // Each of the two has one line. Otherwise their difference wouldn't be the number of failures.
         assert_eq!(counted, [true, false], "{lines:?}");
     }
 }

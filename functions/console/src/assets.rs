@@ -1,4 +1,4 @@
-//! The page's files, compiled in, each as it is and compressed.
+//! The page's files, compiled into the program, each as plain text and compressed with gzip.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-/// The page itself, with [`PLACEHOLDER`] in the addresses of its files.
+/// The page's HTML, with [`PLACEHOLDER`] in the addresses of its files.
 const PAGE: &str = include_str!("../assets/index.html");
 
 const PLACEHOLDER: &str = "{version}";
@@ -14,7 +14,7 @@ const PLACEHOLDER: &str = "{version}";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
 
-/// What the page names: file, content type, content. The scripts import each other.
+/// The files that the page and its scripts refer to: name, content type, content.
 const FILES: [(&str, &str, &str); 10] = [
     ("actions.js", SCRIPT, include_str!("../assets/actions.js")),
     ("api.js", SCRIPT, include_str!("../assets/api.js")),
@@ -32,14 +32,14 @@ const FILES: [(&str, &str, &str); 10] = [
     ("style.css", STYLE, include_str!("../assets/style.css")),
 ];
 
-/// A file in both of its forms.
+/// A file, plain and compressed.
 #[derive(Debug, Clone)]
 pub(crate) struct File {
     pub(crate) name: &'static str,
     pub(crate) content_type: &'static str,
     pub(crate) plain: String,
     pub(crate) gzip: Vec<u8>,
-    /// A digest of the content.
+    /// The start of the content's SHA-256, in hexadecimal.
     pub(crate) digest: String,
 }
 
@@ -62,8 +62,8 @@ impl File {
     }
 }
 
-/// A digest of the page and everything it names. It is part of the files' addresses, so browsers may
-/// keep them for good, and files of two versions never meet.
+/// Returns a digest of the page and of all its files. It is part of the files' addresses. Browsers may therefore keep
+/// the files for ever, and never mix files of two versions.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new_with_prefix(PAGE);
     for (name, _, content) in FILES {
@@ -75,20 +75,20 @@ pub(crate) fn version() -> String {
     short(hash)
 }
 
-/// The beginning of a digest: enough to tell one version from another.
+/// Returns the first 8 bytes of a digest in hexadecimal: enough to distinguish versions.
 fn short(hash: Sha256) -> String {
     let digest: [u8; 32] = hash.finalize().into();
     let digest = digest.iter().take(8);
     digest.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The page, naming the files of that version.
+/// Returns the page's HTML with the addresses of that version's files.
 pub(crate) fn page(version: &str) -> io::Result<File> {
     let page = PAGE.replace(PLACEHOLDER, version);
     File::new("index.html", "text/html; charset=utf-8", page)
 }
 
-/// What the page names.
+/// Returns the files that the page and its scripts refer to.
 pub(crate) fn files() -> io::Result<Vec<File>> {
     FILES
         .into_iter()

@@ -1,5 +1,5 @@
-//! Serves the API tokens page: one document, the files it names, and how to sign in. It holds no data
-//! and no secret; what people see in it, their browsers fetch from the API as them.
+//! Serves the API tokens page: the HTML, its files, and the sign-in configuration. The function holds no data and no
+//! secrets. The browser fetches the data from the API, with the signed-in person's access token.
 
 mod assets;
 mod headers;
@@ -15,12 +15,12 @@ use lambda_http::http::response::Builder;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
 use latchkey::http::{ApiError, media};
 
-/// Asked for again whenever it is used; unchanged, it isn't sent again.
+/// The browser asks at each use whether the file has changed, and downloads it only then.
 const REVALIDATE: &str = "no-cache";
-/// Never asked for again: the address contains the version.
+/// The browser never asks again, because the address contains the version.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
-/// Everything there is to serve.
+/// The files to serve, and the page's security policy.
 #[derive(Debug)]
 pub struct Site {
     version: String,
@@ -31,10 +31,11 @@ pub struct Site {
 }
 
 impl Site {
-    /// The site that signs people in that way.
+    /// Creates the site with a sign-in configuration.
     ///
     /// # Errors
-    /// When the configuration can't be part of a content security policy.
+    /// When an endpoint of the configuration can't be part of a content security policy, or a file can't be
+    /// compressed.
     pub fn new(sign_in: &sign_in::Config) -> Result<Self, Error> {
         let version = assets::version();
         let config = serde_json::to_string(sign_in)?;
@@ -53,10 +54,12 @@ impl Site {
     }
 }
 
-/// Answers one request.
+/// Returns the page, its sign-in configuration or one of its files, whichever the path names. Compresses it with gzip
+/// if the browser accepts that. Returns 304 if the browser has the current version, and 404 for a file of another
+/// version.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// [`latchkey::http::ErrorCode::Internal`] when the response can't be built, which is a defect.
 pub fn handle(site: &Site, request: &Request) -> Result<Response<Body>, ApiError> {
     let path = request.path_parameters_ref();
     let asset = path.and_then(|path| path.first("version").zip(path.first("file")));

@@ -1,4 +1,4 @@
-//! What keeps the page from what it doesn't need.
+//! The security headers of the page.
 
 use lambda_http::Response;
 use lambda_http::http::header::{
@@ -8,8 +8,8 @@ use lambda_http::http::header::{
 use lambda_http::http::response::Builder;
 use lambda_http::http::{HeaderName, HeaderValue};
 
-/// The content security policy: scripts, styles and images of our own only, no inline ones, no way to
-/// make code of text, and requests to nobody but the API and the provider's endpoints.
+/// Returns the content security policy. It allows scripts, styles and images only from the page's own origin, no
+/// inline scripts, no evaluation of text as code, and requests only to the API and to `origins`, separated by spaces.
 pub(super) fn policy(origins: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -18,7 +18,7 @@ pub(super) fn policy(origins: &str) -> String {
     )
 }
 
-/// What every response says to the browser.
+/// Starts a response with the security headers.
 pub(super) fn secured(policy: &HeaderValue) -> Builder {
     Response::builder()
         .header(CONTENT_SECURITY_POLICY, policy)

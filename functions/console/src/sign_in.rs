@@ -1,34 +1,34 @@
-//! How the page signs people in: with the OpenID provider's code flow, in the browser.
+//! The configuration for signing people in: OpenID Connect's authorization code flow, in the browser.
 
 use lambda_http::http::Uri;
 use latchkey::config::{ConfigError, optional, require};
 use serde::Serialize;
 
-/// What the page has to know of the OpenID provider. Nothing of it is secret.
+/// What the page needs to know about the OpenID provider. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
-    /// `CONSOLE_CLIENT_ID`: the page's client, a public one.
+    /// `CONSOLE_CLIENT_ID`: the client id of the page, a public client.
     pub client_id: String,
     /// `AUTHORIZATION_ENDPOINT`: where the browser is sent to sign in.
     pub authorization_endpoint: String,
     /// `TOKEN_ENDPOINT`: where the page exchanges the code.
     pub token_endpoint: String,
-    /// `REVOCATION_ENDPOINT`: where the page has its refresh token ended at sign-out (RFC 7009), if the provider
-    /// has such a place.
+    /// `REVOCATION_ENDPOINT`: where the page revokes its refresh token at sign-out (RFC 7009); `None` if the provider
+    /// has no such endpoint.
     pub revocation_endpoint: Option<String>,
-    /// `END_SESSION_ENDPOINT`: where the browser is sent to sign out, if the provider has such a place.
+    /// `END_SESSION_ENDPOINT`: where the browser is sent to sign out; `None` if the provider has no such endpoint.
     pub end_session_endpoint: Option<String>,
-    /// The scopes to ask for, separated by spaces as OAuth has them; in `SIGN_IN_SCOPES` by commas or
+    /// `SIGN_IN_SCOPES`: the scopes to ask for, separated by spaces. The variable may separate them with commas or
     /// spaces.
     pub scopes: String,
 }
 
 impl Config {
-    /// Reads the variables.
+    /// Reads the configuration from the environment.
     ///
     /// # Errors
-    /// When one is missing. Only `REVOCATION_ENDPOINT` and `END_SESSION_ENDPOINT` may be empty.
+    /// When a variable is missing or empty. Only `REVOCATION_ENDPOINT` and `END_SESSION_ENDPOINT` may be empty.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             client_id: require("CONSOLE_CLIENT_ID")?,
@@ -40,12 +40,12 @@ impl Config {
         })
     }
 
-    /// The origins that the page may talk to beside its own, for its content security policy: those of the
-    /// token endpoint and of the revocation endpoint.
+    /// Returns the other origins to which the page sends requests, for its content security policy: those of the token
+    /// endpoint and of the revocation endpoint.
     ///
     /// # Errors
-    /// When an endpoint isn't an absolute HTTP URL, also one that the page only leaves for: else nobody would
-    /// notice before somebody signs in or out.
+    /// When any endpoint isn't an absolute HTTP URL. This includes the endpoints that the browser navigates to:
+    /// otherwise the mistake would only show when somebody signs in or out.
     pub(crate) fn origins(&self) -> Result<String, InvalidEndpoint> {
         origin("AUTHORIZATION_ENDPOINT", &self.authorization_endpoint)?;
         if let Some(url) = &self.end_session_endpoint {
@@ -73,21 +73,22 @@ fn origin(name: &'static str, url: &str) -> Result<String, InvalidEndpoint> {
     }
 }
 
-/// Scopes as OAuth separates them. What deploys cuts a parameter at a space, so that commas stand there.
+/// Returns the scopes separated by spaces, as OAuth expects them. Commas are accepted because deployment tools split a
+/// parameter at spaces.
 fn scopes(given: &str) -> String {
     let scopes = given.split([',', ' ']).filter(|scope| !scope.is_empty());
     scopes.collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a policy can name the host and port as they are: other characters would end the source, or
-/// be credentials.
+/// Whether a policy can contain the host and port literally. Other characters would end the source, or would be
+/// credentials.
 fn is_host(authority: &str) -> bool {
     authority
         .bytes()
         .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
 }
 
-/// An endpoint that can't be understood, by its variable.
+/// An endpoint that isn't an absolute HTTP URL, by its variable's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidEndpoint(&'static str);
 

@@ -48,7 +48,7 @@ fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
     value.map_or("", |value| value.to_str().unwrap())
 }
 
-/// The body as the browser has it after decoding.
+/// Returns the body as the browser has it after decoding.
 fn text(response: &Response<Body>) -> String {
     match response.body() {
         Body::Text(text) => {
@@ -81,7 +81,7 @@ fn the_page_names_files_that_are_there_and_may_be_kept_for_good() {
         .skip(1)
         .map(|rest| rest.split('"').next().unwrap().split_once('/').unwrap())
         .collect();
-    // All of them but those that only scripts import, of which there are none.
+    // The page names all files: no file is only imported by a script.
     assert_eq!(named.len(), site().files.len());
     for (version, file) in named {
         let response = answer(&asset(version, file));
@@ -111,7 +111,7 @@ fn everything_together_is_small() {
     assert!(total < 45_000, "{total} bytes");
 }
 
-/// The keys of a table of words in one of the page's scripts, which has one a line.
+/// Returns the keys of a table of words in one of the page's scripts. The table has one entry a line.
 fn words(file: &str, table: &str) -> BTreeSet<String> {
     let site = site();
     let file = site.files.iter().find(|each| each.name == file).unwrap();
@@ -307,7 +307,7 @@ fn what_has_not_changed_is_not_sent_again() {
     assert_eq!(again.status(), 304);
     assert_eq!(text(&again), "");
     assert_eq!(header(&again, "etag"), tag);
-    // The tag is that of one form only.
+    // The tag belongs to one encoding only.
     let plain = page()
         .header("accept-encoding", "br")
         .header("if-none-match", &tag);

@@ -1,4 +1,4 @@
-//! What the API's description says of the operation.
+//! The operation in the OpenAPI document.
 
 use latchkey::domain::kind::Kind;
 use latchkey::http::ErrorCode;
@@ -6,7 +6,7 @@ use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional, required};
 use latchkey::http::secret::IssuedBody;
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("create-token", "Create a token")
     .body([

@@ -1,4 +1,4 @@
-//! Reads what the token is to be.
+//! Reads the fields of the new token.
 
 use lambda_http::Request;
 use latchkey::app::check_scope::check_scope;
@@ -10,10 +10,11 @@ use latchkey::http::ApiError;
 use latchkey::http::body::Fields;
 use latchkey::ports::GetResources;
 
-/// The draft in a request's body.
+/// Reads the new token's fields from a request's body.
 ///
 /// # Errors
-/// Every field that can't be taken, or what keeps the scope from being checked.
+/// `validation_failed` with every field that isn't valid, the errors of [`Fields::of`], and `unavailable` if the
+/// resources of the scope can't be read.
 pub(super) async fn read_draft(
     store: &impl GetResources,
     account: &Account,
@@ -45,7 +46,7 @@ pub(super) async fn read_draft(
         fields.fail("autoPurge", "not_for_integration_app", message);
     }
     if let Ok(scope) = &scope {
-        // What belongs to an app can be judged only if the app is known.
+        // The resources can be checked only if the Integration App is known.
         let app = integration_id.as_ref().ok().and_then(Option::as_ref);
         let judged = kind.ok().filter(|_| app.is_some()).unwrap_or(Kind::Account);
         fields.fail_all(check_scope(store, account, judged, app, scope).await?);

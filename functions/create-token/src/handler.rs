@@ -1,4 +1,4 @@
-//! Creates a token and hands its secret over, once.
+//! Creates a token and returns its secret once.
 
 mod description;
 mod draft;
@@ -24,10 +24,13 @@ use latchkey::ports::{
 pub use description::operation;
 use draft::read_draft;
 
-/// Answers one request.
+/// Creates a token and returns its secret, for an administrator of the account in the path. Encrypts and stores the
+/// secret, and records the creation. A repeated request with the same `Idempotency-Key` returns the first request's
+/// token without its secret.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and of the body's fields, `api_management_license_required`, `budget_exceeded`,
+/// `idempotency_key_reused`, `conflict`, and `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken + SpendBudget),
     vault: &impl EncryptSecret,
@@ -45,7 +48,8 @@ pub async fn handle(
     if !caller.account.licenses(draft.auto_purge) {
         return Err(ErrorCode::ApiManagementLicenseRequired.into());
     }
-    // First what may be refused for long: creations that can't be must not use up the hour's changes.
+    // The budget of tokens comes first: an account that is full stays full for long, and its refused requests must not
+    // use up the hour's changes.
     spend(store, &caller.account, Budget::Token, now).await?;
     spend(store, &caller.account, Budget::Change, now).await?;
 
@@ -76,7 +80,7 @@ pub async fn handle(
     };
     match store.insert_token(&new).await {
         Ok(()) => created(&new.stored.token, Some(&plain), system),
-        // The same request at the same time may have come first; its token is the answer then.
+        // An equal request may have been faster. Its token is the answer then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
                 Some(token) => created(&token, None, system),
@@ -87,7 +91,7 @@ pub async fn handle(
     }
 }
 
-/// Answers 201 with the secret, or 200 without it for a repeated request.
+/// Returns 201 with the secret, or 200 without it for a repeated request.
 fn created(
     token: &Token,
     plain: Option<&PlainSecret>,

@@ -40,7 +40,7 @@ fn integration_app() -> Event {
     ))
 }
 
-/// The body of an account token, with other fields instead.
+/// Returns the body for an account token, with some fields replaced.
 fn account_token(fields: Value) -> Value {
     merged(
         json!({"name": "n", "autoPurge": "1h", "scope": {"type": "full"}}),
@@ -48,7 +48,7 @@ fn account_token(fields: Value) -> Value {
     )
 }
 
-/// The body of an Integration App token, with other fields instead.
+/// Returns the body for an Integration App token, with some fields replaced.
 fn app_token(fields: Value) -> Value {
     let app = json!({"kind": "integrationApp", "integrationId": "app1"});
     merged(account_token(app), fields)
@@ -60,7 +60,7 @@ fn merged(mut body: Value, fields: Value) -> Value {
     body
 }
 
-/// Each of the bodies is refused for exactly these failures, and nothing is written.
+/// Checks that each body is refused for exactly these failures and that nothing is written.
 async fn refused_for(cases: &[(Value, &[(&str, &str)])]) {
     let engine = Engine::with_accounts().await;
     let before = engine.dump().await;
@@ -72,7 +72,7 @@ async fn refused_for(cases: &[(Value, &[(&str, &str)])]) {
     assert_eq!(engine.dump().await, before);
 }
 
-/// Each of the bodies makes a token; answers what of it, in the order of the bodies.
+/// Creates a token of each body. Returns that field of each token, in order.
 async fn accepted<const N: usize>(bodies: [Value; N], field: &str) -> [Value; N] {
     let engine = Engine::with_accounts().await;
     let mut values = bodies;
@@ -171,7 +171,7 @@ async fn the_tables_hold_the_hash_and_the_ciphertext_and_nowhere_the_plaintext()
 
     let dump = engine.dump().await;
     assert!(dump.contains(&plain.hash().to_hex()));
-    // Not even the random part alone, which would be as good as the whole.
+    // The random part alone would be as good as the whole secret.
     let random = text.get(4..47).unwrap();
     assert!(!dump.contains(random));
 }
@@ -408,7 +408,7 @@ async fn a_name_is_one_line_of_1_to_128_characters() {
             refused_for(&[(body(name.clone()), &[("name", code)])]).await;
         }
     }
-    // Characters, not bytes.
+    // The limit counts characters, not bytes.
     let names = [json!("x"), json!("ä".repeat(128)), json!("🔑".repeat(128))];
     assert_eq!(accepted(names.clone().map(body), "name").await, names);
 }
@@ -456,7 +456,7 @@ async fn no_text_may_hold_a_secret() {
             answer.text
         );
     }
-    // Nor may what nobody reads tell it back.
+    // Unread fields aren't quoted either.
     let engine = Engine::with_accounts().await;
     let mut body = account_token(json!({}));
     body[secret.as_str()] = json!(1);
@@ -560,7 +560,7 @@ async fn the_integration_app_goes_with_its_kind() {
             account_token(json!({"integrationId": "app1"})),
             &[("integrationId", "not_for_account")],
         ),
-        // An unknown kind leaves open whether there may be an app.
+        // With an unknown kind, an app isn't an error.
         (
             app_token(json!({"kind": "bot"})),
             &[("kind", "invalid_value")],
@@ -573,7 +573,7 @@ async fn the_integration_app_goes_with_its_kind() {
             app_token(json!({"scope": scope(json!({"connections": ["con_shop"]}))})),
             &[("scope.connections", "not_for_integration_app")],
         ),
-        // Without an app, what its parts are can't be judged.
+        // Without an app, its resources can't be checked.
         (
             account_token(json!({
                 "kind": "integrationApp",
@@ -642,7 +642,7 @@ async fn each_resource_that_is_not_the_accounts_is_named_in_one_answer() {
         "type": "custom",
         "connections": ["con_shop", "con_gone"],
         "exports": ["exp_globex", "exp_gone", "exp_orders"],
-        // The id of an export is none of an import.
+        // The id of an export isn't the id of an import.
         "imports": ["exp_orders"],
         "apis": ["api_quotes"],
     });
@@ -677,7 +677,7 @@ async fn a_scope_lists_up_to_1000_resources_over_all_types() {
     refused_for(&[(listed(1_001), &[("scope", "too_many")])]).await;
     let engine = Engine::with_accounts().await;
     let answer = call(&engine, &custom_scope().body(&listed(1_000))).await;
-    // None of them exists, so a thousand got as far as being looked up.
+    // None of them exists, so all thousand were looked up.
     assert_eq!(answer.failures().len(), 1_000);
 }
 
@@ -900,6 +900,6 @@ async fn a_key_is_forgotten_after_a_day() {
     let anew = after(day).await;
     assert_eq!(anew.status, 201);
     assert_ne!(id_of(&anew), id_of(&first));
-    // The new token is what the key stands for from now on.
+    // From now on the key belongs to the new token.
     assert_eq!(id_of(&after(day).await), id_of(&anew));
 }

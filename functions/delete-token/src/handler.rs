@@ -1,4 +1,4 @@
-//! Deletes a revoked token. Its audit log stays.
+//! Deletes a revoked token. Its audit records stay.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
@@ -11,10 +11,11 @@ use latchkey::http::openapi::Operation;
 use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, DeleteToken, GetAccount, GetToken};
 
-/// Answers one request.
+/// Deletes a revoked token and records that, for an administrator of the account in the path. Returns 204.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::token`], `token_active` if the token isn't revoked, `conflict`, and
+/// `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + DeleteToken),
     system: &(impl Clock + Entropy),
@@ -34,7 +35,7 @@ pub async fn handle(
     response::no_content()
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("delete-token", "Delete a revoked token")
         .of_a_token()

@@ -52,7 +52,7 @@ async fn a_deleted_token_is_gone_and_its_records_stay() {
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
     let id = &revoked.token.id;
     assert_eq!(engine.stored(&acme().id, id).await, None);
-    // A later report of its secret still finds whose it was; nothing is left to show it again.
+    // A later report of the secret still finds its token. The secret can't be shown any more.
     let secret = engine.store.get_secret(&revoked.secret_hash).await;
     let tombstone = secret.unwrap().unwrap();
     assert_eq!(tombstone.state, SecretState::Ended);
@@ -61,7 +61,7 @@ async fn a_deleted_token_is_gone_and_its_records_stay() {
     assert_eq!(tombstone.ended, Some(Ended { at, by }));
     let ciphertext = String::from_utf8_lossy(&revoked.ciphertext.0);
     assert!(!engine.dump().await.contains(&*ciphertext));
-    // Other tokens have nothing to do with it.
+    // Other tokens are unchanged.
     let secret = engine.store.get_secret(&other.secret_hash).await;
     assert!(secret.unwrap().is_some());
     assert_eq!(engine.count_tokens(&acme().id).await, 1);

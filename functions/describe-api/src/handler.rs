@@ -1,15 +1,15 @@
-//! Answers the API's description: OpenAPI 3.1, as the operations' own code gives it.
+//! Returns the OpenAPI 3.1 document of the API, which is generated from the operations' code.
 
 use lambda_http::{Body, Response};
 use latchkey::http::{ApiError, response};
 
-/// Generated. A test keeps it equal to what the code says.
+/// The generated document. A test compares it with the code.
 const DESCRIPTION: &str = include_str!("../openapi.json");
 
-/// Answers one request.
+/// Returns the OpenAPI document.
 ///
 /// # Errors
-/// When the response doesn't build, which is a defect.
+/// `internal_error` when the response can't be built, which is a defect.
 pub fn handle() -> Result<Response<Body>, ApiError> {
     response::json_text(200, DESCRIPTION)
 }

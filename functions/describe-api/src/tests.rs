@@ -1,4 +1,4 @@
-//! The operation, without an event: it answers the same to all.
+//! The operation, without an event: every caller gets the same answer.
 
 use latchkey::testing::Answer;
 

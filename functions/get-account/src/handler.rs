@@ -1,4 +1,4 @@
-//! Answers the caller's accounts, or one of them with what it allows the caller.
+//! Returns the caller's accounts, or one of them with the caller's role and the allowed lifetimes.
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use latchkey::domain::account::{Account, Member, Plan, Role};
@@ -50,10 +50,11 @@ struct AccountsBody<'a> {
     accounts: Vec<AccountBody<'a>>,
 }
 
-/// Answers one request.
+/// Returns the account in the path to an administrator of it, or, without one in the path, all accounts of the caller,
+/// whatever the role.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`authorize`] or [`signed_in`], and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + ListMemberships),
     request: Request,
@@ -65,11 +66,11 @@ pub async fn handle(
         let (account, member) = authorize(store, &request).await?;
         return response::json(200, &AccountBody::new(&account, &member));
     }
-    // Everybody sees his accounts, with the role that tells whether he may see their tokens.
+    // All members see their accounts. The role tells whether they may see the tokens.
     let user = signed_in(&request)?;
     let mut accounts = Vec::new();
     for id in store.list_memberships(&user).await? {
-        // The profile decides who is a member; the list of memberships only leads to it.
+        // The list of memberships may be out of date. The account's profile decides who is a member.
         accounts.extend(store.get_account(&id).await?);
     }
     let mine: Vec<_> = accounts
@@ -79,7 +80,7 @@ pub async fn handle(
     response::json(200, &AccountsBody { accounts: mine })
 }
 
-/// What the API's description says of this function: all accounts of the caller, and one.
+/// Describes this function's operations for the OpenAPI document: all accounts of the caller, and one.
 pub fn operations() -> [Operation; 2] {
     let all = Operation::new("list-accounts", "List the caller's accounts, with any role")
         .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);

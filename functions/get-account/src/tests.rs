@@ -19,7 +19,7 @@ fn one() -> Event {
     Event::sample(include_str!("../../../events/get-account/one.json"))
 }
 
-/// Id and role of the accounts in a list.
+/// Returns the id and role of each account in a list.
 fn roles(answer: &Answer) -> Vec<(&str, &str)> {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let accounts = answer.json["accounts"].as_array().unwrap();
@@ -45,7 +45,7 @@ async fn an_account_tells_what_it_allows_the_caller() {
         "autoPurgeChoices": ["never", "1h", "4h", "1d", "4d", "10d", "30d"],
     });
     assert_eq!(answer.json, expected);
-    // The list has the same of it.
+    // The list has the same account.
     let list = call(&engine, &mine()).await;
     assert_eq!(list.json, json!({"accounts": [expected]}));
 }
@@ -104,7 +104,7 @@ async fn the_list_of_somebody_without_accounts_is_empty() {
 #[tokio::test]
 async fn an_account_that_the_caller_has_left_is_not_listed() {
     let engine = Engine::with_accounts().await;
-    // What leads to the account may outlive the membership for a moment.
+    // A membership's entry in the list may outlive the membership for a moment.
     engine.put_membership("owner-1", "globex").await;
     engine.put_membership("owner-1", "never-known").await;
     let answer = call(&engine, &mine()).await;

@@ -1,4 +1,4 @@
-//! Answers one token.
+//! Returns one token, without its secret.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::http::caller::authorize;
@@ -8,10 +8,10 @@ use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, response};
 use latchkey::ports::{Clock, GetAccount, GetToken};
 
-/// Answers one request.
+/// Returns the token in the path, with its version as the `ETag`, to an administrator of the account.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`authorize`] and [`find_token`], and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken),
     clock: &impl Clock,
@@ -23,7 +23,7 @@ pub async fn handle(
     response::token(&stored.token, now)
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("get-token", "Get a token")
         .of_a_token()

@@ -53,7 +53,7 @@ async fn a_revoked_token_tells_when_and_by_whom() {
     assert_eq!(answer.json["revokedBy"], json!(owner_actor()));
 }
 
-/// A token with this change of it, recorded as that action.
+/// Changes a token and records that action.
 async fn change(
     engine: &Engine,
     before: StoredToken,
@@ -131,7 +131,7 @@ async fn a_token_tells_the_last_use_of_any_of_its_secrets() {
     let answer = call(&engine, &get()).await;
     assert_eq!(answer.json["lastUsedAt"], rfc3339(now()));
     assert_eq!(answer.json["lastUsedIp"], "192.0.2.7");
-    // That is no change of the token.
+    // A use doesn't change the token's version.
     assert_eq!(answer.header("etag"), "\"1\"");
 }
 
@@ -146,7 +146,7 @@ async fn an_id_without_a_token_of_the_account_is_not_found() {
     let unknown = call(&engine, &get().token("tok_01ARZ3NDEKTSV4RRFFQ69G5FAW")).await;
     assert_eq!(unknown.outcome(), (404, "token_not_found"));
     for event in [
-        // The id of another account's token.
+        // This is the id of another account's token.
         get(),
         get().token("tok_01arz3ndektsv4rrffq69g5fav"),
         get().token("tok_"),

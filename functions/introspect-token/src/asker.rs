@@ -1,5 +1,5 @@
-//! Who asks: an API with a token of its own, as a bearer or as an OAuth client whose id is the token's
-//! and whose secret is the token's.
+//! The API that asks. It authenticates with a token of its own, as a bearer or as an OAuth client. The client's id is
+//! the token's id, and the client's secret is the token's secret.
 
 use std::borrow::Cow;
 
@@ -19,9 +19,9 @@ use latchkey::http::{ApiError, ErrorCode};
 use latchkey::ports::{Clock, RecallSecret, RecordUse};
 use percent_encoding::percent_decode_str;
 
-/// What the asker presents. It has no `Debug`, which would show the secret.
+/// The credentials that the API presents. There is no `Debug`, because it would show the secret.
 pub(crate) enum Credentials<'a> {
-    /// `Authorization: Bearer`
+    /// `Authorization: Bearer`.
     Bearer(Cow<'a, str>),
     /// `Authorization: Basic`, or `client_id` and `client_secret` in the form.
     Client {
@@ -31,10 +31,10 @@ pub(crate) enum Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Finds the credentials in a request.
+    /// Reads the credentials of a request.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidClient`] without any, [`ErrorCode::InvalidRequest`] with more than one.
+    /// [`ErrorCode::InvalidClient`] if there are none, [`ErrorCode::InvalidRequest`] if there are several.
     pub(crate) fn of(request: &'a Request, form: &'a Form<'_>) -> Result<Self, ApiError> {
         let header = request.headers().get(AUTHORIZATION);
         match (header, form.optional_secret("client_secret")) {
@@ -59,10 +59,12 @@ impl<'a> Credentials<'a> {
         }
     }
 
-    /// The asker's token, verified as in any use of it, and that use recorded.
+    /// Verifies the API's token and records its use, as for any use of a token. Returns the token.
     ///
     /// # Errors
-    /// What the caller is answered instead.
+    /// [`ErrorCode::InvalidClient`], [`ErrorCode::InvalidToken`] or [`ErrorCode::InsufficientScope`] if the
+    /// credentials aren't those of an account token with full access, and [`ErrorCode::Unavailable`] if the table
+    /// can't be reached.
     pub(crate) async fn verify(
         &self,
         store: &(impl RecallSecret + RecordUse),
@@ -95,7 +97,7 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The id and secret of a `Basic` header. RFC 6749 (2.3.1) has both form-encoded before.
+/// Returns the id and secret of a `Basic` header. Both are form-encoded inside it (RFC 6749, 2.3.1).
 fn basic(header: &str) -> Option<Credentials<'static>> {
     let text = STANDARD.decode(credentials("basic", header)?).ok()?;
     let text = String::from_utf8(text).ok()?;

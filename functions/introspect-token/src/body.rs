@@ -1,4 +1,4 @@
-//! What is said of a token: RFC 7662's members, and ours.
+//! The response's body: RFC 7662's members, and those of Latchkey.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::json;
 
-/// What is said of a token that is good. The names in snake case are the RFC's, the others ours.
+/// The body for a token that works. RFC 7662 defines the names in snake case, Latchkey the others.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "ActiveToken")]
 pub(crate) struct ActiveBody<'a> {
@@ -44,13 +44,13 @@ pub(crate) struct ActiveBody<'a> {
     scope_detail: &'a Scope,
 }
 
-/// All that is said of a token that isn't: not even why.
+/// The body for a token that doesn't work. It doesn't say why.
 #[derive(Serialize)]
 pub(crate) struct InactiveBody {
     pub(crate) active: bool,
 }
 
-/// What is said of a token.
+/// The response's body.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum IntrospectionBody<'a> {
@@ -58,8 +58,8 @@ pub(crate) enum IntrospectionBody<'a> {
     Inactive(InactiveBody),
 }
 
-/// As RFC 7662 (2.2) describes it, one object of which only `active` is sure: programs that make clients of
-/// a description can't tell two objects apart by the value of a member that both have.
+/// RFC 7662 (2.2) describes one object of which only `active` is certain. Two schemas would not help: client
+/// generators can't distinguish two objects by the value of a member that both have.
 impl JsonSchema for IntrospectionBody<'_> {
     fn schema_name() -> Cow<'static, str> {
         "Introspection".into()

@@ -1,4 +1,4 @@
-//! Tells an API whether the token that its caller presents is good, and what it may do: RFC 7662.
+//! Tells an API whether a token that it received works, and what the token may do (RFC 7662).
 
 mod asker;
 mod body;
@@ -19,10 +19,12 @@ use latchkey::ports::{Clock, RecallSecret, RecordUse};
 use asker::Credentials;
 use body::{ActiveBody, InactiveBody, IntrospectionBody};
 
-/// Answers one request.
+/// Verifies the token in the form, for an API that authenticates with a token of its own. Returns the token's account,
+/// scope and end if it works, or else only `active: false`. Records both tokens' uses.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// `invalid_request` for an invalid form, `invalid_client`, `invalid_token` or `insufficient_scope` for the API's own
+/// credentials, and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
@@ -50,7 +52,7 @@ pub async fn handle(
     }
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     let text = "RFC 7662. The caller authenticates with an account token that has full access. A token of another \
                 account isn't active. The form may also have `client_id` and `client_secret`.";
@@ -68,7 +70,10 @@ pub fn operation() -> Operation {
     .answers::<IntrospectionBody<'_>>(200, "The token if it works, else only `active`.", &[])
 }
 
-/// Where the bearer is, if the API tells: RFC 7662 (2.1) leaves this parameter's name to us.
+/// Returns the bearer's IP address if the API sent it. RFC 7662 (2.1) doesn't define the name of this parameter.
+///
+/// # Errors
+/// `invalid_request` if it isn't an IP address.
 fn client_ip(form: &Form<'_>) -> Result<Option<IpAddr>, ApiError> {
     let invalid = |_| ApiError::invalid_request("`client_ip` is not an IP address");
     let ip = form.optional("client_ip");

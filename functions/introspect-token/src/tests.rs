@@ -33,7 +33,7 @@ async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event
     answer
 }
 
-/// The entropy of two secrets: that of the token that asks, and that of the one it asks about.
+/// The entropy of two secrets: that of the token that asks, and that of the token that is asked about.
 const ASKER: u8 = 1;
 const BEARER: u8 = 2;
 
@@ -45,7 +45,7 @@ fn text(of: u8) -> String {
     plain(&secret(of))
 }
 
-/// Puts a token into the tables under a known secret.
+/// Stores a token with a known secret.
 async fn add(engine: &Engine, token: Token, of: u8) -> StoredToken {
     let secret = secret(of);
     let stored = StoredToken {
@@ -64,7 +64,7 @@ fn earlier() -> Timestamp {
     now() - Duration::from_mins(1)
 }
 
-/// A token with full access, for asking.
+/// Returns a token with full access, which may ask about others.
 fn asking() -> Token {
     Token {
         name: "The API's own".into(),
@@ -73,7 +73,7 @@ fn asking() -> Token {
     }
 }
 
-/// Engine, the token that asks and one to ask about.
+/// Returns an engine, the token that asks and the token that is asked about.
 async fn two() -> (Engine, StoredToken, StoredToken) {
     two_with(|_| {}).await
 }
@@ -91,7 +91,7 @@ fn sample() -> Event {
     Event::sample(include_str!("../../../events/introspect-token/bearer.json"))
 }
 
-/// A question about a token by the holder of the asking one.
+/// Returns a request about a token, authenticated by the asking token.
 fn ask(token: &str) -> Event {
     form(&format!("token={token}&token_type_hint=access_token"))
         .header("authorization", &format!("Bearer {}", text(ASKER)))
@@ -105,7 +105,7 @@ fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-/// The audit records but for the creations, newest first.
+/// Returns the audit records without those of creations, newest first.
 async fn records(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
     log.retain(|record| record.action != Action::Create);
@@ -196,7 +196,7 @@ async fn the_asker_is_a_bearer_or_a_client_in_the_header_or_in_the_form() {
             "content-type",
             "Application/X-WWW-Form-Urlencoded; charset=UTF-8",
         ),
-        // A client id alone is no second way to authenticate.
+        // A client id alone isn't a second authentication.
         form(&format!("token={token}&client_id={id}"))
             .header("authorization", &format!("Bearer {secret}")),
     ] {
@@ -249,7 +249,7 @@ async fn an_asker_whose_credentials_are_not_good_is_refused_as_oauth_wants_it() 
     }
     assert_eq!(engine.dump().await, before);
 
-    // A good secret under another token's id isn't that client.
+    // A valid secret with another token's id doesn't authenticate.
     let swapped = with(&basic(asked.token.id.as_str(), &text(ASKER)));
     assert_eq!(
         call(&engine, &swapped).await.outcome(),
@@ -316,7 +316,7 @@ async fn the_askers_token_is_verified_like_in_any_use() {
 #[tokio::test]
 async fn what_is_no_good_token_reads_the_same_and_is_recorded_once_if_it_is_the_accounts() {
     let (engine, asker, asked) = two().await;
-    // Whoever asks is on record from here on.
+    // This records the asking token's use, so that later requests write nothing.
     inactive(&call(&engine, &ask("nonsense")).await);
     let foreign = Token {
         account_id: globex().id,
@@ -329,7 +329,7 @@ async fn what_is_no_good_token_reads_the_same_and_is_recorded_once_if_it_is_the_
     };
     add(&engine, purged, 4).await;
     engine.revoke(asked.clone()).await;
-    // What the account's own people hear of doesn't show in the answers.
+    // The account's own people learn the reason; the responses don't tell it.
     for (of, reason) in [(BEARER, "revoked"), (4, "expired")] {
         inactive(&call(&engine, &ask(&text(of))).await);
         let log = records(&engine).await;
@@ -340,7 +340,7 @@ async fn what_is_no_good_token_reads_the_same_and_is_recorded_once_if_it_is_the_
         let asked_by = Change::new("introspectedBy", None, Some(asker.token.id.to_string()));
         assert!(record.changes.contains(&asked_by), "{record:?}");
     }
-    // Nor do another account's people hear of it.
+    // Another account's people don't learn it either.
     assert_eq!(engine.audit(&globex().id).await.len(), 1);
     let before = engine.dump().await;
     for token in [
@@ -402,7 +402,7 @@ async fn the_use_behind_the_question_is_on_record_once_and_names_who_asked() {
         record.origin.actor,
         Actor::token(&asked.token.id, "Warehouse sync")
     );
-    // The address that is known, and apart from it the one that the asker asserts.
+    // The record has the known address, and separately the address that the API claims.
     assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
     assert_eq!(record.asserted_ip, Some([203, 0, 113, 9].into()));
     let asked_by = Change::new("introspectedBy", None, Some(asker.token.id.to_string()));
@@ -410,11 +410,11 @@ async fn the_use_behind_the_question_is_on_record_once_and_names_who_asked() {
     let used = engine.stored(&acme().id, &asked.token.id).await.unwrap();
     assert_eq!(used.token.last_use.unwrap().ip, record.origin.ip.unwrap());
     assert_eq!(of(&asker).asserted_ip, None);
-    // The steady path only reads.
+    // Repeated requests only read.
     let before = engine.dump().await;
     assert_eq!(call(&engine, &question).await.json["active"], true);
     assert_eq!(engine.dump().await, before);
-    // Without the bearer's address there is none but the asker's.
+    // If the API doesn't send the bearer's address, only the API's own is known.
     assert_eq!(
         call(&engine, &ask(&text(BEARER))).await.json["active"],
         true
@@ -443,7 +443,7 @@ async fn a_token_for_some_addresses_is_active_only_for_a_bearer_who_is_said_to_b
         form(&format!("token={}&client_ip={ip}", text(BEARER)))
             .header("authorization", &format!("Bearer {}", text(ASKER)))
     };
-    // The asker's own address is within the ranges, and doesn't count.
+    // The API's own address is within the ranges. It doesn't count.
     inactive(&call(&engine, &ask(&text(BEARER))).await);
     inactive(&call(&engine, &from("203.0.113.9")).await);
     for ip in ["192.0.2.77", "::ffff:192.0.2.77"] {
@@ -496,7 +496,7 @@ async fn a_request_that_is_no_form_or_lacks_the_token_is_invalid() {
     assert_eq!(engine.dump().await, before);
 }
 
-/// A question about the bearer's secret, which asserts where the bearer is.
+/// Returns a request about the bearer's secret that sends the bearer's address.
 fn ask_from(ip: &str) -> Event {
     form(&format!("token={}&client_ip={ip}", text(BEARER)))
         .header("authorization", &format!("Bearer {}", text(ASKER)))
@@ -514,7 +514,7 @@ async fn addresses_that_are_asserted_do_not_use_up_those_that_are_seen() {
         log.retain(|record| record.token_id == asked.token.id);
         log
     };
-    // Beyond the most of a day, one an hour.
+    // Beyond the day's maximum, one use an hour is recorded.
     let before = of_asked().await;
     assert_eq!(before.len(), MAX_SEEN_ADDRESSES + 1);
     for record in &before {
@@ -522,7 +522,7 @@ async fn addresses_that_are_asserted_do_not_use_up_those_that_are_seen() {
         assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
         assert!(record.asserted_ip.is_some());
     }
-    // A use from an address that is seen has its own record nevertheless.
+    // A use from an address that was recorded for an introspection still has its own record.
     let answer = call(&engine, &ask(&text(BEARER))).await;
     assert_eq!(answer.json["active"], true);
     let log = of_asked().await;
@@ -608,7 +608,7 @@ async fn a_question_is_two_decisions_and_each_has_a_line_in_the_log() {
             ask("nonsense"),
             vec![asker, ["malformed", "introspected", "", ""]],
         ),
-        // Another account's is unknown here.
+        // Another account's token is unknown to this API.
         (
             ask(&text(3)),
             vec![asker, ["unknown", "introspected", "", ""]],
@@ -617,7 +617,7 @@ async fn a_question_is_two_decisions_and_each_has_a_line_in_the_log() {
             with(&format!("Bearer {}", text(9))),
             vec![["unknown", "introspect", "", ""]],
         ),
-        // A token with a custom scope, and a secret under another token's id.
+        // A token with a custom scope, and a secret with another token's id.
         (
             with(&format!("Bearer {}", text(BEARER))),
             vec![insufficient],
@@ -626,7 +626,7 @@ async fn a_question_is_two_decisions_and_each_has_a_line_in_the_log() {
             with(&basic(asked.token.id.as_str(), &text(ASKER))),
             vec![insufficient],
         ),
-        // No secret is tried.
+        // No secret was sent.
         (with("Digest x"), vec![]),
     ] {
         call(&engine, &event).await;
@@ -662,7 +662,7 @@ async fn an_asker_who_is_refused_is_on_record_as_one() {
 #[tokio::test]
 async fn a_refusal_stays_one_when_it_cannot_be_recorded() {
     let (engine, _, asked) = two().await;
-    // Whoever asks is on record from here on.
+    // This records the asking token's use, so that later requests write nothing.
     inactive(&call(&engine, &ask("nonsense")).await);
     engine.revoke(asked).await;
     engine.break_audit().await;

@@ -1,4 +1,4 @@
-//! Lists what happened in an account or to one token, newest first, as JSON or CSV.
+//! Lists the audit records of an account or of one token, newest first, as JSON or CSV.
 
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -14,7 +14,7 @@ use latchkey::http::query::{Parameters, Query};
 use latchkey::http::{ApiError, csv, media};
 use latchkey::ports::{GetAccount, ListAudit};
 
-/// The parameters that say which records to list.
+/// Reads the parameters that select records: the filter, the earliest time (inclusive) and the latest (exclusive).
 fn read_filter(
     parameters: &mut impl Parameters,
 ) -> (AuditFilter, Option<Timestamp>, Option<Timestamp>) {
@@ -41,13 +41,15 @@ fn read_filter(
     (filter, from, to)
 }
 
-/// The most records of one CSV download; the `Link` leads to the rest.
+/// The largest number of records in one CSV download. The `Link` header leads to the others.
 const MAX_CSV: usize = 1_000;
 
-/// Answers one request.
+/// Lists the audit records of the account in the path, or of the token in it, newest first, for an administrator of
+/// the account. The `Accept` header selects JSON or CSV.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`authorize`], `token_not_found` for a malformed token id, `validation_failed`, `invalid_cursor`, and
+/// `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + ListAudit),
     request: Request,
@@ -56,7 +58,7 @@ pub async fn handle(
     let by_token = request
         .path_parameters_ref()
         .is_some_and(|path| path.first("tokenId").is_some());
-    // A token that is gone keeps its log, so an unknown id is simply one without records.
+    // A deleted token keeps its records. An unknown id therefore isn't an error; it has no records.
     let token_id = if by_token {
         Some(token_id(&request)?)
     } else {
@@ -96,7 +98,7 @@ pub async fn handle(
     })
 }
 
-/// What the API's description says of this function: the log of an account, and of a token.
+/// Describes this function's operations for the OpenAPI document: the audit log of an account, and of a token.
 pub fn operations() -> [Operation; 2] {
     let (all, one) = (
         "List the audit log of the account, newest first",

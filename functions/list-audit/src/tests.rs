@@ -28,7 +28,7 @@ fn token_log() -> Event {
     token_csv().header("accept", "application/json")
 }
 
-/// Puts an action on a token on record, so many minutes after now.
+/// Records an action on a token, some minutes after now.
 async fn log(engine: &Engine, stored: &StoredToken, minutes: u64, action: Action, origin: Origin) {
     let at = now() + Duration::from_mins(minutes);
     let mut audit = AuditRecord::new(action, &stored.token, vec![], origin, at, &System).unwrap();
@@ -41,7 +41,7 @@ async fn log(engine: &Engine, stored: &StoredToken, minutes: u64, action: Action
     engine.store.record_view(stored, &audit).await.unwrap();
 }
 
-/// Creation, update, viewing, access and purge of a token, a minute apart from each other.
+/// Records a token's creation, update, view, use and purge, a minute apart.
 async fn history() -> (Engine, StoredToken) {
     let engine = Engine::with_accounts().await;
     let stored = engine.add(token()).await;
@@ -148,7 +148,7 @@ async fn what_verifications_record_is_in_the_log_with_the_address_that_was_asser
         row.contains("\"192.0.2.1\",") && row.ends_with(",\"203.0.113.9\""),
         "{row}"
     );
-    // Page by page they are the same.
+    // The pages together have the same records.
     let mut query = "limit=1".to_owned();
     let mut paged = Vec::new();
     loop {
@@ -267,7 +267,7 @@ async fn a_query_that_is_not_understood_is_refused() {
     assert_eq!(call(&engine, &all).await.failures().len(), 5);
 }
 
-/// The actions on all pages, from the page of that query on.
+/// Returns the actions on all pages, starting with the page of that query.
 async fn all_pages(engine: &Engine, event: &Event, query: &str) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut next = Some(query.to_owned());

@@ -1,4 +1,4 @@
-//! Lists an account's resources, by type and id: what a scope can name.
+//! Lists the resources of an account that a scope can name, by type and id.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::id::{IntegrationId, ResourceId};
@@ -13,7 +13,7 @@ use latchkey::ports::{GetAccount, ListResources};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// The parameters that say which resources to list.
+/// Reads the parameters that select resources: the type, `None` for all, and the filter.
 fn read_filter(parameters: &mut impl Parameters) -> (Option<ResourceType>, ResourceFilter) {
     let kind = parameters.word(
         "type",
@@ -56,10 +56,10 @@ impl<'a> From<&'a Resource> for ResourceBody<'a> {
     }
 }
 
-/// Answers one request.
+/// Lists the resources of the account in the path by type and id, for an administrator of the account.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`authorize`], `validation_failed`, `invalid_cursor`, and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + ListResources),
     request: Request,
@@ -80,7 +80,7 @@ pub async fn handle(
     })
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("list-resources", "List the resources that a scope can name")
         .query(read_filter)

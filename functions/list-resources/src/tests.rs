@@ -25,7 +25,7 @@ fn ids(answer: &Answer) -> Vec<&str> {
         .collect()
 }
 
-/// By type and id, as the list has them.
+/// The resources in the list's order: by type and id.
 const ALL: [&str; 6] = [
     "api_quotes",
     "con_shop",

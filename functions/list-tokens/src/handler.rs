@@ -12,7 +12,7 @@ use latchkey::http::query::{Parameters, Query};
 use latchkey::http::token::TokenBody;
 use latchkey::ports::{Clock, GetAccount, ListTokens};
 
-/// The parameters that say which tokens to list.
+/// Reads the parameters that select tokens.
 fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
     TokenFilter {
         status: parameters.word(
@@ -38,10 +38,11 @@ fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
     }
 }
 
-/// Answers one request.
+/// Lists the tokens of the account in the path, newest first and without their secrets, for an administrator of the
+/// account.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`authorize`], `validation_failed`, `invalid_cursor`, and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + ListTokens),
     clock: &impl Clock,
@@ -64,7 +65,7 @@ pub async fn handle(
     })
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("list-tokens", "List the tokens, newest first")
         .query(read_filter)

@@ -23,7 +23,7 @@ fn list() -> Event {
     first_page().query("")
 }
 
-/// A token of that name, older than now by so many minutes.
+/// Returns a token of that name, created some minutes ago.
 fn aged(minutes: u64, name: &str) -> Token {
     Token {
         name: name.into(),
@@ -41,7 +41,7 @@ fn names(answer: &Answer) -> Vec<&str> {
         .collect()
 }
 
-/// Four tokens that differ in all that can be asked for; `d` is the oldest.
+/// Creates four tokens that differ in everything that can be filtered by. `d` is the oldest.
 async fn assorted() -> Engine {
     let engine = Engine::with_accounts().await;
     let app = |minutes, name, app: &str| Token {
@@ -101,7 +101,7 @@ async fn a_list_shows_only_what_was_asked_for() {
         ("status=&kind=&q=&integrationId=", &["a", "b", "c", "d"]),
         ("q=VAULT", &["a"]),
         ("q=stra%C3%9Fe+kept", &["a"]),
-        // However it is written: folded, and in another normalization form.
+        // Case and normalization form don't matter.
         ("q=STRASSE", &["a"]),
         ("q=vault%20nothing", &[]),
         ("q=%23%26%3D", &[]),
@@ -136,7 +136,7 @@ async fn a_token_is_gone_from_the_very_instant_of_its_purge() {
     let just_before = FixedClock(purge_at - Duration::from_millis(1));
     let before = call_at(&engine, just_before, &list()).await;
     assert_eq!(names(&before), ["mortal", "other"]);
-    // It doesn't take up room on a page either.
+    // It takes up no room on a page either.
     let one = list().query("limit=1");
     let after = call_at(&engine, FixedClock(purge_at), &one).await;
     assert_eq!(names(&after), ["other"]);
@@ -166,7 +166,7 @@ async fn nobody_but_owner_and_administrator_sees_tokens() {
     assert_eq!(names(&administrator).len(), 4);
 }
 
-/// The names on all pages, from the page of that query on, with what is done between the pages.
+/// Returns the names on all pages, starting with the page of that query. Runs `between` between pages.
 async fn all_pages(engine: &Engine, query: &str, between: impl AsyncFn()) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut next = Some(query.to_owned());
@@ -189,7 +189,7 @@ async fn the_link_leads_through_all_pages_without_gap_or_repetition() {
     }
     let pages = all_pages(&engine, "limit=4", async || ()).await;
     assert_eq!(pages, [&["1", "2", "3", "4"][..], &["5", "6"]]);
-    // Neither when the last page is full.
+    // A full last page has no next page either.
     let pages = all_pages(&engine, "limit=3", async || ()).await;
     assert_eq!(pages, [["1", "2", "3"], ["4", "5", "6"]]);
 }
@@ -206,7 +206,7 @@ async fn pages_stay_whole_while_tokens_come_and_go() {
     }
     let between = async || {
         engine.add(aged(0, "new")).await;
-        // The very token at which the first page ended.
+        // The first page ended at this token.
         engine.remove(removed.as_ref().unwrap()).await;
     };
     let pages = all_pages(&engine, "limit=2", between).await;
@@ -283,7 +283,7 @@ async fn a_cursor_means_nothing_to_another_list() {
     ] {
         assert_eq!(call(&engine, &event).await.outcome(), invalid, "{event:?}");
     }
-    // Another page size is still the same list.
+    // Another page size is the same list.
     let rest = call(&engine, &with("limit=50")).await;
     assert_eq!(names(&rest), ["c", "d"]);
 }

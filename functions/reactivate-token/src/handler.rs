@@ -1,4 +1,4 @@
-//! Undoes a revocation.
+//! Reactivates a revoked token.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
@@ -13,10 +13,12 @@ use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken, SpendBudget};
 
-/// Answers one request.
+/// Reactivates a revoked token and records that, for an administrator of the account in the path. The token's current
+/// secret works again. Returns the token, unchanged if it is active already.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::token`], `secret_compromised`, `account_deleted`,
+/// `api_management_license_required`, `budget_exceeded`, `conflict`, and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
@@ -28,7 +30,7 @@ pub async fn handle(
     let before = caller.token(store, &request, now).await?;
     check_empty(&request)?;
     let Some(token) = before.token.reactivate(caller.actor(), now)? else {
-        // Active already: a repeated request has its answer, and nothing happened.
+        // The token is active already. A repeated request succeeds and changes nothing.
         return response::token(&before.token, now);
     };
     if !caller.account.licenses(token.auto_purge) {
@@ -41,7 +43,7 @@ pub async fn handle(
     response::token(&change.after.token, now)
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("reactivate-token", "Undo a revocation")
         .of_a_token()

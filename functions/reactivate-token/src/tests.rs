@@ -40,7 +40,7 @@ async fn with_revoked(token: Token) -> (Engine, StoredToken) {
     (engine, revoked)
 }
 
-/// Whether a secret is good so long after now.
+/// Returns whether a secret works that long after now.
 async fn works(engine: &Engine, secret: SecretHash, after: Duration) -> bool {
     let record = engine.store.get_secret(&secret).await.unwrap();
     let ip = Some([192, 0, 2, 1].into());
@@ -117,7 +117,7 @@ async fn the_reactivation_is_on_record_with_what_changed() {
     );
 }
 
-/// Brings a token into another state.
+/// Changes a token's state.
 async fn change(
     engine: &Engine,
     before: StoredToken,
@@ -144,7 +144,7 @@ async fn change(
     change.after
 }
 
-/// A secret that was never issued before.
+/// Returns a new secret.
 fn another_secret() -> NewSecret {
     let plain = plain_secret();
     NewSecret {
@@ -154,7 +154,7 @@ fn another_secret() -> NewSecret {
     }
 }
 
-/// Replaces a token's secret, with an hour of grace for the old one.
+/// Replaces a token's secret, with an hour's grace period.
 async fn regenerate(engine: &Engine, before: StoredToken) -> StoredToken {
     let hour = jiff::SignedDuration::from_hours(1);
     let again =
@@ -202,7 +202,7 @@ async fn a_replaced_secret_whose_grace_period_is_over_does_not_come_back() {
     assert!(engine.store.get_secret(&old).await.unwrap().is_some());
 }
 
-/// That somebody else knows a secret.
+/// Evidence of a leak.
 struct Leak;
 
 impl Evidence for Leak {

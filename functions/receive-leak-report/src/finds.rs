@@ -1,4 +1,4 @@
-//! The finds of a report: what they revoke.
+//! Revokes the secrets that a report names.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,27 +15,27 @@ use latchkey::domain::verification::SecretRecord;
 use latchkey::ports::{Clock, CompromiseSecret, GetSecret, GetToken, PortError};
 use tokio::time::sleep;
 
-/// How many secrets are dealt with at the same time.
+/// The number of secrets that are processed at the same time.
 const CONCURRENCY: usize = 16;
 
-/// For how long after the request's arrival finds are begun. GitHub waits for half a minute.
+/// How long after the request's arrival attempts may start. GitHub waits for 30 seconds.
 const REPORTING: Duration = Duration::from_secs(15);
 
-/// The pauses before further attempts at a find: nobody says that GitHub reports it again.
+/// The pauses before further attempts at a secret. GitHub doesn't promise to report a secret again.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
     Duration::from_millis(800),
 ];
 
-/// What became of a report.
+/// The result of a report.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// The secrets that are those of tokens.
+    /// The hashes of the secrets that are, or were, those of tokens.
     pub(crate) known: BTreeSet<SecretHash>,
-    /// The records of those that weren't known as compromised.
+    /// The audit records of the secrets that are compromised since this report.
     pub(crate) records: Vec<AuditRecord>,
-    /// Why a part of it is to be reported again.
+    /// Why a part of the report must be sent again.
     pub(crate) failure: Option<PortError>,
 }
 
@@ -51,7 +51,7 @@ impl Report {
                 self.records.push(*record);
             }
             Err(error) => {
-                // A failure that is hopeless isn't hidden by one that isn't.
+                // A permanent failure isn't hidden by a temporary one.
                 if !matches!(self.failure, Some(PortError::Broken(_))) {
                     self.failure = Some(error);
                 }
@@ -60,8 +60,8 @@ impl Report {
     }
 }
 
-/// Reports all finds of a request that arrived at `begin`. Of those of one secret the first one counts: it is
-/// compromised once and for all.
+/// Compromises every secret in `finds`, for a request that arrived at `begin`. If a secret occurs more than once, only
+/// the first find counts.
 pub(crate) async fn report_all(
     store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
@@ -87,7 +87,7 @@ pub(crate) async fn report_all(
     report
 }
 
-/// A find that a scanner reports.
+/// A find, as evidence that a secret is compromised.
 struct Reported<'a> {
     find: &'a Find,
     origin: &'a Origin,
@@ -111,7 +111,7 @@ impl Evidence for Reported<'_> {
     }
 }
 
-/// Reports a find, several times if need be; after `until` it begins no attempt.
+/// Compromises the secret of one find, with several attempts if need be. No attempt starts after `until`.
 async fn report_one(
     store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),

@@ -1,4 +1,4 @@
-//! Asks GitHub for the keys with which it signs its reports.
+//! Fetches the keys with which GitHub signs its reports.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use tokio::time::timeout;
 
 use crate::keys::FetchKeys;
 
-/// How long a request may take: GitHub waits for the answer to its own.
+/// The longest time for one attempt. GitHub waits for the answer to its own request meanwhile.
 const TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// How often it is tried.
+/// The number of attempts.
 const ATTEMPTS: usize = 2;
 
-/// The largest list that is read, in bytes. GitHub's has two keys, half a kilobyte.
+/// The largest response that is read, in bytes. GitHub's has two keys and 500 bytes.
 const MAX_LIST: usize = 64 * 1024;
 
-/// GitHub's key endpoint. The client is the SDK's, so that no second one is linked.
+/// GitHub's endpoint for keys. It uses the HTTP client of the AWS SDK, so that the program has no second one.
 #[derive(Debug)]
 pub struct GitHub {
     url: String,
@@ -31,7 +31,7 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// The endpoint of `LEAK_REPORT_KEYS_URL`.
+    /// Creates a client of the endpoint in `LEAK_REPORT_KEYS_URL`.
     ///
     /// # Errors
     /// When the variable is missing.
@@ -39,9 +39,9 @@ impl GitHub {
         require("LEAK_REPORT_KEYS_URL").map(Self::new)
     }
 
-    /// The endpoint at that address.
+    /// Creates a client of the endpoint at `url`.
     pub fn new(url: String) -> Self {
-        // No timeouts here: that of the whole request covers them.
+        // `TIMEOUT` covers the whole request, so the connector needs no timeouts.
         let settings = HttpConnectorSettings::builder().build();
         Self {
             url,
@@ -57,7 +57,7 @@ impl GitHub {
             .map_err(|error| error.to_string())?;
         let headers = request.headers_mut();
         headers.insert("accept", "application/json");
-        // GitHub refuses whoever doesn't say who he is.
+        // GitHub refuses requests without a user agent.
         headers.insert("user-agent", "latchkey");
         let response = connector.call(request).await;
         let response = response.map_err(|error| format!("{error:?}"))?;

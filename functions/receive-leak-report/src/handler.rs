@@ -1,4 +1,4 @@
-//! Takes GitHub's reports of secrets that its secret scanning found in public, and ends them for ever.
+//! Receives GitHub's reports of secrets that were found in public, and ends those secrets for ever.
 
 mod finds;
 mod github;
@@ -28,11 +28,13 @@ use signature::check_signature;
 pub use github::GitHub;
 pub use keys::{FetchKeys, Keys};
 
-/// Answers one request. A report may be as large as the gateway lets through: the largest leak is the worst.
+/// Checks the report's signature, compromises every secret in the report that belongs to a token, and mails the people
+/// of its account. Returns for each find whether it was the secret of a token. The gateway's limit is the only limit
+/// of a report's size: the largest leak is the worst.
 ///
 /// # Errors
-/// What the caller is answered instead. If a part of a report fails, the rest of it is dealt with
-/// nevertheless; reported again, that part is known.
+/// `invalid_signature`, `malformed_json`, and `unavailable` or `internal_error` if the keys can't be obtained or a part
+/// of the report couldn't be processed. The other parts are processed all the same, and a repeated report skips them.
 pub async fn handle(
     store: &(
          impl KeepKeys
@@ -53,7 +55,7 @@ pub async fn handle(
     check_signature(store, keys, system, &request).await?;
     let matches: Vec<Match> = serde_json::from_slice(body).map_err(malformed)?;
     let origin = Sender::of(&request)?.origin(Source::LeakReport, Actor::github());
-    // What isn't well-formed costs no I/O.
+    // Malformed secrets cost no reads.
     let finds = matches.iter().filter_map(Match::find);
     let reported = report_all(store, system, finds, &origin, begin).await;
     mail_all(store, notifier, system, &reported.records, begin).await;
@@ -72,7 +74,7 @@ pub async fn handle(
     response::json(200, &feedback.collect::<Vec<_>>())
 }
 
-/// Where the body isn't what it should be, without its words: they may be a secret's.
+/// Says where the body is malformed without quoting it: the text may hold a secret.
 fn malformed(error: serde_json::Error) -> ApiError {
     let (line, column) = (error.line(), error.column());
     ApiError::malformed_json(format!(

@@ -1,4 +1,4 @@
-//! The scanner's public keys, as GitHub publishes them, and what they have signed.
+//! The public keys with which GitHub signs reports.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use jiff::{SignedDuration, Timestamp};
@@ -8,14 +8,13 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-/// How long a list of keys counts without being asked for again.
+/// How long a list of keys is used before it is fetched again.
 const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long a list of keys counts while no newer one can be had.
+/// How long a list of keys is used while no newer list can be fetched.
 const USABLE: SignedDuration = SignedDuration::from_hours(24);
 
-/// The least time between two requests for the keys: whoever makes up key identifiers can't have us
-/// ask more often.
+/// The least time between two requests for the keys. It keeps invented key identifiers from causing many requests.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// A public key.
@@ -26,7 +25,7 @@ pub(crate) struct PublicKey {
 }
 
 impl PublicKey {
-    /// Whether it has signed a message: ECDSA on P-256 with SHA-256, as ASN.1.
+    /// Whether this key has signed a message: ECDSA on P-256 with SHA-256, in ASN.1.
     pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &*self.info)
             .verify(message, signature)
@@ -34,7 +33,7 @@ impl PublicKey {
     }
 }
 
-/// GitHub's list.
+/// The list as GitHub sends it.
 #[derive(Deserialize)]
 struct KeyList {
     public_keys: Vec<ListedKey>,
@@ -47,11 +46,11 @@ struct ListedKey {
     is_current: bool,
 }
 
-/// The current keys of GitHub's list: a rotated one is listed for a while, but signs no more. One that
-/// isn't in PEM is left out.
+/// Returns the current keys of the list. GitHub goes on listing a rotated key, but doesn't sign with it. A key that
+/// isn't in PEM form is left out.
 ///
 /// # Errors
-/// When it isn't such a list.
+/// When `list` isn't JSON of that form.
 fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
     let list: KeyList = serde_json::from_slice(list)?;
     let keys = list.public_keys.into_iter().filter(|key| key.is_current);
@@ -63,17 +62,17 @@ fn current_keys(list: &[u8]) -> Result<Vec<PublicKey>, serde_json::Error> {
     Ok(keys.collect())
 }
 
-/// Asks for the keys.
+/// Fetches the keys.
 pub trait FetchKeys: Sync {
-    /// GitHub's list. The error is a text for the log.
+    /// Returns the list as JSON. The error is a text for the log.
     fn fetch_keys(&self) -> impl Future<Output = Result<String, String>> + Send;
 }
 
-/// The keys can't be had at the moment.
+/// The keys can't be fetched at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unavailable;
 
-/// The keys, remembered for as long as the process lives, and kept in the table for all the others.
+/// The keys. The process keeps them in memory, and the table keeps them for all processes.
 #[derive(Debug)]
 pub struct Keys<F> {
     source: F,
@@ -94,7 +93,10 @@ impl List {
         (age < max_age).then(|| key.clone())
     }
 
-    /// Takes a list over; says so if it isn't one.
+    /// Replaces the keys with those of `list`, which was fetched at `fetched`.
+    ///
+    /// # Errors
+    /// When `list` isn't JSON of GitHub's form.
     fn take(&mut self, list: &str, fetched: Timestamp) -> Result<(), serde_json::Error> {
         self.keys = current_keys(list.as_bytes())?;
         self.fetched = Some(fetched);
@@ -103,7 +105,7 @@ impl List {
 }
 
 impl<F: FetchKeys> Keys<F> {
-    /// No keys yet; they come from the table or from the source when they are needed.
+    /// Starts without keys. They are read from the table or from the source when they are needed.
     pub fn new(source: F) -> Self {
         Self {
             source,
@@ -111,8 +113,11 @@ impl<F: FetchKeys> Keys<F> {
         }
     }
 
-    /// The current key of an identifier, `None` if there is none. One that isn't in the list may be
-    /// new: the list is asked for again, though not more than once a minute.
+    /// Returns the current key with an identifier; `None` if there is none. An identifier that isn't in the list may
+    /// be new: the list is then fetched again, but at most once a minute.
+    ///
+    /// # Errors
+    /// When the key isn't in the list and the last request for a list had no answer.
     pub(crate) async fn find(
         &self,
         store: &impl KeepKeys,
@@ -128,13 +133,13 @@ impl<F: FetchKeys> Keys<F> {
             tracing::warn!(error, "could not get the scanner's keys");
         }
         match list.find(id, USABLE, now) {
-            // What was answered last is the whole truth, unless the last request got no answer.
+            // The last list is complete, unless the last request for it had no answer.
             None if refreshed.is_err() || list.asked != list.fetched => Err(Unavailable),
             found => Ok(found),
         }
     }
 
-    /// Brings the list up to date, from the table or from the source.
+    /// Reads the list from the table, or fetches it from the source.
     async fn refresh(
         &self,
         store: &impl KeepKeys,
@@ -152,7 +157,7 @@ impl<F: FetchKeys> Keys<F> {
         if list.find(id, FRESH, now).is_some() || list.asked.is_some_and(|asked| asked > since) {
             return Ok(());
         }
-        // From here on nothing is known of the keys that aren't in the list, until an answer comes.
+        // Until the answer comes, nothing is known about keys that aren't in the list.
         list.asked = Some(now);
         let noted = store.note_asking(now, since).await;
         if !noted.map_err(|error| error.to_string())? {

@@ -1,4 +1,4 @@
-//! The mails about what a report revoked.
+//! The mails about the secrets that a report compromised.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use latchkey::mail::Notifier;
 use latchkey::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
 use tokio::time::timeout;
 
-/// How many tokens' mails are sent at the same time.
+/// The number of tokens whose mails are sent at the same time.
 const CONCURRENCY: usize = 16;
 
-/// For how long after the request's arrival mails are begun.
+/// How long after the request's arrival mails may start.
 const MAILING: Duration = Duration::from_secs(10);
 
-/// When mails that were begun are waited for no longer. A claim to one that may be on its way runs out by
-/// itself.
+/// How long after the request's arrival the function waits for mails that have started. The claim of a mail that may
+/// be on its way expires by itself.
 const WAITING: Duration = Duration::from_secs(20);
 
-/// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's
-/// stream. What fails or comes too late is left to the stream, which has the same records.
+/// Mails the people of each leaked token's account within the request, so that these mails don't wait behind others in
+/// the audit log's stream. The stream has the same records and sends the mails that fail here or come too late.
 pub(crate) async fn mail_all(
     store: &(impl GetRecipients + ClaimMail + GetAddressMark),
     notifier: &Notifier<impl SendMail>,

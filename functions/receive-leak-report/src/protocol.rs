@@ -1,11 +1,11 @@
-//! GitHub's words: what it reports, and what it is told about it.
+//! GitHub's protocol: the reports, and the feedback to them.
 
 use latchkey::domain::leak::Find;
 use latchkey::domain::secret::PlainSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// One find, as GitHub reports it. It has no `Debug`, which would show the secret.
+/// One find, as GitHub reports it. There is no `Debug`, because it would show the secret.
 #[derive(Deserialize)]
 pub(crate) struct Match {
     pub(crate) token: String,
@@ -17,7 +17,7 @@ pub(crate) struct Match {
     source: Option<String>,
 }
 
-/// What GitHub is told about a find: whether the secret is one. Never the secret itself.
+/// The feedback to a find: whether the secret is a token's. It never contains the secret.
 #[derive(Debug, Serialize)]
 pub(crate) struct Feedback<'a> {
     /// The SHA-256 of the secret, as hexadecimal digits.
@@ -34,7 +34,7 @@ pub(crate) enum Label {
 }
 
 impl Match {
-    /// The find of a secret, if the text is one.
+    /// Returns the find if the reported text is a well-formed secret.
     pub(crate) fn find(&self) -> Option<Find> {
         let secret = PlainSecret::parse(&self.token).ok()?;
         Some(Find {

@@ -1,4 +1,4 @@
-//! Whether a report is GitHub's own.
+//! The signature of a report.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,11 +8,14 @@ use latchkey::ports::{Clock, KeepKeys};
 
 use crate::{FetchKeys, Keys};
 
-/// The longest key identifier and the longest signature, in characters. GitHub's have 64 and 96.
+/// The largest length of a key identifier and of a signature, in characters. GitHub's have 64 and 96.
 const MAX_HEADER: usize = 256;
 
-/// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no
-/// look at the keys.
+/// Checks that GitHub has signed the request's body. A malformed signature is refused before the keys are read.
+///
+/// # Errors
+/// `invalid_signature` if a header is missing or the signature isn't valid, and `unavailable` if the keys can't be
+/// obtained.
 pub(crate) async fn check_signature(
     store: &impl KeepKeys,
     keys: &Keys<impl FetchKeys>,

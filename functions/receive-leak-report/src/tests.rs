@@ -35,7 +35,7 @@ use super::*;
 const OWNER: &str = "owner@acme.example";
 const ADMIN: &str = "admin@acme.example";
 
-/// A scanner with a key of its own.
+/// A scanner with its own key.
 struct Scanner {
     id: &'static str,
     pair: EcdsaKeyPair,
@@ -62,7 +62,7 @@ impl Scanner {
         json!({"key_identifier": self.id, "key": key, "is_current": current})
     }
 
-    /// A report, signed.
+    /// Returns a signed report.
     fn report(&self, body: &str) -> Event {
         let signature = self
             .pair
@@ -84,7 +84,7 @@ fn sample() -> Event {
     ))
 }
 
-/// Keys that are there without asking anybody.
+/// Keys that are known without a request.
 struct Published(Vec<Value>);
 
 impl FetchKeys for Published {
@@ -169,7 +169,7 @@ fn found(secret: &str, file: &str) -> Value {
     json!({"token": secret, "type": "latchkey", "url": url(file), "source": "content"})
 }
 
-/// Puts a token into the tables under a known secret, and a replaced one behind it.
+/// Stores a token with a known secret, after `change`.
 async fn add(engine: &Engine, of: u8, change: impl FnOnce(&mut StoredToken)) -> StoredToken {
     let mut stored = StoredToken {
         token: token_at(now() - Duration::from_mins(1)),
@@ -225,14 +225,14 @@ async fn state(engine: &Engine, of: u8) -> SecretState {
     record.unwrap().state
 }
 
-/// The records of leaks, newest first.
+/// Returns the audit records of leaks, newest first.
 async fn leaks(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
     log.retain(|record| record.action == Action::Leak);
     log
 }
 
-/// What is in the tables, but for the scanner's keys.
+/// Returns the tables' content, without the scanner's keys.
 async fn dump(engine: &Engine) -> Vec<String> {
     let dump = engine.dump().await;
     let lines = dump.lines().filter(|line| !line.contains("SCANNER#github"));
@@ -386,7 +386,7 @@ async fn the_same_secret_reported_again_changes_nothing_wherever_it_was_found() 
     let before = dump(&engine).await;
     let second = call(&engine, &scanner, &report).await;
     assert_eq!(second.text, first.text);
-    // The same find in another report, of another signature; another find; one that tells no place.
+    // The same find in another report, with another signature; another find; a find without a place.
     let again = json!([found(&text(1), "a.txt"), found("x", "b.txt")]);
     let elsewhere = json!([found(&text(1), "elsewhere.txt"), found(&text(1), "b.txt")]);
     let nowhere = json!([{"token": text(1), "type": "latchkey", "url": ""}]);
@@ -412,7 +412,7 @@ async fn a_leaked_secret_never_works_again_and_its_token_needs_a_new_one() {
     reactivate(&engine, &stored).await;
     assert_eq!(state(&engine, 1).await, SecretState::Compromised);
     assert_eq!(state(&engine, 2).await, SecretState::Current);
-    // Reported again, and elsewhere, it doesn't cost the token its new secret.
+    // A further report of it doesn't revoke the token's new secret.
     let before = dump(&engine).await;
     let elsewhere = json!([found(&text(1), "elsewhere.txt")]).to_string();
     for report in [report, scanner.report(&elsewhere)] {
@@ -458,7 +458,7 @@ async fn what_is_no_secret_of_ours_is_a_false_positive() {
     assert_eq!((none.status, none.text.as_str()), (200, "[]"));
 }
 
-/// Gives a token a replaced secret that works until then.
+/// Adds a replaced secret to a token, with the end of its grace period.
 fn with_previous(stored: &mut StoredToken, of: u8, valid_until: Timestamp) {
     stored.previous_hash = Some(secret(of).hash());
     stored.token.previous_secret = Some(PreviousSecret {
@@ -470,7 +470,7 @@ fn with_previous(stored: &mut StoredToken, of: u8, valid_until: Timestamp) {
 #[tokio::test]
 async fn a_late_report_of_a_secret_that_has_ended_is_a_true_one_recorded_and_mailed_once() {
     let (engine, scanner, _) = one().await;
-    // Purged; replaced, with its grace period over; replaced without one; deleted.
+    // A purged token; a secret replaced with a grace period that is over; one replaced without; a deleted token.
     add(&engine, 2, |stored| stored.token.purge_at = Some(now())).await;
     let graced = add(&engine, 3, |stored| with_previous(stored, 4, now())).await;
     let replaced = add(&engine, 5, |_| {}).await;
@@ -506,7 +506,7 @@ async fn a_late_report_of_a_secret_that_has_ended_is_a_true_one_recorded_and_mai
                 .any(|c| c.field == "compromisedSecret")
         );
     }
-    // The tokens that have another secret keep it.
+    // The tokens with another current secret stay active.
     for (stored, of) in [(&graced, 3), (&replaced, 6)] {
         assert_eq!(token_of(&engine, stored).await.status(), Status::Active);
         assert_eq!(state(&engine, of).await, SecretState::Current);
@@ -579,7 +579,7 @@ async fn a_token_that_was_revoked_for_another_reason_is_known_as_leaked_from_the
     let answer = call(&engine, &scanner, &scanner.report(&body)).await;
     assert_eq!(labels(&answer), ["true_positive"]);
     let revocation = token_of(&engine, &stored).await.revocation.unwrap();
-    // Who revoked it, and that there was no reason given, stays.
+    // The earlier revocation stays, with its actor and without a reason.
     assert_eq!(revocation.reason, None);
     assert_eq!(revocation.by, owner_actor());
     let token = token_of(&engine, &stored).await;
@@ -641,13 +641,13 @@ async fn thousands_of_finds_are_dealt_with_in_one_report_of_megabytes() {
     assert_eq!(leaks(&engine).await.len(), 9);
 }
 
-/// A store that fails to write some tokens, or in whose way something gets; it counts what it is asked.
+/// A store in which some writes fail, or something changes before a write. It counts reads.
 struct Meanwhile<'a> {
     engine: &'a Engine,
-    /// The failures of the writes to a token, one after the other.
+    /// The failures of the writes to a token, in order.
     fails: Mutex<Vec<PortError>>,
     failing: Option<TokenId>,
-    /// What is written right before a leak is.
+    /// A report that is processed right before a leak is written.
     report: Mutex<Option<Event>>,
     reads: Mutex<usize>,
 }
@@ -761,7 +761,7 @@ async fn owner_and_administrators_are_mailed_before_the_answer_and_once() {
     assert_eq!(to, [OWNER, ADMIN]);
     for mail in mails {
         assert!(mail.subject.ends_with("was reported as leaked"), "{mail:?}");
-        // An address that no mail program makes a link of.
+        // Mail programs don't turn this address into a link.
         let place = "https[:]//github[.]com/octocat/hello/blob/1a2b3c/a";
         assert!(mail.text.contains(place), "{mail:?}");
         assert!(!format!("{mail:?}").contains(&text(1)));
@@ -796,7 +796,7 @@ async fn a_mail_that_fails_is_left_to_the_stream() {
     assert_eq!(post.recipients(), [OWNER]);
 }
 
-/// A clock that stands still for the first look and is that much ahead from then on.
+/// A clock that jumps ahead by this time after it is first read.
 struct Jump(Duration, Mutex<bool>);
 
 impl Clock for Jump {
@@ -880,7 +880,7 @@ async fn the_same_report_twice_at_once_is_recorded_once() {
     let (engine, scanner, _) = one().await;
     let body = json!([found(&text(1), "a")]).to_string();
     let store = Meanwhile::new(&engine);
-    // The other one writes its record between this one's read and write.
+    // The other report is written between this one's read and write.
     *store.report.lock().unwrap() = Some(sample());
     let keys = keys_of(&scanner);
     let answer = call_on(&store, &keys, &system_at(now()), &scanner.report(&body)).await;
@@ -915,8 +915,7 @@ async fn nothing_is_revoked_without_its_audit_record() {
     assert_eq!(dump(&engine).await, before);
 }
 
-/// A server on this machine that gives these answers, one per request, and no more. What is answered here is
-/// its address.
+/// Starts a server on this machine that gives these answers, one a request, and no more. Returns its address.
 async fn serve(answers: impl IntoIterator<Item = String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

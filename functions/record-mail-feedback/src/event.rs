@@ -1,4 +1,4 @@
-//! What SES publishes of a mail through EventBridge.
+//! SES's events about mails, as EventBridge delivers them.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use latchkey::domain::mailing::Undeliverable;
 use latchkey::mail::ACCOUNT_TAG;
 use serde::Deserialize;
 
-/// An event of the configuration set.
+/// An event about one mail.
 #[derive(Debug, Deserialize)]
 pub struct Feedback {
     detail: Detail,
@@ -43,30 +43,30 @@ struct Complaint {
 }
 
 impl Feedback {
-    /// SES's id of the mail.
+    /// Returns SES's id of the mail.
     pub(crate) fn message_id(&self) -> &str {
         &self.detail.mail.message_id
     }
 
-    /// Why no more mails are to be sent there; `None` if they may be.
+    /// Returns why no more mails may be sent to the recipient; `None` if they may.
     pub(crate) fn undeliverable(&self) -> Option<Undeliverable> {
         let bounce = self.detail.bounce.as_ref();
         if bounce.is_some_and(|bounce| bounce.bounce_type == "Permanent") {
             return Some(Undeliverable::Bounced);
         }
         let complaint = self.detail.complaint.as_ref()?;
-        // The recipient has told his provider that it was a mistake to take the mail for spam.
+        // The recipient has told the provider that the mail wasn't spam.
         let mistake = complaint.complaint_feedback_type.as_deref() == Some("not-spam");
         (!mistake).then_some(Undeliverable::Complained)
     }
 
-    /// To whom the mail was sent: a single recipient. What SES names beside it may be an address to which the
-    /// recipient forwards, or only one that may have complained.
+    /// Returns the addresses to which the mail was sent; each mail has one recipient. SES also names other addresses
+    /// in events. They may be forwarding targets, or recipients that only may have complained.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         self.detail.mail.destination.iter().map(String::as_str)
     }
 
-    /// The account that the mail was about.
+    /// Returns the account that the mail was about, from the mail's tags.
     pub(crate) fn account(&self) -> Option<AccountId> {
         let tag = self.detail.mail.tags.get(ACCOUNT_TAG)?;
         tag.first()?.parse().ok()

@@ -1,5 +1,5 @@
-//! Learns from SES which addresses take no mail, or want none: no more is sent there, and the others who are
-//! responsible for the account are told.
+//! Marks addresses that bounce or complain, so that they get no more mails, and tells the other people who are
+//! responsible for the account.
 
 mod event;
 
@@ -10,11 +10,12 @@ use latchkey::ports::{
 
 pub use event::Feedback;
 
-/// Deals with what SES tells of one mail. What may work later (a full mailbox, say) marks nothing.
+/// Processes one event of SES. Marks the recipient's address if it bounced for good or complained, and tells the
+/// account's other people. A temporary failure, such as a full mailbox, marks nothing.
 ///
 /// # Errors
-/// When an address couldn't be marked, or somebody couldn't be told. What is done is known when the event comes
-/// again.
+/// When an address couldn't be marked, or a mail couldn't be sent. The event is delivered again then, and what is done
+/// isn't done twice.
 pub async fn handle(
     store: &(impl MarkAddress + GetAddressMark + GetRecipients + ClaimMail),
     notifier: &Notifier<impl SendMail>,

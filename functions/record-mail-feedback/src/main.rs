@@ -1,4 +1,4 @@
-//! EventBridge, from SES → marks of the addresses to which no mail is sent any more.
+//! EventBridge, from SES → marks of the addresses that get no more mails.
 
 use latchkey::start::{Start, serve_events};
 use latchkey::system::System;

@@ -22,7 +22,7 @@ fn complaint() -> Value {
     .unwrap()
 }
 
-/// The same of a mail to somebody else.
+/// Returns the event for a mail to another address.
 fn to(mut event: Value, address: &str) -> Value {
     event["detail"]["mail"]["destination"] = json!([address]);
     event

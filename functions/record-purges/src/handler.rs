@@ -1,4 +1,4 @@
-//! Records that a token was purged, when the table's time to live has removed it.
+//! Records the purge of a token after the table's time to live has removed it.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -10,11 +10,11 @@ use latchkey::domain::time::rfc3339;
 use latchkey::ports::{PortError, RecordAudit};
 use latchkey::store::token_of_image;
 
-/// The principal of a removal by the time to live. A deletion by a function has none.
+/// The principal of a removal by the time to live. A removal by a function has no principal.
 const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
 
-/// Records the removals of a batch in its order. Stops at the first failure: Lambda goes on from there.
-/// Records the purges of one batch of the stream, and answers where to go on from after a failure.
+/// Records the purges in a batch of the token table's stream, in order. Stops at the first failure. Returns the failed
+/// record's sequence number, and Lambda delivers the batch again from there.
 pub async fn handle(store: &impl RecordAudit, event: Event) -> DynamoDbEventResponse {
     let mut response = DynamoDbEventResponse::default();
     for record in event.records {
@@ -45,8 +45,8 @@ async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(
     let missing =
         || PortError::Broken(format!("{} was removed without a purge time", token.id).into());
     let purged_at = token.purge_at.ok_or_else(missing)?;
-    // The token was gone from its purge time on, whenever the table got round to it. The id follows
-    // from the token and that time, so that a retry doesn't record it twice.
+    // The token ended at its purge time, even if the table removed it later. The id is derived from the token and that
+    // time, so that a retry doesn't record the purge twice.
     let audit = AuditRecord {
         id: AuditId::of_message(purged_at, token.id.as_str()),
         account_id: token.account_id,

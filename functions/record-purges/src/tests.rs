@@ -15,7 +15,7 @@ fn sample() -> Value {
     serde_json::from_str(sample).unwrap()
 }
 
-/// The stream's record of a removal by the time to live; its sequence number is `seq-` and the number.
+/// Returns a stream record of a removal by the time to live. Its sequence number is `seq-` and the number.
 fn removal(number: usize, image: &Value) -> Value {
     let mut record = sample()["Records"][0].take();
     record["dynamodb"]["Keys"] = json!({"pk": image["pk"], "sk": image["sk"]});
@@ -24,7 +24,7 @@ fn removal(number: usize, image: &Value) -> Value {
     record
 }
 
-/// Hands records over; answers the sequence numbers from which the stream has to go on.
+/// Delivers records. Returns the sequence numbers from which the stream must continue.
 async fn deliver(engine: &Engine, records: &[Value]) -> Vec<String> {
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
     let response = handle(&engine.store, event).await;
@@ -34,7 +34,7 @@ async fn deliver(engine: &Engine, records: &[Value]) -> Vec<String> {
         .collect()
 }
 
-/// The token of the sample: [`stored_token`] with an hour to live.
+/// Returns [`stored_token`], the sample's token, with an hour to live.
 fn mortal() -> StoredToken {
     let stored = stored_token();
     StoredToken {
@@ -47,7 +47,7 @@ fn mortal() -> StoredToken {
     }
 }
 
-/// An engine with the token of the sample.
+/// Creates an engine with the sample's token.
 async fn with_mortal() -> Engine {
     let engine = Engine::with_accounts().await;
     let new = NewToken {
@@ -59,14 +59,14 @@ async fn with_mortal() -> Engine {
     engine
 }
 
-/// The purges on record, newest first.
+/// Returns the audit records of purges, newest first.
 async fn purges(engine: &Engine) -> Vec<AuditRecord> {
     let log = engine.audit(&acme().id).await.into_iter();
     log.filter(|record| record.action == Action::Purge)
         .collect()
 }
 
-/// The removals that the table's time to live makes by that long after now, as the stream tells them.
+/// Removes what the table's time to live removes that long after now. Returns the stream's records of it.
 async fn sweep(engine: &Engine, after: Duration) -> Vec<Value> {
     let before = engine.token_images().await;
     let removed = engine.sweep(now() + after);
@@ -100,7 +100,7 @@ async fn a_removal_by_the_time_to_live_is_on_record_as_the_tokens_purge() {
         panic!("not one purge")
     };
     let token = mortal().token;
-    // The token ended then, and not when the table got round to removing it.
+    // The token ended then, even if the table removed it later.
     let purged_at = now() + Duration::from_hours(1);
     assert_eq!(record.time, purged_at);
     assert_eq!(record.account_id, token.account_id);
@@ -114,7 +114,7 @@ async fn a_removal_by_the_time_to_live_is_on_record_as_the_tokens_purge() {
     assert_eq!(record.origin.request_id, "5a0d5f0c4c0f4d8e9b1c2f7a6d3e8b90");
     let end = Some("2026-11-23T11:00:00.000Z".to_owned());
     assert_eq!(record.changes, [Change::new("purgeAt", end, None)]);
-    // It sorts by the purge, behind the creation.
+    // The record sorts by the time of the purge, after the creation.
     assert_eq!(engine.audit(&acme().id).await[0], *record);
 }
 
@@ -137,7 +137,7 @@ async fn what_the_table_sweeps_is_one_purge_per_token() {
     let too_early = sweep(&engine, Duration::from_mins(59)).await;
     assert!(too_early.is_empty());
 
-    // Each token's secret stays known after it.
+    // Each token's secret is remembered after the token's end.
     let removals = sweep(&engine, Duration::from_mins(61)).await;
     assert_eq!(removals.len(), 2);
     assert_eq!(deliver(&engine, &removals).await, [""; 0]);
@@ -176,7 +176,7 @@ async fn a_record_that_comes_again_is_still_one_purge() {
     let engine = with_mortal().await;
     let record = sample()["Records"][0].take();
     let mut again = record.clone();
-    // Another delivery of it may have another id.
+    // A repeated delivery may have another id.
     again["eventID"] = json!("another");
     for records in [
         vec![record.clone(), record.clone()],
@@ -199,7 +199,7 @@ async fn what_is_no_removal_by_the_time_to_live_is_no_purge() {
         record
     };
     let records = [
-        // A function deleted it, at a user's request.
+        // A function deleted the token, at a user's request.
         changed(&["userIdentity"], Value::Null),
         changed(&["userIdentity", "principalId"], json!("AIDAEXAMPLE")),
         changed(&["eventName"], json!("MODIFY")),
@@ -220,7 +220,7 @@ async fn items_of_other_kinds_are_no_purge() {
         .enumerate()
         .map(|(number, image)| removal(number, image))
         .collect();
-    // Profile, membership, resources, a secret.
+    // A profile, a membership, resources, a secret.
     assert!(others.len() > 10);
     let idempotency = json!({
         "pk": {"S": "ACCOUNT#acme"},

@@ -1,4 +1,4 @@
-//! Replaces a token's secret. The token and its id stay, so does its purge time.
+//! Replaces a token's secret. The token keeps its id and its purge time.
 
 use jiff::SignedDuration;
 use lambda_http::{Body, Request, Response};
@@ -22,10 +22,13 @@ use latchkey::ports::{
     ChangeToken, Clock, EncryptSecret, GetAccount, GetIdempotency, GetToken, PortError, SpendBudget,
 };
 
-/// Answers one request.
+/// Replaces a token's secret, records that and returns the new secret, for an administrator of the account in the
+/// path. The old secret works for the grace period in the body. A repeated request with the same `Idempotency-Key`
+/// returns the token without the secret.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::token`], `validation_failed`, `budget_exceeded`,
+/// `idempotency_key_reused`, `conflict`, and `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken + SpendBudget),
     vault: &impl EncryptSecret,
@@ -74,7 +77,7 @@ pub async fn handle(
     };
     match store.change_token(&change).await {
         Ok(()) => secret::issued(200, &change.after.token, Some(&plain), now),
-        // The same request at the same time may have come first; its secret is the new one then.
+        // An equal request may have been faster. Its secret is the new one then.
         Err(PortError::Conflict) => {
             match repeated(store, &caller.account, repeatable.as_ref(), now).await? {
                 Some(token) => secret::issued(200, &token, None, now),
@@ -85,7 +88,8 @@ pub async fn handle(
     }
 }
 
-/// The secrets can't be shown; their hints and the old one's end can.
+/// Returns the changes for the audit record: the hints of both secrets, and when the old secret ends. Secrets
+/// themselves aren't recorded.
 fn recorded(before: &StoredToken, after: &StoredToken) -> Vec<Change> {
     let hint = |stored: &StoredToken| Some(stored.token.hint.clone());
     let mut recorded = vec![Change::new("hint", hint(before), hint(after))];
@@ -103,7 +107,7 @@ fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiEr
     fields.finish(|| Ok(SignedDuration::from_secs(seconds?.unwrap_or(0))))
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("regenerate-token", "Replace a token's secret")
     .of_a_token()

@@ -55,7 +55,7 @@ fn new_secret(answer: &Answer) -> SecretHash {
     PlainSecret::parse(text).unwrap().hash()
 }
 
-/// Whether a secret is good at that moment.
+/// Returns whether a secret works at that time.
 async fn works(engine: &Engine, secret: SecretHash, at: Timestamp) -> bool {
     let record = engine.store.get_secret(&secret).await.unwrap();
     let ip = Some([192, 0, 2, 1].into());
@@ -71,7 +71,7 @@ async fn works(engine: &Engine, secret: SecretHash, at: Timestamp) -> bool {
     )
 }
 
-/// Sees to it that a secret is known as one that has ended, when and by what.
+/// Checks that a secret is stored as ended, with its time and reason.
 async fn ended(engine: &Engine, secret: SecretHash) {
     let record = engine.store.get_secret(&secret).await.unwrap().unwrap();
     assert_eq!(record.state, SecretState::Ended);
@@ -165,7 +165,7 @@ async fn with_a_grace_period_the_old_secret_works_until_its_end() {
     assert!(works(&engine, old, just_before).await);
     assert!(!works(&engine, old, end).await);
     assert!(works(&engine, new, end).await);
-    // The table forgets the old secret long after it has ended, and no other.
+    // The table removes the old secret long after its end, and no other secret.
     let forgotten = end + TOMBSTONE_LIFETIME;
     engine.sweep(forgotten - Duration::from_secs(1));
     let record = engine.store.get_secret(&old).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_second_new_secret_ends_the_grace_period_of_the_first() {
     ended(&engine, first).await;
     assert!(works(&engine, second, now()).await);
     assert!(works(&engine, third, now()).await);
-    // In a hurry, say after a leak: nothing but the newest one is left.
+    // Without a grace period, as after a leak, only the newest secret works.
     let fourth = new_secret(&call(&engine, &at_once()).await);
     for secret in [first, second, third] {
         ended(&engine, secret).await;
@@ -298,7 +298,7 @@ async fn a_secret_is_replaced_also_when_the_licence_for_the_tokens_lifetime_has_
         let new = new_secret(&answer);
         assert!(works(&engine, new, now()).await, "{auto_purge:?}");
         assert!(!works(&engine, added.secret_hash, now()).await);
-        // No life is lengthened.
+        // The token's end doesn't move.
         let purge_at = json!(added.token.purge_at.map(rfc3339));
         assert_eq!(answer.json["token"]["purgeAt"], purge_at);
     }
@@ -319,7 +319,7 @@ async fn a_repeated_request_is_answered_without_the_secret_and_makes_none() {
     let answer = call(&engine, &other).await;
     assert_eq!(answer.outcome(), (422, "idempotency_key_reused"));
     assert_eq!(engine.dump().await, before);
-    // A key counts for its token and operation only.
+    // A key belongs to its token and operation only.
     let another = engine.add(token_at(now())).await;
     let answer = call(&engine, &event.token(another.token.id.as_str())).await;
     new_secret(&answer);
@@ -465,7 +465,7 @@ async fn nobody_but_owner_and_administrator_regenerates() {
     assert_eq!(answer.status, 200);
 }
 
-/// That somebody else knows a secret.
+/// Evidence of a leak.
 struct Leak;
 
 impl Evidence for Leak {
@@ -505,7 +505,7 @@ async fn a_leak_of_the_replaced_secret_ends_that_one_alone_and_for_ever() {
     assert!(!works(&engine, old, now()).await);
     assert!(works(&engine, new, now()).await);
     assert_eq!(stored(&engine).await.token.previous_secret, None);
-    // No further secret revives it, nor makes its leak forgotten.
+    // Another secret neither revives this one nor clears its leak.
     let newest = new_secret(&call(&engine, &with_grace()).await);
     assert!(works(&engine, new, now()).await);
     assert!(works(&engine, newest, now()).await);

@@ -1,4 +1,4 @@
-//! Warns of tokens that will end soon: once a day, a record, and by it a mail, for each warning.
+//! Warns of tokens that will end soon. It runs daily. Each warning is an audit record, and the record causes a mail.
 
 use jiff::Timestamp;
 use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
@@ -11,10 +11,10 @@ use latchkey::domain::upkeep::{Ending, Reminded, Warnings};
 use latchkey::ports::{Clock, ListEnding, PortError, RecordReminder, Reminder};
 use latchkey::schedule::ScheduledEvent;
 
-/// Gives every warning that is due. It begins nothing after `until`.
+/// Records every warning that is due. Starts no warning after `until`.
 ///
 /// # Errors
-/// When not every warning could be given; the next attempt gives the others.
+/// When a warning couldn't be recorded. The next attempt records the others.
 pub async fn handle(
     store: &(impl ListEnding + RecordReminder),
     system: &(impl Clock + Entropy),
@@ -29,7 +29,7 @@ pub async fn handle(
         until,
         |position| store.list_ending(now, horizon, position),
         |ending: Ending| async move {
-            // Most of the tokens on the list had theirs on an earlier day.
+            // Most listed tokens were warned of on an earlier day.
             if warnings.due(&ending, now).is_none() {
                 return Ok(false);
             }
@@ -41,7 +41,7 @@ pub async fn handle(
     Ok(())
 }
 
-/// Gives the warning that is due on the token as it is, if there still is one.
+/// Reads the token again and records the warning that is due, if one still is. Returns whether it did.
 async fn warn(
     store: &(impl ListEnding + RecordReminder),
     system: &(impl Clock + Entropy),
@@ -60,7 +60,7 @@ async fn warn(
         let Some((days, purge_at)) = due else {
             return Ok(Some(false));
         };
-        // Nothing changes; the record says when the token ends.
+        // The token doesn't change. The record only says when it ends.
         let end = Some(rfc3339(purge_at));
         let changes = vec![Change::new("purgeAt", end.clone(), end)];
         let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)?;

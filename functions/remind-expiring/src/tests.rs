@@ -15,7 +15,7 @@ use latchkey::testing::{Engine, acme, globex, now, origin, owner_actor, system_a
 
 use super::*;
 
-/// So many hours after the tests' moment.
+/// Returns the tests' time plus some hours.
 fn after(hours: i64) -> Timestamp {
     now() + SignedDuration::from_hours(hours)
 }
@@ -29,7 +29,7 @@ fn warnings() -> Warnings {
     Warnings::parse("7,3,1").unwrap()
 }
 
-/// A token of that lifetime that was made just now.
+/// Returns a token of that lifetime that was created now.
 fn mortal(auto_purge: AutoPurge) -> Token {
     Token {
         auto_purge,
@@ -38,7 +38,7 @@ fn mortal(auto_purge: AutoPurge) -> Token {
     }
 }
 
-/// A run so many hours before the end of a token of thirty days.
+/// Runs the function some hours before the end of a token of thirty days.
 async fn run(store: &(impl ListEnding + RecordReminder), hours_left: i64) -> Result<(), PortError> {
     let time = after(30 * 24 - hours_left);
     handle(
@@ -51,7 +51,7 @@ async fn run(store: &(impl ListEnding + RecordReminder), hours_left: i64) -> Res
     .await
 }
 
-/// The warnings on record in an account, newest first.
+/// Returns an account's audit records of warnings, newest first.
 async fn reminders(engine: &Engine, account: &AccountId) -> Vec<AuditRecord> {
     let log = engine.audit(account).await.into_iter();
     log.filter(|record| record.action == Action::Remind)
@@ -88,7 +88,7 @@ async fn a_warning_says_which_token_ends_when_and_that_it_was_the_system() {
     let end = Some("2026-12-23T10:00:00.000Z".to_owned());
     let changes = [Change::new("purgeAt", end.clone(), end)];
     assert_eq!(record.changes, changes);
-    // The token itself is as it was.
+    // The token itself is unchanged.
     let stored = engine.stored(&acme().id, &token.id).await.unwrap();
     assert_eq!(stored.token, token);
 }
@@ -183,7 +183,7 @@ async fn a_lifetime_that_is_chosen_anew_has_warnings_of_its_own() {
     let stored = change(&engine, stored, token, at).await;
     run(&engine.store, 20).await.unwrap();
     assert_eq!(count(&engine).await, 1);
-    // An edit of something else keeps what was given in mind.
+    // An edit of something else keeps the note of the warnings.
     run(&engine.store, 30 - 29 * 24).await.unwrap();
     assert_eq!(count(&engine).await, 2);
     let renamed = Patch {
@@ -228,7 +228,7 @@ async fn a_warning_without_its_record_is_none() {
     assert_eq!(ending.unwrap().unwrap().1, None);
 }
 
-/// A store that fails on one token, or lets somebody change it just before it is written.
+/// A store that fails on one token, or in which a token changes just before it is written.
 struct Unlucky<'a> {
     store: &'a Store,
     token: TokenId,

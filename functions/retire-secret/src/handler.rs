@@ -1,4 +1,4 @@
-//! Ends a token's replaced secret now, before its grace period is over.
+//! Ends a token's replaced secret before its grace period is over.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
@@ -12,10 +12,12 @@ use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, ErrorCode};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
-/// Answers one request.
+/// Ends a token's replaced secret and records that, for an administrator of the account in the path. The secret is
+/// refused from the next request on. Returns the token.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::end_token`], `no_previous_secret` if no replaced secret still works,
+/// and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
@@ -36,7 +38,7 @@ pub async fn handle(
         .await
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new(
         "retire-secret",

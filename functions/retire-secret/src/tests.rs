@@ -40,7 +40,7 @@ fn earlier() -> Timestamp {
     now() - Duration::from_mins(1)
 }
 
-/// An engine with a token, and its replaced secret, which works for an hour from a minute ago.
+/// Creates an engine with a token and its replaced secret, which works for an hour from a minute ago.
 async fn replaced() -> (Engine, StoredToken, SecretHash) {
     let engine = Engine::with_accounts().await;
     let aged = Token {
@@ -99,7 +99,7 @@ async fn the_replaced_secret_ends_for_good_and_the_token_stays() {
     }
     assert!(!works(&engine, old).await);
     assert!(works(&engine, stored.secret_hash).await);
-    // It stays known, so that a later report of it is a true one.
+    // The secret is remembered, so that a later report of it is recognized.
     let record = engine.store.get_secret(&old).await.unwrap().unwrap();
     assert_eq!(record.state, SecretState::Ended);
     let (at, by) = (now(), Action::Retire);
@@ -142,7 +142,7 @@ async fn without_a_replaced_secret_there_is_nothing_to_end() {
     let answer = async |event: Event| call(&engine, &event).await;
     engine.refuses([(retire(), refused)], answer).await;
 
-    // Ended before, or revoked with its token.
+    // The secret was ended before, or revoked with its token.
     let (engine, ..) = replaced().await;
     assert_eq!(call(&engine, &retire()).await.status, 200);
     let answer = async |event: Event| call(&engine, &event).await;
@@ -152,7 +152,7 @@ async fn without_a_replaced_secret_there_is_nothing_to_end() {
     let answer = async |event: Event| call(&engine, &event).await;
     engine.refuses([(retire(), refused)], answer).await;
 
-    // From the very instant of its grace period's end.
+    // The secret ends at the exact time at which its grace period ends.
     let (engine, stored, _) = replaced().await;
     let end = stored.token.previous_secret.unwrap().valid_until;
     let over = call_on(&engine.store, &system_at(end), &retire()).await;
@@ -211,7 +211,7 @@ async fn nobody_but_owner_and_administrator_ends_a_secret() {
     assert_eq!(call(&engine, &retire().by("admin-1")).await.status, 200);
 }
 
-/// A store in which the token changes right before its change is written, so many times.
+/// A store in which the token changes right before its change is written, a number of times.
 struct Meanwhile<'a> {
     engine: &'a Engine,
     edits: Mutex<usize>,
@@ -271,7 +271,7 @@ async fn an_edit_at_the_same_time_does_not_save_the_secret() {
     assert_eq!(answer.json["description"], description);
     assert!(!works(&engine, old).await);
 
-    // Whoever names a version means that one.
+    // With `If-Match`, another version isn't changed.
     let (engine, _, old) = replaced().await;
     let store = Meanwhile {
         engine: &engine,
@@ -282,7 +282,7 @@ async fn an_edit_at_the_same_time_does_not_save_the_secret() {
     assert_eq!(answer.outcome(), (412, "version_mismatch"));
     assert!(works(&engine, old).await);
 
-    // In the end it gives up.
+    // The operation gives up after several attempts.
     let store = Meanwhile {
         engine: &engine,
         edits: Mutex::new(99),

@@ -1,4 +1,4 @@
-//! Shows a token's secret again, once its viewing is on record.
+//! Returns a token's secret again, after recording that.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
@@ -12,10 +12,12 @@ use latchkey::http::secret::RevealedBody;
 use latchkey::http::{ApiError, ErrorCode, body, secret};
 use latchkey::ports::{Clock, DecryptSecret, GetAccount, GetToken, RecordView, SpendBudget};
 
-/// Answers one request.
+/// Decrypts and returns a token's secret, for an administrator of the account in the path who has developer mode. The
+/// view is recorded before the secret is returned.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::token`], `developer_mode_required`, `budget_exceeded`, `conflict`, and
+/// `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + RecordView + SpendBudget),
     vault: &impl DecryptSecret,
@@ -42,7 +44,7 @@ pub async fn handle(
     secret::revealed(token, &plain)
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("reveal-token", "Show a token's secret")
     .of_a_token()

@@ -35,14 +35,14 @@ fn reveal() -> Event {
     Event::sample(include_str!("../../../events/reveal-token/reveal.json"))
 }
 
-/// Whether the answer hands over that token's secret, and nothing else.
+/// Returns whether the answer has exactly that token's secret.
 fn shows(answer: &Answer, stored: &StoredToken) -> bool {
     let text = answer.json["secret"].as_str().unwrap_or_default();
     let right = PlainSecret::parse(text).is_ok_and(|plain| plain.hash() == stored.secret_hash);
     right && answer.json == json!({"id": stored.token.id, "secret": text})
 }
 
-/// The answer shows nothing and nothing is on record but the creation.
+/// Checks that the answer has no secret, and that only the creation is recorded.
 async fn shows_nothing(engine: &Engine, answer: &Answer) {
     assert!(!answer.text.contains("lka_"), "{}", answer.text);
     assert_eq!(engine.audit(&acme().id).await.len(), 1);
@@ -96,7 +96,7 @@ async fn a_secret_is_shown_in_developer_mode_only() {
     let answer = call(&engine, &reveal().by("admin-1")).await;
     assert_eq!(answer.outcome(), (403, "developer_mode_required"));
     shows_nothing(&engine, &answer).await;
-    // Turning it off counts from the next request on.
+    // Turning developer mode off takes effect with the next request.
     let mut off = acme();
     for member in &mut off.members {
         member.developer_mode = false;
@@ -174,7 +174,7 @@ async fn nothing_is_shown_and_recorded_when_a_part_fails() {
     shows_nothing(&engine, &answer).await;
 }
 
-/// A store on which somebody revokes the token just before its viewing is recorded.
+/// A store in which the token is revoked just before its view is recorded.
 struct Overtaken<'a>(&'a Engine);
 
 impl GetAccount for Overtaken<'_> {

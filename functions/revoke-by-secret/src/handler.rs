@@ -1,5 +1,5 @@
-//! Ends a secret for ever, for whoever holds it: RFC 7009. Whoever found somebody's secret, or lost their
-//! own, needs no account for that.
+//! Ends a secret for ever, for anybody who has it (RFC 7009). People who find or lose a secret need no account for
+//! that.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::app::compromise::{Evidence, compromise};
@@ -17,25 +17,27 @@ use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{Clock, CompromiseSecret, GetSecret, GetToken};
 
-/// Answers one request: the same 200 for whatever is no secret, or no good one any more; never for a text
-/// that holds a secret which goes on working.
+/// Compromises the secret in the form: it never works again, and if it is the current secret of its token, the token
+/// is revoked. Returns 200 after the write. Returns the same 200 for an unknown or ended secret and for a text that
+/// isn't a secret.
 ///
 /// # Errors
-/// What the caller is answered instead. Success is only said after the write.
+/// `invalid_request` for an invalid form and for a text that contains a secret and more, which would otherwise go on
+/// working; `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let form = Form::of(&request)?;
-    // `token_type_hint` doesn't matter: there is one type.
+    // `token_type_hint` is ignored: there is only one type.
     let text = form.required_secret("token")?;
     match PlainSecret::parse(text) {
         Ok(secret) => {
             let holder = Holder(Sender::of(&request)?);
             compromise(store, system, &secret.hash(), &holder).await?;
         }
-        // Whoever hears 200 believes that the secret in there works no more.
+        // With a 200, the client would believe that the secret in this text is ended.
         Err(_) if meant(text).iter().any(|text| PlainSecret::is_within(text)) => {
             let text = "`token` holds a secret and more; send the secret alone";
             return Err(ApiError::invalid_request(text));
@@ -45,7 +47,7 @@ pub async fn handle(
     response::empty(200)
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     let text = "RFC 7009. Needs no credentials but the secret, which never works again. If it is the current secret \
                 of its token, the token is revoked too. A replaced secret ends alone. The form may have white \
@@ -57,7 +59,7 @@ pub fn operation() -> Operation {
         .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
 }
 
-/// Whoever holds a secret knows it.
+/// The sender of a secret, as evidence that the secret is compromised.
 struct Holder(Sender);
 
 impl Evidence for Holder {

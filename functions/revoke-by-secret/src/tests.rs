@@ -46,7 +46,7 @@ fn text(of: u8) -> String {
     plain(&secret(of))
 }
 
-/// What is left of secret 1 when its last character is misread.
+/// Returns secret 1 with a wrong last character, which breaks the checksum.
 fn wrongly_summed() -> String {
     let mut text = text(1);
     let last = text.pop();
@@ -54,7 +54,7 @@ fn wrongly_summed() -> String {
     text
 }
 
-/// A token whose secrets are 1 and, until in a minute, 2.
+/// Creates an engine with a token. Its secret is 1. The replaced secret is 2 and works for another minute.
 async fn engine() -> (Engine, StoredToken) {
     with(|_| {}).await
 }
@@ -93,7 +93,7 @@ async fn works(engine: &Engine, of: u8) -> bool {
     standing(record.as_ref(), None, now()).is_ok()
 }
 
-/// The status of a token, and whether its two secrets work.
+/// Returns the status of a token, and whether its two secrets work.
 async fn standings(engine: &Engine, stored: &StoredToken) -> (Status, bool, bool) {
     let status = token_of(engine, stored).await.status();
     (status, works(engine, 1).await, works(engine, 2).await)
@@ -102,7 +102,7 @@ async fn standings(engine: &Engine, stored: &StoredToken) -> (Status, bool, bool
 const ACTIVE: (Status, bool, bool) = (Status::Active, true, true);
 const REVOKED: (Status, bool, bool) = (Status::Revoked, false, false);
 
-/// The records but for that of the creation, newest first.
+/// Returns the audit records without that of the creation, newest first.
 async fn records(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
     log.retain(|record| record.action != Action::Create);
@@ -166,7 +166,7 @@ async fn a_replaced_secret_ends_for_ever_and_its_token_stays() {
 
 #[tokio::test]
 async fn a_secret_that_ended_before_is_only_recorded_and_known_as_compromised() {
-    // The grace period of the replaced secret is over: that of its token, and of none any more.
+    // The grace period of the replaced secret is over.
     let (engine, stored) = engine().await;
     let later = system_at(now() + Duration::from_mins(1));
     done(&call_on(&engine.store, &later, &revoke_text(&text(2))).await);
@@ -174,7 +174,7 @@ async fn a_secret_that_ended_before_is_only_recorded_and_known_as_compromised() 
     assert_eq!(token_of(&engine, &stored).await.status(), Status::Active);
     assert_eq!(records(&engine).await.len(), 1);
 
-    // Purged, and deleted.
+    // A purged and a deleted token.
     let (purged, _) = with(|token| token.purge_at = Some(now())).await;
     let (deleted, stored) = self::engine().await;
     let revoked = deleted.revoke(stored).await;
@@ -249,7 +249,7 @@ async fn what_is_no_secret_of_a_token_is_answered_the_same_and_changes_nothing()
     assert_eq!(engine.dump().await, before);
 }
 
-/// Whoever hears 200 believes that the secret is over.
+/// A 200 means that the secret doesn't work.
 #[tokio::test]
 async fn a_text_that_holds_a_working_secret_is_never_answered_200() {
     let (engine, _) = engine().await;
@@ -260,13 +260,13 @@ async fn a_text_that_holds_a_working_secret_is_never_answered_200() {
         format!("\"{secret}\""),
         format!("Token {secret}"),
         format!("{secret}{secret}"),
-        // As a terminal or a mail breaks lines, and as a page hides where they may break.
+        // A terminal or a mail breaks lines like this; a page has invisible break opportunities.
         format!("{start}\n{end}"),
         format!("{start} {end}"),
         format!("{start}\r\n    {end}"),
         format!("{start}\u{200b}{end}"),
         format!("{start}\0{end}"),
-        // As other texts spell it.
+        // Other texts write it like this.
         secret.replace('_', "%255F"),
         secret.replace('_', "\\_"),
     ] {
@@ -341,7 +341,7 @@ async fn nothing_is_revoked_without_its_audit_record() {
     assert_eq!(standings(&engine, &stored).await, ACTIVE);
 }
 
-/// A store that fails, or in whose way something gets, before a change; it counts what it is asked.
+/// A store that fails, or in which something changes, before a write. It counts reads.
 struct Meanwhile<'a> {
     engine: &'a Engine,
     before_change: Mutex<Vec<Trouble>>,

@@ -1,4 +1,4 @@
-//! Revokes tokens that nobody has used or changed for as long as the operator allows.
+//! Revokes tokens that nobody has used or changed for the configured time.
 
 use jiff::{SignedDuration, Timestamp};
 use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
@@ -11,17 +11,17 @@ use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::ports::{Clock, EndIdle, GetToken, PortError};
 use latchkey::schedule::ScheduledEvent;
 
-/// Why these tokens are revoked, as their records say.
+/// The reason in these revocations' records.
 const REASON: &str = "idle";
 
-/// Of the uses of a day the record has the first from each address: the last may have been that much later.
+/// Only the first use of a day from each address is recorded. The last use may be this much later.
 const UNRECORDED: SignedDuration = SignedDuration::from_hours(24);
 
-/// Revokes every token that has been idle for that long; none if there is no such time. It begins
-/// nothing after `until`.
+/// Revokes every token that has been idle for `idle_time`. Does nothing if that is `None`. Starts no revocation after
+/// `until`.
 ///
 /// # Errors
-/// When not every one could be revoked; the next attempt revokes the others.
+/// When a token couldn't be revoked. The next attempt revokes the others.
 pub async fn handle(
     store: &(impl EndIdle + GetToken),
     system: &(impl Clock + Entropy),
@@ -46,7 +46,7 @@ pub async fn handle(
     Ok(())
 }
 
-/// Revokes a token if nothing has happened to it after `since`.
+/// Revokes a token if it was neither used nor changed after `since`. Returns whether it did.
 async fn revoke(
     store: &(impl EndIdle + GetToken),
     system: &(impl Clock + Entropy),
@@ -61,7 +61,7 @@ async fn revoke(
             return Ok(Some(false));
         };
         if before.token.last_activity() > since {
-            // The index goes by the token's own changes, and its uses are elsewhere.
+            // The index knows the token's changes, but not its uses. The note keeps the token off the idle list.
             store.note_activity(&before).await?;
             return Ok(Some(false));
         }

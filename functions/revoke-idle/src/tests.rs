@@ -19,7 +19,7 @@ fn event() -> ScheduledEvent {
     serde_json::from_str(sample).unwrap()
 }
 
-/// A run today, when tokens are idle after a year.
+/// Runs the function now. Tokens are idle after a year.
 async fn run(store: &(impl EndIdle + GetToken)) -> Result<(), PortError> {
     handle(
         store,
@@ -31,12 +31,12 @@ async fn run(store: &(impl EndIdle + GetToken)) -> Result<(), PortError> {
     .await
 }
 
-/// A token that was made that long ago.
+/// Creates a token that long ago.
 async fn made(engine: &Engine, ago: SignedDuration) -> StoredToken {
     engine.add(token_at(now() - ago)).await
 }
 
-/// Uses a token for the first time, so long ago.
+/// Uses a token for the first time, that long ago.
 async fn use_it(store: &Store, stored: &StoredToken, ago: SignedDuration) {
     let (at, ip) = (now() - ago, [192, 0, 2, 1].into());
     let seen = store.get_seen(&stored.secret_hash).await.unwrap();
@@ -87,7 +87,7 @@ async fn an_idle_token_is_revoked_by_the_system_with_its_record() {
         .collect();
     assert_eq!(fields, ["status", "revocationReason"]);
 
-    // Delivered again, it finds nothing.
+    // A repeated delivery finds nothing.
     run(&engine.store).await.unwrap();
     assert_eq!(revocations(&engine).await.len(), 1);
 }
@@ -95,7 +95,7 @@ async fn an_idle_token_is_revoked_by_the_system_with_its_record() {
 #[tokio::test]
 async fn creation_change_and_use_each_keep_a_token_alive() {
     let engine = Engine::with_accounts().await;
-    // A day is added, during which uses may have gone unrecorded.
+    // A day is added, because uses within it may be unrecorded.
     let idle = YEAR + DAY;
     let just_before = idle - SignedDuration::from_millis(1);
     let young = made(&engine, just_before).await;
@@ -152,7 +152,7 @@ async fn tokens_of_every_account_are_revoked_and_revoked_ones_left_alone() {
     let other = engine.add(other).await;
     run(&engine.store).await.unwrap();
     assert!(!is_active(&engine, &other).await);
-    // With the owner's own.
+    // With the owner's own revocation.
     assert_eq!(revocations(&engine).await.len(), 51);
     let (account, id) = (&acme().id, &revoked.token.id);
     assert_eq!(engine.stored(account, id).await, Some(revoked.clone()));
@@ -221,7 +221,7 @@ async fn a_token_that_is_used_at_the_last_moment_lives_on() {
     assert!(revocations(&engine).await.is_empty());
 }
 
-/// What the index has of idle tokens.
+/// Returns the tokens that the index of idle tokens lists.
 async fn listed(engine: &Engine) -> Vec<TokenId> {
     let since = now() - YEAR;
     let mut listed = Vec::new();
@@ -241,19 +241,19 @@ async fn a_token_that_is_used_is_noted_once_and_not_looked_at_again_until_that_i
     let engine = Engine::with_accounts().await;
     let stored = made(&engine, YEAR * 2).await;
     use_it(&engine.store, &stored, DAY).await;
-    // Who verifies writes nothing at the token: it looks idle.
+    // A use doesn't write to the token, so the token looks idle.
     let id = std::slice::from_ref(&stored.token.id);
     assert_eq!(listed(&engine).await, id);
     let records = engine.audit(&acme().id).await.len();
     run(&engine.store).await.unwrap();
     assert!(is_active(&engine, &stored).await);
     assert_eq!(listed(&engine).await, []);
-    // That is no change of the token, and nothing that people hear of.
+    // That is no change of the token, and causes no mail.
     let noted = engine.stored(&acme().id, &stored.token.id).await.unwrap();
     assert_eq!(noted.token.version, stored.token.version);
     assert_eq!(engine.audit(&acme().id).await.len(), records);
 
-    // Once that is long ago it is idle.
+    // A year after that use, the token is idle.
     let later = system_at(now() + YEAR + DAY);
     let done = handle(&engine.store, &later, Some(YEAR), Timestamp::MAX, event()).await;
     done.unwrap();

@@ -1,4 +1,4 @@
-//! Revokes a token: every secret of it is refused from the next request on.
+//! Revokes a token. All its secrets are refused from the next request on.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::action::Action;
@@ -13,10 +13,12 @@ use latchkey::http::path::token_id;
 use latchkey::http::token::TokenBody;
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
-/// Answers one request.
+/// Revokes a token and records that with the reason in the body, for an administrator of the account in the path.
+/// Returns the token, unchanged if it is revoked already.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::end_token`], `validation_failed`, and `unavailable` if the table can't
+/// be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
@@ -39,7 +41,7 @@ fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
     Ok(reason.filter(|reason| !reason.is_empty()))
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("revoke-token", "Revoke a token")
         .of_a_token()

@@ -30,7 +30,7 @@ fn revoke() -> Event {
     ))
 }
 
-/// The status of a token and of the item that verifications of its secret read.
+/// Returns the status of a token, and of the item that a verification of its secret reads.
 async fn statuses(engine: &Engine, stored: &StoredToken) -> (Status, Status) {
     let (account, id) = (&stored.token.account_id, &stored.token.id);
     let token = engine.stored(account, id).await.unwrap().token;
@@ -63,7 +63,7 @@ async fn token_and_secret_are_revoked_together() {
     ] {
         assert_eq!(answer.json[field], value, "{field}");
     }
-    // The secret is kept: a reactivated token still has it.
+    // The secret is kept: a reactivated token has it again.
     let kept = engine.stored(&acme().id, &stored.token.id).await.unwrap();
     assert_eq!(kept.secret_hash, stored.secret_hash);
     assert_eq!(kept.ciphertext, stored.ciphertext);
@@ -138,7 +138,7 @@ async fn revocations_at_the_same_time_are_one() {
     let stored = engine.add(token()).await;
     let event = revoke();
     let (one, other) = tokio::join!(call(&engine, &event), call(&engine, &event));
-    // Whoever comes second finds it done.
+    // The second request finds the token revoked.
     assert_eq!((one.status, other.status), (200, 200));
     assert_eq!(statuses(&engine, &stored).await, REVOKED);
     assert_eq!(engine.audit(&acme().id).await.len(), 2);
@@ -250,7 +250,7 @@ async fn a_replaced_secret_ends_for_good_with_the_revocation() {
     let answer = call(&engine, &revoke()).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json["previousSecret"], Value::Null);
-    // No state of the token is what it goes by from now on.
+    // The token's state no longer matters for this secret.
     let ended = engine.store.get_secret(&old).await.unwrap().unwrap();
     assert_eq!(ended.state, SecretState::Ended);
     let (at, by) = (now(), Action::Revoke);

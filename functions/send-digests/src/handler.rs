@@ -1,4 +1,4 @@
-//! Sends what was held back because its recipients had so many mails in an hour: one mail that lists it all.
+//! Sends digests: one mail that lists the notifications beyond a recipient's hourly number of mails.
 
 use jiff::Timestamp;
 use latchkey::domain::mailing::Digest;
@@ -7,11 +7,10 @@ use latchkey::ports::{
     ClaimMail, Clock, GetAddressMark, GetRecipients, ListDigests, PortError, SendMail,
 };
 
-/// Sends every digest whose hour is over, and begins none after `until`. One that fails doesn't hold up the
-/// others.
+/// Sends every digest whose hour is over. Starts none after `until`. A digest that fails doesn't hold up the others.
 ///
 /// # Errors
-/// When not every digest could be sent; the next attempt sends the others.
+/// When a digest couldn't be sent. The next attempt sends the others.
 pub async fn handle(
     store: &(impl ListDigests + GetRecipients + ClaimMail + GetAddressMark),
     notifier: &Notifier<impl SendMail>,

@@ -1,4 +1,4 @@
-//! A schedule → the mails that were held back, an hour's in one.
+//! A schedule → digests of the notifications that were held back.
 
 use latchkey::schedule::ScheduledEvent;
 use latchkey::start::{Start, serve_events};

@@ -23,7 +23,7 @@ fn notifier(post: &Post) -> Notifier<Post> {
     Notifier::new(post.clone(), Console::new("https://tokens.example"))
 }
 
-/// Notifies of so many changes of tokens of their own, to people who are mailed once an hour.
+/// Notifies of a number of changes of tokens, for people with a budget of one mail an hour.
 async fn happen(engine: &Engine, at: Timestamp, count: u8) -> Vec<AuditRecord> {
     let budgets = Budgets {
         mails: 1,

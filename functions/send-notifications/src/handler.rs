@@ -1,5 +1,5 @@
-//! Mails every audit record to the account's owner and administrators; what is over their budgets is kept for
-//! a digest. Records what is done to records.
+//! Mails every audit record to the account's owner and administrators. Notifications beyond their hourly budgets are
+//! kept for a digest. Also records changes of audit records themselves.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -15,11 +15,11 @@ use latchkey::ports::{
 };
 use latchkey::store::{audit_differences, audit_record};
 
-/// The principal of a removal by the time to live. One by anybody else has none.
+/// The principal of a removal by the time to live. Any other removal has no principal.
 const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
 
-/// Sends the mails of a batch of the stream in its order, and begins none after `until`. Stops at the first
-/// failure and answers where that is: Lambda goes on from there.
+/// Sends the mails for a batch of the audit table's stream, in order. Starts none after `until`. Stops at the first
+/// failure. Returns the failed record's sequence number, and Lambda delivers the batch again from there.
 pub async fn handle(
     store: &(
          impl GetRecipients
@@ -71,8 +71,8 @@ async fn notify(
     notifier.notify(store, clock, &record, until).await
 }
 
-/// Records that a record was changed, or removed by anything but the table's time to live. The new record is
-/// mailed as any other. Its id follows from the stream's, so that a retry writes it once.
+/// Records that an audit record was changed, or was removed other than by the table's time to live. The new record is
+/// mailed like any other. Its id is derived from the stream record's id, so that a retry doesn't record it twice.
 async fn record_tampering(store: &impl RecordAudit, record: EventRecord) -> Result<(), PortError> {
     let identity = record.user_identity.as_ref();
     let remover = identity.map(|identity| identity.principal_id.as_str());

@@ -27,7 +27,7 @@ fn sample() -> Value {
     serde_json::from_str(sample).unwrap()
 }
 
-/// The stream's record of an image; its sequence number is `seq-` and the number.
+/// Returns a stream record of an image. Its sequence number is `seq-` and the number.
 fn record(number: usize, image: &Value) -> Value {
     let mut record = sample()["Records"][0].take();
     record["dynamodb"]["Keys"] = json!({"pk": image["pk"], "sk": image["sk"]});
@@ -36,7 +36,7 @@ fn record(number: usize, image: &Value) -> Value {
     record
 }
 
-/// The stream's records of the whole audit log.
+/// Returns the stream records of the whole audit log.
 async fn log(engine: &Engine) -> Vec<Value> {
     let images = engine.audit_images().await;
     let records = images.iter().enumerate();
@@ -45,7 +45,7 @@ async fn log(engine: &Engine) -> Vec<Value> {
         .collect()
 }
 
-/// Hands records over; answers the sequence numbers from which the stream has to go on.
+/// Delivers records. Returns the sequence numbers from which the stream must continue.
 async fn deliver(engine: &Engine, post: &Post, records: &[Value]) -> Vec<String> {
     deliver_at(engine, post, records, 0).await
 }
@@ -75,7 +75,7 @@ fn viewing(number: u8) -> AuditRecord {
     audit(Action::View, &stored_token().token, now(), number)
 }
 
-/// An engine with a token and so many records, the first of which is that of its creation.
+/// Creates an engine with a token and a number of audit records. The first is that of the creation.
 async fn with_records(count: u8) -> (Engine, StoredToken) {
     let engine = Engine::with_accounts().await;
     let new = NewToken {
@@ -191,7 +191,7 @@ async fn a_mail_that_may_be_on_its_way_is_not_sent_again_soon() {
     assert_eq!(post.recipients(), [OWNER]);
 }
 
-/// A clock that goes on by a second at every look.
+/// A clock that advances by a second each time it is read.
 struct Ticking(AtomicI64);
 
 impl Clock for Ticking {
@@ -207,7 +207,7 @@ async fn a_batch_that_takes_too_long_goes_on_from_there() {
     let event = serde_json::from_value(json!({"Records": records})).unwrap();
     let (clock, until) = (Ticking(0.into()), now() + SignedDuration::from_secs(11));
     let response = handle(&engine.store, &notifier(&post), &clock, until, event).await;
-    // A mail takes four looks: whether there is time, and when it is claimed, counted and confirmed.
+    // A mail reads the clock four times: to check the time left, and when it is claimed, counted and confirmed.
     assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER]);
     let failures = response.batch_item_failures.into_iter();
     let failed: Vec<_> = failures
@@ -303,7 +303,7 @@ async fn a_mail_that_somebody_else_is_sending_is_left_to_him_until_he_is_overdue
     assert_eq!(post.recipients(), [OWNER]);
 }
 
-/// A store that can't mark mails as sent, or can't take a claim back.
+/// A store that can't mark mails as sent, or can't release a claim.
 struct Forgetful<'a>(&'a Engine);
 
 impl GetRecipients for Forgetful<'_> {
@@ -387,7 +387,7 @@ async fn a_mail_whose_fate_is_not_known_is_sent_once_more_rather_than_never() {
         assert_eq!(response.batch_item_failures.len(), 1);
         post.recover();
         post.take();
-        // At once the claim stands; when it has run out the mail is sent.
+        // At first the claim holds. After it has expired, the mail is sent.
         assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
         assert_eq!(post.take(), []);
         let late = deliver_at(&engine, &post, &records, 10 * 60).await;
@@ -479,7 +479,7 @@ async fn every_action_is_mailed_and_no_mail_holds_a_secret() {
     }
 }
 
-/// Hands records over to a store whose members have so many mails an hour.
+/// Delivers records to a store whose members have this number of mails an hour.
 async fn deliver_within(
     engine: &Engine,
     post: &Post,
@@ -501,7 +501,7 @@ async fn deliver_within(
         .collect()
 }
 
-/// An engine with so many records of that action, beside that of a creation.
+/// Creates an engine with a number of audit records of an action, beside that of the creation.
 async fn with_actions(count: u8, action: Action) -> Engine {
     let (engine, stored) = with_records(1).await;
     for number in 1..=count {
@@ -532,7 +532,7 @@ async fn what_is_over_the_budget_is_held_back_and_nothing_is_lost() {
     assert_eq!(post.recipients(), [OWNER, ADMIN, OWNER, ADMIN]);
     let all = [("admin-1".to_owned(), 4), ("owner-1".to_owned(), 4)];
     assert_eq!(held(&engine).await, all);
-    // A batch that comes again neither mails nor holds back a second time, in whatever hour.
+    // A repeated batch neither mails nor holds back a second time, in any hour.
     for second in [1, 3_600] {
         let failed = deliver_within(&engine, &post, 2, second, &records).await;
         assert!(failed.is_empty());
@@ -583,7 +583,7 @@ async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
     let mails = post.take();
     assert!(mails.iter().all(|mail| mail.to == ADMIN));
     assert_eq!(mails.len(), 3);
-    // The bounce was of another account's mail: this account's people hear of it with the first of theirs.
+    // The bounce was of another account's mail. This account's people are told with their first mail.
     let told = mails
         .iter()
         .filter(|mail| mail.text.contains("such address"));
@@ -651,7 +651,7 @@ async fn a_record_that_is_changed_or_removed_is_kept_and_told_of_once() {
         assert!(user.old.as_deref().unwrap().contains("Olive Owner"));
         let is_change = record.origin.request_id == names(&changed());
         assert_eq!(user.new.is_some(), is_change);
-        // What was left as it was is no change, and what is gone was all of it.
+        // Unchanged fields aren't recorded. A removed field is recorded with its old value.
         let reasons = record
             .changes
             .iter()
@@ -674,7 +674,7 @@ async fn the_end_of_a_records_retention_is_no_tampering() {
     assert_eq!(engine.dump().await, before);
 }
 
-/// What `docs/deploying.md` has operators make of a table's items, when the stream didn't have them.
+/// Operators build these records from a table's items when the stream had none: see `docs/deploying.md`.
 #[tokio::test]
 async fn records_that_no_stream_had_are_mailed_once_however_often_they_are_handed_over() {
     let (engine, _) = with_records(3).await;

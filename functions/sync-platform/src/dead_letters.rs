@@ -1,4 +1,4 @@
-//! Where events go that nothing can be done with.
+//! The queue for events that can't be processed.
 
 use std::future::Future;
 
@@ -6,13 +6,16 @@ use aws_sdk_sqs::Client;
 use latchkey::aws::port_error;
 use latchkey::ports::PortError;
 
-/// Keeps what can't be processed for a person to look at.
+/// Keeps messages that can't be processed, for a person to look at.
 pub trait SetAside: Sync {
     /// Keeps a message.
+    ///
+    /// # Errors
+    /// When the message couldn't be stored.
     fn set_aside(&self, message: String) -> impl Future<Output = Result<(), PortError>> + Send;
 }
 
-/// The queue that Lambda, too, puts events into on which the function has failed for good.
+/// The dead-letter queue. Lambda puts events there too, after the function's last failed attempt.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     client: Client,
@@ -20,7 +23,7 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The queue at that address.
+    /// Creates a client of the queue at `queue_url`.
     pub fn new(client: Client, queue_url: String) -> Self {
         Self { client, queue_url }
     }

@@ -1,4 +1,4 @@
-//! The end of an account's tokens.
+//! The revocation of a deleted account's tokens.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use latchkey::app::retry::unavailable_for_now;
@@ -11,12 +11,12 @@ use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
 use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError};
 
-/// How many tokens of a deleted account are revoked at the same time.
+/// The number of tokens that are revoked at the same time.
 const CONCURRENCY: usize = 16;
 
-/// Ends every token of an account, those too that are revoked already: if the platform uses the account's id
-/// again, nobody of the new account may reactivate them. Nobody can make an active one meanwhile: an active
-/// token is only ever written together with a check that its account isn't deleted.
+/// Revokes every token of an account. Revoked tokens are marked too: if the platform uses the account's id again,
+/// people of the new account can't reactivate them. No token becomes active meanwhile: every write of an active token
+/// checks that its account isn't deleted.
 pub(crate) async fn revoke_all(
     store: &(impl ListTokens + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
@@ -69,7 +69,7 @@ async fn end(
         Action::Revoke,
         |before, now| Ok::<_, PortError>(before.token.end_with_account(Actor::system(), now)),
     );
-    // Its next delivery goes on.
+    // The event's next delivery goes on from here.
     let ended = ended.await.map_err(|error| unavailable_for_now(error, id));
     ended.map(drop)
 }

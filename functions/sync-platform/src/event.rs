@@ -9,11 +9,11 @@ use serde::Deserialize;
 /// An event of the platform's bus.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Event {
-    /// EventBridge's id, for the record.
+    /// EventBridge's id, for audit records.
     pub(crate) id: String,
-    /// The version of what the event tells: an older one never overwrites a newer state.
+    /// When it happened. An older event never overwrites the state of a newer one.
     pub(crate) time: Timestamp,
-    /// What has happened.
+    /// What happened.
     #[serde(flatten)]
     pub(crate) detail: Detail,
 }
@@ -21,18 +21,18 @@ pub(crate) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "detail-type", content = "detail")]
 pub(crate) enum Detail {
-    /// An account is new or has changed.
+    /// An account was created or changed.
     AccountUpserted(Account),
-    /// An account is gone.
+    /// An account was deleted.
     AccountDeleted(DeletedAccount),
-    /// A resource is new or has changed.
+    /// A resource was created or changed.
     ResourceUpserted(Resource),
-    /// A resource is gone.
+    /// A resource was deleted.
     ResourceDeleted(DeletedResource),
 }
 
 impl Detail {
-    /// The account that it is about.
+    /// Returns the account that the event is about.
     pub(crate) fn account(&self) -> &AccountId {
         match self {
             Self::AccountUpserted(account) => &account.id,

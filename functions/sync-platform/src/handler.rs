@@ -1,4 +1,4 @@
-//! Projects the platform's accounts, members and resources into our table.
+//! Copies the platform's accounts, members and resources into the tokens table.
 
 mod dead_letters;
 mod deletion;
@@ -18,14 +18,15 @@ pub use dead_letters::{DeadLetters, SetAside};
 use deletion::revoke_all;
 use event::{Detail, Event};
 
-/// How much of an event's id and type logs and records keep, in characters.
+/// The largest length of an event's id and type in logs and records, in characters.
 const MAX_TOLD: usize = 64;
 
-/// Projects one event. What no attempt could project is set aside at once, with an error in the log: an
-/// event that doesn't parse, and one from so far ahead that it would keep out whatever comes until then.
+/// Applies one event of the platform to the table. An event that can never be applied goes to the dead-letter queue at
+/// once, with an error in the log. Such events can't be parsed, or are dated so far in the future that they would
+/// suppress all events until then.
 ///
 /// # Errors
-/// When it could neither be written nor set aside; the event is delivered again then.
+/// When the event could be neither applied nor put into the queue. It is delivered again then.
 pub async fn handle(
     store: &(impl ProjectPlatform + ListTokens + GetToken + ChangeToken),
     dead_letters: &impl SetAside,
@@ -38,7 +39,7 @@ pub async fn handle(
     };
     let (id, kind) = (told("id"), told("detail-type"));
     let Ok(event) = Event::deserialize(&message) else {
-        // What is wrong with it is in the message: its values, people's addresses among them, stay out of the log.
+        // The log has no details: the error would quote values of the message, such as people's addresses.
         tracing::error!(
             event.id = id,
             event.r#type = kind,

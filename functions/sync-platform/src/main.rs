@@ -1,4 +1,4 @@
-//! EventBridge, source `platform` → the projection of accounts, members and resources.
+//! EventBridge, source `platform` → the copies of accounts, members and resources.
 
 use latchkey::config::require;
 use latchkey::start::{Start, serve_events};

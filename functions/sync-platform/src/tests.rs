@@ -28,7 +28,7 @@ const SAMPLES: [&str; 4] = [
     include_str!("../../../events/sync-platform/resource-deleted.json"),
 ];
 
-/// An event of the bus on its way to the function.
+/// An event of the bus.
 #[derive(Clone, Debug)]
 struct Bus(Value);
 
@@ -53,7 +53,7 @@ impl Bus {
         Self::sample(3)
     }
 
-    /// So many seconds after the samples' first moment.
+    /// Returns the event some seconds after the samples' time.
     fn at(mut self, seconds: i64) -> Self {
         let time = now() + jiff::SignedDuration::from_secs(seconds);
         self.0["time"] = json!(time.to_string());
@@ -83,7 +83,7 @@ impl Bus {
         self.on(&engine.store).await.unwrap();
     }
 
-    /// Nothing can be done with it, at that moment.
+    /// Checks that the event goes to the queue at that time and changes nothing.
     async fn is_set_aside(&self, engine: &Engine, at: Timestamp) {
         let (queue, before) = (Queue::default(), engine.dump().await);
         let done = handle(&engine.store, &queue, &system_at(at), self.0.clone()).await;
@@ -93,7 +93,7 @@ impl Bus {
     }
 }
 
-/// A queue in memory, or one that takes nothing.
+/// A queue in memory. It may refuse messages.
 #[derive(Default)]
 struct Queue {
     messages: Mutex<Vec<Value>>,
@@ -135,7 +135,7 @@ async fn resource(engine: &Engine) -> Option<Resource> {
     found.unwrap().pop()
 }
 
-/// The records of revocations.
+/// Returns the audit records of revocations.
 async fn revocations(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
     log.retain(|record| record.action == Action::Revoke);
@@ -245,7 +245,7 @@ async fn a_repeated_event_changes_nothing() {
     }
 }
 
-/// Every order of three.
+/// All orders of three events.
 const ORDERS: [[usize; 3]; 6] = [
     [0, 1, 2],
     [0, 2, 1],
@@ -401,14 +401,14 @@ async fn a_token_that_was_revoked_before_ends_with_its_account_too_and_keeps_who
     let revoked = engine.revoke(added).await;
     let active = engine.add(token_at(now())).await;
     Bus::account_deleted().at(1).reach(&engine).await;
-    // One record by its owner, and one each by the deletion.
+    // One record by the owner, and one for each token by the deletion.
     assert_eq!(revocations(&engine).await.len(), 3);
     let stored = engine.stored(&acme().id, &revoked.token.id).await.unwrap();
     let (before, after) = (revoked.token.revocation, stored.token.revocation);
     let (before, after) = (before.unwrap(), after.unwrap());
     assert_eq!((after.by, after.at), (before.by, before.at));
 
-    // The platform uses the account's id again: nobody of the new account may bring them back.
+    // The platform uses the account's id again. People of the new account can't reactivate the tokens.
     Bus::account_upserted().at(2).reach(&engine).await;
     assert_eq!(account(&engine).await, Some(acme()));
     for id in [&revoked.token.id, &active.token.id] {
@@ -444,16 +444,16 @@ async fn without_an_audit_log_nothing_is_revoked_and_the_event_comes_again() {
     assert_eq!(active(&engine).await, 2);
 }
 
-/// What gets in the way of a deletion.
+/// What happens during a deletion.
 #[derive(Clone, Copy)]
 enum Trouble {
-    /// Somebody tries to make a token whenever the tokens are listed.
+    /// A token is created whenever the tokens are listed.
     Insertion,
-    /// Somebody revokes a token right before it is ended here.
+    /// A token is revoked by a person just before the deletion revokes it.
     Revocation,
-    /// A token is removed right before it is revoked.
+    /// A token is removed just before it is revoked.
     Removal,
-    /// The table is throttled after so many revocations.
+    /// The table is throttled after this number of revocations.
     Throttling(usize),
 }
 
@@ -656,7 +656,7 @@ async fn an_event_that_is_set_aside_is_named_in_the_log_without_what_it_says() {
     }
 }
 
-/// Five minutes, and the smallest bit that the table can tell.
+/// The largest accepted difference to the clock, in seconds.
 const AHEAD: i64 = 5 * 60;
 
 #[tokio::test]
@@ -672,7 +672,7 @@ async fn an_event_from_the_future_is_set_aside_and_changes_nothing() {
         let mut decades = event.clone();
         decades.0["time"] = json!("2099-01-01T00:00:00Z");
         decades.is_set_aside(&engine, now()).await;
-        // A clock that is a little ahead is believed.
+        // A clock that is slightly ahead is accepted.
         event.at(AHEAD).reach(&engine).await;
     }
     assert_eq!(active(&engine).await, 0);

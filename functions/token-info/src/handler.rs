@@ -1,4 +1,4 @@
-//! Tells the holder of a token who it is, what it may do and when it ends.
+//! Tells the holder of a token its account, scope and end.
 
 use ipnet::IpNet;
 use lambda_http::{Body, Request, Response};
@@ -50,10 +50,12 @@ impl<'a> From<&'a SecretRecord> for TokenInfoBody<'a> {
     }
 }
 
-/// Answers one request.
+/// Verifies the token that the request presents, records its use and returns its account, scope, address ranges and
+/// end.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// `token_required` without a token, `invalid_token` if the token doesn't work or there are two, and `unavailable` if
+/// the table can't be reached.
 pub async fn handle(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
@@ -69,7 +71,7 @@ pub async fn handle(
     }
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new(
         "token-info",

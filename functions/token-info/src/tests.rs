@@ -25,7 +25,7 @@ async fn call(engine: &Engine, event: &Event) -> Answer {
 
 async fn call_on(engine: &Engine, system: &(impl Clock + Entropy), event: &Event) -> Answer {
     let answer = Answer::of(handle(&engine.store, system, event.request()).await);
-    // Neither the secret nor what finds or opens it.
+    // The answer has neither the secret, nor its hash or ciphertext.
     assert!(!answer.text.contains(SECRET.get(4..47).unwrap()));
     assert!(!answer.text.contains(&stored_token().secret_hash.to_hex()));
     assert!(!answer.text.to_lowercase().contains("cipher"));
@@ -40,7 +40,7 @@ fn info() -> Event {
     sample().header("authorization", &format!("Bearer {SECRET}"))
 }
 
-/// An engine with a token, whose secret is [`SECRET`].
+/// Creates an engine with a token whose secret is [`SECRET`].
 async fn engine_with(token: Token) -> Engine {
     let engine = Engine::with_accounts().await;
     let stored = StoredToken {
@@ -63,7 +63,7 @@ async fn stored(engine: &Engine) -> StoredToken {
     engine.stored(&acme().id, &token().id).await.unwrap()
 }
 
-/// The reasons of the refusals on record.
+/// Returns the reasons in the audit records of refusals.
 async fn refusals(engine: &Engine) -> Vec<String> {
     let log = engine.audit(&acme().id).await.into_iter();
     log.filter(|record| record.action == Action::Refused)
@@ -75,7 +75,7 @@ async fn refusals(engine: &Engine) -> Vec<String> {
         .collect()
 }
 
-/// [`token`] as it was a minute ago.
+/// Returns [`token`] as it was a minute ago.
 fn aged() -> Token {
     let earlier = now() - Duration::from_mins(1);
     Token {
@@ -85,7 +85,7 @@ fn aged() -> Token {
     }
 }
 
-/// The refusal is the same, whatever the reason.
+/// Checks that the call is refused. The answer doesn't depend on the reason.
 fn refused(answer: &Answer) {
     assert_eq!(answer.outcome(), (401, "invalid_token"));
     assert!(answer.header("www-authenticate").starts_with("Bearer"));
@@ -158,7 +158,7 @@ async fn asking_is_a_use_and_recorded_as_one() {
     assert_eq!(record.origin.ip, Some([192, 0, 2, 1].into()));
     assert_eq!(record.origin.user_agent.as_deref(), Some("curl/8.5.0"));
     assert_eq!(record.origin.request_id, "JKJaXmPLvHcESHA=");
-    // The next one today from there isn't news.
+    // The day's next use from this address isn't recorded.
     let before = engine.dump().await;
     assert_eq!(call(&engine, &info()).await.status, 200);
     assert_eq!(engine.dump().await, before);
@@ -182,7 +182,7 @@ async fn who_presents_no_good_secret_is_refused() {
     let before = engine.dump().await;
     let with = |value: &str| sample().header("authorization", value);
     for event in [
-        // Well-formed at best, and nobody's.
+        // These secrets are malformed or unknown.
         sample(),
         with("Bearer lki_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y"),
         with("Bearer nonsense"),
@@ -192,7 +192,7 @@ async fn who_presents_no_good_secret_is_refused() {
     ] {
         refused(&call(&engine, &event).await);
     }
-    // Who presents nothing, or in a way that isn't understood, hears of no error (RFC 6750, 3.1).
+    // Without credentials, or with those of another scheme, the answer has no error code (RFC 6750, 3.1).
     for event in [
         with("Bearer"),
         with(""),
@@ -216,7 +216,7 @@ async fn a_revoked_token_is_refused() {
     engine.revoke(stored(&engine).await).await;
     refused(&call(&engine, &info()).await);
     assert_eq!(refusals(&engine).await, ["revoked"]);
-    // Again today it isn't news.
+    // The day's next refusal isn't recorded.
     let before = engine.dump().await;
     refused(&call(&engine, &info()).await);
     assert_eq!(engine.dump().await, before);
@@ -256,7 +256,7 @@ async fn a_call_from_elsewhere_is_refused() {
     refused(&call(&engine, &info()).await);
     assert_eq!(refusals(&engine).await, ["address"]);
     let before = engine.dump().await;
-    // Where the caller says to be doesn't count.
+    // The address that the caller claims doesn't count.
     let pretended = info().header("x-forwarded-for", "198.51.100.1");
     refused(&call(&engine, &pretended).await);
     assert_eq!(engine.dump().await, before);
@@ -280,7 +280,7 @@ async fn every_decision_has_a_line_in_the_log() {
         let lines = logs.take_decisions();
         assert_eq!(lines, [expected]);
     }
-    // No secret is tried.
+    // No secret was sent.
     call(&engine, &sample().without_header("authorization")).await;
     assert!(logs.take().is_empty());
     engine.revoke(stored(&engine).await).await;

@@ -1,4 +1,4 @@
-//! Edits a token: JSON Merge Patch (RFC 7396) of what people choose about it.
+//! Changes a token's settings by a JSON Merge Patch (RFC 7396).
 
 use lambda_http::{Body, Request, Response};
 use latchkey::app::check_scope::check_scope;
@@ -19,10 +19,12 @@ use latchkey::http::token::TokenBody;
 use latchkey::http::{ApiError, ErrorCode, response};
 use latchkey::ports::{ChangeToken, Clock, GetAccount, GetResources, GetToken, SpendBudget};
 
-/// Answers one request.
+/// Changes a token's name, description, lifetime, scope or address ranges and records that, for an administrator of
+/// the account in the path. Returns the token, unchanged if the patch changes nothing.
 ///
 /// # Errors
-/// What the caller is answered instead.
+/// Those of [`Caller::authorize`] and [`Caller::token`], `validation_failed`, `api_management_license_required`,
+/// `budget_exceeded`, `conflict`, and `unavailable` if the table can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + GetResources + ChangeToken + SpendBudget),
     system: &(impl Clock + Entropy),
@@ -50,7 +52,8 @@ pub async fn handle(
     response::token(&change.after.token, now)
 }
 
-/// In a merge patch `null` removes: a description and address ranges can be, the rest can't.
+/// Reads the patch in a request's body. `null` removes a value (RFC 7396): the description and the address ranges can
+/// be removed, the other fields can't.
 async fn read_patch(
     store: &impl GetResources,
     account: &Account,
@@ -76,7 +79,7 @@ async fn read_patch(
         let message = "Integration App tokens can't live forever";
         fields.fail("autoPurge", "not_for_integration_app", message);
     }
-    // A scope that stays may name what is gone by now; only a new one has to fit.
+    // An unchanged scope may name resources that no longer exist. Only a new scope is checked.
     if let Ok(Some(scope)) = &scope
         && *scope != token.scope
     {
@@ -94,7 +97,7 @@ async fn read_patch(
     })
 }
 
-/// What the API's description says of this operation.
+/// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("update-token", "Edit a token")
         .of_a_token()

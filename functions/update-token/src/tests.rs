@@ -31,7 +31,7 @@ fn patch(body: Value) -> Event {
     rename().body(&body)
 }
 
-/// [`token`] as it was an hour ago, with every field that an edit can change.
+/// Returns [`token`] as it was an hour ago, with a value in every field that an edit can change.
 fn aged() -> Token {
     let earlier = now() - Duration::from_hours(1);
     let mut lists = ResourceLists::default();
@@ -74,7 +74,7 @@ async fn secret(engine: &Engine) -> SecretRecord {
     engine.store.get_secret(&hash).await.unwrap().unwrap()
 }
 
-/// What an edit makes of a token's field.
+/// Edits a token. Returns that field of the answer.
 async fn edited(token: Token, body: Value, field: &str) -> Value {
     let engine = engine_with(token).await;
     let answer = call(&engine, &patch(body.clone())).await;
@@ -82,7 +82,7 @@ async fn edited(token: Token, body: Value, field: &str) -> Value {
     answer.json[field].clone()
 }
 
-/// Each of the edits is refused for exactly these failures, and nothing is written.
+/// Checks that each edit is refused for exactly these failures and that nothing is written.
 async fn refused_for(token: Token, cases: &[(Value, &[(&str, &str)])]) {
     let engine = engine_with(token).await;
     let before = engine.dump().await;
@@ -373,7 +373,7 @@ async fn the_licence_counts_only_for_a_lifetime_that_is_chosen_now() {
 async fn a_lifetime_that_is_given_counts_from_now() {
     for (choice, purge_at) in [
         ("1h", json!("2026-11-23T11:00:00.000Z")),
-        // The one that it has, chosen anew.
+        // The current lifetime, chosen again.
         ("4h", json!("2026-11-23T14:00:00.000Z")),
         ("never", Value::Null),
     ] {
@@ -384,7 +384,7 @@ async fn a_lifetime_that_is_given_counts_from_now() {
         let after = stored(&engine).await.token.purge_at;
         assert_eq!(json!(after.map(rfc3339)), purge_at);
         assert_eq!(secret(&engine).await.purge_at, after);
-        // The table's time to live has moved along, for the token: its secret stays known after it.
+        // The table's time to live has moved with the purge time: the secret is remembered after it.
         if let Some(end) = after {
             engine.forget_counters().await;
             assert_eq!(engine.sweep(end - Duration::from_secs(1)), 0);

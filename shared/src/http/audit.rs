@@ -1,4 +1,4 @@
-//! An audit record's JSON.
+//! Audit records as JSON.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Calls of our own routes with a token of ours.
+//! Requests to Latchkey's own routes that authenticate with a Latchkey token.
 
 use lambda_http::Request;
 use lambda_http::http::header::AUTHORIZATION;
@@ -7,19 +7,19 @@ use super::sender::Sender;
 use super::{ApiError, ErrorCode};
 use crate::app::verify::Client;
 
-/// A request that presents a secret: `Authorization: Bearer <secret>`. It has no `Debug`, which would
-/// show the secret.
+/// A request that presents a secret: `Authorization: Bearer <secret>`. There is no `Debug`, because it would show the
+/// secret.
 pub struct Bearer<'a> {
     secret: &'a str,
     sender: Sender,
 }
 
 impl<'a> Bearer<'a> {
-    /// Finds the secret in a request.
+    /// Reads the secret and the sender of a request.
     ///
     /// # Errors
-    /// [`ErrorCode::TokenRequired`] if there is none, [`ErrorCode::InvalidToken`] if there are two: of those,
-    /// this side and the gateway might not take the same one.
+    /// [`ErrorCode::TokenRequired`] if there is no secret. [`ErrorCode::InvalidToken`] if there are two
+    /// `Authorization` headers: the gateway might use another one than the function.
     pub fn of(request: &'a Request) -> Result<Self, ApiError> {
         let mut headers = request.headers().get_all(AUTHORIZATION).iter();
         let header = headers.next().and_then(|value| value.to_str().ok());
@@ -31,39 +31,39 @@ impl<'a> Bearer<'a> {
         Ok(Self { secret, sender })
     }
 
-    /// The secret, well-formed or not.
+    /// Returns the secret. It may be malformed.
     pub fn secret(&self) -> &str {
         self.secret
     }
 
-    /// Who presents it.
+    /// Returns the client that presents the secret.
     pub fn client(&self) -> Client<'_> {
         self.sender.client()
     }
 }
 
-/// The secret of the `Bearer` scheme, whose name has no case.
+/// Returns the secret in a value of the `Authorization` header; `None` if its scheme isn't `Bearer`, in any case.
 pub fn bearer(header: &str) -> Option<&str> {
     credentials("bearer", header).map(trimmed)
 }
 
-/// A secret without what people copy along with it: white space and invisible characters around it. Every
-/// reader of secrets takes this spelling, in headers and in forms, so that what one of them refuses, or
-/// calls revoked, doesn't work with another.
+/// Removes white space and invisible characters around a secret, which people copy along with it. All readers of
+/// secrets use this function, in headers and in forms. A secret that one of them refuses, or reports as revoked,
+/// therefore doesn't work with another.
 pub fn trimmed(secret: &str) -> &str {
     secret.trim_matches(|c: char| {
         c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
     })
 }
 
-/// The secret that somebody gives in a form: [`trimmed`], and without the `Bearer` of a header that it was
-/// copied from.
+/// Returns the secret in a form's field: [`trimmed`], and without the `Bearer` of a header from which it was copied.
 pub fn in_form(text: &str) -> &str {
     let text = trimmed(text);
     bearer(text).unwrap_or(text)
 }
 
-/// The credentials of an authentication scheme, whose name has no case.
+/// Returns the credentials in a value of the `Authorization` header; `None` if it has another scheme. The case of
+/// `scheme` doesn't matter.
 pub fn credentials<'a>(scheme: &str, header: &'a str) -> Option<&'a str> {
     let (given, credentials) = header.trim_start().split_once([' ', '\t'])?;
     given

@@ -1,4 +1,4 @@
-//! Bodies: JSON objects whose fields are read one by one, so that every failure is answered at once.
+//! JSON bodies. Their fields are read one by one, so that one response lists all failures.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -22,29 +22,29 @@ use crate::domain::validation::FieldError;
 /// The largest body, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
-/// What a JSON body is declared as.
+/// The media type of JSON bodies.
 const JSON: &str = "application/json";
 
-/// What one that says what to change may also be declared as.
+/// The media type of merge patches, which a `PATCH` may also declare.
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-/// A field has failed, and its failure is in the list. Only [`Fields`] makes one, so that whoever has no value has
-/// a failure to tell.
+/// Proof that a field is invalid and that its failure is in the list. Only [`Fields`] creates it, so no reader can
+/// drop a field without a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failed(());
 
-/// What a field says: nothing if it isn't given.
+/// The value of an optional field: `None` if it isn't given.
 pub type Given<T> = Result<Option<T>, Failed>;
 
-/// Lets a request pass only if it has no body, or an empty object.
+/// Checks that a request has no body, or an empty object.
 ///
 /// # Errors
-/// As [`Fields::of`], and [`ErrorCode::ValidationFailed`] for every field in it.
+/// As [`Fields::of`], and [`ErrorCode::ValidationFailed`] with every field in the body.
 pub fn check_empty(request: &Request) -> Result<(), ApiError> {
     Fields::of_optional(request)?.finish(|| Ok(()))
 }
 
-/// The fields of a JSON object, each taken once; what is left at the end is unknown.
+/// The fields of a JSON object. Each is taken once. Those that are left at the end are unknown fields.
 #[derive(Debug)]
 pub struct Fields {
     object: Map<String, Value>,
@@ -53,10 +53,11 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// The fields of a request's body.
+    /// Reads the fields of a request's body.
     ///
     /// # Errors
-    /// When the body is too large, isn't declared as JSON, or isn't a JSON object.
+    /// [`ErrorCode::BodyTooLarge`], [`ErrorCode::UnsupportedMediaType`] if the body isn't declared as JSON in UTF-8,
+    /// [`ErrorCode::MalformedJson`] if it isn't a JSON object, and [`ErrorCode::DuplicateKey`].
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
@@ -74,7 +75,7 @@ impl Fields {
         }
     }
 
-    /// The fields of a request's body, where no body means no fields.
+    /// Reads the fields of a request's body, which may be missing.
     ///
     /// # Errors
     /// As [`Fields::of`].
@@ -94,7 +95,7 @@ impl Fields {
         }
     }
 
-    /// Adds a failure of a field.
+    /// Adds a failure of a field, with a code and a text for people.
     pub fn fail(&mut self, field: &str, code: &'static str, message: impl Into<String>) -> Failed {
         self.add(FieldError::new(self.path_of(field), code, message))
     }
@@ -104,30 +105,30 @@ impl Fields {
         Failed(())
     }
 
-    /// A field's name, behind those of the objects that it is in.
+    /// Returns a field's full name, such as `scope.exports`.
     fn path_of(&self, field: &str) -> String {
         format!("{}{field}", self.path)
     }
 
-    /// Adds failures that were found elsewhere.
+    /// Adds failures that other code found.
     pub fn fail_all(&mut self, errors: Vec<FieldError>) {
         self.errors.extend(errors);
     }
 
-    /// Takes a field; `null` counts as not given.
+    /// Takes a field; `None` if it is `null` or missing.
     pub fn take(&mut self, field: &str) -> Option<Value> {
         self.object.remove(field).filter(|value| !value.is_null())
     }
 
-    /// The value of a field that must be given.
+    /// Returns the value of a required field.
     ///
     /// # Errors
-    /// When it isn't, or has failed.
+    /// When the field is missing or invalid.
     pub fn require<T>(&mut self, field: &str, given: Given<T>) -> Result<T, Failed> {
         given?.ok_or_else(|| self.fail(field, "required", "is required"))
     }
 
-    /// Takes a field if it is `null`, and answers whether it was.
+    /// Takes a field if it is `null`. Returns whether it was.
     pub fn take_null(&mut self, field: &str) -> bool {
         let null = self.object.get(field).is_some_and(Value::is_null);
         if null {
@@ -136,10 +137,10 @@ impl Fields {
         null
     }
 
-    /// Takes a whole number of a range.
+    /// Takes a whole number.
     ///
     /// # Errors
-    /// When it isn't one.
+    /// When the field isn't a whole number in `range`.
     pub fn number(&mut self, field: &str, range: RangeInclusive<i64>) -> Given<i64> {
         let Some(value) = self.take(field) else {
             return Ok(None);
@@ -153,7 +154,10 @@ impl Fields {
         number.map(Some).ok_or_else(failed)
     }
 
-    /// Takes a text of a kind, of at most so many characters.
+    /// Takes a text of at most `most` characters that follows the rules of `kind`.
+    ///
+    /// # Errors
+    /// When the field isn't such a text.
     fn text(&mut self, field: &str, kind: Text, most: usize) -> Given<String> {
         match self.take(field) {
             None => Ok(None),
@@ -165,7 +169,10 @@ impl Fields {
         }
     }
 
-    /// Refuses a value that holds a secret.
+    /// Checks that a value contains no secret.
+    ///
+    /// # Errors
+    /// When it contains one.
     fn check_secret(&mut self, field: &str, value: &Value) -> Result<(), Failed> {
         if value.as_str().is_some_and(contains_secret) {
             return Err(self.add(InvalidText::ContainsSecret.of(&self.path_of(field))));
@@ -173,18 +180,18 @@ impl Fields {
         Ok(())
     }
 
-    /// Drops a field whose text is what it is already. Such a text may be older than the rules for texts, and
-    /// must not stand in the way of a change of something else.
+    /// Removes a field whose text equals the current one. The current text may be older than the rules for texts, and
+    /// must not prevent changes of other fields.
     pub fn drop_same(&mut self, field: &str, current: &str) {
         if self.object.get(field).and_then(Value::as_str) == Some(current) {
             self.object.remove(field);
         }
     }
 
-    /// Takes a text that `parse` understands; `expected` says what was expected if it doesn't.
+    /// Takes a text and returns what `parse` makes of it. `expected` describes valid texts, for the failure's message.
     ///
     /// # Errors
-    /// When it doesn't.
+    /// When the field isn't a text, contains a secret, or `parse` returns `None`.
     pub fn choice<T>(
         &mut self,
         field: &str,
@@ -203,7 +210,7 @@ impl Fields {
     /// Takes a token's name.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When the name is invalid.
     pub fn name(&mut self) -> Given<String> {
         self.text("name", Text::Name, MAX_NAME)
     }
@@ -211,7 +218,7 @@ impl Fields {
     /// Takes a token's description.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When the description is invalid.
     pub fn description(&mut self) -> Given<String> {
         self.text("description", Text::Paragraphs, MAX_DESCRIPTION)
     }
@@ -219,7 +226,7 @@ impl Fields {
     /// Takes the reason for a revocation.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When the reason is invalid.
     pub fn reason(&mut self) -> Given<String> {
         self.text("reason", Text::Paragraphs, MAX_REASON)
     }
@@ -227,16 +234,17 @@ impl Fields {
     /// Takes a lifetime.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When the lifetime is unknown.
     pub fn auto_purge(&mut self) -> Given<AutoPurge> {
         let choices = AutoPurge::ALL.map(AutoPurge::as_str).join(", ");
         self.choice("autoPurge", &format!("one of {choices}"), AutoPurge::parse)
     }
 
-    /// Takes a token's address ranges. An address without a length means just itself.
+    /// Takes a token's address ranges. An address without a prefix length is a range of one address. Duplicates are
+    /// dropped.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When there are too many ranges, or one is invalid.
     pub fn allowed_cidrs(&mut self) -> Given<Vec<IpNet>> {
         let field = "allowedCidrs";
         let values = match self.take(field) {
@@ -275,10 +283,10 @@ impl Fields {
         cidrs.map(Some)
     }
 
-    /// Takes a scope. Full access and lists exclude each other.
+    /// Takes a scope: full access, or lists of resources.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// When the scope is invalid, has both, or lists too many resources.
     pub fn scope(&mut self) -> Given<Scope> {
         let object = match self.take("scope") {
             None => return Ok(None),
@@ -323,7 +331,10 @@ impl Fields {
         scope.map(Some)
     }
 
-    /// Takes over the failures within an object that was a field.
+    /// Adds the failures of an object that was a field.
+    ///
+    /// # Errors
+    /// When there are any.
     fn adopt(&mut self, mut object: Self) -> Result<(), Failed> {
         if object.errors.is_empty() {
             return Ok(());
@@ -332,10 +343,10 @@ impl Fields {
         Err(Failed(()))
     }
 
-    /// Takes a merge patch of a scope: lists that it leaves out stay, unless the type changes.
+    /// Takes a merge patch of a scope. Missing lists stay as they are, unless the type changes.
     ///
     /// # Errors
-    /// When it isn't a valid one.
+    /// As [`Fields::scope`], for the scope after the patch.
     pub fn patched_scope(&mut self, current: &Scope) -> Given<Scope> {
         if let (Some(Value::Object(patch)), Scope::Custom(lists)) =
             (self.object.get_mut("scope"), current)
@@ -351,7 +362,10 @@ impl Fields {
         self.scope()
     }
 
-    /// Takes an array of resource ids.
+    /// Takes a list of resource ids.
+    ///
+    /// # Errors
+    /// When the field isn't an array of ids.
     fn ids(&mut self, field: &str) -> Given<BTreeSet<ResourceId>> {
         let values = match self.take(field) {
             None => return Ok(None),
@@ -376,7 +390,7 @@ impl Fields {
         Ok(Some(ids))
     }
 
-    /// Adds a failure for every field that nobody took.
+    /// Adds a failure for every field that wasn't taken.
     fn close(&mut self) {
         for field in std::mem::take(&mut self.object)
             .into_iter()
@@ -386,7 +400,7 @@ impl Fields {
         }
     }
 
-    /// What `value` makes of the fields, if every one was known and valid.
+    /// Returns the result of `value` if all fields are known and valid.
     ///
     /// # Errors
     /// [`ErrorCode::ValidationFailed`] with every failure.
@@ -399,7 +413,7 @@ impl Fields {
     }
 }
 
-/// A whole number, however it is written: to JSON, `1`, `1.0` and `10e-1` are the same.
+/// Returns a whole number, in any notation: JSON doesn't distinguish `1`, `1.0` and `10e-1`.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "what is whole and within these bounds is exact in both types"
@@ -413,8 +427,8 @@ fn whole(value: &Value) -> Option<i64> {
         .or_else(|| value.as_f64().and_then(from_fraction))
 }
 
-/// A range of addresses. IPv4 mapped into IPv6 isn't one: callers are compared by their IPv4 address,
-/// so it would never match.
+/// Parses an address or an address range. IPv4 addresses mapped into IPv6 are refused: callers are compared by their
+/// IPv4 address, so such a range would never match.
 fn parse_cidr(text: &str) -> Option<IpNet> {
     let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let range: IpNet = text.parse().ok().or_else(address)?;

@@ -1,4 +1,4 @@
-//! Requests that spend a budget.
+//! Budgets of requests.
 
 use jiff::Timestamp;
 
@@ -7,11 +7,12 @@ use crate::domain::account::Account;
 use crate::domain::budget::{Budget, Spending, seconds_until};
 use crate::ports::SpendBudget;
 
-/// Counts one more, when the request is known to be good and is about to be done. If it can't be counted, it
-/// isn't done.
+/// Spends one unit of a budget. Call it when the request is valid, right before its work. If the unit can't be
+/// counted, the work must not be done.
 ///
 /// # Errors
-/// [`super::ErrorCode::BudgetExceeded`] if the budget is spent.
+/// [`super::ErrorCode::BudgetExceeded`] if the budget is spent, [`super::ErrorCode::Unavailable`] if the table can't
+/// be reached.
 pub async fn spend(
     store: &impl SpendBudget,
     account: &Account,
@@ -21,7 +22,7 @@ pub async fn spend(
     match store.spend_budget(&account.id, &budget, now).await? {
         Spending::Granted => Ok(()),
         Spending::Exceeded { until } => {
-            // Whoever exports secrets or floods the log is worth a look.
+            // A spent budget may mean that somebody exports secrets or floods the log.
             tracing::warn!(account.id = %account.id, ?budget, "a budget is spent");
             let seconds = until.map(|until| seconds_until(until, now));
             Err(ApiError::budget_exceeded(seconds))

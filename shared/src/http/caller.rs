@@ -1,4 +1,4 @@
-//! Who calls the management routes of the account in the path, and whether they may.
+//! The callers of the management routes, and their rights in the account in the path.
 
 use std::collections::HashMap;
 
@@ -21,26 +21,26 @@ use crate::domain::id::{TokenId, UserId};
 use crate::domain::token::{StoredToken, Token};
 use crate::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
-/// The OpenID client of our own console: what comes through it, from a page of the API's own origin, has the
-/// source `ui`.
+/// The OpenID client of the API tokens page. A request through this client, from a page of the API's own origin, has
+/// the source `ui`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleClient(String);
 
 impl ConsoleClient {
-    /// The client of that id.
+    /// Creates it with the client's id.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
 
-    /// Reads `CONSOLE_CLIENT_ID`.
+    /// Reads the client's id from `CONSOLE_CLIENT_ID`.
     ///
     /// # Errors
-    /// When it is missing.
+    /// When the variable is missing.
     pub fn from_env() -> Result<Self, ConfigError> {
         require("CONSOLE_CLIENT_ID").map(Self)
     }
 
-    /// Through what a signed-in person sent a request.
+    /// Returns the source of a signed-in person's request: the page, or any other client of the API.
     fn source(&self, request: &Request) -> Source {
         let client =
             claims(request).and_then(|claims| claims.get("client_id").or(claims.get("azp")));
@@ -52,7 +52,7 @@ impl ConsoleClient {
     }
 }
 
-/// What the gateway's JWT authorizer has verified of the caller.
+/// Returns the claims that the gateway's JWT authorizer has verified; `None` without an authorizer.
 fn claims(request: &Request) -> Option<&HashMap<String, String>> {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
         return None;
@@ -60,8 +60,8 @@ fn claims(request: &Request) -> Option<&HashMap<String, String>> {
     Some(&context.authorizer.as_ref()?.jwt.as_ref()?.claims)
 }
 
-/// Whether a browser says that a page of the API's own origin sent the request. Anybody else can say so too: it
-/// tells the page from other clients that mean no harm, and is shown as claimed.
+/// Whether the browser's headers say that a page of the API's own origin sent the request. Any client can send these
+/// headers. They only distinguish the page from other well-meaning clients, so the source is shown as claimed.
 fn is_same_origin(request: &Request) -> bool {
     let header = |name: &str| request.headers().get(name)?.to_str().ok();
     let host = |origin: &str| {
@@ -74,11 +74,11 @@ fn is_same_origin(request: &Request) -> bool {
     }
 }
 
-/// The person who is signed in.
+/// Returns the signed-in person.
 ///
 /// # Errors
-/// [`ErrorCode::AccessTokenRequired`] without verified claims, or with those of an id token: that one tells
-/// a client who signed in and was never meant to be sent to an API.
+/// [`ErrorCode::AccessTokenRequired`] if there are no verified claims, or if they are those of an id token. An id
+/// token is for the client, and must not be sent to an API.
 pub fn signed_in(request: &Request) -> Result<UserId, ApiError> {
     let claims = claims(request).ok_or(ErrorCode::AccessTokenRequired)?;
     let is_access = claims
@@ -89,12 +89,12 @@ pub fn signed_in(request: &Request) -> Result<UserId, ApiError> {
     Ok(user.ok_or(ErrorCode::AccessTokenRequired)?)
 }
 
-/// The account in the path and the caller's membership in it, for operations that record nothing. The profile is
-/// read at every request, so a role that is lost is lost with the next one.
+/// Returns the account in the path and the caller's membership. For operations that write no audit record; others use
+/// [`Caller`]. The profile is read at every request, so a lost role takes effect at the next one.
 ///
 /// # Errors
-/// As [`signed_in`]. [`ErrorCode::AccountNotFound`] for an unknown account and for a caller who is no member: the
-/// two can't be told apart. [`ErrorCode::RoleRequired`] for a member who doesn't administer tokens.
+/// As [`signed_in`]. [`ErrorCode::AccountNotFound`] if the account doesn't exist or the caller isn't a member; the
+/// response doesn't tell which. [`ErrorCode::RoleRequired`] if the member doesn't administer tokens.
 pub async fn authorize(
     store: &impl GetAccount,
     request: &Request,
@@ -111,10 +111,10 @@ pub async fn authorize(
     Ok((account, member))
 }
 
-/// A member who administers the tokens of the account in the path, and where the request comes from.
+/// A member who administers the tokens of the account in the path, and the origin of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The account.
+    /// The account in the path.
     pub account: Account,
     /// The caller's membership in it.
     pub member: Member,
@@ -123,7 +123,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Finds the caller's membership and checks the role.
+    /// Returns the caller of a request after checking the membership and the role.
     ///
     /// # Errors
     /// As [`authorize`] and [`Sender::of`].
@@ -141,20 +141,20 @@ impl Caller {
         })
     }
 
-    /// The caller as audit records name them.
+    /// Returns the caller as the actor of an audit record.
     pub fn actor(&self) -> Actor {
         Actor::member(&self.member)
     }
 
-    /// Where the request came from, for its audit record.
+    /// Returns the request's origin for an audit record.
     pub fn origin(&self) -> Origin {
         self.sender.origin(self.source, self.actor())
     }
 
-    /// The token in the path, in the version that `If-Match` asks for.
+    /// Returns the token in the path.
     ///
     /// # Errors
-    /// As [`find_token`]. [`ErrorCode::VersionMismatch`] if the token is at another version.
+    /// As [`find_token`]. [`ErrorCode::VersionMismatch`] if the token doesn't have the version in `If-Match`.
     pub async fn token(
         &self,
         store: &impl GetToken,
@@ -166,13 +166,13 @@ impl Caller {
         Ok(stored)
     }
 
-    /// Ends a token of the account, or a secret of it, and answers the token. It goes on while the token changes
-    /// under it. `end` makes of the token what it is to be, or nothing if it is so already: a repeated request has
-    /// its answer, and nothing happens.
+    /// Ends a token of the account, or a secret of it, and returns the token as the response. Tries again if the token
+    /// changes at the same time. `end` returns the changed token, or `None` if there is nothing to change: a repeated
+    /// request succeeds and changes nothing.
     ///
     /// # Errors
-    /// What `end` refuses. [`ErrorCode::TokenNotFound`] without such a token, [`ErrorCode::VersionMismatch`] if it
-    /// isn't in the version that `If-Match` asks for.
+    /// Those of `end`. [`ErrorCode::TokenNotFound`] if there is no such token, [`ErrorCode::VersionMismatch`] if it
+    /// doesn't have the version in `If-Match`, and [`ErrorCode::Conflict`] if it changes too often.
     pub async fn end_token(
         &self,
         store: &(impl GetToken + ChangeToken),

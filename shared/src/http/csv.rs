@@ -1,4 +1,4 @@
-//! The audit log as CSV (RFC 4180), for spreadsheets: one row per changed field.
+//! The audit log as CSV (RFC 4180), for spreadsheets. Each changed field has a row.
 
 use std::net::IpAddr;
 
@@ -31,10 +31,10 @@ const HEADER: [&str; 16] = [
     "Asserted IP address",
 ];
 
-/// The records as a CSV download, and the last record that found room if not all did.
+/// Returns the records as a CSV download. If not all of them fit, also returns the id of the last that did.
 ///
 /// # Errors
-/// When the response doesn't build, which is a defect.
+/// When the response can't be built, which is a defect.
 pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditId>), ApiError> {
     let mut csv = String::new();
     push_row(&mut csv, &HEADER);
@@ -111,11 +111,11 @@ fn push_row(csv: &mut String, cells: &[&str]) {
     csv.push_str("\r\n");
 }
 
-/// A cell that no spreadsheet runs as a formula: names and user agents come from strangers.
+/// Returns a cell that no spreadsheet evaluates as a formula. Names and user agents come from strangers.
 ///
-/// An apostrophe goes before whatever could begin one: at the cell's start, and behind what a program could take
-/// for the start of another (where the semicolon separates cells, quotation marks don't hold a comma's together).
-/// Spaces and quotation marks before the formula hide nothing, nor do full-width signs.
+/// An apostrophe goes before every character that could start a formula, at the start of the cell and after characters
+/// that a program could take for the start of a new cell. If the semicolon separates cells, quotation marks don't
+/// protect a comma. Spaces and quotation marks before the formula don't hide it, and neither do full-width signs.
 fn disarmed(cell: &str) -> String {
     const ENDS: [char; 5] = ['\n', '\r', '\t', ';', ','];
     let mut disarmed = String::with_capacity(cell.len());

@@ -1,4 +1,4 @@
-//! Cursors of lists: opaque, and bound to the list that gave them out.
+//! Cursors of lists. They are opaque, and valid only for the list that issued them.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,21 +8,21 @@ use super::{ApiError, ErrorCode};
 
 const TAG_LENGTH: usize = 9;
 
-/// The cursor of a position in a list. `list` names the list with its account and filters: the cursor
-/// means nothing in any other.
+/// Returns the cursor of a position in a list. `list` names the list with its account and filters. The cursor is
+/// invalid in any other list.
 ///
-/// The tag keeps a cursor from being used with another list by mistake. It is no secret, and needn't
-/// be: a cursor chooses a place in a list that the caller may read anyway.
+/// The tag prevents the use with another list by mistake. It isn't secret and needn't be: a cursor only selects a
+/// place in a list that the caller may read.
 pub fn encode(list: &str, position: &str) -> String {
     let mut bytes = tag(list, position).to_vec();
     bytes.extend_from_slice(position.as_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The position in the list.
+/// Returns the cursor's position in the list.
 ///
 /// # Errors
-/// [`ErrorCode::InvalidCursor`] if this list didn't give out the cursor.
+/// [`ErrorCode::InvalidCursor`] if this list didn't issue the cursor.
 pub fn decode(list: &str, cursor: &str) -> Result<String, ApiError> {
     let bytes = URL_SAFE_NO_PAD
         .decode(cursor)

@@ -1,4 +1,4 @@
-//! Everything that can go wrong in an HTTP operation, and how it is answered: RFC 9457.
+//! The errors of the HTTP operations, and their responses (RFC 9457).
 
 use std::borrow::Cow;
 
@@ -16,15 +16,15 @@ use crate::ports::PortError;
 /// Whether the same request may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Retry {
-    /// Not as it is.
+    /// No: the request must change.
     Never,
-    /// In a second.
+    /// Yes, after a second.
     Soon,
-    /// If the error says after how many seconds.
+    /// Yes, if the error says after how many seconds.
     Perhaps,
 }
 
-/// What is known of a code.
+/// The properties of a code.
 struct Row {
     status: u16,
     code: &'static str,
@@ -32,17 +32,17 @@ struct Row {
     meaning: &'static str,
 }
 
-/// Declares the codes: for each its HTTP status, its word, whether to try again, and its meaning for people.
+/// Declares the codes, each with its HTTP status, its text, whether a retry may succeed, and its meaning for people.
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident: $status:literal, $code:literal, $retry:ident, $meaning:literal;)*) => {
-        /// What went wrong, for programs.
+        /// The kind of an error, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ErrorCode {
             $($(#[$doc])* $name,)*
         }
 
         impl ErrorCode {
-            /// All of them.
+            /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             const fn row(self) -> Row {
@@ -66,109 +66,108 @@ codes! {
     /// A member of an object is given more than once.
     DuplicateKey: 400, "duplicate_key", Never,
         "an object in the body has a member more than once";
-    /// The cursor isn't one that this list gave out.
+    /// The cursor wasn't issued by this list.
     InvalidCursor: 400, "invalid_cursor", Never,
         "the cursor does not belong to this list with these filters; start without one";
-    /// The caller's token isn't an access token of the identity provider.
+    /// The request has no access token of the identity provider.
     AccessTokenRequired: 401, "access_token_required", Never,
         "sign in and send the access token, not the id token";
-    /// There is no token of ours.
+    /// The request has no Latchkey token.
     TokenRequired: 401, "token_required", Never,
         "send a token as `Authorization: Bearer <token>`";
-    /// The presented token of ours isn't good.
+    /// The Latchkey token doesn't work.
     InvalidToken: 401, "invalid_token", Never,
         "the token is unknown, revoked, expired or not allowed from here";
-    /// The presented token of ours is good, but doesn't have full access to its account. It is 401 all the same:
-    /// RFC 7662, 2.3.
+    /// The Latchkey token works, but doesn't have full access to its account. RFC 7662 (2.3) requires a 401 for this.
     InsufficientScope: 401, "insufficient_scope", Never,
         "this route needs an account token with full access";
-    /// The client's id and secret aren't those of a token of ours that may do this.
+    /// The client's id and secret aren't those of a Latchkey token with full access to its account.
     InvalidClient: 401, "invalid_client", Never,
         "the client id and secret are not those of an account token with full access";
-    /// A form isn't as OAuth wants it.
+    /// A form doesn't follow OAuth's rules.
     InvalidRequest: 400, "invalid_request", Never,
         "the form is not valid";
-    /// A report doesn't have the scanner's signature.
+    /// The report isn't signed by the scanner.
     InvalidSignature: 403, "invalid_signature", Never,
         "the report is not signed with a current key of the scanner";
-    /// The caller's role doesn't administer tokens.
+    /// The caller's role doesn't allow the administration of tokens.
     RoleRequired: 403, "role_required", Never,
         "only owners and administrators of the account may do this";
-    /// The caller may not see secrets.
+    /// The caller doesn't have developer mode.
     DeveloperModeRequired: 403, "developer_mode_required", Never,
         "turn on developer mode to see secrets in plain text";
     /// The account's licence doesn't cover the lifetime.
     ApiManagementLicenseRequired: 403, "api_management_license_required", Never,
         "lifetimes beyond one hour need the account's API Management licence";
-    /// There is no such account, or the caller is no member.
+    /// The account doesn't exist, or the caller isn't a member.
     AccountNotFound: 404, "account_not_found", Never,
         "there is no such account";
-    /// There is no such token.
+    /// The token doesn't exist.
     TokenNotFound: 404, "token_not_found", Never,
         "there is no such token";
-    /// The token has to be revoked before it can be deleted.
+    /// Only a revoked token can be deleted.
     TokenActive: 409, "token_active", Never,
         "to delete this token, revoke it first";
     /// The token's current secret is compromised.
     SecretCompromised: 409, "secret_compromised", Never,
         "the token's secret is compromised; generate a new secret, then reactivate the token";
-    /// The token ended with its account.
+    /// The token was revoked because its account was deleted.
     AccountDeleted: 409, "account_deleted", Never,
         "the token ended when its account was deleted; create a new token";
-    /// There is no replaced secret that still works.
+    /// The token has no replaced secret that still works.
     NoPreviousSecret: 409, "no_previous_secret", Never,
         "the token has no replaced secret that still works";
-    /// Another request changed the same thing at the same time.
+    /// Another request changed the same token at the same time.
     Conflict: 409, "conflict", Soon,
         "another request changed the same token at the same time; try again";
-    /// The token isn't at the version of `If-Match`.
+    /// The token doesn't have the version in `If-Match`.
     VersionMismatch: 412, "version_mismatch", Never,
         "the token has changed since it was read; read it again";
     /// The body is larger than allowed.
     BodyTooLarge: 413, "body_too_large", Never,
         "the body is larger than 64 KiB";
-    /// The body isn't of a type that is understood, or not in UTF-8.
+    /// The body doesn't have an accepted media type, or isn't in UTF-8.
     UnsupportedMediaType: 415, "unsupported_media_type", Never,
         "send the body in a media type that this route accepts, in UTF-8";
-    /// The request isn't valid.
+    /// A field or parameter of the request isn't valid.
     ValidationFailed: 422, "validation_failed", Never,
         "the request is not valid; see `errors`";
     /// The `Idempotency-Key` was used for another request.
     IdempotencyKeyReused: 422, "idempotency_key_reused", Never,
         "the idempotency key was used for a different request";
-    /// The account, or the caller in it, has done as much of this as the budget allows.
+    /// The account, or its member, has spent the budget of such requests.
     BudgetExceeded: 429, "budget_exceeded", Perhaps,
         "the hour's budget is spent (with `Retry-After`), or the account has as many tokens as it may";
-    /// A service that we need is busy or can't be reached.
+    /// A service that Latchkey needs is busy or can't be reached.
     Unavailable: 503, "unavailable", Soon,
         "the service is busy; try again in a moment";
-    /// A defect.
+    /// A defect of Latchkey.
     Internal: 500, "internal_error", Never,
         "something went wrong on our side";
 }
 
 impl ErrorCode {
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub const fn status(self) -> u16 {
         self.row().status
     }
 
-    /// The code's word. It never changes.
+    /// Returns the code's text. It never changes.
     pub const fn as_str(self) -> &'static str {
         self.row().code
     }
 
-    /// What it means, for people.
+    /// Returns the code's meaning, for people.
     pub(super) const fn meaning(self) -> &'static str {
         self.row().meaning
     }
 
-    /// Whether such an error can say when the same request may succeed.
+    /// Whether such an error can say after how many seconds the same request may succeed.
     pub(super) fn may_say_when(self) -> bool {
         self.row().retry != Retry::Never
     }
 
-    /// The status in words, as RFC 9110 has them.
+    /// Returns the status's reason phrase (RFC 9110).
     fn title(self) -> &'static str {
         match self.status() {
             413 => "Content Too Large",
@@ -180,18 +179,18 @@ impl ErrorCode {
         }
     }
 
-    /// What a 401 says about how to do better (RFC 6750, RFC 7617).
+    /// Returns the `WWW-Authenticate` header of a 401, which says how to authenticate (RFC 6750, RFC 7617).
     fn challenge(self) -> Option<&'static str> {
         match self {
             Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
-            // Who sends no credentials hears no error (RFC 6750, 3.1).
+            // Without credentials, the header has no error code (RFC 6750, 3.1).
             Self::TokenRequired => Some("Bearer"),
             Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
             _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
         }
     }
 
-    /// Whether OAuth's clients know it as one of theirs.
+    /// Whether it is an error code of OAuth.
     fn is_oauth(self) -> bool {
         matches!(
             self,
@@ -202,8 +201,8 @@ impl ErrorCode {
         )
     }
 
-    /// What the body is declared as. Errors of OAuth's own endpoints are JSON (RFC 6749, 5.2), and there
-    /// are clients that read nothing else.
+    /// Returns the media type of the body. Errors of OAuth's endpoints are plain JSON (RFC 6749, 5.2): some clients
+    /// read nothing else.
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Self::InvalidClient | Self::InvalidRequest => "application/json",
@@ -211,7 +210,7 @@ impl ErrorCode {
         }
     }
 
-    /// An error of this code.
+    /// Returns a sample error of this code.
     fn sample(self) -> ApiError {
         match self {
             Self::DuplicateKey => ApiError::duplicate_key("scope"),
@@ -224,24 +223,24 @@ impl ErrorCode {
         }
     }
 
-    /// A body as it may look, for the API's description.
+    /// Returns a sample body, for the OpenAPI document.
     pub(super) fn example(self) -> serde_json::Value {
         serde_json::to_value(self.sample().problem("JKJaXmPLvHcESHA=")).unwrap_or_default()
     }
 }
 
-/// An error with its public answer. What is only for the log is in `internal`; the type
-/// has no `Display`, so that the two can't be confused.
+/// An error and its public response. Details for the log only are in `internal`. The type has no `Display`, so that
+/// the two texts can't be confused.
 #[derive(Debug)]
 pub struct ApiError {
     code: ErrorCode,
-    /// What to tell people: the code's meaning, or what exactly went wrong.
+    /// The text for people: the code's meaning, or details of the error.
     detail: Cow<'static, str>,
-    /// Every failure of a validation.
+    /// All failures of a validation.
     failures: Vec<FieldError>,
     /// After how many seconds the same request may succeed.
     retry_after: Option<u64>,
-    /// The text for the log, of errors that are ours.
+    /// The text for the log, if the error isn't the caller's.
     internal: Option<String>,
 }
 
@@ -273,7 +272,7 @@ pub(super) struct Problem<'a> {
 }
 
 impl From<ErrorCode> for ApiError {
-    /// An error of which there is no more to tell than its code's meaning.
+    /// Creates an error whose detail is the code's meaning.
     fn from(code: ErrorCode) -> Self {
         let row = code.row();
         Self {
@@ -303,23 +302,23 @@ impl ApiError {
         }
     }
 
-    /// The body isn't JSON, or not as it should be. The text says where.
+    /// The body isn't JSON, or not of the expected form. `detail` says where.
     pub fn malformed_json(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::with_detail(ErrorCode::MalformedJson, detail)
     }
 
-    /// An object has a member of that name more than once.
+    /// An object has the member `name` more than once.
     pub(super) fn duplicate_key(name: &str) -> Self {
         let detail = format!("`{name}` is given more than once");
         Self::with_detail(ErrorCode::DuplicateKey, detail)
     }
 
-    /// A form isn't as OAuth wants it. The text says why.
+    /// A form doesn't follow OAuth's rules. `detail` says why.
     pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::with_detail(ErrorCode::InvalidRequest, detail)
     }
 
-    /// The request isn't valid; every failure is in the list.
+    /// The request isn't valid. `failures` has all failures.
     pub fn validation(failures: Vec<FieldError>) -> Self {
         Self {
             failures,
@@ -327,8 +326,8 @@ impl ApiError {
         }
     }
 
-    /// A budget is spent. With the seconds after which there is a new one; without, if that isn't a matter of
-    /// time.
+    /// A budget is spent. `retry_after` is the number of seconds until the next hour's budget; `None` if waiting
+    /// doesn't help.
     pub fn budget_exceeded(retry_after: Option<u64>) -> Self {
         let detail = match retry_after {
             Some(_) => "the budget of this hour is spent; there is a new one after `Retry-After`",
@@ -340,27 +339,27 @@ impl ApiError {
         }
     }
 
-    /// A service that we need is busy or can't be reached. The text is for the log.
+    /// A service that Latchkey needs is busy or can't be reached. `text` is for the log.
     pub fn unavailable(text: impl ToString) -> Self {
         Self::with_internal(ErrorCode::Unavailable, text)
     }
 
-    /// A defect. The text is for the log.
+    /// A defect. `text` is for the log.
     pub fn internal(text: impl ToString) -> Self {
         Self::with_internal(ErrorCode::Internal, text)
     }
 
-    /// What went wrong, for programs.
+    /// Returns the error's code.
     pub fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// The same for people.
+    /// Returns the text for people.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// What the body says.
+    /// Returns the body.
     fn problem<'a>(&'a self, request_id: &'a str) -> Problem<'a> {
         let code = self.code.as_str();
         let is_oauth = self.code.is_oauth();
@@ -377,7 +376,7 @@ impl ApiError {
         }
     }
 
-    /// The response, after logging what the caller doesn't get to see.
+    /// Returns the response. Logs the details that the response doesn't have.
     pub fn respond(&self, request_id: &str) -> Response<Body> {
         let code = self.code;
         if let Some(internal) = &self.internal {
@@ -427,7 +426,7 @@ impl From<EntropyError> for ApiError {
 mod tests {
     use super::*;
 
-    /// At least one of every code.
+    /// Returns at least one error of each code.
     fn every_error() -> impl Iterator<Item = ApiError> {
         ErrorCode::ALL.iter().flat_map(|code| match code {
             ErrorCode::MalformedJson => {

@@ -1,4 +1,4 @@
-//! Form-encoded bodies, as OAuth's endpoints take them.
+//! Form-encoded bodies, for OAuth's endpoints.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,15 +12,16 @@ use super::{bearer, media};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The parameters of a form. It has no `Debug`, which would show the secrets among them.
+/// The parameters of a form. There is no `Debug`, because it would show secrets.
 pub struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Form<'a> {
-    /// The parameters of a request's body.
+    /// Reads the parameters of a request's body.
     ///
     /// # Errors
-    /// When the body is too large, isn't declared as a form or gives a parameter more than once
-    /// ([`ErrorCode::InvalidRequest`], as OAuth wants it: RFC 6749, 3.1 and 3.2), or isn't in UTF-8.
+    /// [`ErrorCode::BodyTooLarge`], [`ErrorCode::UnsupportedMediaType`] if the declared charset isn't UTF-8, and
+    /// [`ErrorCode::InvalidRequest`] if the body isn't declared as a form or has a parameter more than once (RFC 6749,
+    /// 3.1 and 3.2).
     pub fn of(request: &'a Request) -> Result<Self, ApiError> {
         let body: &[u8] = request.body();
         if body.len() > MAX_BODY {
@@ -42,31 +43,30 @@ impl<'a> Form<'a> {
         Ok(Self(parameters))
     }
 
-    /// A parameter's value; an empty one counts as not given, and unknown parameters don't matter
-    /// (RFC 6749, 3.1).
+    /// Returns a parameter's value; `None` if it is missing or empty. Unknown parameters are ignored (RFC 6749, 3.1).
     pub fn optional(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(given, _)| given == name)?;
         Some(&**value).filter(|value| !value.is_empty())
     }
 
-    /// The value of a parameter that must be there.
+    /// Returns the value of a required parameter.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidRequest`] if it isn't.
+    /// [`ErrorCode::InvalidRequest`] if the parameter is missing or empty.
     pub fn required(&self, name: &str) -> Result<&str, ApiError> {
         let missing = || ApiError::invalid_request(format!("the parameter `{name}` is missing"));
         self.optional(name).ok_or_else(missing)
     }
 
-    /// The secret in a parameter, in any spelling that a secret is taken in.
+    /// Returns the secret in a parameter, in any accepted spelling; `None` if the parameter is missing or empty.
     pub fn optional_secret(&self, name: &str) -> Option<&str> {
         self.optional(name).map(bearer::in_form)
     }
 
-    /// The secret in a parameter that must be there.
+    /// Returns the secret in a required parameter, in any accepted spelling.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidRequest`] if it isn't.
+    /// [`ErrorCode::InvalidRequest`] if the parameter is missing or empty.
     pub fn required_secret(&self, name: &str) -> Result<&str, ApiError> {
         self.required(name).map(bearer::in_form)
     }

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a repeated request is recognised and doesn't act twice.
+//! `Idempotency-Key`: a repeated request is recognized and doesn't act twice.
 
 use jiff::Timestamp;
 use lambda_http::Request;
@@ -16,7 +16,7 @@ use crate::ports::{GetIdempotency, GetToken};
 /// The longest key, in characters.
 const MAX_KEY: usize = 255;
 
-/// A request that can be recognised when it is repeated.
+/// A request that is recognized when it is repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeatable {
     key: String,
@@ -24,8 +24,8 @@ pub struct Repeatable {
 }
 
 impl Repeatable {
-    /// Reads the request's `Idempotency-Key`. A key counts per operation (with the token in its path)
-    /// and caller: two people can't meet in one.
+    /// Reads a request's `Idempotency-Key`; returns `None` without one. A key belongs to an operation, to the token in
+    /// its path, and to a caller. The keys of two callers are always different.
     ///
     /// # Errors
     /// [`ErrorCode::ValidationFailed`] if the key isn't 1 to 255 visible ASCII characters.
@@ -58,7 +58,7 @@ impl Repeatable {
         }))
     }
 
-    /// What to remember of the request.
+    /// Returns the record of the request, which made or changed that token.
     pub fn record(self, token_id: TokenId) -> IdempotencyRecord {
         IdempotencyRecord {
             key: self.key,
@@ -68,7 +68,7 @@ impl Repeatable {
     }
 }
 
-/// SHA-256 over parts that can't run into each other.
+/// Returns the SHA-256 of the parts and their lengths. The lengths keep the boundaries unambiguous.
 fn digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -79,11 +79,11 @@ fn digest(parts: &[&[u8]]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The token that an earlier, equal request made or changed; `None` if there was no such request.
+/// Returns the token that an earlier, equal request made or changed; `None` if there was none.
 ///
 /// # Errors
-/// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another request;
-/// [`ErrorCode::TokenNotFound`] if the token is gone by now.
+/// [`ErrorCode::IdempotencyKeyReused`] if the key was used for another request, [`ErrorCode::TokenNotFound`] if the
+/// token no longer exists.
 pub async fn repeated(
     store: &(impl GetIdempotency + GetToken),
     account: &Account,

@@ -1,5 +1,5 @@
-//! JSON in which no object has a member twice. Parsers differ in which one they take, and so the reader of a
-//! log, a proxy and we might not see the same request.
+//! JSON whose objects have no duplicate members. Parsers differ in which duplicate they use. A proxy, or the reader of
+//! a log, might therefore see another request than Latchkey.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -11,11 +11,11 @@ use serde_json::{Map, Value};
 use super::ApiError;
 use crate::domain::text::recorded;
 
-/// Reads a body.
+/// Parses a body.
 ///
 /// # Errors
-/// [`super::ErrorCode::MalformedJson`] if it isn't JSON. [`super::ErrorCode::DuplicateKey`] if an object in it, at
-/// whatever depth, has a member more than once.
+/// [`super::ErrorCode::MalformedJson`] if the body isn't JSON. [`super::ErrorCode::DuplicateKey`] if an object in it,
+/// at any depth, has a member more than once.
 pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
     let duplicate = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_slice(body);
@@ -27,7 +27,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// A value whose objects have every member once. Keeps the first member that is there twice.
+/// Reads a value whose objects have no duplicate members. Keeps the first duplicate member's name.
 #[derive(Clone, Copy)]
 struct Unique<'a>(&'a RefCell<Option<String>>);
 
@@ -96,10 +96,11 @@ impl<'de> Visitor<'de> for Unique<'_> {
     }
 }
 
-/// How much of a stranger's name for something is told back, in characters.
+/// The largest length of a stranger's name for something in a response, in characters.
 const MAX_SHOWN: usize = 64;
 
-/// A name that a stranger gave, as far as it may be told back: without a secret, and not endless.
+/// Returns a stranger's name for something, safe to show in a response: without secrets, and shortened to
+/// [`MAX_SHOWN`] characters.
 pub(super) fn shown(name: &str) -> String {
     recorded(name, MAX_SHOWN)
 }

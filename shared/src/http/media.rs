@@ -1,4 +1,4 @@
-//! What bodies say they are, and what clients say they would rather have.
+//! The media types of bodies, and those that clients prefer.
 
 use lambda_http::Request;
 use lambda_http::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE};
@@ -6,14 +6,15 @@ use mediatype::{MediaType, MediaTypeList, Name, ReadParams};
 
 use super::{ApiError, ErrorCode};
 
-/// What a request's body is declared as: its type without parameters, in lower case.
+/// Returns the declared media type of a request's body, without parameters and in lower case; `None` if there isn't
+/// exactly one.
 ///
 /// # Errors
-/// [`ErrorCode::UnsupportedMediaType`] if it says another charset than UTF-8.
+/// [`ErrorCode::UnsupportedMediaType`] if the declared charset isn't UTF-8.
 pub(super) fn declared(request: &Request) -> Result<Option<String>, ApiError> {
     let mut values = request.headers().get_all(CONTENT_TYPE).iter();
     let value = values.next().and_then(|value| value.to_str().ok());
-    // Of two, nobody knows which one is meant.
+    // With two headers, it is unclear which one counts.
     let value = value.filter(|_| values.next().is_none());
     let Some(media_type) = value.and_then(|value| MediaType::parse(value.trim()).ok()) else {
         return Ok(None);
@@ -31,12 +32,12 @@ pub(super) fn declared(request: &Request) -> Result<Option<String>, ApiError> {
     Ok(Some(media_type.essence().to_string().to_ascii_lowercase()))
 }
 
-/// Whether a client would rather have one media type than another: by weight, then by how exactly it names
-/// them, then by which comes first (RFC 9110, 12.4.2 and 12.5.1). Without a preference, it is the other.
+/// Whether a client prefers the media type `wanted` to `other`: by weight, then by the exactness of the matching
+/// range, then by order (RFC 9110, 12.4.2 and 12.5.1). Without a preference, it doesn't.
 pub fn prefers(request: &Request, wanted: &str, other: &str) -> bool {
     let headers = request.headers().get_all(ACCEPT).iter();
     let accepted: Vec<_> = headers.filter_map(|value| value.to_str().ok()).collect();
-    // Several lines are one list.
+    // Several header lines form one list.
     let accepted = accepted.join(",");
     let (Some(wanted), Some(other)) = (Rank::of(wanted, &accepted), Rank::of(other, &accepted))
     else {
@@ -45,19 +46,19 @@ pub fn prefers(request: &Request, wanted: &str, other: &str) -> bool {
     wanted.weight > 0 && wanted > other
 }
 
-/// How much a client likes a media type. More is better.
+/// A client's preference for a media type. A greater value is a stronger preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    /// In thousandths.
+    /// The weight in thousandths.
     weight: u16,
-    /// A type, all types of a family, or all.
+    /// 3 for a type, 2 for all types of a family, 1 for all types, 0 for none.
     exactness: u8,
-    /// Counted from the end.
+    /// The place in the list. Earlier places are greater.
     place: std::cmp::Reverse<usize>,
 }
 
 impl Rank {
-    /// The rank of a type. The most exact of the ranges that it is in says the weight.
+    /// Returns the rank of a type. The most exact matching range determines the weight.
     fn of(media_type: &str, accepted: &str) -> Option<Self> {
         let media_type = MediaType::parse(media_type).ok()?;
         let none = Self {
@@ -86,7 +87,7 @@ impl Rank {
     }
 }
 
-/// The weight of a range in thousandths; `None` if it isn't one.
+/// Returns the weight of a range in thousandths; `None` if it is invalid.
 fn weight(range: &MediaType<'_>) -> Option<u16> {
     match range.params().find(|(name, _)| *name == "q") {
         Some((_, weight)) => thousandths(weight.as_str()),
@@ -94,7 +95,7 @@ fn weight(range: &MediaType<'_>) -> Option<u16> {
     }
 }
 
-/// Whether a client takes a coding by its name. One with a weight that isn't one counts as taken.
+/// Whether a client accepts a content coding by its name. An invalid weight counts as acceptance.
 pub fn accepts_coding(request: &Request, coding: &str) -> bool {
     let accepted = request.headers().get(ACCEPT_ENCODING);
     let accepted = accepted.and_then(|value| value.to_str().ok());
@@ -105,7 +106,7 @@ pub fn accepts_coding(request: &Request, coding: &str) -> bool {
     })
 }
 
-/// A weight in thousandths; `None` if the text isn't one (`qvalue` of RFC 9110, 12.4.2).
+/// Parses a weight, in thousandths; `None` if it is invalid (`qvalue` in RFC 9110, 12.4.2).
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fits = fraction.len() <= 3 && fraction.bytes().all(|digit| digit.is_ascii_digit());

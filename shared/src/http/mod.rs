@@ -1,4 +1,4 @@
-//! Requests into domain calls, results and errors into responses.
+//! The HTTP interface: turns requests into calls of the domain, and results and errors into responses.
 
 pub mod audit;
 pub mod bearer;
@@ -31,8 +31,8 @@ pub use error::{ApiError, ErrorCode};
 
 use crate::telemetry::request_span;
 
-/// Serves an HTTP operation as a Lambda function: answers errors as problem documents and puts the
-/// request's id on every log line.
+/// Serves an HTTP operation as a Lambda function. Turns errors into problem documents, and adds the request's id to
+/// every line of the log.
 ///
 /// # Errors
 /// When the Lambda runtime can't be reached.
@@ -58,7 +58,7 @@ where
     .await
 }
 
-/// The gateway's id of the request, or Lambda's without a gateway.
+/// Returns the gateway's id of the request, or Lambda's if there is no gateway.
 fn request_id(request: &Request) -> String {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),

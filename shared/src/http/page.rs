@@ -10,34 +10,34 @@ use super::query::{Parameters, Query};
 use super::{ApiError, ErrorCode, cursor, response};
 use crate::domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, Page};
 
-/// The most that a page's items may weigh, in bytes: below what Lambda lets a response have (6 MB),
-/// with room for its wrapping.
+/// The largest total size of a page's items, in bytes. It is below Lambda's limit for a response (6 MB), with room for
+/// the rest of the body.
 pub const MAX_BYTES: usize = 4_000_000;
 
 /// The page of a list that a request asks for.
 #[derive(Debug)]
 pub struct Wanted<K> {
-    /// At most so many items.
+    /// The largest number of items.
     pub limit: usize,
-    /// Only items behind this one.
+    /// The item before the first one of this page; `None` for the first page.
     pub after: Option<K>,
-    /// Names the list with everything that selects its items, for cursors.
+    /// Identifies the list with all its filters, for cursors.
     list: String,
     path: String,
     parameters: Vec<(String, String)>,
 }
 
 impl<K: FromStr + ToString> Wanted<K> {
-    /// Reads the rest of a request's query. `list` names the list without its filters.
+    /// Reads the remaining parameters of a request's query. `list` identifies the list without its filters.
     ///
     /// # Errors
-    /// [`ErrorCode::ValidationFailed`] with every failure of the query, [`ErrorCode::InvalidCursor`] if this list
-    /// with these filters didn't give the cursor out.
+    /// [`ErrorCode::ValidationFailed`] with every failure of the query, [`ErrorCode::InvalidCursor`] if this list with
+    /// these filters didn't issue the cursor.
     pub fn of(request: &Request, query: Query, list: &str) -> Result<Self, ApiError> {
         Self::up_to(request, query, list, (DEFAULT_LIMIT, MAX_LIMIT))
     }
 
-    /// As [`Wanted::of`], for a list with a default and a limit of its own.
+    /// As [`Wanted::of`], for a list with another default and maximum of items.
     ///
     /// # Errors
     /// As [`Wanted::of`].
@@ -62,7 +62,7 @@ impl<K: FromStr + ToString> Wanted<K> {
         })
     }
 
-    /// Adds the link to the page behind a position.
+    /// Adds the `Link` header to the page after a position. `None` means that this page is the last.
     pub fn link(&self, response: Response<Body>, next: Option<&str>) -> Response<Body> {
         let cursor = self.cursor(next);
         response::with_next(response, &self.path, &self.parameters, cursor.as_deref())
@@ -72,11 +72,11 @@ impl<K: FromStr + ToString> Wanted<K> {
         next.map(|position| cursor::encode(&self.list, position))
     }
 
-    /// The page under its name, with `nextCursor` and the `Link` to the next page. A page that would be too
-    /// heavy ends earlier, and the next one starts there.
+    /// Returns the page as the response. The items are in the member `name`. `nextCursor` and the `Link` header lead
+    /// to the next page. A page beyond [`MAX_BYTES`] ends early, and the next page starts there.
     ///
     /// # Errors
-    /// When an item doesn't serialize, which is a defect.
+    /// When an item can't be serialized, which is a defect.
     pub fn respond<T>(
         &self,
         name: &str,
@@ -104,7 +104,7 @@ impl<K: FromStr + ToString> Wanted<K> {
     }
 }
 
-/// The parameters that select a list's items.
+/// Returns the parameters that select the list's items, sorted.
 fn selecting(parameters: &[(String, String)]) -> Vec<&(String, String)> {
     let selects =
         |name: &str, value: &str| !matches!(name, "limit" | "cursor") && !value.is_empty();
@@ -116,10 +116,10 @@ fn selecting(parameters: &[(String, String)]) -> Vec<&(String, String)> {
     selecting
 }
 
-/// The JSON of an item.
+/// Returns an item as JSON.
 ///
 /// # Errors
-/// When it doesn't serialize, which is a defect.
+/// When the item can't be serialized, which is a defect.
 pub fn item(body: &impl Serialize) -> Result<Value, ApiError> {
     serde_json::to_value(body).map_err(ApiError::internal)
 }

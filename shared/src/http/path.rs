@@ -1,4 +1,4 @@
-//! What the path names: an account, and a token of it.
+//! The account and the token in a request's path.
 
 use std::str::FromStr;
 
@@ -12,18 +12,18 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::domain::token::{StoredToken, Token};
 use crate::ports::GetToken;
 
-/// The account that the path names.
+/// Returns the id of the account in the path.
 ///
 /// # Errors
-/// [`ErrorCode::AccountNotFound`] if it can't be the id of one.
+/// [`ErrorCode::AccountNotFound`] if the id is malformed.
 pub(super) fn account_id(request: &Request) -> Result<AccountId, ApiError> {
     Ok(id(request, "accountId").ok_or(ErrorCode::AccountNotFound)?)
 }
 
-/// The token that the path names.
+/// Returns the id of the token in the path.
 ///
 /// # Errors
-/// [`ErrorCode::TokenNotFound`] if it can't be the id of one.
+/// [`ErrorCode::TokenNotFound`] if the id is malformed.
 pub fn token_id(request: &Request) -> Result<TokenId, ApiError> {
     Ok(id(request, "tokenId").ok_or(ErrorCode::TokenNotFound)?)
 }
@@ -33,10 +33,10 @@ fn id<T: FromStr>(request: &Request, name: &str) -> Option<T> {
     path.first(name)?.parse().ok()
 }
 
-/// The account's token that the path names.
+/// Returns the token in the path, of that account, as it is at `now`.
 ///
 /// # Errors
-/// [`ErrorCode::TokenNotFound`] if there is none.
+/// [`ErrorCode::TokenNotFound`] if the account has no such token.
 pub async fn find_token(
     store: &impl GetToken,
     account: &Account,
@@ -48,10 +48,10 @@ pub async fn find_token(
     Ok(stored.ok_or(ErrorCode::TokenNotFound)?)
 }
 
-/// Checks a request's `If-Match` against a token's version.
+/// Checks a request's `If-Match` against a token's version. A request without the header passes.
 ///
 /// # Errors
-/// [`ErrorCode::VersionMismatch`] if none of its tags is the version's.
+/// [`ErrorCode::VersionMismatch`] if no tag is that of the version.
 pub(super) fn check_if_match(request: &Request, token: &Token) -> Result<(), ApiError> {
     let mut tags = request.headers().get_all(IF_MATCH).iter().peekable();
     if tags.peek().is_none() {

@@ -1,4 +1,4 @@
-//! Query parameters, each declared once: what it is called, what it says, and how it is read.
+//! Query parameters. Each is declared once, with its name, its description and its parser.
 
 use std::str::FromStr;
 
@@ -13,21 +13,21 @@ use crate::domain::text::{InvalidText, contains_secret};
 use crate::domain::time::parse_rfc3339;
 use crate::domain::validation::FieldError;
 
-/// A query parameter, as the API describes it.
+/// A query parameter in the OpenAPI document.
 #[derive(Debug)]
 pub struct Parameter {
-    /// Its name.
+    /// The parameter's name.
     pub name: &'static str,
-    /// What it says, for people.
+    /// The description, for people.
     pub description: &'static str,
-    /// The schema of its value.
+    /// The schema of the value.
     pub schema: Value,
 }
 
-/// What takes query parameters: a request's [`Query`] reads them, and the API's description notes them and has no
-/// values.
+/// A receiver of query parameters. A request's [`Query`] reads their values. The OpenAPI document only describes them.
 pub trait Parameters {
-    /// A parameter that `parse` reads; `expected` says what was expected if it can't.
+    /// Returns the parameter's value as `parse` makes it, or `None` without one. `expected` describes valid values,
+    /// for the failure if `parse` returns `None`.
     fn value<T>(
         &mut self,
         parameter: Parameter,
@@ -35,7 +35,7 @@ pub trait Parameters {
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T>;
 
-    /// One of a type's words.
+    /// Returns the value of a parameter that is one of a type's words.
     fn word<T: Copy, const N: usize>(
         &mut self,
         name: &'static str,
@@ -58,7 +58,7 @@ pub trait Parameters {
         })
     }
 
-    /// An id that the platform gave.
+    /// Returns the value of a parameter that is an id of the platform.
     fn platform_id<T: FromStr>(
         &mut self,
         name: &'static str,
@@ -72,7 +72,7 @@ pub trait Parameters {
         self.value(parameter, "an id", |text| text.parse().ok())
     }
 
-    /// Any text.
+    /// Returns the value of a parameter that is any text.
     fn text(&mut self, name: &'static str, description: &'static str) -> Option<String> {
         let parameter = Parameter {
             name,
@@ -82,7 +82,7 @@ pub trait Parameters {
         self.value(parameter, "a text", |text| Some(text.to_owned()))
     }
 
-    /// A moment.
+    /// Returns the value of a parameter that is a time.
     fn time(&mut self, name: &'static str, description: &'static str) -> Option<Timestamp> {
         let parameter = Parameter {
             name,
@@ -93,7 +93,7 @@ pub trait Parameters {
         self.value(parameter, expected, parse_rfc3339)
     }
 
-    /// The size of the page, up to `max`. The schema says the usual one.
+    /// Returns the page's size, at most `max`. The schema has the usual maximum.
     fn limit(&mut self, max: usize) -> Option<usize> {
         let parameter = Parameter {
             name: "limit",
@@ -102,13 +102,13 @@ pub trait Parameters {
         };
         self.value(parameter, &format!("a number from 1 to {max}"), |text| {
             let limit: usize = text.parse().ok()?;
-            // `+1` and `01` are no numbers in JSON, and so none here.
+            // `+1` and `01` aren't JSON numbers, so they aren't accepted here either.
             let plain = limit.to_string() == text;
             (plain && (1..=max).contains(&limit)).then_some(limit)
         })
     }
 
-    /// Where the page starts.
+    /// Returns the cursor of the page.
     fn cursor(&mut self) -> Option<String> {
         self.text(
             "cursor",
@@ -117,7 +117,7 @@ pub trait Parameters {
     }
 }
 
-/// The query parameters of a request. Those that nobody reads are unknown.
+/// The query parameters of a request. Parameters that nobody reads are unknown.
 #[derive(Debug)]
 pub struct Query {
     parameters: Vec<(String, String)>,
@@ -126,7 +126,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// The request's parameters.
+    /// Reads a request's parameters.
     pub fn of(request: &Request) -> Self {
         let map = request.query_string_parameters_ref().into_iter();
         let parameters = map.flat_map(|map| map.iter());
@@ -139,20 +139,20 @@ impl Query {
         }
     }
 
-    /// Adds a failure of a parameter's value.
+    /// Adds a failure of a parameter's value, with a text for people.
     pub fn fail(&mut self, name: &str, message: impl Into<String>) {
         let failure = FieldError::new(name, "invalid_parameter", message);
         self.failures.push(failure);
     }
 
-    /// What is wrong with a parameter, whatever its value means.
+    /// Returns what is wrong with a parameter apart from its value; `None` if nothing is.
     fn failure(&self, index: usize, name: &str, value: &str) -> Option<FieldError> {
         let mut earlier = self.parameters.iter().take(index);
         if !self.known.contains(&name) {
             let text = "is not a parameter here";
             Some(FieldError::new(shown(name), "unknown_parameter", text))
         } else if name != "cursor" && contains_secret(value) {
-            // A cursor is ours, and random enough to look like anything.
+            // Latchkey makes the cursors, and their random look could be taken for a secret.
             Some(InvalidText::ContainsSecret.of(name))
         } else if earlier.any(|(earlier, _)| earlier == name) {
             let text = "may be given only once";
@@ -162,7 +162,7 @@ impl Query {
         }
     }
 
-    /// The parameters as they were given, if each is known, given once and understood.
+    /// Returns the parameters in the request's order, if each is known, valid and given once.
     ///
     /// # Errors
     /// [`super::ErrorCode::ValidationFailed`] with every failure.
@@ -181,7 +181,7 @@ impl Query {
 }
 
 impl Parameters for Query {
-    /// An empty value counts as not given.
+    /// An empty value counts as missing.
     fn value<T>(
         &mut self,
         parameter: Parameter,

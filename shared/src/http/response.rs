@@ -11,19 +11,19 @@ use super::ApiError;
 use super::token::TokenBody;
 use crate::domain::token::Token;
 
-/// A JSON response that no cache keeps.
+/// Returns a JSON response that no cache stores.
 ///
 /// # Errors
-/// When the body doesn't serialize, which is a defect.
+/// When the body can't be serialized, which is a defect.
 pub fn json(status: u16, body: &impl Serialize) -> Result<Response<Body>, ApiError> {
     let text = serde_json::to_string(body).map_err(ApiError::internal)?;
     json_text(status, text)
 }
 
-/// A JSON response that is text already.
+/// Returns a JSON response whose body is already serialized.
 ///
 /// # Errors
-/// When the response doesn't build, which is a defect.
+/// When the response can't be built, which is a defect.
 pub fn json_text(status: u16, text: impl Into<Body>) -> Result<Response<Body>, ApiError> {
     Response::builder()
         .status(status)
@@ -33,18 +33,18 @@ pub fn json_text(status: u16, text: impl Into<Body>) -> Result<Response<Body>, A
         .map_err(ApiError::internal)
 }
 
-/// The answer that has nothing to say.
+/// Returns a 204.
 ///
 /// # Errors
-/// When the response doesn't build, which is a defect.
+/// When the response can't be built, which is a defect.
 pub fn no_content() -> Result<Response<Body>, ApiError> {
     empty(204)
 }
 
-/// An answer whose status says everything.
+/// Returns a response without a body.
 ///
 /// # Errors
-/// When the response doesn't build, which is a defect.
+/// When the response can't be built, which is a defect.
 pub fn empty(status: u16) -> Result<Response<Body>, ApiError> {
     Response::builder()
         .status(status)
@@ -53,28 +53,28 @@ pub fn empty(status: u16) -> Result<Response<Body>, ApiError> {
         .map_err(ApiError::internal)
 }
 
-/// A token as it is at `now`, with its version as the `ETag`.
+/// Returns a token as it is at `now`, with its version as the `ETag`.
 ///
 /// # Errors
-/// When the body doesn't serialize, which is a defect.
+/// When the body can't be serialized, which is a defect.
 pub fn token(token: &Token, now: Timestamp) -> Result<Response<Body>, ApiError> {
     let response = json(200, &TokenBody::at(token, now))?;
     Ok(with_etag(response, token))
 }
 
-/// Adds a token's version as the `ETag`.
+/// Adds the `ETag` header, which is the token's version.
 pub fn with_etag(mut response: Response<Body>, token: &Token) -> Response<Body> {
     set(&mut response, ETAG, &format!("\"{}\"", token.version));
     response
 }
 
-/// Adds where the created thing is found.
+/// Adds the `Location` header of a created resource.
 pub fn with_location(mut response: Response<Body>, path: &str) -> Response<Body> {
     set(&mut response, LOCATION, path);
     response
 }
 
-/// Adds the link to the next page: the same query with its cursor.
+/// Adds the `Link` header to the next page: the same query with the next cursor.
 pub fn with_next(
     mut response: Response<Body>,
     path: &str,
@@ -102,7 +102,7 @@ fn escape(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Sets a header whose value is made of ids, numbers and escaped text, so that it is always valid.
+/// Sets a header. The values consist of ids, numbers and escaped text, so they are always valid.
 fn set(response: &mut Response<Body>, name: lambda_http::http::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);

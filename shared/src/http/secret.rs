@@ -1,4 +1,4 @@
-//! The one place where a secret leaves the service.
+//! Responses with a secret. Only this module lets secrets leave the service.
 
 use jiff::Timestamp;
 use lambda_http::{Body, Response};
@@ -31,11 +31,10 @@ pub struct RevealedBody<'a> {
     secret: &'a str,
 }
 
-/// The answer that hands over the secret of a token that was created or got a new secret. A repeat of
-/// the request is answered without the secret.
+/// Returns the response with a new or changed token and its secret. `secret` is `None` for a repeated request.
 ///
 /// # Errors
-/// When the body doesn't serialize, which is a defect.
+/// When the body can't be serialized, which is a defect.
 pub fn issued(
     status: u16,
     token: &Token,
@@ -49,10 +48,10 @@ pub fn issued(
     Ok(response::with_etag(response::json(status, &body)?, token))
 }
 
-/// The answer that shows a secret again.
+/// Returns the response that shows a token's secret again.
 ///
 /// # Errors
-/// When the body doesn't serialize, which is a defect.
+/// When the body can't be serialized, which is a defect.
 pub fn revealed(token: &Token, secret: &PlainSecret) -> Result<Response<Body>, ApiError> {
     let (id, secret) = (&token.id, plain(secret));
     response::json(200, &RevealedBody { id, secret })

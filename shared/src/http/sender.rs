@@ -1,4 +1,4 @@
-//! Where a request comes from, as far as the gateway tells.
+//! The sender of a request, as the gateway reports it.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::app::verify::Client;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source, kept_user_agent};
 
-/// What a client calls itself, whatever bytes it is made of.
+/// Returns the `User-Agent` header, which may consist of any bytes.
 fn user_agent(request: &Request) -> Option<String> {
     let name = request.headers().get(USER_AGENT)?;
     Some(kept_user_agent(&String::from_utf8_lossy(name.as_bytes())))
@@ -20,19 +20,19 @@ fn user_agent(request: &Request) -> Option<String> {
 /// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sender {
-    /// Its address.
+    /// The sender's IP address.
     pub ip: IpAddr,
-    /// What it calls itself.
+    /// The `User-Agent` header.
     user_agent: Option<String>,
-    /// The request, for finding it in the logs.
+    /// The request's id, which the log has too.
     request_id: String,
 }
 
 impl Sender {
-    /// Reads the gateway's context of a request; what headers say of the address doesn't count.
+    /// Reads the gateway's context of a request. Addresses in headers are ignored: anybody can send them.
     ///
     /// # Errors
-    /// When the gateway doesn't tell the address, which is a defect.
+    /// When the context has no address, which is a defect.
     pub fn of(request: &Request) -> Result<Self, ApiError> {
         let ip = match request.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
@@ -47,7 +47,7 @@ impl Sender {
         })
     }
 
-    /// What presents a secret in the request.
+    /// Returns the sender as the client that presents a secret.
     pub fn client(&self) -> Client<'_> {
         Client {
             ip: self.ip,
@@ -56,7 +56,7 @@ impl Sender {
         }
     }
 
-    /// Where the request came from, for the audit record of what an actor did through it.
+    /// Returns the request's origin for an audit record.
     pub fn origin(&self, source: Source, actor: Actor) -> Origin {
         Origin {
             source,

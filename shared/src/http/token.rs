@@ -1,4 +1,4 @@
-//! A token's JSON.
+//! Tokens as JSON.
 
 use std::net::IpAddr;
 

@@ -1,17 +1,17 @@
-//! What a request to DynamoDB touches, as IAM sees it: for each table and action, the partitions.
+//! What a request to DynamoDB touches, as IAM sees it: the partitions, for each table and action.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What one request touches: for each resource (a table, or an index of one) and action, the keys of the
-/// partitions. IAM has them all in one `dynamodb:LeadingKeys`.
+/// What one request touches: the keys of the partitions, for each resource (a table or an index) and action. IAM sees
+/// all keys in one `dynamodb:LeadingKeys`.
 pub type Touched = BTreeMap<(String, String), Vec<String>>;
 
-/// What a request of that operation touches.
+/// Returns what a request of an operation of DynamoDB touches.
 ///
 /// # Panics
-/// If it isn't a request that the stores make.
+/// If the stores don't make such a request.
 pub(crate) fn touched(operation: &str, request: &Value) -> Touched {
     let mut touched = Touched::new();
     let mut touch = |action: &str, resource: &str, key: &str| {

@@ -1,4 +1,4 @@
-//! Requests, as the gateway hands them to a function.
+//! Requests, as the gateway sends them to a function.
 
 use lambda_http::Request;
 use latchkey::testing::Event;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::operations;
 
-/// A request on its way to its operation.
+/// A request to an operation.
 #[derive(Debug, Clone)]
 pub struct Call {
     operation: &'static str,
@@ -14,16 +14,16 @@ pub struct Call {
 }
 
 impl Call {
-    /// A request for that path, with or without a query.
+    /// Creates a request for a path, with or without a query.
     ///
     /// # Panics
-    /// If no route leads there.
+    /// If no route has that path.
     pub fn new(method: &str, path_and_query: &str) -> Self {
         let call = Self::find(method, path_and_query);
         call.unwrap_or_else(|| panic!("no route for {method} {path_and_query}"))
     }
 
-    /// The same; `None` if no route leads there, and the gateway answers 404 by itself.
+    /// Creates a request for a path; `None` if no route has it, and the gateway itself answers 404.
     pub fn find(method: &str, path_and_query: &str) -> Option<Self> {
         let (path, query) = path_and_query
             .split_once('?')
@@ -64,57 +64,57 @@ impl Call {
         })
     }
 
-    /// By that person.
+    /// Sets the signed-in person.
     #[must_use]
     pub fn by(self, user: &str) -> Self {
         self.with(|event| event.by(user))
     }
 
-    /// With that id of the gateway's.
+    /// Sets the gateway's id of the request.
     #[must_use]
     pub fn request_id(self, id: &str) -> Self {
         self.with(|event| event.request_id(id))
     }
 
-    /// With that body.
+    /// Sets a JSON body.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.text(&body.to_string())
             .header("content-type", "application/json")
     }
 
-    /// With that form.
+    /// Sets a form as the body.
     #[must_use]
     pub fn form(self, form: &str) -> Self {
         self.text(form)
             .header("content-type", "application/x-www-form-urlencoded")
     }
 
-    /// With that text for a body.
+    /// Sets a text as the body.
     #[must_use]
     pub fn text(self, body: &str) -> Self {
         self.with(|event| event.raw_body(body))
     }
 
-    /// With that header; its name in lower case.
+    /// Sets a header. `name` is in lower case.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
         self.with(|event| event.header(name, value))
     }
 
-    /// To that token.
+    /// Sets the token in the path.
     #[must_use]
     pub fn token(self, id: &str) -> Self {
         self.with(|event| event.token(id))
     }
 
-    /// With that secret of a token.
+    /// Sets a token's secret as the bearer token.
     #[must_use]
     pub fn bearer(self, secret: &str) -> Self {
         self.header("authorization", &format!("Bearer {secret}"))
     }
 
-    /// The operation that the route leads to.
+    /// Returns the name of the operation that the route leads to.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
@@ -131,7 +131,7 @@ impl Call {
     }
 }
 
-/// What stands in a path at the parameters of a template; `None` if it isn't a path of it.
+/// Returns the values of a template's parameters in a path; `None` if the path doesn't match.
 fn parameters<'a>(template: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
     let (names, segments) = (template.split('/'), path.split('/'));
     if names.clone().count() != segments.clone().count() {

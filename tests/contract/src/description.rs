@@ -1,4 +1,4 @@
-//! The API's description, held against what the operations answer.
+//! The API's OpenAPI document, for checks against the operations' responses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use crate::operations;
 /// An operation, a status, and the code of an error.
 pub type Seen = (String, u16, Option<String>);
 
-/// The description, ready to be held against answers.
+/// An OpenAPI document for checks against responses.
 pub struct Description {
     document: Value,
     validators: BTreeMap<(String, u16, String), Validator>,
 }
 
 impl Description {
-    /// The description that the code gives of itself.
+    /// Returns the document that the code generates.
     pub fn of_the_code() -> Value {
         openapi::document(env!("CARGO_PKG_VERSION"), &operations())
     }
 
-    /// Makes a description ready.
+    /// Creates it from a document.
     pub fn new(document: Value) -> Self {
         let mut components = document["components"].clone();
         close(&mut components);
@@ -47,12 +47,12 @@ impl Description {
         }
     }
 
-    /// The description itself.
+    /// Returns the document.
     pub fn document(&self) -> &Value {
         &self.document
     }
 
-    /// The description of an operation.
+    /// Returns an operation's part of the document.
     pub fn operation(&self, name: &str) -> &Value {
         let paths = self.document["paths"].as_object().unwrap().values();
         let mut operations = paths.flat_map(|item| item.as_object().unwrap().values());
@@ -61,18 +61,18 @@ impl Description {
             .unwrap_or_else(|| panic!("`{name}` is not described"))
     }
 
-    /// What a reference leads to; anything else is what it is.
+    /// Returns the target of a reference; any other value is returned as it is.
     pub fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         resolve(&self.document, value)
     }
 
-    /// The schema of what an operation takes; `null` if it takes nothing of that type.
+    /// Returns the schema of an operation's body of that media type; `null` without one.
     pub fn body(&self, operation: &str, media_type: &str) -> &Value {
         let body = &self.operation(operation)["requestBody"];
         self.resolve(&body["content"][media_type]["schema"])
     }
 
-    /// A validator of a schema of the document.
+    /// Returns a validator of a schema of the document.
     pub fn validator(&self, schema: &Value) -> Validator {
         let mut schema = schema.clone();
         schema["components"] = self.document["components"].clone();
@@ -82,10 +82,10 @@ impl Description {
             .unwrap_or_else(|error| panic!("{schema}: {error}"))
     }
 
-    /// Checks that an answer is one that the description tells of.
+    /// Checks that the document describes a response. Returns what was seen.
     ///
     /// # Panics
-    /// If it isn't.
+    /// If the document doesn't describe it.
     pub fn check(&self, operation: &str, answer: &Answer) -> Seen {
         let (status, code) = answer.outcome();
         let seen = (
@@ -145,8 +145,7 @@ impl Description {
         seen
     }
 
-    /// Everything that the description says the functions may answer. What the gateway answers by
-    /// itself isn't part of it.
+    /// Returns every outcome of the functions that the document describes, without those of the gateway itself.
     pub fn outcomes(&self) -> BTreeSet<Seen> {
         let mut outcomes = BTreeSet::new();
         for (operation, status, response) in responses(&self.document) {
@@ -178,7 +177,7 @@ fn responses(document: &Value) -> Vec<(String, u16, &Value)> {
         .collect()
 }
 
-/// What a reference of the document leads to; anything else is what it is.
+/// Returns the target of a reference in the document; any other value is returned as it is.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else {
         return value;
@@ -188,8 +187,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }
 
-/// Lets objects have only the properties that are described. Clients are to ignore others, but we are
-/// not to answer any.
+/// Forbids undescribed properties in objects. Clients must ignore unknown properties, but Latchkey must not send any.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

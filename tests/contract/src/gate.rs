@@ -1,4 +1,4 @@
-//! A store whose every call has to pass a gate first: there it can be made to wait, or to fail.
+//! A store whose calls pass a gate first. The gate can delay them or fail them.
 
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
@@ -18,9 +18,12 @@ use latchkey::ports::{
 };
 use latchkey::store::Store;
 
-/// What stands before every call of a store. A call is one read or one transaction.
+/// The gate before the calls of a store. A call is one read or one transaction.
 pub trait Gate: Sync {
-    /// Lets a call through, when it is time, or refuses it.
+    /// Lets a call through, perhaps later.
+    ///
+    /// # Errors
+    /// When the call must fail.
     fn pass(&self) -> impl Future<Output = Result<&Store, PortError>> + Send;
 }
 
@@ -28,7 +31,7 @@ pub trait Gate: Sync {
 #[derive(Debug)]
 pub struct Gated<G>(pub G);
 
-/// Passes calls on to the store.
+/// Implements ports by passing calls to the store behind the gate.
 macro_rules! behind_the_gate {
     ($($port:ident: $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
         impl<G: Gate> $port for Gated<G> {

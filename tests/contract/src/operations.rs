@@ -1,4 +1,4 @@
-//! Every operation that the API's document describes, and the way to its handler.
+//! The operations in the OpenAPI document, and the calls of their handlers.
 //!
 //! Written by `cargo xtask generate` from the functions' `operation.toml` and their handlers' signatures.
 
@@ -14,7 +14,7 @@ use latchkey::testing::{Answer, FakeVault};
 
 use crate::Call;
 
-/// What all operations together need of a store.
+/// The ports that the operations together need.
 pub trait Ports:
     ChangeToken
     + CompromiseSecret
@@ -169,10 +169,10 @@ const ROUTES: [Route; 18] = [
     },
 ];
 
-/// Every operation, by path and method.
+/// Returns every operation, by path and method.
 ///
 /// # Panics
-/// When a route's operation is described by no function.
+/// If no function describes a route's operation.
 pub fn operations() -> Vec<Operation> {
     let mut described = Vec::new();
     described.push(create_token::operation());
@@ -203,10 +203,10 @@ pub fn operations() -> Vec<Operation> {
         .collect()
 }
 
-/// Answers a call as the function does that its route leads to.
+/// Calls the handler of a call's operation and returns its response.
 ///
 /// # Panics
-/// When no function does.
+/// If no function has that operation.
 pub async fn answer(
     store: &impl Ports,
     vault: &FakeVault,

@@ -1,23 +1,22 @@
-//! The functions' policies in the template, with what IAM's operators mean on AWS.
+//! The policies of the functions in the template, with the meaning that IAM's operators have on AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A statement about a table.
+/// A statement of a policy about a table.
 #[derive(Debug)]
 pub struct Statement {
     actions: BTreeSet<String>,
     resources: BTreeSet<String>,
-    /// The patterns of `ForAllValues:StringLike` on `dynamodb:LeadingKeys`, if it has that condition.
+    /// The patterns of `ForAllValues:StringLike` on `dynamodb:LeadingKeys`; `None` without that condition.
     keys: Option<BTreeSet<String>>,
-    /// Whether it also demands, on AWS, that there is such a key at all.
+    /// Whether the statement also requires, on AWS, that the request has such a key.
     not_null: bool,
 }
 
 impl Statement {
-    /// Whether it allows an action on a table, or an index of one, to touch these partitions in one request.
-    /// `ForAllValues` holds if every value matches a pattern, and also if there is none; `Null: false` demands
-    /// one.
+    /// Whether the statement allows an action on a table or an index to touch these partitions in one request.
+    /// `ForAllValues` holds if every value matches a pattern, and also without values. `Null: false` requires a value.
     pub fn allows(&self, resource: &str, action: &str, keys: &[String]) -> bool {
         let keys_match = match &self.keys {
             None => true,
@@ -29,7 +28,7 @@ impl Statement {
         self.resources.contains(resource) && self.actions.contains(action) && keys_match
     }
 
-    /// What it grants: resource, action, and pattern of the partitions.
+    /// Returns what the statement grants: resource, action, and pattern of partitions.
     pub fn grants(&self) -> Vec<(String, String, String)> {
         let any = BTreeSet::from(["*".to_owned()]);
         let mut grants = Vec::new();
@@ -44,7 +43,7 @@ impl Statement {
     }
 }
 
-/// `StringLike`, for patterns whose only wildcard is a `*` at the end.
+/// Whether a value matches a pattern of `StringLike`. The only wildcard is a `*` at the end.
 pub fn is_like(value: &str, pattern: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => value.starts_with(prefix),
@@ -52,10 +51,10 @@ pub fn is_like(value: &str, pattern: &str) -> bool {
     }
 }
 
-/// The statements about the two tables of every function's policy, by the function.
+/// Returns the statements about the two tables in every function's policy, by function.
 ///
 /// # Panics
-/// When the template is written in a way that this doesn't read.
+/// If the template has a form that this doesn't read.
 pub fn policies() -> BTreeMap<String, Vec<Statement>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let template = std::fs::read_to_string(file).unwrap();

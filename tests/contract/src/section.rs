@@ -1,8 +1,8 @@
-//! The parts of the documents that tests write.
+//! The parts of documents that tests write.
 
 use std::path::{Path, PathBuf};
 
-/// A part of a document between two marks, which bear its name.
+/// A part of a document between two marks with its name.
 pub struct Section {
     file: PathBuf,
     before: String,
@@ -11,10 +11,10 @@ pub struct Section {
 }
 
 impl Section {
-    /// Finds a part of a document, which is named from the root of the repository.
+    /// Finds a part of a document. `document` is the path from the repository's root.
     ///
     /// # Panics
-    /// When the document has no such part.
+    /// If the document has no such part.
     pub fn of(document: &str, name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let file = root.join(document);
@@ -31,23 +31,23 @@ impl Section {
         }
     }
 
-    /// What it says.
+    /// Returns the part's text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Has it say something else.
+    /// Replaces the part's text.
     ///
     /// # Panics
-    /// When the document can't be written.
+    /// If the document can't be written.
     pub fn write(&self, text: &str) {
         std::fs::write(&self.file, [&self.before, text, &self.after].concat()).unwrap();
     }
 
-    /// Makes sure that it says this; with `LATCHKEY_UPDATE=1`, has it say so.
+    /// Checks that the part has this text. With `LATCHKEY_UPDATE=1`, writes it instead.
     ///
     /// # Panics
-    /// When it says something else.
+    /// If the part has another text.
     pub fn must_be(&self, text: &str) {
         if std::env::var_os("LATCHKEY_UPDATE").is_some() {
             self.write(text);

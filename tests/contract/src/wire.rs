@@ -1,4 +1,4 @@
-//! A wire between a function and AWS that counts what goes over it.
+//! A proxy between a function and AWS that counts requests.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -10,39 +10,39 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::access::{Touched, touched};
 
-/// Passes requests to DynamoDB on to an engine, and answers those to KMS and SES itself. It ends with the
-/// runtime that it was made on.
+/// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS and SES itself. It ends with its
+/// runtime.
 pub struct Wire {
-    /// The configuration of clients that go over it.
+    /// The configuration of clients that use the proxy.
     pub aws: SdkConfig,
     counts: Arc<Mutex<Counts>>,
     refusals: Arc<Mutex<Refusals>>,
 }
 
-/// Operations whose next request is refused, with the error's code.
+/// Operations whose next request is refused, each with an error code.
 type Refusals = Vec<(&'static str, &'static str)>;
 
-/// What went over a wire.
+/// What passed through a proxy.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls that read, pages of queries each.
+    /// The number of calls that read. Each page of a query is one.
     pub reads: usize,
-    /// The number of items in each transaction, checks of conditions included.
+    /// The number of items in each transaction, including condition checks.
     pub transactions: Vec<usize>,
-    /// Calls that write one item.
+    /// The number of calls that write one item.
     pub writes: usize,
-    /// Calls to KMS.
+    /// The number of calls to KMS.
     pub kms: usize,
-    /// Mails handed to SES.
+    /// The number of mails sent through SES.
     pub mails: usize,
-    /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one.
+    /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one half.
     pub half_read_units: usize,
     /// What each request to DynamoDB touches.
     pub touched: Vec<Touched>,
 }
 
 impl fmt::Display for Counts {
-    /// The cells of a row, without those of what isn't counted.
+    /// Writes the cells of a table's row, without those that aren't counted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transactions = match &self.transactions[..] {
             [] => "0".to_owned(),
@@ -59,10 +59,10 @@ impl fmt::Display for Counts {
 }
 
 impl Wire {
-    /// A wire to the engine of that configuration.
+    /// Creates a proxy to the engine in a configuration.
     ///
     /// # Panics
-    /// When there is no free port on 127.0.0.1.
+    /// If there is no free port on 127.0.0.1.
     pub async fn to(aws: &SdkConfig) -> Self {
         let engine = aws.endpoint_url().unwrap();
         let engine = engine.strip_prefix("http://").unwrap().to_owned();
@@ -84,27 +84,27 @@ impl Wire {
         }
     }
 
-    /// Answers the next request of that operation with an error, and doesn't pass it on.
+    /// Refuses the next request of an operation with an error code.
     ///
     /// # Panics
-    /// Never: nobody panics while they hold the lock.
+    /// Never: no code panics while it holds the lock.
     pub fn refuse_next(&self, operation: &'static str, code: &'static str) {
         self.refusals.lock().unwrap().push((operation, code));
     }
 
-    /// What went over it since this was last asked.
+    /// Returns what passed through since the last call.
     ///
     /// # Panics
-    /// When something unknown went over it.
+    /// If an unknown request passed through.
     pub fn take(&self) -> Counts {
         std::mem::take(&mut self.counts.lock().unwrap())
     }
 }
 
-/// The operations of DynamoDB that read.
+/// DynamoDB's operations that read.
 const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
-/// Serves one client until it goes away.
+/// Serves one client until it disconnects.
 async fn carry(
     client: TcpStream,
     engine: &str,
@@ -149,7 +149,7 @@ async fn carry(
     }
 }
 
-/// Counts a request; answers it unless it is for the engine.
+/// Counts a request. Returns the response, or `None` if the engine must answer.
 fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     let mut counts = counts.lock().unwrap();
     let named = operation(head);
@@ -167,7 +167,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
             counts.mails += 1;
             return Some(json!({"MessageId": "1"}));
         }
-        // A key that hides nothing: the tables are those of a test.
+        // The encryption hides nothing: the tables only have test data.
         "Encrypt" => {
             counts.kms += 1;
             return Some(json!({"CiphertextBlob": request["Plaintext"]}));
@@ -181,7 +181,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     None
 }
 
-/// The operation that a request names, in AWS's JSON protocol or by SES's path.
+/// Returns the operation of a request, from AWS's JSON protocol or from SES's path.
 fn operation(head: &str) -> &str {
     if head.starts_with("POST /v2/email/outbound-emails ") {
         return "SendEmail";
@@ -190,7 +190,7 @@ fn operation(head: &str) -> &str {
     target.map_or("", |(_, operation)| operation)
 }
 
-/// A head for a body of another length.
+/// Returns a head with another body length.
 fn resized(head: &str, length: usize) -> String {
     head.split_inclusive("\r\n")
         .map(|line| match line.split_once(':') {
@@ -202,7 +202,7 @@ fn resized(head: &str, length: usize) -> String {
         .collect()
 }
 
-/// What an answer says that its read costs.
+/// Returns the read units that a response reports, in halves.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -220,7 +220,7 @@ fn half_units(answer: &[u8]) -> usize {
     (units.sum::<f64>() * 2.0) as usize
 }
 
-/// The head, up to and including the empty line, and the body; `None` at the end of the connection.
+/// Reads the head, including the empty line, and the body; returns `None` at the end of the connection.
 async fn read_message(stream: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {

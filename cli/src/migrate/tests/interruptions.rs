@@ -1,4 +1,4 @@
-//! It may be interrupted anywhere.
+//! Tests of interruptions at any time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +13,13 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 
 use super::*;
 
-/// A connection on which no write gets through after so many.
+/// A connection that fails after a number of writes.
 #[derive(Debug)]
 struct Breaking {
     inner: SharedHttpConnector,
     writes: Arc<AtomicUsize>,
     most: usize,
-    /// Whether one more gets through, without its answer.
+    /// Whether one more write arrives, but not its response.
     unanswered: bool,
 }
 
@@ -54,7 +54,7 @@ impl HttpConnector for Breaking {
     }
 }
 
-/// A store on that engine whose connection breaks, and the number of its writes.
+/// Returns a store on the engine whose connection fails, and the number of its writes.
 fn breaking(aws: &SdkConfig, most: usize, unanswered: bool) -> (Store, Arc<AtomicUsize>) {
     let writes = Arc::<AtomicUsize>::default();
     let plain = aws_smithy_http_client::Builder::new().build_http();
@@ -76,7 +76,7 @@ fn breaking(aws: &SdkConfig, most: usize, unanswered: bool) -> (Store, Arc<Atomi
     (Store::new(&config, Engine::tables()), writes)
 }
 
-/// All items, without what is random in the audit log's.
+/// Returns all items, without the random parts of audit records.
 async fn outcome(engine: &Engine) -> (Vec<Value>, Vec<Value>) {
     let mut records = engine.audit_images().await;
     for record in &mut records {
@@ -95,7 +95,7 @@ async fn after_any_write_the_next_run_goes_on() {
     let done = migrate(&store, &system_at(now()), AFTER, |_| {}).await;
     assert_eq!(done.failures, Vec::<String>::new());
     let (expected, writes) = (outcome(&whole).await, writes.load(Ordering::Relaxed));
-    // Every run breaks after its first write, or without the answer to it.
+    // Every run fails after its first write, or without the response to it.
     for (most, unanswered) in [(1, false), (0, true)] {
         let engine = first_engine().await;
         let mut runs = 0;
@@ -111,7 +111,7 @@ async fn after_any_write_the_next_run_goes_on() {
         assert_eq!(outcome(&engine).await, expected);
         assert!(runs > writes / 2, "{runs} of {writes}");
     }
-    // And the next run does all that is left.
+    // The next run does everything that is left.
     for most in 0..writes {
         let engine = first_engine().await;
         let (store, _) = breaking(&engine.aws, most, false);

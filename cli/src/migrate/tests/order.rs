@@ -1,4 +1,4 @@
-//! Which state counts of two places that both were written to.
+//! Tests of which state counts if both versions wrote to their places.
 
 use jiff::SignedDuration;
 use latchkey::domain::account::Account;
@@ -7,7 +7,7 @@ use latchkey::ports::ProjectPlatform;
 
 use super::*;
 
-/// The moment of the fixtures' events.
+/// Returns the time of the fixtures' events.
 fn then() -> Timestamp {
     "2026-11-20T10:00:00Z".parse().unwrap()
 }
@@ -20,7 +20,7 @@ fn version(time: Timestamp) -> String {
     time.as_microsecond().to_string()
 }
 
-/// The profile of `acme`, as the first version writes it.
+/// Returns the profile of `acme` as the first version writes it.
 fn old_profile(name: &str, time: Timestamp) -> Value {
     let mut profile = item(fixture!("profile"));
     profile["name"]["S"] = name.into();
@@ -76,7 +76,7 @@ async fn what_the_old_version_wrote_meanwhile_is_taken_by_the_second_run() {
             ["exp_app", "exp_new"]
         );
     }
-    // Events from before the deletion still come too late.
+    // Events from before the deletion are still too late.
     let late = Resource {
         account_id: acme().id,
         kind: latchkey::domain::resource::ResourceType::Export,
@@ -102,7 +102,7 @@ async fn a_newer_state_is_never_overwritten() {
         run(&engine, options).await;
         assert_eq!(name(&engine).await.as_deref(), Some("New"));
         assert!(exports(&engine).await.contains(&resource));
-        // Of the same moment, what is there stays too.
+        // An event of the same time changes nothing either.
         resource.name = "Same".into();
         store.put_resource(&resource, later(1)).await.unwrap();
         run(&engine, options).await;
@@ -123,7 +123,7 @@ async fn exports_of_the_first(_: &Engine) -> Resource {
 #[tokio::test]
 async fn a_deletion_counts_wherever_it_was_written() {
     for options in [BEFORE, AFTER] {
-        // The new version heard of it.
+        // The new version received the event.
         let engine = first_engine().await;
         engine
             .store
@@ -132,11 +132,11 @@ async fn a_deletion_counts_wherever_it_was_written() {
             .unwrap();
         run(&engine, options).await;
         assert_eq!(name(&engine).await, None);
-        // Its people still are told what the deletion brings about.
+        // The account's people are still told about the end of its tokens.
         let people = engine.store.get_recipients(&acme().id).await.unwrap();
         assert_eq!(people.map(|it| it.members), Some(acme().members));
 
-        // The old version heard of it, and the new one of something from before, or of the same moment.
+        // The old version received the event, and the new one an earlier event or one of the same time.
         for time in [later(-1), then()] {
             let engine = first_engine().await;
             engine.store.put_account(&named("New"), time).await.unwrap();
@@ -155,7 +155,7 @@ async fn a_state_from_the_future_is_older_than_any_other() {
         let engine = first_engine().await;
         engine.load_tokens(&[old_profile("Frozen", future)]);
         run(&engine, options).await;
-        // It is all that there is.
+        // There is no other copy.
         assert_eq!(name(&engine).await.as_deref(), Some("Frozen"));
         engine.load_tokens(&[old_profile("Thawed", later(1))]);
         run(&engine, options).await;

@@ -1,4 +1,4 @@
-//! What the Lambda authorizer hands over with a request it let through.
+//! The context that the Lambda authorizer adds to a request that it allows.
 
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::problem::ApiError;
 use crate::resource::is_id;
 
-/// Who calls, and what the authorizer leaves to this API to enforce.
+/// The caller, and the conditions that this API must enforce.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub account_id: String,
@@ -16,8 +16,8 @@ pub(crate) struct Caller {
     obligations: Vec<Obligation>,
 }
 
-/// A condition of the authorizer's permission. A member it does not know makes an obligation unknown
-/// too: what is not understood could narrow the permission.
+/// A condition of the authorizer's permission. An unknown member makes the obligation unknown: it could narrow the
+/// permission.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
 enum Obligation {
@@ -31,8 +31,8 @@ impl Caller {
     /// Reads `requestContext.authorizer.lambda` of an HTTP API, or `requestContext.authorizer` of a REST API.
     ///
     /// # Errors
-    /// [`ApiError::AuthorizerContext`] when it is missing or unusable: then no authorizer has decided.
-    /// [`ApiError::UnknownObligation`] when it asks for something this API can't enforce.
+    /// [`ApiError::AuthorizerContext`] if the context is missing or invalid: no authorizer has decided then.
+    /// [`ApiError::UnknownObligation`] if it contains an obligation that this API can't enforce.
     pub(crate) fn of(request: &Request) -> Result<Self, ApiError> {
         let text = |name: &str| {
             let value = match request.request_context_ref()? {
@@ -69,7 +69,10 @@ impl Caller {
         })
     }
 
-    /// May the call create, change or delete a resource that belongs to `integration_id`?
+    /// Checks that the call may create, change or delete a resource of the Integration App `integration_id`.
+    ///
+    /// # Errors
+    /// [`ApiError::IntegrationAppData`] if it may not.
     pub(crate) fn may_write(&self, integration_id: Option<&Value>) -> Result<(), ApiError> {
         let app_data = integration_id.is_some_and(|id| !id.is_null());
         let denied = self
@@ -83,7 +86,10 @@ impl Caller {
         }
     }
 
-    /// May the call change these fields of an existing resource?
+    /// Checks that the call may change these fields of an existing resource.
+    ///
+    /// # Errors
+    /// [`ApiError::FieldNotAllowed`] with the fields that it may not change.
     pub(crate) fn may_change(&self, fields: &[String]) -> Result<(), ApiError> {
         let refused = |field: &&String| {
             self.obligations.iter().any(|obligation| match obligation {

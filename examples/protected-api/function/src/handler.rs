@@ -1,5 +1,5 @@
-//! The API's routes. The authorizer has decided whether the call may happen; what is left to this side is
-//! to stay inside the account it names and to honour its obligations.
+//! The API's routes. The authorizer has decided whether the call is allowed. The API stays within the account in the
+//! authorizer's context, and enforces the obligations.
 
 use lambda_http::http::Method;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -19,7 +19,7 @@ pub(crate) async fn handle(store: &impl ResourceStore, request: Request) -> Resp
 }
 
 async fn answer(store: &impl ResourceStore, request: &Request) -> Result<Response<Body>, ApiError> {
-    // Before anything else, so that nothing is served, or even told to exist, without a decision.
+    // This comes first, so that without a decision nothing is served, and nobody learns what exists.
     let caller = Caller::of(request)?;
     let path = request.path_parameters_ref();
     let segment = |name: &str| path.and_then(|path| path.first(name));

@@ -1,5 +1,5 @@
-//! What happens when a resource is invoked. The remote side is played by the resource's own `settings`:
-//! behind a real platform's API stands the system it integrates.
+//! Invokes a resource. A real platform calls the integrated system; here, the resource's own `settings` play the
+//! remote side.
 
 use lambda_http::Request;
 use serde_json::{Value, json};
@@ -8,6 +8,9 @@ use crate::problem::{ApiError, Failure};
 use crate::resource::{Resource, ResourceType};
 
 /// Pings a connection, runs an export or import, or passes a request to an API.
+///
+/// # Errors
+/// [`ApiError::Invalid`] if the body of an import isn't a JSON array.
 pub(crate) fn invoke(resource: &Resource, request: &Request) -> Result<Value, ApiError> {
     let setting = |name: &str| resource.settings.get(name);
     match resource.kind {

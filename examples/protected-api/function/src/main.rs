@@ -1,4 +1,4 @@
-//! An API of somebody else's: it knows the context an authorizer hands over, and nothing else of it.
+//! An API of a third party. It knows the authorizer's context, and nothing else of Latchkey.
 
 mod authorizer;
 mod handler;

@@ -1,4 +1,4 @@
-//! What each route does.
+//! The operations of the routes.
 
 use jiff::Timestamp;
 use lambda_http::http::{StatusCode, header};
@@ -134,8 +134,7 @@ pub(crate) async fn update(
     let name_missing = mode == UpdateMode::Replace && !body.contains_key("name");
     let current = existing(store, key).await?;
     let differences = current.differences(body, mode)?;
-    // What a caller may not do is said before what is wrong with how he does it. Whose the resource is, the
-    // authorizer may not have known.
+    // Missing rights come before an invalid body. The authorizer may not know to which app the resource belongs.
     caller.may_write(current.app().as_ref())?;
     caller.may_change(&differences.keys().cloned().collect::<Vec<_>>())?;
     caller.may_write(differences.get("integrationId"))?;
@@ -155,7 +154,7 @@ pub(crate) async fn delete(
     caller: &Caller,
     key: &Key,
 ) -> Result<Response<Body>> {
-    // It stays whose it was made.
+    // A resource never changes its app, so the check still holds at the deletion.
     caller.may_write(existing(store, key).await?.app().as_ref())?;
     if !store.delete(key).await? {
         return Err(ApiError::ResourceNotFound);
@@ -166,7 +165,7 @@ pub(crate) async fn delete(
     Ok(response)
 }
 
-/// Invokes the resource, and records it whether it went well or not: failures are what debug logs are read for.
+/// Invokes the resource, and records it whether it succeeds or fails: debug logs are read because of failures.
 pub(crate) async fn run(
     store: &impl ResourceStore,
     caller: &Caller,
@@ -215,7 +214,7 @@ fn object(request: &Request) -> Result<Map<String, Value>> {
     })
 }
 
-/// What precedes the API's own paths: the stage of a REST API.
+/// Returns the part of the path before the API's own: the stage of a REST API.
 fn base_path(request: &Request) -> &str {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context
@@ -227,7 +226,7 @@ fn base_path(request: &Request) -> &str {
     }
 }
 
-/// When the gateway received the request, and the id it gave it.
+/// Returns when the gateway received the request, and the id that it gave the request.
 fn context(request: &Request) -> Result<(Timestamp, &str)> {
     let (time, id) = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => (context.time_epoch, &context.request_id),

@@ -1,4 +1,4 @@
-//! Errors as the caller sees them: RFC 9457 problem details with a stable `code`.
+//! Errors as responses: RFC 9457 problem details with a stable `code`.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 use serde_json::json;
 
-/// Deliberately without `Display`: what an internal error says goes to the log only.
+/// There is no `Display`, because an internal error's text is only for the log.
 #[derive(Debug)]
 pub(crate) enum ApiError {
     AuthorizerContext,
@@ -23,7 +23,7 @@ pub(crate) enum ApiError {
     Internal(Box<dyn Error + Send + Sync>),
 }
 
-/// One thing wrong with a request.
+/// A failure of one field, or of the whole request.
 #[derive(Debug, Serialize)]
 pub(crate) struct Failure {
     pub code: &'static str,
@@ -67,7 +67,7 @@ impl ApiError {
             Self::ResourceExists => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            // The operator's fault, never the caller's: the API runs without its authorizer.
+            // The API runs without its authorizer. That is the operator's mistake, not the caller's.
             Self::AuthorizerContext | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -103,7 +103,7 @@ impl ApiError {
         }
     }
 
-    /// The response, and the log's line about it when the fault is ours.
+    /// Returns the response. Logs an error that isn't the caller's.
     pub(crate) fn into_response(self) -> Response<Body> {
         match &self {
             Self::Internal(error) => {

@@ -1,4 +1,4 @@
-//! A resource of the platform, and the rules for its fields.
+//! Resources of the platform, and the rules for their fields.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use crate::problem::{ApiError, Failure};
 const MAX_NAME: usize = 128;
 const MAX_DESCRIPTION: usize = 1024;
 
-/// The form of every id of the platform. It has no `#`, which separates ids inside the table's keys.
+/// Whether a text has the form of the platform's ids. They contain no `#`, which separates ids in the table's keys.
 pub(crate) fn is_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
         && id
@@ -26,7 +26,7 @@ pub(crate) enum ResourceType {
 }
 
 impl ResourceType {
-    /// The type whose collection has this name in the path.
+    /// Returns the type whose collection has this name in a path.
     pub(crate) fn of_collection(collection: &str) -> Option<Self> {
         [Self::Connection, Self::Export, Self::Import, Self::Api]
             .into_iter()
@@ -52,7 +52,7 @@ impl ResourceType {
     }
 }
 
-/// Also the JSON form the caller sees.
+/// A resource. It is also its own JSON form.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
@@ -61,13 +61,14 @@ pub(crate) struct Resource {
     pub kind: ResourceType,
     pub name: String,
     pub description: String,
-    /// The Integration App it belongs to. Fixed at creation, so that an update can't move data into or out of an app.
+    /// The Integration App to which the resource belongs. It is fixed at creation, so that an update can't move data
+    /// into or out of an app.
     pub integration_id: Option<String>,
     pub settings: Map<String, Value>,
 }
 
-/// The new values of the fields an update really changes. Writing these alone keeps an update within what
-/// its caller may change, whatever somebody else writes in the meantime.
+/// The new values of the fields that an update changes. Only these are written, so that an update stays within what
+/// its caller may change, even with other writes in the meantime.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Changes {
     pub name: Option<String>,
@@ -81,17 +82,17 @@ impl Changes {
     }
 }
 
-/// How an update treats the fields its body leaves out.
+/// What an update does with fields that its body leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UpdateMode {
-    /// PUT: back to their defaults.
+    /// PUT: resets them to their defaults.
     Replace,
-    /// PATCH: as they are.
+    /// PATCH: leaves them as they are.
     Patch,
 }
 
 impl Resource {
-    /// The Integration App that it belongs to, as a body names it.
+    /// Returns the Integration App to which the resource belongs, as it appears in a body.
     pub(crate) fn app(&self) -> Option<Value> {
         self.integration_id.clone().map(Value::String)
     }
@@ -122,7 +123,7 @@ impl Resource {
         })
     }
 
-    /// The names and values of `body` that differ from what the resource has now, known fields or not.
+    /// Returns the names and values in `body` that differ from the resource's, of known and unknown fields.
     pub(crate) fn differences(
         &self,
         mut body: Map<String, Value>,
@@ -144,6 +145,9 @@ impl Resource {
     }
 
     /// Validates an update's differences.
+    ///
+    /// # Errors
+    /// When a field is unknown, fixed or invalid.
     pub(crate) fn changes(
         differences: Map<String, Value>,
         name_missing: bool,
@@ -161,7 +165,7 @@ impl Resource {
     }
 
     pub(crate) fn copy(&self, id: String, name: Option<String>) -> Self {
-        // Cut by characters, so that the copy of the longest name is a valid name too.
+        // Cutting by characters keeps the copy of the longest name valid.
         let name = name.unwrap_or_else(|| {
             format!("Clone - {}", self.name)
                 .chars()
@@ -176,7 +180,7 @@ impl Resource {
     }
 }
 
-/// Reads the writable fields, and keeps every failure.
+/// Reads the writable fields and keeps every failure.
 #[derive(Default)]
 pub(crate) struct Fields {
     changes: Changes,
@@ -209,8 +213,10 @@ impl Fields {
         }
     }
 
-    /// The fields that were read, or everything that was wrong with them. `name_required` says that the
-    /// request must have brought a name.
+    /// Returns the fields that were read. `name_required` says whether the request must have a name.
+    ///
+    /// # Errors
+    /// When a field is invalid, with every failure.
     pub(crate) fn finish(mut self, name_required: bool) -> Result<Changes, ApiError> {
         let about_name = self
             .failures

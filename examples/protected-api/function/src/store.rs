@@ -1,4 +1,4 @@
-//! Where the resources are kept.
+//! The store of the resources.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::problem::ApiError;
 use crate::resource::{Changes, Resource, ResourceType};
 
-/// Entries of a resource's debug log that are kept.
+/// The number of entries of a resource's debug log that are kept.
 pub(crate) const DEBUG_LOG_LENGTH: usize = 20;
 
-/// A resource's place. The account is the authorizer's, so no key can point into another tenant's data.
+/// The key of a resource. The account is the authorizer's, so no key can lead to another tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     pub account_id: String,
@@ -21,7 +21,7 @@ pub(crate) struct Key {
     pub id: String,
 }
 
-/// What an invocation leaves in the debug log. No header and no body: both may hold secrets.
+/// An invocation in the debug log. It has no headers and no body, because both may contain secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DebugEntry {
@@ -33,7 +33,8 @@ pub(crate) struct DebugEntry {
 }
 
 pub(crate) trait ResourceStore {
-    /// Up to `limit` resources in the order of their ids, beginning after the id `after`; whether there are more.
+    /// Returns up to `limit` resources in the order of their ids, starting after the id `after`, and whether there are
+    /// more.
     async fn list(
         &self,
         account_id: &str,
@@ -42,15 +43,15 @@ pub(crate) trait ResourceStore {
         after: Option<String>,
     ) -> Result<(Vec<Resource>, bool), StoreError>;
     async fn get(&self, key: &Key) -> Result<Option<Resource>, StoreError>;
-    /// False, and nothing written, when the id is taken.
+    /// Creates a resource. Returns `false`, and writes nothing, if the id is taken.
     async fn create(&self, account_id: &str, resource: &Resource) -> Result<bool, StoreError>;
-    /// The resource as it is now; none, and nothing written, when it does not exist.
+    /// Changes a resource. Returns its new state; `None`, and writes nothing, if it doesn't exist.
     async fn update(&self, key: &Key, changes: Changes) -> Result<Option<Resource>, StoreError>;
-    /// False when there was none.
+    /// Deletes a resource. Returns `false` if it doesn't exist.
     async fn delete(&self, key: &Key) -> Result<bool, StoreError>;
-    /// False, and nothing written, when the resource does not exist.
+    /// Adds an entry to the debug log. Returns `false`, and writes nothing, if the resource doesn't exist.
     async fn record(&self, key: &Key, entry: &DebugEntry) -> Result<bool, StoreError>;
-    /// Up to [`DEBUG_LOG_LENGTH`] entries, the newest first; none when the resource does not exist.
+    /// Returns up to [`DEBUG_LOG_LENGTH`] entries, the newest first; `None` if the resource doesn't exist.
     async fn debug_log(&self, key: &Key) -> Result<Option<Vec<DebugEntry>>, StoreError>;
 }
 
@@ -76,7 +77,8 @@ pub(crate) struct DynamoStore {
     table: String,
 }
 
-/// The attributes behind a [`Resource`]. `settings` is JSON text: the database's own maps change numbers and refuse some JSON.
+/// The attributes of a [`Resource`]'s item. `settings` is JSON text: DynamoDB's own maps change numbers and refuse
+/// some JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Attributes {
@@ -144,7 +146,7 @@ fn settings_text(
     serde_json::to_string(settings).map_err(StoreError::new)
 }
 
-/// None when the write's condition did not hold.
+/// Returns a write's result; `None` if its condition failed.
 fn conditional<T, E, R>(
     result: Result<T, aws_sdk_dynamodb::error::SdkError<E, R>>,
     failed: impl Fn(&E) -> bool,
@@ -313,8 +315,8 @@ impl ResourceStore for DynamoStore {
             .as_ref()
             .and_then(|attributes| attributes.get("debugLog"));
         let length = log.and_then(|log| log.as_l().ok()).map_or(0, Vec::len);
-        // The newest entry stands in front, so whoever trims, trims old entries only. One expression can't
-        // append and trim; trimming at twice the length saves most of the second writes.
+        // The newest entry comes first, so that concurrent calls only trim old entries. One expression can't both
+        // append and trim. Trimming at twice the length saves most of the second writes.
         if length > 2 * DEBUG_LOG_LENGTH {
             let old: Vec<String> = (DEBUG_LOG_LENGTH..length)
                 .map(|index| format!("debugLog[{index}]"))

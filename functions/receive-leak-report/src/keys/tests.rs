@@ -8,7 +8,7 @@ use latchkey::testing::{Engine as Tables, now};
 
 use super::*;
 
-/// From GitHub's documentation of its protocol: a key, a message and its signature.
+/// From GitHub's documentation: a key, a message and its signature.
 const DOCUMENTED_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE9MJJHnMfn2+H4xL4YaPDA4RpJqUq\n\
     kCmRCBnYERxZanmcpzQSXs1X/AljlKkbJ8qpVIW4clayyef9gWhFbNHWAA==\n\
@@ -63,7 +63,7 @@ fn only_current_keys_that_can_be_read_count() {
     assert!(current_keys(b"<html>").is_err());
 }
 
-/// A source that answers with what the test wants, and counts how often it is asked.
+/// A source with a settable answer that counts its requests.
 #[derive(Default)]
 struct Source {
     answer: Mutex<Option<String>>,
@@ -89,7 +89,7 @@ impl FetchKeys for &Source {
     }
 }
 
-/// What an instance of the function knows, on a table that others may share.
+/// An instance of the function, with a table that other instances may share.
 struct Instance<'a> {
     keys: Keys<&'a Source>,
     engine: &'a Tables,
@@ -102,7 +102,7 @@ impl<'a> Instance<'a> {
     }
 }
 
-/// Whether a key is found so many seconds after the start, and how often the source was asked by then.
+/// Returns whether a key is found some seconds after the start, and how many requests the source had by then.
 async fn find(
     instance: &Instance<'_>,
     id: &str,
@@ -143,7 +143,7 @@ async fn an_unknown_key_may_be_new_but_is_looked_for_once_a_minute_at_most() {
     }
     source.has(&["b"]);
     assert_eq!(find(&keys, "b", 60).await, (Ok(true), 2));
-    // What was rotated out is gone with it.
+    // The key that was rotated out is gone.
     assert_eq!(find(&keys, "a", 61).await, (Ok(false), 2));
     assert_eq!(find(&keys, "a", 120).await, (Ok(false), 3));
 }
@@ -174,12 +174,12 @@ async fn all_instances_ask_as_one_and_know_what_one_was_told() {
     source.has(&["a"]);
     let instance = || Instance::new(&source, &engine);
     assert_eq!(find(&instance(), "a", 0).await, (Ok(true), 1));
-    // A new one finds the list in the table, and doesn't ask for what isn't in it.
+    // A new instance finds the list in the table. It doesn't fetch the list again for an unknown key.
     assert_eq!(find(&instance(), "a", 1).await, (Ok(true), 1));
     assert_eq!(find(&instance(), "forged", 59).await, (Ok(false), 1));
     source.has(&["b"]);
     assert_eq!(find(&instance(), "b", 60).await, (Ok(true), 2));
-    // It still counts when the source is out of order.
+    // The list is still used when the source fails.
     source.fails();
     assert_eq!(find(&instance(), "b", 60 + HOUR).await, (Ok(true), 3));
     assert_eq!(
@@ -197,7 +197,7 @@ async fn of_two_instances_that_need_a_new_list_one_asks() {
         Instance::new(&source, &engine),
     );
     let (one, other) = tokio::join!(find(&one, "a", 0), find(&other, "a", 0));
-    // The other one may have come too early for the answer, and then says nothing of the key.
+    // The other instance may be too early for the answer. It then says nothing about the key.
     assert!([one.0, other.0].contains(&Ok(true)));
     assert!(![one.0, other.0].contains(&Ok(false)));
     assert_eq!(source.asked.load(Ordering::SeqCst), 1);

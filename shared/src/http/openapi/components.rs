@@ -1,4 +1,4 @@
-//! What the description says once and refers to.
+//! The parts of the OpenAPI document that are written once and referred to.
 
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -9,7 +9,7 @@ use super::super::error::Problem;
 use super::examples;
 use super::schema::{self, reference, with};
 
-/// The components of a description, while it is put together.
+/// The components of an OpenAPI document that is being built.
 pub(super) struct Components {
     pub(super) generator: SchemaGenerator,
     schemas: Map<String, Value>,
@@ -35,13 +35,13 @@ impl Components {
         }
     }
 
-    /// Keeps a schema under a name, and refers to it.
+    /// Stores a schema under a name and returns a reference to it.
     pub(super) fn schema(&mut self, name: &str, schema: Value) -> Value {
         self.schemas.insert(name.to_owned(), schema);
         reference(name)
     }
 
-    /// Keeps a response of errors, and refers to it. Operations with the same errors share it.
+    /// Stores an error response and returns a reference to it. Operations with the same errors share one response.
     pub(super) fn response(&mut self, status: u16, errors: &[ErrorCode], response: Value) -> Value {
         let codes = errors.iter().map(|error| error.as_str());
         let name: Vec<_> = std::iter::once("error").chain(codes).collect();
@@ -59,10 +59,10 @@ impl Components {
         json!({"$ref": format!("#/components/responses/{name}")})
     }
 
-    /// The schemas and the responses, sorted by name.
+    /// Returns the schemas and the responses, sorted by name.
     pub(super) fn finish(mut self) -> (Map<String, Value>, Map<String, Value>) {
         let mut schemas = self.generator.take_definitions(true);
-        // What the code derives of them names no parts.
+        // The code derives no names for these schemas.
         schemas.extend(self.schemas);
         for (name, schema) in &mut schemas {
             enumerate(schema);
@@ -76,8 +76,8 @@ impl Components {
     }
 }
 
-/// Says words as an enumeration. The same as constants to choose from, with a text for each, is as good to
-/// JSON Schema, but the programs that make clients of a description don't understand it.
+/// Rewrites a choice between described constants as an enumeration. The two mean the same in JSON Schema, but client
+/// generators only understand the enumeration.
 fn enumerate(schema: &mut Value) {
     match schema {
         Value::Array(array) => array.iter_mut().for_each(enumerate),

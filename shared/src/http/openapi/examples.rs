@@ -1,8 +1,8 @@
-//! What bodies look like. The tests hold each against its schema.
+//! Sample bodies. Tests check each against its schema.
 
 use serde_json::{Value, json};
 
-/// The example of a schema.
+/// Returns the sample of a schema; `None` if it has none.
 pub(super) fn of(schema: &str) -> Option<Value> {
     Some(match schema {
         "Token" => token(),
@@ -34,7 +34,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
 
 const ID: &str = "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-/// Not of a secret's form: no scanner and no reader takes it for one.
+/// Doesn't have the form of a secret, so neither a scanner nor a reader takes it for one.
 const SECRET: &str = "lka_…";
 
 fn person() -> Value {

@@ -1,5 +1,4 @@
-//! What the API says about itself: OpenAPI 3.1, put together from the operations' own types, limits and
-//! errors.
+//! The API's OpenAPI 3.1 document, built from the operations' types, limits and errors.
 
 mod components;
 mod examples;
@@ -17,7 +16,7 @@ use components::Components;
 
 use schema::{Property, reference, with};
 
-/// One operation of the API, for its description.
+/// An operation in the OpenAPI document.
 #[derive(Debug)]
 pub struct Operation {
     name: &'static str,
@@ -32,7 +31,7 @@ pub struct Operation {
     refusals: BTreeMap<u16, Vec<ErrorCode>>,
 }
 
-/// Query parameters as the description notes them.
+/// The query parameters of an operation, described but without values.
 #[derive(Debug)]
 pub struct Described(Vec<Value>);
 
@@ -53,36 +52,36 @@ impl Parameters for Described {
     }
 }
 
-/// Where an operation is found, as its `operation.toml` says.
+/// An operation's route, as its `operation.toml` has it.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
     /// The operation's name.
     pub name: &'static str,
     /// The HTTP method, in upper case.
     pub method: &'static str,
-    /// The path's template.
+    /// The template of the path.
     pub path: &'static str,
-    /// Who calls.
+    /// The callers.
     pub caller: CallerKind,
 }
 
-/// Who calls an operation.
+/// The callers of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerKind {
     /// Owners and administrators of the account in the path, signed in.
     Administrator,
-    /// Whoever is signed in.
+    /// Any signed-in person.
     Person,
-    /// Whoever holds the secret of a token.
+    /// The holder of a token's secret.
     Token,
-    /// APIs that authenticate with a token of their own, as a bearer or as an OAuth client.
+    /// An API that authenticates with a token of its own, as a bearer or as an OAuth client.
     Api,
     /// Anybody.
     Anybody,
 }
 
 impl CallerKind {
-    /// The security requirement.
+    /// Returns the OpenAPI security requirement.
     fn security(self) -> Value {
         match self {
             Self::Administrator | Self::Person => json!([{"signIn": []}]),
@@ -92,7 +91,7 @@ impl CallerKind {
         }
     }
 
-    /// What every operation answers to callers whom it doesn't know, or can't look up.
+    /// Returns the errors of every operation with such callers.
     fn refusals(self) -> &'static [ErrorCode] {
         match self {
             Self::Administrator => &[
@@ -125,7 +124,7 @@ impl CallerKind {
     }
 }
 
-/// What a request carries.
+/// A request's body.
 #[derive(Debug)]
 struct Body {
     required: bool,
@@ -133,7 +132,7 @@ struct Body {
     media_types: &'static [&'static str],
 }
 
-/// A success.
+/// A successful response.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -146,17 +145,17 @@ struct Answer {
 enum Content {
     Nothing,
     Json(SchemaOf),
-    /// A page of a list of that name.
+    /// A page of the list with that name.
     Page(&'static str, SchemaOf),
-    /// The same, or CSV.
+    /// A page as JSON or CSV.
     PageOrCsv(&'static str, SchemaOf),
 }
 
-/// Makes a type's schema.
+/// Generates a type's schema.
 type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 impl Operation {
-    /// An operation of that name. Its [`Route`] says who calls it, and how.
+    /// Creates an operation. [`Operation::at`] adds its route and its callers.
     pub fn new(name: &'static str, summary: &'static str) -> Self {
         Self {
             name,
@@ -172,7 +171,7 @@ impl Operation {
         }
     }
 
-    /// The operation where it is found, for those who call it.
+    /// Returns the operation with its route, and with the errors that all operations with such callers have.
     #[must_use]
     pub fn at(self, route: &Route) -> Self {
         let mut operation = Self {
@@ -188,48 +187,48 @@ impl Operation {
         operation.refuses(self.refusals.into_values().flatten())
     }
 
-    /// The operation's name, which is its function's.
+    /// Returns the operation's name.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The HTTP method, in upper case.
+    /// Returns the HTTP method, in upper case.
     pub fn method(&self) -> &'static str {
         self.method
     }
 
-    /// The path's template.
+    /// Returns the template of the path.
     pub fn path(&self) -> &'static str {
         self.path
     }
 
-    /// Says more than the summary.
+    /// Adds a text beyond the summary.
     #[must_use]
     pub fn description(mut self, text: &'static str) -> Self {
         self.description = Some(text);
         self
     }
 
-    /// About the token in the path.
+    /// The operation is about the token in the path: adds the error for an unknown token.
     #[must_use]
     pub fn of_a_token(self) -> Self {
         self.refuses([ErrorCode::TokenNotFound])
     }
 
-    /// A change of a token, which another change may come before. Honours `If-Match`.
+    /// The operation changes a token, and another change may come first: adds `If-Match` and the errors of conflicts.
     #[must_use]
     pub fn changes_a_token(self) -> Self {
         self.header("If-Match", "The expected `ETag`; 412 `version_mismatch` if the token has changed since. Default: any.")
             .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
-    /// Spends a budget.
+    /// The operation spends a budget: adds the error for a spent one.
     #[must_use]
     pub fn budgeted(self) -> Self {
         self.refuses([ErrorCode::BudgetExceeded])
     }
 
-    /// Takes a header that may be left out.
+    /// Adds an optional header.
     #[must_use]
     pub fn header(mut self, name: &'static str, description: &'static str) -> Self {
         self.parameters.push(json!({
@@ -238,7 +237,7 @@ impl Operation {
         self
     }
 
-    /// Recognises a repeated request by its `Idempotency-Key`.
+    /// The operation recognizes repeated requests: adds `Idempotency-Key` and its errors.
     #[must_use]
     pub fn repeatable(self) -> Self {
         let name = "Idempotency-Key";
@@ -248,7 +247,7 @@ impl Operation {
             .refuses([ErrorCode::ValidationFailed, ErrorCode::IdempotencyKeyReused])
     }
 
-    /// Takes the query parameters that `read` reads. Each may be left out.
+    /// Adds the query parameters that `read` reads. All are optional.
     #[must_use]
     pub fn query<T>(mut self, read: impl FnOnce(&mut Described) -> T) -> Self {
         let mut described = Described(Vec::new());
@@ -257,10 +256,10 @@ impl Operation {
         self.refuses([ErrorCode::ValidationFailed])
     }
 
-    /// Takes a JSON object with those fields and no others.
+    /// The body is a JSON object with those fields and no others.
     #[must_use]
     pub fn body(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
-        // `null` is as good as nothing.
+        // In a body, `null` means that a field isn't given.
         let fields = fields.into_iter().map(Property::or_null);
         self.body = Some(Body::new(schema::object(fields), &["application/json"]));
         self.refuses_json()
@@ -276,7 +275,7 @@ impl Operation {
         ])
     }
 
-    /// Takes a JSON Merge Patch with those fields and no others.
+    /// The body is a JSON Merge Patch with those fields and no others.
     #[must_use]
     pub fn merge_patch(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
         self.body = Some(Body {
@@ -289,7 +288,7 @@ impl Operation {
         self.refuses_json()
     }
 
-    /// Takes a form with those parameters; others don't matter.
+    /// The body is a form with those parameters. Other parameters are ignored.
     #[must_use]
     pub fn form(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
         let schema = with(schema::object(fields), "additionalProperties", true);
@@ -301,13 +300,13 @@ impl Operation {
         ])
     }
 
-    /// Takes no body; an empty JSON object is as good as none.
+    /// There is no body. An empty JSON object is accepted.
     #[must_use]
     pub fn no_body(self) -> Self {
         self.body([])
     }
 
-    /// Answers that, with those headers.
+    /// Adds a successful response with a body of type `T` and those headers.
     #[must_use]
     pub fn answers<T: JsonSchema>(
         self,
@@ -319,14 +318,14 @@ impl Operation {
         self.answer(status, description, headers, content)
     }
 
-    /// Answers a page of a list.
+    /// Adds a page of a list as the successful response.
     #[must_use]
     pub fn answers_page<T: JsonSchema>(self, list: &'static str) -> Self {
         let page = Content::Page(list, SchemaGenerator::subschema_for::<T>);
         self.answers_pages(page)
     }
 
-    /// Answers a page of a list, or CSV to those who would rather have that.
+    /// Adds a page of a list as the successful response, or CSV if the client prefers that.
     #[must_use]
     pub fn answers_page_or_csv<T: JsonSchema>(self, list: &'static str) -> Self {
         let page = Content::PageOrCsv(list, SchemaGenerator::subschema_for::<T>);
@@ -339,13 +338,13 @@ impl Operation {
             .answer(200, "A page of the list.", &["Link"], page)
     }
 
-    /// Answers without a body.
+    /// Adds a successful response without a body.
     #[must_use]
     pub fn answers_nothing(self, status: u16, description: &'static str) -> Self {
         self.answer(status, description, &[], Content::Nothing)
     }
 
-    /// Answers those errors.
+    /// Adds errors.
     #[must_use]
     pub fn refuses(mut self, errors: impl IntoIterator<Item = ErrorCode>) -> Self {
         for error in errors {
@@ -373,7 +372,7 @@ impl Operation {
         self
     }
 
-    /// Under which heading it stands.
+    /// Returns the heading under which the document lists the operation.
     fn tag(&self) -> &'static str {
         let parts: Vec<_> = self.path.split('/').collect();
         match parts.as_slice() {
@@ -385,7 +384,7 @@ impl Operation {
         }
     }
 
-    /// The operation's name in the form that names of schemas have.
+    /// Returns the operation's name in the form of schema names, with `what` at the end.
     fn schema_name(&self, what: &str) -> String {
         let capitalized = self.name.split('-').map(|word| {
             let (first, rest) = word.split_at(word.len().min(1));
@@ -407,7 +406,7 @@ impl Operation {
                 .map(|(status, errors)| (*status, &**errors)),
         );
         for (status, errors) in refusals {
-            // What the gateway also answers by itself, without having asked a function.
+            // The gateway also sends these statuses by itself, without calling a function.
             let by_gateway =
                 matches!(status, 413 | 429 | 500 | 503) || (status == 401 && signed_in);
             let response = refusal(errors, by_gateway);
@@ -458,7 +457,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A body of that schema, with its example.
+/// Returns a JSON body with that schema and its sample.
 fn content(name: &str, schema: &Value) -> Value {
     let content = json!({"schema": schema});
     match examples::of(name) {
@@ -512,7 +511,7 @@ fn page(list: &str, item: &Schema) -> Value {
     })
 }
 
-/// A response of errors that share their status, and perhaps with what the gateway answers.
+/// Returns the response for errors with the same status. `by_gateway` adds the gateway's own body.
 fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     let mut text: Vec<_> = errors
         .iter()
@@ -521,7 +520,7 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     if by_gateway {
         text.push("Without a `code`: the gateway's own answer.".into());
     }
-    // Programs that generate clients look at one schema a status, whatever the media type.
+    // Client generators use one schema for each status, whatever the media type.
     let schema = reference(if !by_gateway {
         "Problem"
     } else if errors.is_empty() {
@@ -581,7 +580,7 @@ fn response_header(name: &str) -> (String, Value) {
     (name.to_owned(), header)
 }
 
-/// The description of the whole API.
+/// Returns the OpenAPI document of the API.
 pub fn document(version: &str, operations: &[Operation]) -> Value {
     let mut components = Components::new();
     let mut paths = Map::new();

@@ -1,4 +1,4 @@
-//! The schemas of what requests carry, made from the limits that their readers check.
+//! The schemas of requests, built from the limits that the readers check.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ pub struct Property {
 }
 
 impl Property {
-    /// Taking `null` for nothing, if it may be left out.
+    /// If the field is optional, also allows `null`, which means that the field isn't given.
     #[must_use]
     pub(super) fn or_null(mut self) -> Self {
         if !self.required {
@@ -33,7 +33,7 @@ impl Property {
         self
     }
 
-    /// With that text for people.
+    /// Adds a description.
     #[must_use]
     pub fn describe(mut self, text: &str) -> Self {
         self.schema = with(self.schema, "description", text);
@@ -41,7 +41,7 @@ impl Property {
     }
 }
 
-/// A field that must be given.
+/// Returns a required field.
 pub fn required(name: &'static str, schema: Value) -> Property {
     Property {
         name,
@@ -50,7 +50,7 @@ pub fn required(name: &'static str, schema: Value) -> Property {
     }
 }
 
-/// A field that may be left out.
+/// Returns an optional field.
 pub fn optional(name: &'static str, schema: Value) -> Property {
     Property {
         name,
@@ -59,7 +59,7 @@ pub fn optional(name: &'static str, schema: Value) -> Property {
     }
 }
 
-/// An object with those fields and no others.
+/// Returns the schema of an object with those fields and no others.
 pub fn object(fields: impl IntoIterator<Item = Property>) -> Value {
     let (mut properties, mut names) = (Map::new(), Vec::new());
     for field in fields {
@@ -76,7 +76,7 @@ pub fn object(fields: impl IntoIterator<Item = Property>) -> Value {
     }
 }
 
-/// The object with another member.
+/// Returns a JSON object with one more member.
 pub(super) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Value {
     if let Some(members) = object.as_object_mut() {
         members.insert(name.into(), value.into());
@@ -84,12 +84,12 @@ pub(super) fn with(mut object: Value, name: &str, value: impl Into<Value>) -> Va
     object
 }
 
-/// A text of one of those words.
+/// Returns the schema of a text that is one of those words.
 pub fn one_of<const N: usize>(words: [&'static str; N]) -> Value {
     json!({"type": "string", "enum": words.as_slice()})
 }
 
-/// A schema that also allows `null`.
+/// Returns a schema that also allows `null`.
 #[must_use]
 pub fn nullable(mut schema: Value) -> Value {
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
@@ -99,58 +99,58 @@ pub fn nullable(mut schema: Value) -> Value {
     with(schema, "type", kind)
 }
 
-/// A text.
+/// Returns the schema of any text.
 pub fn text() -> Value {
     json!({"type": "string"})
 }
 
-/// What a text with lines may hold.
+/// The description of texts with several lines.
 const LINES: &str = "Follows the rule of names, and may have line feeds or be empty.";
 
-/// A token's name.
+/// Returns the schema of a token's name.
 pub fn name() -> Value {
     let rule = "One visible line in Unicode's normalization form C. Control characters, line separators, private \
                 characters, format characters without a function and secrets (`contains_secret`) are refused.";
     json!({"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": rule})
 }
 
-/// A token's description.
+/// Returns the schema of a token's description.
 pub fn description() -> Value {
     json!({"type": "string", "maxLength": MAX_DESCRIPTION, "description": LINES})
 }
 
-/// Why a token is revoked.
+/// Returns the schema of a revocation's reason.
 pub fn reason() -> Value {
     json!({"type": "string", "maxLength": MAX_REASON, "description": LINES})
 }
 
-/// How long a replaced secret still works.
+/// Returns the schema of a grace period: how long a replaced secret still works, in seconds.
 pub fn grace_period() -> Value {
     json!({"type": "integer", "minimum": 0, "maximum": MAX_GRACE_SECONDS, "default": 0})
 }
 
-/// A lifetime.
+/// Returns the schema of a lifetime.
 pub fn auto_purge() -> Value {
     one_of(AutoPurge::ALL.map(AutoPurge::as_str))
 }
 
-/// An id that the platform gave.
+/// Returns the schema of an id that the platform assigned.
 pub fn platform_id() -> Value {
     json!({"type": "string", "pattern": PLATFORM_ID})
 }
 
-/// Ranges of addresses.
+/// Returns the schema of address ranges.
 pub fn cidrs() -> Value {
     let examples = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"];
     json!({"type": "array", "maxItems": MAX_CIDRS, "items": {"type": "string", "examples": examples}})
 }
 
-/// A scope: full access, or lists.
+/// Returns the schema of a scope: full access, or lists of resources.
 pub fn scope() -> Value {
     reference("ScopeRequest")
 }
 
-/// The schemas of scopes, in requests and in answers, by name.
+/// Returns the named schemas of scopes, in requests and in responses.
 pub(super) fn scopes() -> [(&'static str, Value); 5] {
     let kind = |name| required("type", json!({"type": "string", "enum": [name]}));
     let list = json!({"type": "array", "uniqueItems": true, "items": platform_id()});
@@ -163,7 +163,7 @@ pub(super) fn scopes() -> [(&'static str, Value); 5] {
             .into_iter()
             .chain(lists(required, list.clone())),
     );
-    // A list may name a resource twice; it counts once.
+    // A list may contain a resource more than once. It counts once.
     let list = nullable(json!({"type": "array", "items": platform_id()}));
     let wanted = object([kind("custom")].into_iter().chain(lists(optional, list)));
     let either = |text: String, custom: &str| {
@@ -210,7 +210,7 @@ pub(super) fn scopes() -> [(&'static str, Value); 5] {
     ]
 }
 
-/// A merge patch of a scope.
+/// Returns the schema of a scope's merge patch.
 pub fn patched_scope() -> Value {
     let list = nullable(json!({"type": "array", "items": platform_id()}));
     let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
@@ -220,17 +220,17 @@ pub fn patched_scope() -> Value {
     with(scope, "description", text)
 }
 
-/// The size of a page.
+/// Returns the schema of a page's size.
 pub fn limit() -> Value {
     json!({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT})
 }
 
-/// A moment.
+/// Returns the schema of a time.
 pub fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
-/// What the gateway says of a request that it doesn't pass on.
+/// Returns the schema of the gateway's body for a request that it doesn't pass on.
 pub(super) fn gateway_message() -> Value {
     json!({
         "type": "object",
@@ -240,7 +240,7 @@ pub(super) fn gateway_message() -> Value {
     })
 }
 
-/// A moment in an answer: the one way in which the API writes times.
+/// A time in a response, in the API's only notation of times.
 #[derive(Debug, Clone, Copy)]
 pub struct DateTime(pub Timestamp);
 
@@ -264,7 +264,7 @@ impl JsonSchema for DateTime {
     }
 }
 
-/// The schema of a range of addresses, for fields of types that know no schemas.
+/// The schema of an address range, for fields whose type has no schema.
 #[derive(Debug, Clone, Copy)]
 pub enum Cidr {}
 
@@ -282,7 +282,7 @@ impl JsonSchema for Cidr {
     }
 }
 
-/// A reference to a schema.
+/// Returns a reference to a named schema.
 pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }

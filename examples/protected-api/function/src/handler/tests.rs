@@ -9,13 +9,13 @@ use super::*;
 use crate::resource::{Changes, Resource};
 use crate::store::{DEBUG_LOG_LENGTH, DebugEntry, StoreError};
 
-/// Keeps the port's promises in memory.
+/// A store in memory that keeps the port's promises.
 #[derive(Default)]
 struct MemoryStore {
     items: RefCell<BTreeMap<Key, (Resource, Vec<DebugEntry>)>>,
     /// Every id counts as taken.
     full: bool,
-    /// Somebody deletes every resource between its reading and its writing.
+    /// Every resource is deleted between its read and its write.
     vanishing: bool,
 }
 
@@ -219,7 +219,7 @@ async fn send(store: &MemoryStore, event: &Value) -> Answer {
     }
 }
 
-/// Sends the event, and expects this problem.
+/// Sends the event and checks for this problem.
 async fn refused(store: &MemoryStore, event: &Value, status: u16, code: &str) -> Value {
     let answer = send(store, event).await;
     assert_eq!(answer.headers["content-type"], "application/problem+json");
@@ -234,7 +234,7 @@ async fn refused(store: &MemoryStore, event: &Value, status: u16, code: &str) ->
     answer.body
 }
 
-/// The failures' codes and fields, sorted: their order is the body's, and says nothing.
+/// Returns the failures' codes and fields, sorted. Their order is that of the body and doesn't matter.
 fn codes(problem: &Value) -> Vec<(String, Option<String>)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let errors = problem["errors"].as_array().unwrap().iter();
@@ -312,7 +312,7 @@ async fn a_rest_api_hands_over_the_same() {
         format!("/live/v1/exports/{id}")
     );
 
-    // Another kind of authorizer's claims are no context of ours.
+    // Claims of another kind of authorizer are no valid context.
     let mut claims = update;
     claims["requestContext"]["authorizer"] =
         json!({ "claims": { "accountId": "acme", "tokenId": "tok_1", "obligations": "[]" } });
@@ -760,7 +760,7 @@ async fn integration_app_data_can_not_be_created_where_it_is_denied() {
     let store = platform();
     let create = event("create-export-of-integration-app");
     refused(&store, &create, 403, "integration_app_data").await;
-    // Whatever the value is: the refusal does not wait for a valid body.
+    // The value doesn't matter: the call is refused before the body is checked.
     refused(
         &store,
         &with_body(create.clone(), &json!({ "integrationId": 7 })),

@@ -53,7 +53,7 @@ fn entry() -> DebugEntry {
     }
 }
 
-/// The item a write with `input` is for: the account's, and only if it exists.
+/// Whether a write with `input` is to the account's item, and only if it exists.
 fn is_for_the_existing_item(input: &UpdateItemInput) -> bool {
     input.key() == Some(&item_key(&key()))
         && input.condition_expression() == Some("attribute_exists(pk)")
