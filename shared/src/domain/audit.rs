@@ -57,9 +57,9 @@ impl Source {
 pub struct Change {
     /// The field's name in the token's JSON.
     pub field: String,
-    /// The old value as text; `None` if there was none.
+    /// The old value as text, if there was one.
     pub old: Option<String>,
-    /// The new value as text; `None` if there is none now.
+    /// The new value as text, if there is one.
     pub new: Option<String>,
 }
 
