@@ -1,4 +1,4 @@
-//! Checks what a scope lists against what the account has.
+//! The check of a scope against the account's resources.
 
 use crate::domain::account::Account;
 use crate::domain::id::IntegrationId;
@@ -7,11 +7,11 @@ use crate::domain::scope::{Scope, misfits};
 use crate::domain::validation::FieldError;
 use crate::ports::{GetResources, PortError};
 
-/// Checks that every resource of a scope exists in the account and is one that the token's kind may
-/// list. The answer has one failure per id that isn't.
+/// Checks that every resource of a scope exists in the account and can be listed by the token's kind. Returns one
+/// failure per invalid id.
 ///
 /// # Errors
-/// When the resources can't be read.
+/// The resources can't be read.
 pub async fn check_scope(
     store: &impl GetResources,
     account: &Account,

@@ -1,4 +1,4 @@
-//! Ends secrets that somebody else knows, for ever.
+//! Ends compromised secrets permanently.
 
 use super::retry::{ATTEMPTS, retry_on_conflict, unavailable_for_now, unless_conflict};
 use crate::domain::action::Action;
@@ -11,35 +11,36 @@ use crate::domain::token::Ended;
 use crate::domain::verification::{SecretRecord, SecretState};
 use crate::ports::{Clock, Compromise, CompromiseSecret, GetSecret, GetToken, PortError};
 
-/// What a compromised secret turned out to be.
+/// The outcome for a reported secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compromised {
-    /// It isn't one of a token.
+    /// The secret belongs to no token.
     Unknown,
-    /// It is known as compromised already.
+    /// The secret was marked as compromised before.
     Known,
-    /// It is compromised from now on. This is the record of that.
+    /// The secret is marked as compromised from now on. This is the audit record.
     Recorded(Box<AuditRecord>),
 }
 
-/// How a compromise became known, and what its record says.
+/// How a compromise became known. It determines the audit record.
 pub trait Evidence: Sync {
-    /// The action that is recorded.
+    /// The recorded action.
     fn action(&self) -> Action;
-    /// The reason of a token's revocation.
+    /// The reason of the token's revocation.
     fn reason(&self) -> &str;
-    /// Where it came from.
+    /// The origin of the report.
     fn origin(&self, secret: &SecretRecord) -> Origin;
-    /// What the record says beside what changed.
+    /// The entries that the record's changes get in addition.
     fn changes(&self) -> Vec<Change>;
 }
 
-/// Marks a secret as compromised, in one transaction with its record, in whatever state it is. The current
-/// secret's compromise revokes its token. That of a replaced one ends that one alone: whoever has
-/// replaced a leaked secret must not lose the new one. That of an ended one is only recorded.
+/// Marks a secret as compromised and writes the audit record in one transaction, whatever state the secret is in. If
+/// it is the token's current secret, the token is revoked. If it was replaced and is in its grace period, only that
+/// secret ends: an owner who has replaced a leaked secret must keep the new one. If it has ended, the mark is recorded
+/// only.
 ///
 /// # Errors
-/// When the tables can't be read or written; it is to be reported again then.
+/// The tables can't be read or written. The secret has to be reported again then.
 pub async fn compromise(
     store: &(impl GetSecret + GetToken + CompromiseSecret),
     system: &(impl Clock + Entropy),
@@ -58,7 +59,7 @@ pub async fn compromise(
         let before = store.get_token(account, id, now).await?;
         let before = before.filter(|token| token.secret_hashes().any(|other| other == *hash));
         if before.is_none() && secret.state_at(now) != SecretState::Ended {
-            // Deleted or replaced just now: the next read tells.
+            // Deleted or replaced concurrently: the next attempt reads it again.
             return Ok(None);
         }
         let ended = Ended {

@@ -1,6 +1,6 @@
-//! The line that the log has of every decision on a secret: what metrics are counted from.
+//! The log line of every decision on a secret. Metrics are counted from these lines.
 //!
-//! It says what ids and the policy's own words say, and nothing that a person wrote.
+//! A line contains ids and the policy's own terms, and no text that a person wrote.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -13,15 +13,15 @@ use crate::domain::entropy::Entropy;
 use crate::domain::policy::AccessRequest;
 use crate::domain::verification::{Purpose, Refusal, SecretRecord};
 
-/// The target of these lines, by which the functions' logs keep them whatever the level.
+/// The target of these lines. The functions log this target at every log level.
 pub const TARGET: &str = "latchkey::decision";
 
-/// The longest id that a line shows whole: that of the platform's own ids. A longer one is cut to its first 15
-/// characters, `~`, and the CRC-32 of all of it in hexadecimal, so that it is the same in every line and no
-/// other's.
+/// The maximum of an id that a line shows whole, in characters. The platform's own ids fit. A longer id is cut to its
+/// first 15 characters, followed by `~` and the CRC-32 of the whole id in hexadecimal. So it is the same in every line
+/// and differs from other ids.
 const MAX_ID: usize = 24;
 
-/// What a line calls a purpose.
+/// The name of a purpose in a line.
 fn action(purpose: &Purpose<'_>) -> Option<&'static str> {
     match purpose {
         Purpose::Access(access) => Some(access.verb.as_str()),
@@ -39,7 +39,7 @@ fn resource<'a>(purpose: &'a Purpose<'_>) -> Option<Accessed<'a>> {
     }
 }
 
-/// Writes the line. Of a secret that isn't known there is only what it was presented for.
+/// Writes the line. If the secret isn't known, the line has only the purpose and the outcome.
 pub(super) fn log(
     system: &impl Entropy,
     secret: Option<&SecretRecord>,
@@ -59,10 +59,10 @@ pub(super) fn log(
     );
 }
 
-/// The lines of this process: a sandbox of Lambda's, as a rule.
+/// The lines of this process, which usually is one Lambda sandbox.
 static PROCESS: Lines = Lines::new();
 
-/// Who writes lines, and how many there are: by the numbers that are missing one sees how many were lost.
+/// The source of the lines: an id of the process and the number of lines so far. Gaps in the numbers show lost lines.
 struct Lines {
     instance: OnceLock<String>,
     sequence: AtomicU32,
@@ -79,19 +79,19 @@ impl Lines {
     fn instance(&self, system: &impl Entropy) -> &str {
         self.instance.get_or_init(|| {
             let mut random = [0; 6];
-            // It tells sandboxes apart and keeps no secret: a call must not fail for it.
+            // The id tells sandboxes apart and needs no secrecy, so a call must not fail if randomness does.
             let _ = system.fill(&mut random);
             URL_SAFE_NO_PAD.encode(random)
         })
     }
 
-    /// The next number, from 0; after 4,294,967,295 it begins again.
+    /// The next number. It starts at 0 and wraps around after 4,294,967,295.
     fn next(&self) -> u32 {
         self.sequence.fetch_add(1, Ordering::Relaxed)
     }
 }
 
-/// An id as a line shows it.
+/// An id in the form of a line.
 struct Id<'a>(&'a str);
 
 impl fmt::Display for Id<'_> {
@@ -105,7 +105,8 @@ impl fmt::Display for Id<'_> {
     }
 }
 
-/// What a request touches. Of collections that the policy doesn't know, the name is what a caller wrote.
+/// The accessed resource. A collection that the policy doesn't know is shown as `other`, since the caller chose its
+/// name.
 struct Accessed<'a>(&'a AccessRequest);
 
 impl fmt::Display for Accessed<'_> {
@@ -135,7 +136,7 @@ mod tests {
     use crate::system::System;
     use crate::testing::{Logs, secret_record};
 
-    /// The most bytes of a line, with its end.
+    /// The maximum of a line with its line end, in bytes.
     const MOST: usize = 300;
 
     fn access(kind: Option<ResourceType>, id: Option<&str>, verb: Verb) -> AccessRequest {
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(members, expected);
     }
 
-    /// The longest values that there are, of every kind.
+    /// Uses the longest possible value of every field.
     #[test]
     fn no_line_is_longer_than_300_bytes() {
         let logs = Logs::of("authorize", LevelFilter::ERROR);
@@ -204,7 +205,7 @@ mod tests {
                     secret.account_id = "a".repeat(length).parse().unwrap();
                     secret.state = state;
                     for refusal in Refusal::ALL.into_iter().map(Some).chain([None]) {
-                        // The number begins again in between.
+                        // The number wraps around in between.
                         PROCESS.sequence.fetch_max(u32::MAX - 1, Ordering::Relaxed);
                         log(&System, Some(&secret), &purpose, refusal);
                     }

@@ -1,5 +1,4 @@
-//! Workflows: what an operation does with the domain's rules and the ports, when more than one operation
-//! does it.
+//! Workflows that more than one operation uses. They combine the domain's rules with the ports.
 
 pub mod check_scope;
 pub mod compromise;

@@ -1,4 +1,4 @@
-//! Tries a change again that another one was in the way of.
+//! Retries of changes that met a concurrent one.
 
 use std::fmt::Display;
 
@@ -7,11 +7,11 @@ use crate::ports::PortError;
 /// How often the change of a token is attempted.
 pub const ATTEMPTS: usize = 5;
 
-/// Attempts a change until it is through. An attempt reads what it goes by, and writes; it answers `None` if that
-/// was changed in between ([`unless_conflict`]), and is made again.
+/// Attempts a change until it succeeds. An attempt reads the current state and writes. It returns `None` if the state
+/// was changed in between (see [`unless_conflict`]), and is repeated then.
 ///
 /// # Errors
-/// The first error of an attempt. [`PortError::Conflict`] after `attempts` that all met another change.
+/// The first error of an attempt. [`PortError::Conflict`] if all of `attempts` met a concurrent change.
 pub async fn retry_on_conflict<T, E, F>(attempts: usize, attempt: impl Fn() -> F) -> Result<T, E>
 where
     E: From<PortError>,
@@ -25,8 +25,8 @@ where
     Err(PortError::Conflict.into())
 }
 
-/// The same error, but a conflict that didn't end as something to come back for: `what` changes all the time, and
-/// may be at rest later.
+/// Turns a conflict that remained after all attempts into [`PortError::Unavailable`]: `what` changes all the time, but
+/// a later request may succeed. Other errors stay as they are.
 pub fn unavailable_for_now(error: PortError, what: impl Display) -> PortError {
     match error {
         PortError::Conflict => {
@@ -36,7 +36,7 @@ pub fn unavailable_for_now(error: PortError, what: impl Display) -> PortError {
     }
 }
 
-/// What a write answered, or `None` if it met another change.
+/// The result of a write, or `None` if it met a concurrent change.
 ///
 /// # Errors
 /// Every other error of the write.
@@ -56,7 +56,7 @@ mod tests {
 
     type Answer = fn() -> Result<u8, PortError>;
 
-    /// How often a change is attempted whose writes answer this, each in its turn, and what comes of it.
+    /// Runs a change whose writes return these answers in turn. Returns the number of attempts and the result.
     async fn attempt(answers: &[Answer]) -> (usize, Result<u8, PortError>) {
         let made = Cell::new(0);
         let done = retry_on_conflict(3, || async {

@@ -1,5 +1,5 @@
-//! Changes that go on until they are through: whoever revokes is in a hurry, and means the token however it
-//! looks by now.
+//! Changes that are repeated until they succeed. A revocation is urgent and applies to the token's current state,
+//! whatever was changed concurrently.
 
 use jiff::Timestamp;
 
@@ -12,22 +12,22 @@ use crate::domain::id::{AccountId, TokenId};
 use crate::domain::token::{StoredToken, Token};
 use crate::ports::{ChangeToken, Clock, GetToken, PortError};
 
-/// What became of a token.
+/// The outcome of a revocation.
 #[derive(Debug)]
 pub enum Revoked {
     /// There is no such token.
     NotFound,
-    /// There was nothing to do.
+    /// The token was in that state already.
     Unchanged(Box<StoredToken>),
-    /// It was changed.
+    /// The token was changed.
     Changed(Box<TokenChange>),
 }
 
-/// Revokes a token, or ends it in another way, with the record of that. `end` makes of the token what it is to
-/// be, or nothing if it is so already.
+/// Revokes a token, or ends it in another way, with its audit record. `end` returns the token's new state, or `None`
+/// if nothing needs to change.
 ///
 /// # Errors
-/// What `end` refuses; [`PortError::Conflict`] if the token changes again and again.
+/// The error of `end`. [`PortError::Conflict`] if the token changed concurrently at every attempt.
 pub async fn revoke<E: From<PortError>>(
     store: &(impl GetToken + ChangeToken),
     system: &(impl Clock + Entropy),

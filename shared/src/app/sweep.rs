@@ -1,4 +1,4 @@
-//! Works through long lists.
+//! Processes long lists.
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
@@ -7,14 +7,15 @@ use crate::domain::paging::Page;
 use crate::domain::upkeep::Position;
 use crate::ports::{Clock, PortError};
 
-/// How many tokens are worked on at the same time.
+/// How many tokens are processed at the same time.
 const CONCURRENCY: usize = 16;
 
-/// Works through every page of a list, many items at a time, and answers how many there was something
-/// to do about. An item that fails is tried again by the next run, and doesn't hold up the others.
+/// Processes every page of a list, many items at a time, and returns the number of items that needed work. An item
+/// that fails doesn't stop the others; the next run tries it again.
 ///
 /// # Errors
-/// When an item failed, or at `until`, when the time is up; whoever calls again goes on, since what is
+/// An item failed, or the time was up at `until`. The next call continues, since processed items are no longer on the
+/// list.
 /// done is not on the list any more.
 pub async fn sweep<T, L, W>(
     clock: &impl Clock,
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
     use crate::testing::{FixedClock, now};
 
-    /// A list of the numbers below `count`, three to a page.
+    /// A list of the numbers below `count`, in pages of three.
     async fn numbers(
         count: usize,
         position: Option<Position>,
@@ -122,7 +123,7 @@ mod tests {
         assert_eq!(swept.unwrap(), 7);
     }
 
-    /// A clock that goes on by a second whenever it is looked at.
+    /// A clock that advances by a second each time it is read.
     struct Ticking(Arc<AtomicUsize>);
 
     impl Clock for Ticking {

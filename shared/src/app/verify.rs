@@ -22,27 +22,27 @@ use crate::domain::verification::{
 };
 use crate::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
 
-/// What a verification says of a presented secret.
+/// The result of a verification.
 #[derive(Debug)]
 pub enum Verified {
-    /// It is good for its purpose.
+    /// The secret is valid for its purpose.
     Granted {
-        /// What the secret stands for.
+        /// The record of the secret.
         secret: Box<SecretRecord>,
-        /// What the API must see to.
+        /// The obligations that the API must enforce.
         obligations: Vec<Obligation>,
     },
-    /// It isn't.
+    /// The secret was refused.
     Refused {
-        /// Why.
+        /// The reason.
         refusal: Refusal,
-        /// What the secret stands for, if it is known.
+        /// The record of the secret, if it is known.
         secret: Option<Box<SecretRecord>>,
     },
 }
 
 impl Verified {
-    /// A refusal of what isn't known.
+    /// A refusal without a record.
     fn unknown(refusal: Refusal) -> Self {
         let secret = None;
         Self::Refused { refusal, secret }
@@ -53,7 +53,7 @@ impl Verified {
         Self::Refused { refusal, secret }
     }
 
-    /// The same, after the log has its line.
+    /// Logs the decision and returns the result.
     fn logged(self, system: &impl Entropy, purpose: &Purpose<'_>) -> Self {
         let (secret, refusal) = match &self {
             Self::Granted { secret, .. } => (Some(secret.as_ref()), None),
@@ -64,31 +64,31 @@ impl Verified {
     }
 }
 
-/// The client that sends a secret, for the decision and for the record of the use.
+/// The client that sends a secret, for the decision and the audit record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client<'a> {
-    /// The address of its connection.
+    /// The address of the connection.
     pub ip: IpAddr,
-    /// What it calls itself, of whatever length.
+    /// The name that the client gives itself, of any length.
     pub user_agent: Option<&'a str>,
-    /// The request, for finding it in the logs.
+    /// The request's id, for finding it in the logs.
     pub request_id: &'a str,
 }
 
-/// How much of a request's id a record keeps, in characters: behind the tower layer, strangers choose it.
+/// The maximum of a request's id in a record, in characters. Behind the tower layer, callers choose it.
 const MAX_REQUEST_ID: usize = 256;
 
-/// How often a verification is attempted whose record collides with that of another use of the same secret.
+/// How often a verification is attempted if its record conflicts with that of another use of the same secret.
 const ATTEMPTS: usize = 8;
 
-/// What a secret is presented for, and by which client.
+/// The purpose of a secret and the client that presents it.
 struct Presentation<'a> {
     purpose: Purpose<'a>,
     client: Client<'a>,
 }
 
 impl Presentation<'_> {
-    /// Who asks about the secret, if not its bearer.
+    /// The introspection, if the secret is introspected and not presented by its bearer.
     fn introspection(&self) -> Option<&Introspection<'_>> {
         match &self.purpose {
             Purpose::Introspected(introspection) => Some(introspection),
@@ -96,12 +96,12 @@ impl Presentation<'_> {
         }
     }
 
-    /// The bearer's address, as somebody else asserts it.
+    /// The bearer's address as an introspecting API asserts it.
     fn asserted_ip(&self) -> Option<IpAddr> {
         self.introspection()?.bearer_ip
     }
 
-    /// The bearer's address, as far as it is known.
+    /// The bearer's address, if it is known.
     fn bearer_ip(&self) -> Option<IpAddr> {
         match self.introspection() {
             Some(introspection) => introspection.bearer_ip,
@@ -114,20 +114,20 @@ impl Presentation<'_> {
             .map_or(UsedFrom::Seen(self.client.ip), UsedFrom::Asserted)
     }
 
-    /// Whether whoever asks may learn of the secret.
+    /// Whether the introspecting API may learn about the secret.
     fn may_learn_of(&self, secret: &SecretRecord) -> bool {
         self.introspection()
             .is_none_or(|it| it.asker.account_id == secret.account_id)
     }
 }
 
-/// Verifies a secret that its bearer presents, and records its use or its refusal if that isn't on record.
+/// Verifies a secret that its bearer presents, and records its use or its refusal unless that is on record.
 ///
-/// A malformed string costs no I/O, a use that is on record one read. If the record of a use can't be
-/// written the call can't go on: nothing happens without its audit record. A refusal stays a refusal.
+/// A malformed string costs no I/O; a use that is on record costs one read. If the record of a use can't be written,
+/// the verification fails: no call may go on without its audit record. A refusal stays a refusal.
 ///
 /// # Errors
-/// When the table can't be read or the use can't be recorded.
+/// The table can't be read, or the use can't be recorded.
 pub async fn verify(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
@@ -153,14 +153,14 @@ pub fn refuse(system: &impl Entropy, purpose: &Purpose<'_>) -> Verified {
     Verified::unknown(Refusal::Malformed).logged(system, purpose)
 }
 
-/// Answers a question about a secret, and records the use behind it if that isn't on record: a bearer
-/// uses its token at the API that asks, as it uses it at an API behind the authorizer. `client` is that API.
+/// Answers an API's question about a secret, and records the use unless that is on record: a bearer uses its token at
+/// an introspecting API as it uses it at an API behind the authorizer. `client` is the API.
 ///
-/// The record has the address of the API, the bearer's as asserted if the API tells it, and the token
-/// that asked. A malformed string costs no I/O; no answer without the record.
+/// The record has the API's address, the bearer's asserted address if the API gives it, and the token that asked. A
+/// malformed string costs no I/O. There is no answer without the record.
 ///
 /// # Errors
-/// When the table can't be read or the use can't be recorded.
+/// The table can't be read, or the use can't be recorded.
 pub async fn introspect(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
@@ -174,11 +174,11 @@ pub async fn introspect(
     Ok(verified.logged(system, &presentation.purpose))
 }
 
-/// Verifies the secret of whoever asks about another one, and records the use as [`verify`] does. `may_ask`
-/// says whether a token that is good may do that; else it is [`Refusal::Forbidden`].
+/// Verifies the secret with which an API asks about another one, and records the use like [`verify`]. `may_ask` says
+/// whether a valid token may ask; otherwise the result is [`Refusal::Forbidden`].
 ///
 /// # Errors
-/// When the table can't be read or the use can't be recorded.
+/// The table can't be read, or the use can't be recorded.
 pub async fn authenticate(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
@@ -197,13 +197,12 @@ pub async fn authenticate(
     Ok(verified.logged(system, &presentation.purpose))
 }
 
-/// What isn't an access to a resource needs no owner.
+/// The owner's lookup for purposes that access no resource.
 async fn no_owner(_: AccountId, _: ResourceRef) -> Result<Owner, PortError> {
     Ok(Owner::NotRead)
 }
 
-/// Decides on a presented secret, and records its use or its refusal. `owner_of` looks up whom a resource belongs
-/// to.
+/// Decides on a presented secret, and records its use or its refusal. `owner_of` looks up the owner of a resource.
 async fn present<F: Future<Output = Result<Owner, PortError>>>(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
@@ -216,7 +215,7 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
     };
     let hash = plain.hash();
     let from = presentation.used_from();
-    // Boxed, as futures of futures of the SDK's are nested too deep for the compiler.
+    // Boxed, since the SDK's nested futures are too deep for the compiler.
     let attempt = || {
         Box::pin(async {
             let found = store.recall_secret(&hash, from, system.now()).await?;
@@ -245,7 +244,7 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
                         obligations,
                     }))
                 }
-                // Only a grant may rest on what was kept: it is read again.
+                // Only a grant may be based on a remembered use. The next attempt reads the secret again.
                 _ if matches!(recall, Recall::Kept) => Ok(None),
                 Decision::Refuse(refusal) => {
                     record_refusal(store, system, &secret, recall, refusal, presentation, now)
@@ -263,10 +262,9 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
 
 /// Records a use, unless it is on record.
 ///
-/// It doesn't look at the secret again. One that is revoked between the read and this write was good when it was
-/// read, its call goes on, and that call belongs into the log; the next one is refused. To look would close no
-/// gap, since the call itself comes later still, and would need a right to the secrets' items that what merely
-/// verifies doesn't have.
+/// The transaction doesn't check the secret again. If it is revoked between the read and this write, it was valid when
+/// it was read; the call goes on and must be logged, and the next one is refused. A check would close no gap, since the
+/// call itself happens later still. It would also need a permission on the secrets' items that verifiers don't have.
 async fn record_use(
     store: &impl RecordUse,
     system: &impl Entropy,
@@ -304,8 +302,8 @@ async fn record_use(
         .await
 }
 
-/// Records that a known secret was refused, unless that is on record today. It is a refusal all the same
-/// if it can't be recorded.
+/// Records the refusal of a known secret, unless one is on record today. If it can't be recorded, the refusal still
+/// stands.
 async fn record_refusal(
     store: &(impl RecallSecret + RecordUse),
     system: &impl Entropy,
@@ -330,7 +328,7 @@ async fn record_refusal(
     let recorded = async {
         let seen = match recall {
             Recall::Read(seen) => seen,
-            // It was good from there when that was remembered.
+            // A remembered use says nothing about refusals, so read these.
             Recall::OnRecord | Recall::Kept => store.get_seen(&secret.hash).await?,
         };
         let Some(sighting) = seen.refusal_of(refusal, now) else {
@@ -352,7 +350,7 @@ async fn record_refusal(
             audit,
         };
         match store.record_use(&used).await {
-            // Another call recorded it.
+            // A concurrent call recorded it.
             Err(PortError::Conflict) => Ok(()),
             done => done,
         }

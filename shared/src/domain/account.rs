@@ -1,4 +1,4 @@
-//! Accounts, their plans and their members: who may do what on the management side.
+//! Accounts, their plans and their members, and what these may do on the management side.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use super::text::{mended, redact};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Plan {
-    /// API Management as an add-on.
+    /// API Management is an add-on.
     Standard,
-    /// API Management as an add-on.
+    /// API Management is an add-on.
     Professional,
-    /// API Management as an add-on.
+    /// API Management is an add-on.
     Premium,
-    /// API Management included.
+    /// API Management is included.
     Enterprise,
 }
 
@@ -36,7 +36,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether the role may use the management routes, and hears of every event by e-mail.
+    /// Whether the role may use the management routes. Members with such a role get a mail about every event.
     ///
     /// The product shows the API tokens page to owners and administrators only.
     pub fn administers_tokens(self) -> bool {
@@ -50,9 +50,9 @@ impl Role {
 pub struct Member {
     /// The person.
     pub id: UserId,
-    /// Where mail goes.
+    /// The address for mails.
     pub email: String,
-    /// The name that audit records show.
+    /// The name shown in audit records.
     pub name: String,
     /// The role in this account.
     pub role: Role,
@@ -61,7 +61,7 @@ pub struct Member {
     pub developer_mode: bool,
 }
 
-/// An account's profile: the tenant, projected from the platform's events.
+/// An account's profile, projected from the platform's events. The account is the tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
@@ -71,7 +71,7 @@ pub struct Account {
     pub name: String,
     /// Its plan.
     pub plan: Plan,
-    /// The API Management add-on. Means nothing on the enterprise plan, which includes it.
+    /// Whether the account has the API Management add-on. It has no effect on the enterprise plan, which includes it.
     #[serde(default)]
     pub api_management: bool,
     /// Its members.
@@ -79,8 +79,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account with its names as they are kept. The platform's names can't be refused: whoever wrote them
-    /// doesn't hear of it, and who is a member must not wait for a better one.
+    /// The account with its names as they are stored. The platform's names are corrected and not refused: their author
+    /// wouldn't learn of a refusal, and the membership must not wait for a better name.
     #[must_use]
     pub fn mended(mut self) -> Self {
         self.name = mended(&self.name);
@@ -91,7 +91,7 @@ impl Account {
         self
     }
 
-    /// The membership of a person, if there is one.
+    /// The membership of a person, or `None` if there is none.
     pub fn member(&self, user: &UserId) -> Option<&Member> {
         self.members.iter().find(|member| member.id == *user)
     }
@@ -101,12 +101,12 @@ impl Account {
         self.plan == Plan::Enterprise || self.api_management
     }
 
-    /// Whether the licence covers a lifetime: up to one hour always, longer with API Management.
+    /// Whether the licence covers a lifetime. One hour is always covered, longer ones need API Management.
     pub fn licenses(&self, auto_purge: AutoPurge) -> bool {
         auto_purge == AutoPurge::OneHour || self.has_api_management()
     }
 
-    /// Who hears of every event: the owner and the administrators.
+    /// The members who get a mail about every event: the owner and the administrators.
     pub fn notified(&self) -> impl Iterator<Item = &Member> {
         self.members
             .iter()

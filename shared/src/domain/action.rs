@@ -1,39 +1,39 @@
-//! What happens to tokens.
+//! The actions that the audit log records.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The action that was recorded.
+/// The recorded action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
     /// The token was created.
     Create,
-    /// It was edited.
+    /// The token was edited.
     Update,
-    /// Its secret was shown in plain text.
+    /// The token's secret was shown in plain text.
     View,
-    /// It was revoked.
+    /// The token was revoked.
     Revoke,
-    /// Its revocation was undone.
+    /// The token's revocation was undone.
     Reactivate,
-    /// Its secret was replaced.
+    /// The token's secret was replaced.
     Regenerate,
-    /// It was deleted.
+    /// The token was deleted.
     Delete,
-    /// It was used for the first time, or for the first time on that day from an address.
+    /// The token was used for the first time, or for the first time that day from an address.
     Access,
-    /// Its purge time was reached.
+    /// The token's purge time was reached.
     Purge,
-    /// Its purge time is near.
+    /// The token's purge time is near.
     Remind,
-    /// A secret of it was reported as leaked.
+    /// A secret of the token was reported as leaked.
     Leak,
-    /// Its replaced secret was ended before its grace period was over.
+    /// The token's replaced secret was ended before its grace period was over.
     Retire,
-    /// One of its secrets was refused. Recorded once per secret, reason and day.
+    /// A secret of the token was refused. Recorded once per secret, reason and day.
     Refused,
-    /// A record of its audit log was changed, or removed before its time.
+    /// A record of the token's audit log was changed, or removed before its time.
     Tamper,
 }
 
@@ -76,7 +76,7 @@ impl Action {
         }
     }
 
-    /// The action of that name.
+    /// The action with that name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }

@@ -1,4 +1,4 @@
-//! Who did something.
+//! Actors: who did something.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::account::Member;
 use super::id::TokenId;
 
-/// The kind of actor. A name doesn't show it: a token may have a person's name.
+/// The kind of actor. The name alone doesn't show it, since a token may have a person's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ActorType {
@@ -34,8 +34,8 @@ impl ActorType {
         }
     }
 
-    /// The type of somebody on whose record it isn't: only members have an address, and the others' ids are
-    /// of forms of their own.
+    /// The type of an actor in a record without one. Only members have an address, and the ids of other actors have
+    /// forms of their own.
     fn of(id: &str, email: Option<&str>) -> Self {
         match id {
             _ if email.is_some() => Self::Member,
@@ -48,7 +48,7 @@ impl ActorType {
 }
 
 /// Who acted: a member, the token itself (when it is used, or revoked by its holder), a secret scanner or
-/// the system. A copy from the time of the record, so that it still names a person who has left.
+/// the system. It is a copy from the time of the record, so it still names a person who has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Actor {
     /// The member's id, the token's id, `github` or `system`.
@@ -64,7 +64,7 @@ pub struct Actor {
 
 impl<'de> Deserialize<'de> for Actor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// As it is stored: older records have no type.
+        /// The stored form. Older records have no type.
         #[derive(Deserialize)]
         struct Stored {
             id: String,
@@ -116,7 +116,7 @@ impl Actor {
         }
     }
 
-    /// A token that is used.
+    /// The holder of a token's secret.
     pub fn token(id: &TokenId, name: &str) -> Self {
         Self {
             id: id.to_string(),
@@ -137,7 +137,7 @@ mod tests {
         let token = testing::token();
         for (actor, kind) in [
             (testing::owner_actor(), ActorType::Member),
-            // As a token may be called.
+            // A token may have this name too.
             (Actor::token(&token.id, "System"), ActorType::Token),
             (Actor::github(), ActorType::Scanner),
             (Actor::system(), ActorType::System),

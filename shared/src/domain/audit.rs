@@ -1,4 +1,4 @@
-//! The record of everything that happens to a token. Append-only.
+//! The audit log's records. The log is append-only.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,7 @@ use super::verification::is_refusal_mailed;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The API tokens page, as claimed: any client can send the page's client id and a browser's headers.
+    /// The API tokens page. This is only claimed: any client can send the page's client id and a browser's headers.
     Ui,
     /// Any other client of the API.
     Api,
@@ -46,7 +46,7 @@ impl Source {
         }
     }
 
-    /// The source of that name.
+    /// The source with that name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|source| source.as_str() == name)
     }
@@ -55,11 +55,11 @@ impl Source {
 /// One field's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
-    /// The field, as it is named in the token's JSON.
+    /// The field's name in the token's JSON.
     pub field: String,
-    /// Its old value as text, if there was one.
+    /// The old value as text, if there was one.
     pub old: Option<String>,
-    /// Its new value as text, if there is one now.
+    /// The new value as text, if there is one.
     pub new: Option<String>,
 }
 
@@ -74,57 +74,57 @@ impl Change {
     }
 }
 
-/// What a refusal's record calls the number of days on which there was one.
+/// The field of a refusal's record that counts the days with such a refusal.
 pub const DAYS_REFUSED: &str = "daysRefused";
 
-/// The field of a compromise's record that tells which secret it was: `current`, `previous` or `ended`.
+/// The field of a compromise's record that names the secret: `current`, `previous` or `ended`.
 pub const COMPROMISED: &str = "compromisedSecret";
 
-/// How much of a client's name a record keeps, in characters.
+/// The maximum of a client's name in a record, in characters.
 const MAX_USER_AGENT: usize = 256;
 
-/// What a client calls itself, as a record keeps it: without a secret that it put there, all of it visible.
+/// A client's name as a record stores it: redacted, with invisible characters escaped, and cut.
 pub(crate) fn kept_user_agent(name: &str) -> String {
     recorded(name, MAX_USER_AGENT)
 }
 
-/// From where, by whom and through what a request came.
+/// Where a request came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Through what.
+    /// The way in which the request was made.
     pub source: Source,
-    /// Who.
+    /// The actor.
     pub actor: Actor,
     /// The caller's address.
     pub ip: Option<IpAddr>,
-    /// What the caller's client calls itself, as claimed, cut to 256 characters.
+    /// The name that the client gives itself, cut to 256 characters. It is only claimed.
     pub user_agent: Option<String>,
-    /// The request, for finding it in the logs.
+    /// The request's id, for finding it in the logs.
     pub request_id: String,
 }
 
 /// One record of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
-    /// Sorts by time.
+    /// The id. Ids sort by time.
     pub id: AuditId,
-    /// The tenant.
+    /// The token's account.
     pub account_id: AccountId,
-    /// When.
+    /// When the action was taken.
     pub time: Timestamp,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Where from, who, through what.
+    /// Where the request came from.
     pub origin: Origin,
-    /// The bearer's address, as whoever asked about its token asserts it.
+    /// The bearer's address as the API that introspected the token asserts it.
     pub asserted_ip: Option<IpAddr>,
-    /// Which token.
+    /// The token.
     pub token_id: TokenId,
-    /// Its name at that time.
+    /// The token's name at that time.
     pub token_name: String,
-    /// Its hint at that time, for the mail.
+    /// The token's hint at that time, for the mail.
     pub token_hint: String,
-    /// Which fields changed.
+    /// The fields that changed.
     pub changes: Vec<Change>,
 }
 
@@ -132,7 +132,7 @@ impl AuditRecord {
     /// The record of an action on a token.
     ///
     /// # Errors
-    /// When the system's random generator fails.
+    /// The system's random generator failed.
     pub fn new(
         action: Action,
         token: &Token,
@@ -157,7 +157,7 @@ impl AuditRecord {
 }
 
 impl AuditRecord {
-    /// Whether people are mailed about it: always, but for refusals that go on for days.
+    /// Whether a mail is sent about the record: always, except for most days of repeated refusals.
     pub fn is_mailed(&self) -> bool {
         let days = self
             .changes
@@ -168,8 +168,8 @@ impl AuditRecord {
     }
 }
 
-/// The fields in which two states of a token differ, in the order of its JSON. `before` is `None`
-/// for a new token, whose every field is a change.
+/// The fields in which two states of a token differ, in the order of its JSON. If `before` is `None`, the token is
+/// new and every field is a change.
 pub fn changes(before: Option<&Token>, after: &Token) -> Vec<Change> {
     let before = before.map(fields);
     fields(after)
@@ -185,7 +185,7 @@ pub fn changes(before: Option<&Token>, after: &Token) -> Vec<Change> {
         .collect()
 }
 
-/// A token's fields that people choose, as text.
+/// The fields of a token that people set, as text.
 fn fields(token: &Token) -> Vec<(&'static str, Option<String>)> {
     let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
     let mut fields = vec![

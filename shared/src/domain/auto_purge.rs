@@ -1,16 +1,16 @@
-//! The choices of how long a token lives.
+//! The lifetimes that a token can have.
 
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The lifetime of a token, from the moment when it is set. These are the only values.
+/// The lifetime of a token, counted from the moment it is set. No other values are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AutoPurge {
-    /// Until it is deleted. Not for Integration App tokens.
+    /// The token exists until it is deleted. Integration App tokens can't have this lifetime.
     #[serde(rename = "never")]
     Never,
-    /// One hour, the only lifetime that needs no API Management licence.
+    /// One hour. The only lifetime that needs no API Management licence.
     #[serde(rename = "1h")]
     OneHour,
     /// Four hours.
@@ -31,7 +31,7 @@ pub enum AutoPurge {
 }
 
 impl AutoPurge {
-    /// Every choice, in the order in which people are offered them.
+    /// Every choice, in the order in which they are offered.
     pub const ALL: [Self; 7] = [
         Self::Never,
         Self::OneHour,
@@ -55,7 +55,7 @@ impl AutoPurge {
         }
     }
 
-    /// The choice of that name.
+    /// The choice with that name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.as_str() == name)
     }
@@ -74,7 +74,8 @@ impl AutoPurge {
         Some(SignedDuration::from_hours(hours))
     }
 
-    /// The instant from which a token with this choice, made at `chosen_at`, is gone.
+    /// The instant at which a token with this lifetime, set at `chosen_at`, is purged; `None` for
+    /// [`AutoPurge::Never`].
     pub fn purge_at(self, chosen_at: Timestamp) -> Option<Timestamp> {
         self.duration()
             .map(|duration| chosen_at.checked_add(duration).unwrap_or(Timestamp::MAX))

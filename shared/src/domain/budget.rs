@@ -1,43 +1,42 @@
-//! How much an account, and each of its members, may do of what could be done too often: show secrets,
-//! change tokens, have tokens, be mailed at once. What ends something (revoking, retiring, deleting), and
-//! what the platform says, is never budgeted.
+//! Budgets: how often an account or a member may show secrets, change tokens, create tokens and get mails at once.
+//! Actions that end something (revoking, retiring, deleting) and the platform's events have no budget.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::id::UserId;
 
-/// How long a window is in which spending is counted. Windows start with the hour, so that what is spent
-/// just before and just after may be twice the budget, and never more.
+/// The length of a window in which spending is counted, in seconds. Windows start with the hour. Around the start of
+/// a window, up to twice the budget can be spent within a short time.
 const WINDOW: i64 = 3_600;
 
-/// Something that a budget is spent on.
+/// An action that has a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Budget {
     /// A member is shown a secret.
     Reveal(UserId),
     /// A token of the account is created, changed, reactivated or given a new secret.
     Change,
-    /// The account gets another token.
+    /// The account gets one more token.
     Token,
-    /// A member is mailed at once.
+    /// A member gets a mail at once.
     Mail(UserId),
 }
 
-/// The most of each.
+/// The limits of all budgets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
-    /// Secrets shown to a member in an hour.
+    /// Secrets shown to a member per hour.
     pub reveals: u32,
-    /// Changes of an account's tokens in an hour.
+    /// Changes of an account's tokens per hour.
     pub changes: u32,
-    /// Tokens that an account has.
+    /// Tokens that an account has at the same time.
     pub tokens: u32,
-    /// Mails to a member in an hour.
+    /// Mails to a member per hour.
     pub mails: u32,
 }
 
 impl Budgets {
-    /// The most of something.
+    /// The limit of a budget.
     pub fn limit(&self, budget: &Budget) -> u32 {
         match budget {
             Budget::Reveal(_) => self.reveals,
@@ -48,31 +47,31 @@ impl Budgets {
     }
 }
 
-/// Whether something may be done.
+/// Whether an action is within its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Spending {
-    /// It may, and is counted.
+    /// It is, and has been counted.
     Granted,
     /// The budget is spent.
     Exceeded {
-        /// When there is a new one; `None` if that isn't a matter of time.
+        /// When the next window starts; `None` if waiting doesn't help.
         until: Option<Timestamp>,
     },
 }
 
-/// An hour in which spending is counted.
+/// A window in which spending is counted: one hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Its first instant.
+    /// The first instant of the window.
     pub start: Timestamp,
-    /// The first instant that isn't in it.
+    /// The first instant after the window.
     pub end: Timestamp,
 }
 
 impl Window {
-    /// The window in which an instant is.
+    /// The window that contains an instant.
     pub fn of(instant: Timestamp) -> Self {
-        // Down to the whole second, before 1970 too.
+        // Rounds down to the whole second, before 1970 too.
         let before = i64::from(instant.subsec_nanosecond() < 0);
         let second = instant.as_second() - before;
         let start = second - second.rem_euclid(WINDOW);
@@ -84,7 +83,7 @@ impl Window {
     }
 }
 
-/// In how many whole seconds an instant is past, at least one.
+/// The whole seconds from `now` until an instant has passed, at least one.
 pub fn seconds_until(instant: Timestamp, now: Timestamp) -> u64 {
     let left = instant.duration_since(now);
     let rounded = left + SignedDuration::from_nanos(999_999_999);

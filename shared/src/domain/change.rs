@@ -1,4 +1,4 @@
-//! What is written of a token in one go.
+//! Changes of tokens, each written in one transaction.
 
 use jiff::Timestamp;
 
@@ -9,48 +9,49 @@ use super::id::TokenId;
 use super::secret::SecretHash;
 use super::token::{StoredToken, Token};
 
-/// A token that is about to exist.
+/// A token to be created.
 #[derive(Debug)]
 pub struct NewToken {
     /// The token with its encrypted secret.
     pub stored: StoredToken,
     /// The record of its creation.
     pub audit: AuditRecord,
-    /// Makes a repeat of the request recognisable.
+    /// Makes a repeated request recognisable.
     pub idempotency: Option<IdempotencyRecord>,
 }
 
-/// What is remembered of a request that carried an `Idempotency-Key`, for one day.
+/// What is stored about a request with an `Idempotency-Key`. It is kept for one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyRecord {
-    /// SHA-256 of operation, caller and key, as hexadecimal digits.
+    /// The SHA-256 of operation, caller and key, as hexadecimal digits.
     pub key: String,
-    /// SHA-256 of the request, as hexadecimal digits: a repeat has the same.
+    /// The SHA-256 of the request, as hexadecimal digits. A repeated request has the same fingerprint.
     pub fingerprint: String,
-    /// The token that the request made or changed.
+    /// The token that the request created or changed.
     pub token_id: TokenId,
 }
 
 /// A change of a token and of all its secrets.
 #[derive(Debug)]
 pub struct TokenChange {
-    /// The token as it was read; the change fails if it isn't so any more.
+    /// The token as it was read. The change fails if the stored token differs.
     pub before: StoredToken,
-    /// The token as it is to be.
+    /// The token after the change.
     pub after: StoredToken,
-    /// The secret of it that is compromised from now on. Any other that it has no more has ended.
+    /// The secret of the token that this change marks as compromised. Any other secret that `after` no longer has
+    /// becomes ended.
     pub compromised: Option<SecretHash>,
     /// The record of the change.
     pub audit: AuditRecord,
-    /// Makes a repeat of the request recognisable.
+    /// Makes a repeated request recognisable.
     pub idempotency: Option<IdempotencyRecord>,
 }
 
 impl TokenChange {
-    /// The change of a token that keeps its secrets, with the record of what differs.
+    /// A change of the token's fields that keeps its secrets. The audit record lists the fields that differ.
     ///
     /// # Errors
-    /// When the system's random generator fails.
+    /// The system's random generator failed.
     pub fn new(
         before: StoredToken,
         token: Token,

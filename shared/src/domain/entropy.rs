@@ -1,11 +1,11 @@
-//! Random bits.
+//! The source of random bits.
 
-/// Random bits.
+/// A source of random bits.
 pub trait Entropy: Sync {
-    /// Fills a buffer with random bits fit for secrets.
+    /// Fills a buffer with random bits that are fit for secrets.
     ///
     /// # Errors
-    /// When the source fails; the buffer must not be used then.
+    /// The source failed. The buffer's content must not be used then.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError>;
 }
 

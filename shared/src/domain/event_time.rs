@@ -1,12 +1,12 @@
-//! When something happened elsewhere, by the clock of whoever tells.
+//! The times of events that others report by their own clocks.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How far the clocks of others may be ahead of ours.
+/// How far a reporter's clock may be ahead of ours.
 pub const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// The moment of an event of the platform, which is the version of what the event tells, and the moment
-/// by our own clock until which such a moment is believed.
+/// The time of an event of the platform, which serves as the version of the state that the event carries. With it
+/// comes the latest time that is accepted by our own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {
     time: Timestamp,
@@ -14,26 +14,25 @@ pub struct EventTime {
 }
 
 impl EventTime {
-    /// The time of an event that is heard at `now`; `None` if it is from so far ahead that it can't be
-    /// believed.
+    /// The time of an event received at `now`; `None` if it is more than [`MAX_AHEAD`] in the future.
     pub fn heard(time: Timestamp, now: Timestamp) -> Option<Self> {
         let latest = now.checked_add(MAX_AHEAD).unwrap_or(Timestamp::MAX);
         (time <= latest).then_some(Self { time, latest })
     }
 
-    /// When it happened.
+    /// When the event happened.
     pub fn time(self) -> Timestamp {
         self.time
     }
 
-    /// Whatever is stored as of a later moment than this was believed by mistake, and counts as older
+    /// The latest time that is accepted. A stored state with a later time was accepted by mistake, and counts as older
     /// than any event.
     pub fn latest(self) -> Timestamp {
         self.latest
     }
 }
 
-/// The time of an event that is heard when it happens.
+/// The time of an event that is received when it happens.
 impl From<Timestamp> for EventTime {
     fn from(time: Timestamp) -> Self {
         let latest = time.checked_add(MAX_AHEAD).unwrap_or(Timestamp::MAX);

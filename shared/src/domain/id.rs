@@ -1,4 +1,4 @@
-//! Identifiers. Each is a type of its own, so that one can't be passed for another.
+//! Identifiers. Each kind has its own type, so that one can't be passed in place of another.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,26 +12,26 @@ use ulid::Ulid;
 use super::entropy::{Entropy, EntropyError};
 use super::text::contains_secret;
 
-/// A string that isn't an identifier of the wanted kind.
+/// The error for a string that isn't an identifier of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid identifier")]
 pub struct InvalidId;
 
-/// Ids given by the platform, as a regular expression.
+/// The form of ids that the platform assigns, as a regular expression.
 pub const PLATFORM_ID: &str = "^[A-Za-z0-9_-]{1,64}$";
 
-/// See [`PLATFORM_ID`].
+/// Whether a string has the form of [`PLATFORM_ID`] and holds no secret.
 fn is_platform_id(value: &str) -> bool {
     (1..=64).contains(&value.len())
         && value
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-        // A secret would be one, and ids are shown, mailed and logged.
+        // A secret has this form too, but ids are shown, mailed and logged.
         && !contains_secret(value)
 }
 
-/// Subjects of an OpenID provider. More liberal than a platform id (`auth0|…` is one), but without
-/// `#`, which separates the parts of a table key.
+/// Whether a string can be a subject of an OpenID provider. This form is wider than a platform id (`auth0|…` is
+/// valid), but excludes `#`, which separates the parts of a table key.
 fn is_subject(value: &str) -> bool {
     (1..=128).contains(&value.len())
         && value.bytes().all(|b| b.is_ascii_graphic() && b != b'#')
@@ -42,7 +42,7 @@ fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
     value
         .strip_prefix(prefix)
         .and_then(|ulid| Ulid::from_string(ulid).ok().map(|parsed| (ulid, parsed)))
-        // Round trip: Crockford's base32 is lenient (lower case, `O` for `0`), a key isn't.
+        // Parsing is lenient (lower case, `O` for `0`), but a key must have one form: compare the round trip.
         .is_some_and(|(ulid, parsed)| parsed.to_string() == ulid)
 }
 
@@ -120,13 +120,13 @@ id!(
     is_platform_id
 );
 id!(
-    /// A person, by the `sub` claim of the OpenID provider.
+    /// A person, identified by the OpenID provider's `sub` claim.
     UserId,
     "^[!\"$-~]{1,128}$",
     is_subject
 );
 id!(
-    /// A token: `tok_` and a ULID. It stays the same when the secret is replaced.
+    /// A token: `tok_` and a ULID. The id stays the same when the secret is replaced.
     TokenId,
     "^tok_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
     |value| is_prefixed_ulid("tok_", value)
@@ -138,7 +138,7 @@ id!(
     |value| is_prefixed_ulid("aud_", value)
 );
 
-/// A ULID of the given time (millisecond precision) with 80 random bits.
+/// A ULID with the given time (in milliseconds) and 80 random bits.
 fn ulid(now: Timestamp, entropy: &impl Entropy) -> Result<Ulid, EntropyError> {
     let mut random = [0; 16];
     entropy.fill(&mut random)?;
@@ -147,15 +147,15 @@ fn ulid(now: Timestamp, entropy: &impl Entropy) -> Result<Ulid, EntropyError> {
 }
 
 impl TokenId {
-    /// A new id.
+    /// A new id with the time `now`.
     ///
     /// # Errors
-    /// When the system's random generator fails.
+    /// The system's random generator failed.
     pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
         Ok(Self(format!("tok_{}", ulid(now, entropy)?)))
     }
 
-    /// When the token was created, as its id tells.
+    /// When the token was created, read from its id.
     pub fn created_at(&self) -> Timestamp {
         let ulid = self.0.strip_prefix("tok_").unwrap_or_default();
         let milliseconds = Ulid::from_string(ulid).map_or(0, |ulid| ulid.timestamp_ms());
@@ -165,15 +165,15 @@ impl TokenId {
 }
 
 impl AuditId {
-    /// A new id that sorts after those of earlier milliseconds.
+    /// A new id that sorts after all ids of earlier milliseconds.
     ///
     /// # Errors
-    /// When the system's random generator fails.
+    /// The system's random generator failed.
     pub fn generate(now: Timestamp, entropy: &impl Entropy) -> Result<Self, EntropyError> {
         Ok(Self(format!("aud_{}", ulid(now, entropy)?)))
     }
 
-    /// The id of what happened at a moment and is told by a message: the same one each time it is told.
+    /// The id of an event at `time` that a message reports. The same time and message always give the same id.
     pub fn of_message(time: Timestamp, message: &str) -> Self {
         let milliseconds = u64::try_from(time.as_millisecond()).unwrap_or(0);
         let digest: [u8; 32] = Sha256::digest(message).into();
@@ -181,9 +181,8 @@ impl AuditId {
         Self(format!("aud_{}", Ulid::from_parts(milliseconds, random)))
     }
 
-    /// The smallest id of a moment: ids of earlier times sort before it, those of the moment itself
-    /// and of later ones after. Ids have whole milliseconds, so that of a moment between two
-    /// milliseconds is that of the later one.
+    /// The smallest id of an instant: ids of earlier times sort before it; ids of that instant and of later ones
+    /// don't. Ids have whole milliseconds, so an instant between two milliseconds counts as the later one.
     pub fn first_of(time: Timestamp) -> Self {
         let between = time.subsec_nanosecond() % 1_000_000 > 0;
         let milliseconds = time.as_millisecond() + i64::from(between);

@@ -25,7 +25,7 @@ impl Kind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind with that name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

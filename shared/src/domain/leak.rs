@@ -1,31 +1,31 @@
-//! Secrets that a scanner found in public.
+//! Secrets that a scanner found in a public place.
 
 use super::audit::Change;
 use super::secret::SecretHash;
 use super::text::recorded;
 
-/// How much of a find's URL an audit record keeps, in characters.
+/// The maximum of a find's URL in an audit record, in characters.
 pub const MAX_URL: usize = 2_048;
 
-/// How much of the name of a find's kind of place an audit record keeps, in characters.
+/// The maximum of a find's kind of place in an audit record, in characters.
 pub const MAX_PLACE: usize = 64;
 
-/// The reason of a revocation because of a leak.
+/// The reason of a revocation after a leak.
 pub const LEAKED: &str = "leaked";
 
-/// A secret that was found in public.
+/// A secret that was found in a public place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Find {
-    /// Which secret.
+    /// The hash of the secret.
     pub secret: SecretHash,
-    /// Where, as a link; empty if the scanner doesn't tell.
+    /// The link to the place; empty if the scanner gives none.
     pub url: String,
-    /// In what kind of place, in the scanner's words.
+    /// The kind of place, as the scanner names it.
     pub place: String,
 }
 
 impl Find {
-    /// What the audit record says of it, beside what changed.
+    /// The entries that the find adds to the audit record's changes.
     pub fn changes(&self) -> Vec<Change> {
         [
             ("leakUrl", &self.url, MAX_URL),

@@ -1,4 +1,4 @@
-//! Which mails are sent at once, which wait for a digest, and to whom none are sent.
+//! Which mails are sent at once, which wait for a digest, and which addresses get none.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,16 @@ use super::audit::AuditRecord;
 use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
 
-/// How long after its hour a digest is sent: longer than the function runs that holds mails back, so that
-/// none comes too late for it.
+/// How long after its hour a digest is sent. It is longer than the function that holds mails back can run, so that
+/// every held mail is stored before its digest is sent.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether the mail about a record is sent at once, whatever the budget: that a secret was seen, or is known
-/// to somebody who shouldn't know it. It can't be buried under others.
+/// Whether the mail about a record is sent at once, whatever the budget. This holds for records of a secret that was
+/// shown or is known to others: such a mail must not be delayed by many others.
 pub fn never_waits(record: &AuditRecord) -> bool {
     match record.action {
         Action::View | Action::Leak | Action::Tamper => true,
-        // Whoever holds the secret ended it, and not a person of the account.
+        // A revocation by the token itself: a holder of the secret ended it, not a member.
         Action::Revoke => record.origin.actor.kind == ActorType::Token,
         Action::Create
         | Action::Update
@@ -36,10 +36,10 @@ pub fn never_waits(record: &AuditRecord) -> bool {
     }
 }
 
-/// The digest of a member's mails of one hour.
+/// The digest of a member's held mails of one hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
-    /// The account that they are about.
+    /// The account that the mails are about.
     pub account_id: AccountId,
     /// The member.
     pub user_id: UserId,
@@ -48,7 +48,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The digest in which a mail is that is held back now.
+    /// The digest that a mail belongs to if it is held back at `now`.
     pub fn of(account: &AccountId, member: &Member, now: Timestamp) -> Self {
         Self {
             account_id: account.clone(),
@@ -57,7 +57,7 @@ impl Digest {
         }
     }
 
-    /// The last hour whose digests may be sent now.
+    /// The start of the last hour whose digests are due at `now`.
     pub fn last_due(now: Timestamp) -> Timestamp {
         let settled = now.checked_sub(GRACE).unwrap_or(Timestamp::MIN);
         let begun = Window::of(settled).start;
@@ -70,25 +70,25 @@ impl Digest {
     }
 }
 
-/// What a digest tells of a record.
+/// What a digest says about a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldMail {
-    /// The record.
+    /// The id of the record.
     pub audit_id: AuditId,
     /// When it happened.
     pub time: Timestamp,
     /// What happened.
     pub action: Action,
-    /// To which token.
+    /// The token.
     pub token_id: TokenId,
-    /// Its name.
+    /// The token's name.
     pub token_name: String,
-    /// The last characters of its secret.
+    /// The last characters of the token's secret.
     pub token_hint: String,
     /// Who did it.
     pub who: Actor,
-    /// From where.
+    /// The address from which it was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<IpAddr>,
 }
@@ -108,18 +108,18 @@ impl From<&AuditRecord> for HeldMail {
     }
 }
 
-/// Why no mail is sent to an address any more.
+/// Why no more mail is sent to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Undeliverable {
-    /// The recipient's mail server says that there is no such address, now or later.
+    /// The recipient's mail server reports permanently that there is no such address.
     Bounced,
-    /// The recipient has called a mail of ours spam.
+    /// The recipient marked one of our mails as spam.
     Complained,
 }
 
 impl Undeliverable {
-    /// The name used in tables and logs.
+    /// The name in tables and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Bounced => "bounced",
@@ -127,7 +127,7 @@ impl Undeliverable {
         }
     }
 
-    /// The reason of that name.
+    /// The reason with that name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Bounced, Self::Complained]
             .into_iter()
@@ -135,7 +135,7 @@ impl Undeliverable {
     }
 }
 
-/// That no mail is sent to an address any more.
+/// The mark of an address to which no more mail is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressMark {
     /// Why.
@@ -163,7 +163,7 @@ mod tests {
         let mut record = audit(Action::Revoke, &token(), now(), 1);
         record.origin.actor = Actor::token(&record.token_id, &record.token_name);
         assert!(never_waits(&record));
-        // A member whom the provider calls like the token ends it as any other member does.
+        // A member whose user id equals the token's id is still a member.
         record.origin.actor.kind = ActorType::Member;
         assert!(!never_waits(&record));
     }

@@ -1,6 +1,6 @@
-//! The rules of the product: pure types and functions that know no AWS, no HTTP and no Lambda.
+//! The rules of the product: pure types and functions without AWS, HTTP or Lambda.
 //!
-//! Everything that touches the world is a port, see [`crate::ports`].
+//! All access to the outside world goes through a port, see [`crate::ports`].
 
 pub mod account;
 pub mod action;

@@ -1,4 +1,4 @@
-//! What lists can be asked for.
+//! Queries and pages of lists.
 
 use jiff::Timestamp;
 
@@ -10,7 +10,7 @@ use super::resource::{Resource, ResourceRef, ResourceType};
 use super::text::fold;
 use super::token::{Status, Token};
 
-/// The page size if none is asked for.
+/// The page size if the caller asks for none.
 pub const DEFAULT_LIMIT: usize = 50;
 /// The largest page.
 pub const MAX_LIMIT: usize = 100;
@@ -20,23 +20,23 @@ pub const MAX_LIMIT: usize = 100;
 pub struct Page<T, K> {
     /// The items, in the list's order.
     pub items: Vec<T>,
-    /// Where the next page starts (behind this id); `None` on the last page. A page may be short, or
-    /// even empty, and still have a next one: a search reads a bounded number of items per request.
+    /// The id after which the next page starts; `None` on the last page. A page may be short or even empty and still
+    /// have a next one, since a search reads a bounded number of items per request.
     pub next: Option<K>,
 }
 
 /// Which tokens to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
-    /// Only those.
+    /// The filter.
     pub filter: TokenFilter,
-    /// At most so many.
+    /// The maximum of items.
     pub limit: usize,
-    /// Only those behind this one.
+    /// Only tokens after this one.
     pub after: Option<TokenId>,
 }
 
-/// Which tokens a list shows. Every condition given must hold.
+/// Which tokens a list shows. Every given condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenFilter {
     /// The status.
@@ -45,7 +45,7 @@ pub struct TokenFilter {
     pub kind: Option<Kind>,
     /// The Integration App.
     pub integration_id: Option<IntegrationId>,
-    /// Words, each of which the name or the description contains, whatever the case.
+    /// Words separated by white space. The name or the description must contain each, in any case.
     pub keywords: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl TokenFilter {
     }
 }
 
-/// Whether a text contains each of the words, whatever the case and the normalization form.
+/// Whether a text contains each of the words, in any case and normalization form.
 pub fn contains_words(words: &str, text: &str) -> bool {
     let text = fold(text);
     fold(words)
@@ -75,28 +75,28 @@ pub fn contains_words(words: &str, text: &str) -> bool {
 /// Which audit records to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditQuery {
-    /// Only those of this token.
+    /// Only records of this token.
     pub token_id: Option<TokenId>,
-    /// Only those.
+    /// The filter.
     pub filter: AuditFilter,
-    /// Only those of this moment or later.
+    /// Only records of this instant or later.
     pub from: Option<Timestamp>,
-    /// Only those before this moment.
+    /// Only records before this instant.
     pub to: Option<Timestamp>,
-    /// At most so many.
+    /// The maximum of records.
     pub limit: usize,
-    /// Only those behind this one.
+    /// Only records after this one.
     pub after: Option<AuditId>,
 }
 
-/// Which audit records a list shows. Every condition given must hold.
+/// Which audit records a list shows. Every given condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditFilter {
-    /// What happened.
+    /// The action.
     pub action: Option<Action>,
-    /// Who did it.
+    /// The actor's id.
     pub user_id: Option<String>,
-    /// Through what.
+    /// The source.
     pub source: Option<Source>,
 }
 
@@ -117,22 +117,22 @@ impl AuditFilter {
 /// Which resources to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceQuery {
-    /// Only those of this type.
+    /// Only resources of this type.
     pub kind: Option<ResourceType>,
-    /// Only those.
+    /// The filter.
     pub filter: ResourceFilter,
-    /// At most so many.
+    /// The maximum of resources.
     pub limit: usize,
-    /// Only those behind this one.
+    /// Only resources after this one.
     pub after: Option<ResourceRef>,
 }
 
-/// Which resources a list shows. Every condition given must hold.
+/// Which resources a list shows. Every given condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceFilter {
     /// The Integration App.
     pub integration_id: Option<IntegrationId>,
-    /// Words, each of which the name or the id contains, whatever the case.
+    /// Words separated by white space. The name or the id must contain each, in any case.
     pub keywords: Option<String>,
 }
 

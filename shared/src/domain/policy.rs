@@ -1,5 +1,5 @@
-//! What a valid token may do on the platform's routes. `rules` is the whole policy; `docs/api.md` shows
-//! what it amounts to, in a table that a test prints from the answers of [`permission`].
+//! The policy: what a valid token may do on the platform's routes. `rules` holds all of it. A test prints the answers
+//! of [`permission`] as the table in `docs/api.md`.
 
 use serde::Serialize;
 
@@ -11,22 +11,22 @@ use super::scope::Scope;
 /// The fields of an Integration App's resource that an account token may update.
 pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
 
-/// What a request does to a resource.
+/// The action of a request on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Looks at it, or at its audit log.
+    /// Reads the resource or its audit log.
     Read,
-    /// Looks at a part of it that this policy doesn't know.
+    /// Reads a part of the resource that this policy doesn't know.
     ReadUnknown,
-    /// Makes a new one, also by cloning.
+    /// Creates a resource, or clones one.
     Create,
-    /// Changes it.
+    /// Changes the resource.
     Update,
-    /// Removes it.
+    /// Deletes the resource.
     Delete,
-    /// Runs it.
+    /// Runs the resource.
     Invoke,
-    /// Looks at what it did.
+    /// Reads the resource's debug log.
     ViewDebugLog,
 }
 
@@ -42,7 +42,7 @@ impl Verb {
         Self::ViewDebugLog,
     ];
 
-    /// A name for logs.
+    /// The name in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -56,23 +56,22 @@ impl Verb {
     }
 }
 
-/// A request as the policy sees it.
+/// A request in the policy's terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRequest {
     /// The type of the resource; `None` for the platform's other collections.
     pub kind: Option<ResourceType>,
-    /// Which one; `None` for the whole collection.
+    /// The id of the resource; `None` for the whole collection.
     pub id: Option<ResourceId>,
-    /// What is done to it.
+    /// The action on the resource.
     pub verb: Verb,
 }
 
 impl AccessRequest {
-    /// Reads what is asked for off an HTTP request: `/v1/{collection}[/{id}[/{sub}]]`.
+    /// Interprets an HTTP request to `/v1/{collection}[/{id}[/{sub}]]`.
     ///
-    /// `None` if the path isn't of that form, or the method none that a gateway passes on: the caller must
-    /// refuse it, since two readers of an odd path (empty segments, escapes, dots) may not agree on what it
-    /// means.
+    /// `None` if the path doesn't have that form, or if a gateway doesn't pass the method on. The caller must refuse
+    /// such a request: two parsers of an odd path (empty segments, escapes, dots) may disagree on its meaning.
     pub fn of_http(method: &str, path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix("/v1/")?.split('/');
         let collection = segments.next().filter(|name| is_plain(name))?;
@@ -99,7 +98,7 @@ impl AccessRequest {
     }
 }
 
-/// Segments that every reader of a path understands alike.
+/// Whether every parser reads a path segment in the same way.
 fn is_plain(segment: &str) -> bool {
     !segment.is_empty()
         && segment != "."
@@ -112,10 +111,10 @@ fn is_plain(segment: &str) -> bool {
 fn verb(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) -> Option<Verb> {
     use ResourceType::{Api, Connection, Export, Import};
     let method = match method {
-        // It does what `GET` does (RFC 9110, 9.3.2), whatever that is there.
+        // `HEAD` does the same as `GET` (RFC 9110, 9.3.2).
         "HEAD" => "GET",
         "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => method,
-        // What API Gateway has routes for ends here: no `TRACE`, no `CONNECT`, nothing that is made up.
+        // API Gateway has no routes for other methods: `TRACE`, `CONNECT` or invented ones.
         _ => return None,
     };
     match (kind, method, sub) {
@@ -134,20 +133,20 @@ fn verb(method: &str, kind: Option<ResourceType>, has_id: bool, sub: &[&str]) ->
     }
 }
 
-/// Whom a resource belongs to, as far as it was looked up.
+/// The owner of a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
-    /// It wasn't looked up.
+    /// The owner wasn't looked up.
     NotRead,
-    /// It isn't known (yet): the platform's events may be behind.
+    /// The owner isn't known, or not yet: the platform's events may be late.
     Unknown,
-    /// The account itself.
+    /// The account.
     Account,
     /// An Integration App.
     App(IntegrationId),
 }
 
-/// A limit that the API behind the authorizer must apply, because only it sees the body.
+/// A limit that the API behind the authorizer must enforce, because only it sees the body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Obligation {
@@ -163,33 +162,33 @@ pub enum Obligation {
 /// The policy's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
-    /// Yes, under these obligations.
+    /// The request is allowed under these obligations.
     Granted(Vec<Obligation>),
-    /// Ask again with the owner of this resource.
+    /// The answer depends on the owner of this resource. Ask again with it.
     NeedsOwner(ResourceRef),
-    /// No.
+    /// The request is denied.
     Denied,
 }
 
-/// By what a token's permission is decided.
+/// The rule by which an access is decided.
 #[derive(Debug, Clone, Copy)]
 enum Rule {
-    /// It may not.
+    /// Denied.
     Never,
-    /// It may, whatever it is.
+    /// Granted, whatever the resource.
     Always,
-    /// It may with a resource that its scope lists.
+    /// Granted for a resource that the scope lists.
     Listed,
-    /// It may with a resource of its own Integration App.
+    /// Granted for a resource of the token's own Integration App.
     OwnApp,
-    /// It may, unless the data are those of an Integration App.
+    /// Granted, except for data of an Integration App.
     NotOfApp,
-    /// It may, but of an Integration App's data only [`INTEGRATION_APP_FIELDS`].
+    /// Granted; in data of an Integration App, for [`INTEGRATION_APP_FIELDS`] only.
     FieldsOfApp,
 }
 
-/// The whole policy: by which rule an access is decided for a token with full access, for one with a
-/// custom scope, and for an Integration App's.
+/// The whole policy: the rules of an access for an account token with full access, for one with a custom scope, and
+/// for an Integration App token.
 #[rustfmt::skip]
 fn rules(access: &AccessRequest) -> [Rule; 3] {
     use Verb::{Create, Delete, Invoke, Read, ReadUnknown, Update, ViewDebugLog};
@@ -200,7 +199,7 @@ fn rules(access: &AccessRequest) -> [Rule; 3] {
         (Create | Update | Delete, None) => [NotOfApp,    Never,        Never],
         (_, None)                       => [Always,      Never,        Never],
         (Read, _)                       => [Always,      Listed,       Never],
-        // Whoever listed a resource can't have meant what nobody here knows.
+        // Listing a resource grants nothing that this policy doesn't know.
         (ReadUnknown, _)                => [Always,      Never,        Never],
         (Invoke, Some(Export | Import)) => [Always,      Listed,       OwnApp],
         (Invoke, _)                     => [Always,      Listed,       Never],
@@ -210,7 +209,7 @@ fn rules(access: &AccessRequest) -> [Rule; 3] {
     }
 }
 
-/// Whether a token of this kind and scope may do what is asked for.
+/// Whether a token of this kind and scope may make the request.
 pub fn permission(
     kind: Kind,
     integration_id: Option<&IntegrationId>,
@@ -243,7 +242,7 @@ pub fn permission(
             let fields = INTEGRATION_APP_FIELDS.to_vec();
             Permission::Granted(vec![Obligation::AllowedFields { fields }])
         }
-        // The owner of a new resource is in the request's body, and an update may name another one.
+        // The owner of a new resource is in the request's body, and an update may name another owner.
         (Rule::NotOfApp | Rule::FieldsOfApp, _) => {
             Permission::Granted(vec![Obligation::DenyIntegrationAppData])
         }
@@ -321,7 +320,7 @@ mod tests {
             assert_eq!(AccessRequest::of_http("GET", path), None, "{path}");
         }
         assert_eq!(AccessRequest::of_http("DELETE", "/v1/exports"), None);
-        // An API's own requests have any method that a gateway passes on, and no other.
+        // A request to an API may have any method that a gateway passes on, and no other.
         for method in ["CONNECT", "TRACE", "LINK", "get", ""] {
             for path in ["/v1/exports/e1", "/v1/apis/a1/request", "/v1/flows"] {
                 assert_eq!(
@@ -352,7 +351,7 @@ mod tests {
             decide("POST", "/v1/exports/e1/invoke", &Owner::NotRead),
             granted
         );
-        // Whose the data of other collections are, nobody here knows.
+        // The owner of data in other collections isn't known here.
         assert_eq!(decide("GET", "/v1/flows/f1", &Owner::NotRead), granted);
         let unknown = decide("GET", "/v1/exports/e1/unheard-of", &Owner::NotRead);
         assert_eq!(unknown, granted);

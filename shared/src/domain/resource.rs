@@ -1,4 +1,4 @@
-//! Resources of an account that a scope can name.
+//! Resources of an account that a scope can list.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::id::{AccountId, IntegrationId, InvalidId, ResourceId};
 use super::text::mended;
 
-/// The kinds of resource a custom scope can list.
+/// The types of resource that a custom scope can list.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -49,18 +49,18 @@ impl ResourceType {
         }
     }
 
-    /// The type of that singular name.
+    /// The type with that singular name, or `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// The name of a resource within its account.
+/// A reference to a resource within its account.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceRef {
-    /// What it is.
+    /// The type.
     pub kind: ResourceType,
-    /// Which one.
+    /// The id.
     pub id: ResourceId,
 }
 
@@ -91,27 +91,27 @@ impl FromStr for ResourceRef {
 pub struct Resource {
     /// The account it belongs to.
     pub account_id: AccountId,
-    /// What it is.
+    /// The type.
     #[serde(rename = "type")]
     pub kind: ResourceType,
-    /// Which one.
+    /// The id.
     pub id: ResourceId,
     /// Its display name.
     pub name: String,
-    /// The Integration App it is a part of, if any.
+    /// The Integration App that the resource belongs to, if any.
     #[serde(default)]
     pub integration_id: Option<IntegrationId>,
 }
 
 impl Resource {
-    /// The resource with its name as it is kept: the platform's can't be refused.
+    /// The resource with its name as it is stored. The platform's names can't be refused, so they are corrected.
     #[must_use]
     pub fn mended(mut self) -> Self {
         self.name = mended(&self.name);
         self
     }
 
-    /// Its name within the account.
+    /// The reference to the resource within its account.
     pub fn reference(&self) -> ResourceRef {
         ResourceRef {
             kind: self.kind,

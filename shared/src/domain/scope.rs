@@ -1,4 +1,4 @@
-//! What a token may touch.
+//! Scopes: what a token may access.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
 use super::validation::FieldError;
 
-/// The most ids a custom scope may list, over all types.
+/// The maximum of ids in a custom scope, over all types.
 pub const MAX_SCOPE_IDS: usize = 1_000;
 
-/// A token's permissions. Full access and lists exclude each other by construction.
+/// A token's permissions: either full access or lists of resources.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Scope {
-    /// Everything the token's kind allows.
+    /// Everything that the token's kind may access.
     Full,
     /// Only the listed resources.
     Custom(ResourceLists),
 }
 
 impl Scope {
-    /// The name of the scope's type in JSON.
+    /// The scope's type as JSON names it.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -32,7 +32,7 @@ impl Scope {
         }
     }
 
-    /// Whether the scope lists the resource; full access lists everything.
+    /// Whether the scope includes a resource. Full access includes every resource.
     pub fn covers(&self, resource: &ResourceRef) -> bool {
         match self {
             Self::Full => true,
@@ -41,7 +41,7 @@ impl Scope {
     }
 }
 
-/// The lists of a custom scope. Sets: naming a resource twice means nothing.
+/// The lists of a custom scope. They are sets: naming a resource twice has no effect.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct ResourceLists {
@@ -66,7 +66,7 @@ impl ResourceLists {
         }
     }
 
-    /// The list of a type, to be changed.
+    /// The list of a type, mutable.
     pub fn of_mut(&mut self, kind: ResourceType) -> &mut BTreeSet<ResourceId> {
         match kind {
             ResourceType::Connection => &mut self.connections,
@@ -86,7 +86,7 @@ impl ResourceLists {
         })
     }
 
-    /// How many resources are listed.
+    /// The number of listed resources.
     pub fn len(&self) -> usize {
         ResourceType::ALL
             .into_iter()
@@ -94,15 +94,15 @@ impl ResourceLists {
             .sum()
     }
 
-    /// Whether nothing is listed.
+    /// Whether no resource is listed.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What is wrong with the ids of a custom scope, one failure per id: each must be among the resources that were
-/// found, and one that the token's kind may list. An Integration App token may list its own app's exports and
-/// imports only.
+/// Checks the ids of a custom scope and returns one failure per invalid id. Each must be among the resources that
+/// were found, and the token's kind must be able to list it. An Integration App token may list only exports and
+/// imports of its own app.
 pub fn misfits(
     lists: &ResourceLists,
     found: &[Resource],

@@ -1,7 +1,7 @@
-//! The secret itself: its format, its check and what is kept of it.
+//! The secret: its format, its check and the derived values that are stored.
 //!
-//! `lka_` or `lki_`, 43 characters of base62 (256 random bits), 6 characters of base62 (the CRC-32 of
-//! what precedes). As a regular expression for secret scanners: [`PATTERN`].
+//! A secret consists of `lka_` or `lki_`, 43 characters of base62 (256 random bits) and 6 characters of base62 (the
+//! CRC-32 of what precedes). [`PATTERN`] is the regular expression for secret scanners.
 
 use std::fmt;
 
@@ -20,9 +20,9 @@ const CHECKSUM_LENGTH: usize = 6;
 /// The length of every secret, in characters.
 pub const SECRET_LENGTH: usize = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
 
-/// What finds secrets in a text: the regular expression for scanners, as `docs/api.md` publishes it. It
-/// knows no checksum. It asks for no boundary of a word either: secrets leak with letters around them (`\n` in
-/// JSON, `%20` in an address, `_prod` in a variable's name), and prefix and checksum make one needless.
+/// The regular expression that finds secrets in a text, as `docs/api.md` publishes it for scanners. It doesn't check
+/// the checksum. It requires no word boundary, because leaked secrets often have letters around them (`\n` in JSON,
+/// `%20` in an address, `_prod` in a variable's name); prefix and checksum suffice.
 pub const PATTERN: &str = r"lk[ai]_[0-9A-Za-z]{49}";
 
 fn prefix(kind: Kind) -> &'static str {
@@ -32,21 +32,21 @@ fn prefix(kind: Kind) -> &'static str {
     }
 }
 
-/// A secret in plain text. It has no `Display`, no `Serialize` and a `Debug` that hides it; the memory
-/// is overwritten when it is dropped. `expose_secret` is banned by lint outside the places that hand
-/// the secret over: here (to hash it), to KMS, and in the response of create, regenerate and reveal.
+/// A secret in plain text. It has no `Display`, no `Serialize` and a `Debug` that hides it. Its memory is
+/// overwritten when it is dropped. A lint bans `expose_secret` except where the secret is passed on: here (to hash
+/// it), to KMS, and in the responses of create, regenerate and reveal.
 pub struct PlainSecret(SecretString);
 
-/// A string that isn't a secret of ours: wrong prefix, length, alphabet or checksum.
+/// The error for a string that isn't one of our secrets: wrong prefix, length, alphabet or checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a well-formed secret")]
 pub struct MalformedSecret;
 
 impl PlainSecret {
-    /// A new secret with 256 bits of the entropy source.
+    /// A new secret with 256 random bits.
     ///
     /// # Errors
-    /// When the source fails. No weaker secret is ever made instead.
+    /// The source of random bits failed. No weaker secret is made instead.
     pub fn generate(kind: Kind, entropy: &impl Entropy) -> Result<Self, EntropyError> {
         let mut random = [0; 32];
         entropy.fill(&mut random)?;
@@ -58,11 +58,10 @@ impl PlainSecret {
         Ok(Self(text.into()))
     }
 
-    /// Takes a string for a secret if it is well-formed. Costs no I/O, so that typing errors and
-    /// scanners' noise never reach the table.
+    /// Parses a secret. This needs no I/O, so typing errors and scanners' noise never reach the table.
     ///
     /// # Errors
-    /// When it isn't well-formed.
+    /// The string is malformed.
     pub fn parse(text: &str) -> Result<Self, MalformedSecret> {
         let bytes = text.as_bytes();
         if bytes.len() != SECRET_LENGTH {
@@ -88,7 +87,7 @@ impl PlainSecret {
         Ok(Self(text.into()))
     }
 
-    /// Whether a text holds a secret, whatever stands around it.
+    /// Whether a text contains a secret with a valid checksum, whatever surrounds it.
     pub fn is_within(text: &str) -> bool {
         [Kind::Account, Kind::IntegrationApp]
             .into_iter()
@@ -100,7 +99,7 @@ impl PlainSecret {
             })
     }
 
-    /// The key under which the secret is found.
+    /// The hash under which the secret is stored.
     #[expect(
         clippy::disallowed_methods,
         reason = "the hash is what is stored in place of the secret"
@@ -109,8 +108,8 @@ impl PlainSecret {
         SecretHash(Sha256::digest(self.0.expose_secret().as_bytes()).into())
     }
 
-    /// The last four characters, which people compare to tell tokens apart. They belong to the
-    /// checksum, so they tell next to nothing about the random part.
+    /// The last four characters, by which people tell tokens apart. They belong to the checksum, so they reveal next to
+    /// nothing about the random part.
     #[expect(
         clippy::disallowed_methods,
         reason = "four characters of the checksum are no secret"
@@ -137,8 +136,7 @@ impl fmt::Debug for PlainSecret {
     }
 }
 
-/// The SHA-256 of a secret. A fast hash is right here: the input has 256 random bits, so there is
-/// nothing to guess.
+/// The SHA-256 of a secret. A fast hash suffices: the input has 256 random bits, so it can't be guessed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SecretHash([u8; 32]);
@@ -171,7 +169,7 @@ impl From<SecretHash> for String {
     }
 }
 
-/// A string that isn't 64 lower-case hexadecimal digits.
+/// The error for a string that isn't 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a hash of a secret")]
 pub struct InvalidHash;
@@ -200,14 +198,14 @@ fn nibble(digit: u8) -> Result<u8, InvalidHash> {
     }
 }
 
-/// Appends a big-endian number as base62, padded with zeros to `length` digits. Destroys the number.
+/// Appends a big-endian number as base62, padded with zeros to `length` digits. Overwrites `number`.
 fn push_base62(text: &mut String, number: &mut [u8], length: usize) {
     let start = text.len();
     for _ in 0..length {
         let mut remainder = 0_u16;
         for byte in number.iter_mut() {
             let dividend = (remainder << 8) | u16::from(*byte);
-            // Both fit: the dividend is below 62 × 256.
+            // Both fit, since the dividend is below 62 × 256.
             *byte = u8::try_from(dividend / 62).unwrap_or(u8::MAX);
             remainder = dividend % 62;
         }
@@ -309,7 +307,7 @@ mod tests {
             let pattern = regex_lite::Regex::new(PATTERN).unwrap();
             let found: Vec<_> = pattern.find_iter(&noisy).map(|found| found.as_str()).collect();
             prop_assert_eq!(found, [secret.as_str()]);
-            // No part of a secret.
+            // Parts of a secret.
             for other in [&secret[..52], &secret[1..]] {
                 prop_assert!(!pattern.is_match(other), "{}", other);
             }

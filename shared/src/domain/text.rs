@@ -1,9 +1,9 @@
-//! The rules for texts that people, clients and the platform supply: what they may hold, how they are compared,
+//! The rules for texts that people, clients and the platform supply: what they may contain, how they are compared,
 //! and how they are shown.
 //!
-//! What a person writes is refused if it breaks a rule ([`Text::Name`], [`Text::Paragraphs`]); what can't be
-//! refused is redacted and mended ([`recorded`], [`mended`]). The properties of characters are Unicode's own, by
-//! its own library. What every verification needs ([`redact`], [`recorded`]) does without its tables.
+//! A text from a person is refused if it breaks a rule ([`Text::Name`], [`Text::Paragraphs`]). A text that can't be
+//! refused is redacted and cleaned ([`recorded`], [`mended`]). The properties of characters come from Unicode's
+//! tables. [`redact`] and [`recorded`], which every verification needs, don't use these tables.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -24,31 +24,31 @@ use super::validation::FieldError;
 
 // ---- Secrets in texts ---------------------------------------------------------------------------------
 
-/// What stands in a text in place of a secret.
+/// The replacement for a secret in a text.
 const REDACTED: &str = "[redacted]";
 
-/// How secrets begin.
+/// The prefixes of secrets.
 const PREFIXES: [&str; 2] = ["lka_", "lki_"];
 
-/// How many characters behind a prefix make a text one that holds a secret. A whole secret has 49; of one that
-/// is cut so short that it passes here, at least eleven random characters are missing, which nobody guesses.
+/// How many characters after a prefix make a text count as holding a secret. A whole secret has 49. A fragment that
+/// is shorter than this lacks at least eleven random characters, which can't be guessed.
 const MOST: usize = 32;
 
-/// The fewest characters, or bytes, of what passes for a secret.
+/// The fewest characters, or bytes, that count as a secret.
 const LEAST: usize = 4 + MOST;
 
-/// The fewest characters of base64 that hold as much.
+/// The fewest characters of base64 that encode [`LEAST`] bytes.
 const LEAST_BASE64: usize = LEAST / 3 * 4;
 
-/// Whether a text holds something of a secret's form, whole or for the most part.
+/// Whether a text contains a secret, whole or for the most part. Only the form is checked, not the checksum.
 ///
 /// Percent-encoding, base64 (as in a header `Authorization: Basic`), full-width letters, backslashes (as Markdown
-/// has them before underscores) and whatever can't be seen between the letters hide nothing.
+/// has them before underscores) and invisible characters between the letters don't hide a secret.
 pub fn contains_secret(text: &str) -> bool {
     !secrets(text).is_empty()
 }
 
-/// A text without the secrets in it, for what comes from elsewhere and is kept.
+/// The text with each secret replaced. Use it for texts that come from outside and are stored.
 pub fn redact(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = 0;
@@ -62,8 +62,8 @@ pub fn redact(text: &str) -> String {
     kept
 }
 
-/// JSON without the secrets in it. Written as text it would hide some: the escapes of control characters stand
-/// between letters.
+/// The JSON value with each secret in its texts replaced. Redacting the serialised text would miss secrets whose
+/// letters are separated by control characters, since these are escaped there.
 pub fn redact_json(value: Value) -> Value {
     match value {
         Value::String(text) => redact(&text).into(),
@@ -77,8 +77,8 @@ pub fn redact_json(value: Value) -> Value {
     }
 }
 
-/// The texts that somebody may mean who gives this one: without white space and what can't be seen, and with
-/// what is encoded in it. For looking for a secret in them.
+/// The variants of a text in which to look for a secret: without white space and invisible characters, and each
+/// part that decodes from base64.
 pub fn meant(text: &str) -> Vec<String> {
     let characters = characters(text);
     let mut meant = decoded(&characters);
@@ -87,9 +87,9 @@ pub fn meant(text: &str) -> Vec<String> {
     meant
 }
 
-/// Where in a text secrets are, and how they begin.
+/// The byte ranges of the secrets in a text, with their prefixes.
 fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
-    // Ids, most names and the like are too short for one.
+    // Ids, most names and the like are too short for a secret.
     if text.len() < LEAST {
         return Vec::new();
     }
@@ -100,7 +100,7 @@ fn secrets(text: &str) -> Vec<(Range<usize>, &'static str)> {
     found
 }
 
-/// Where secrets are that are written as they are.
+/// The byte ranges of the secrets that aren't in base64, with their prefixes.
 fn as_written(characters: &[(Range<usize>, char)]) -> Vec<(Range<usize>, &'static str)> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -115,7 +115,7 @@ fn as_written(characters: &[(Range<usize>, char)]) -> Vec<(Range<usize>, &'stati
         if length(|c| !c.is_ascii_alphanumeric()) < MOST {
             continue;
         }
-        // An underscore is no end: the letters before it may begin the next secret.
+        // The range continues across underscores: the letters before one may be the next secret's prefix.
         let length = prefix.len() + length(|c| !c.is_ascii_alphanumeric() && c != '_');
         let ends = |index: usize| rest.get(index).map(|(place, _)| place.clone());
         if let (Some(first), Some(last)) = (ends(0), ends(length - 1)) {
@@ -126,7 +126,7 @@ fn as_written(characters: &[(Range<usize>, char)]) -> Vec<(Range<usize>, &'stati
     found
 }
 
-/// Where something in base64 is that holds a secret.
+/// The byte ranges of base64 that encodes a secret.
 fn encoded(characters: &[(Range<usize>, char)]) -> impl Iterator<Item = Range<usize>> {
     let holds = |run: &&[_]| {
         decoded(run)
@@ -137,7 +137,7 @@ fn encoded(characters: &[(Range<usize>, char)]) -> impl Iterator<Item = Range<us
     runs.filter_map(|run| Some(run.first()?.0.start..run.last()?.0.end))
 }
 
-/// What characters say that are in base64, in either alphabet, wherever the encoding begins.
+/// The texts that a run of base64 decodes to, in either alphabet and from each of the four offsets.
 fn decoded(characters: &[(Range<usize>, char)]) -> Vec<String> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &STANDARD,
@@ -146,7 +146,7 @@ fn decoded(characters: &[(Range<usize>, char)]) -> Vec<String> {
             .with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     let decode = |digits: &str| {
-        // A last digit alone says nothing.
+        // A single trailing digit encodes no byte.
         let whole = digits.len() - usize::from(digits.len() % 4 == 1);
         let bytes = LENIENT.decode(digits.get(..whole)?).ok()?;
         Some(String::from_utf8_lossy(&bytes).into_owned())
@@ -165,7 +165,7 @@ fn decoded(characters: &[(Range<usize>, char)]) -> Vec<String> {
     decoded
 }
 
-/// The characters that stand together and may be base64 of a secret.
+/// The runs of characters that may be base64 of a secret.
 fn base64_runs(
     characters: &[(Range<usize>, char)],
 ) -> impl Iterator<Item = &[(Range<usize>, char)]> {
@@ -174,8 +174,8 @@ fn base64_runs(
         .filter(|run| run.len() >= LEAST_BASE64)
 }
 
-/// The ASCII characters that a text means, and where they stand. Percent-encoded and full-width ones are
-/// what they stand for; control characters, backslashes and what isn't ASCII are left out, as if they weren't there.
+/// The ASCII characters of a text, with their byte ranges. Percent-encoded and full-width characters are decoded.
+/// Control characters, backslashes and all other non-ASCII characters are left out.
 fn characters(text: &str) -> Vec<(Range<usize>, char)> {
     let mut characters = Vec::new();
     let mut at = 0;
@@ -190,7 +190,7 @@ fn characters(text: &str) -> Vec<(Range<usize>, char)> {
     characters
 }
 
-/// The ASCII character that a text begins with in percent-encoding, once or several times, and its length.
+/// The ASCII character that is percent-encoded, once or repeatedly, at the start of a text, and its encoded length.
 fn percent_encoded(text: &str) -> Option<(char, usize)> {
     let mut rest = text.strip_prefix('%')?;
     while let Some(again) = rest.strip_prefix("25") {
@@ -203,7 +203,7 @@ fn percent_encoded(text: &str) -> Option<(char, usize)> {
     Some((char::from(byte), text.len() - rest.len() + digits.len()))
 }
 
-/// The ASCII character of a full-width one; others stay.
+/// The ASCII character for a full-width one. Any other character is returned unchanged.
 fn ascii(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -211,13 +211,13 @@ fn ascii(c: char) -> char {
     }
 }
 
-/// What a stranger says, as a record keeps it: without secrets, its characters visible, and not endless.
+/// A text from outside as a record stores it: redacted, with invisible characters escaped, cut to `most` characters.
 pub fn recorded(text: &str, most: usize) -> String {
     let mut kept = String::new();
     for c in redact(text).chars() {
         match c {
             '"' | '\'' | '\\' => kept.push(c),
-            // As the language writes what can't be printed: control and format characters, line separators.
+            // Rust's escapes for what isn't printable: control and format characters, line separators.
             _ => kept.extend(c.escape_debug()),
         }
     }
@@ -226,23 +226,23 @@ pub fn recorded(text: &str, most: usize) -> String {
 
 // ---- What texts may hold ------------------------------------------------------------------------------
 
-/// Why a text isn't taken.
+/// Why a text is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidText {
-    /// It holds something of a secret's form.
+    /// It contains a secret, or most of one.
     ContainsSecret,
-    /// It has so many characters, and this is the most.
+    /// It is too long: its number of characters, and the maximum.
     TooLong(usize, usize),
-    /// Nothing of it can be seen.
+    /// It has no visible character.
     Empty,
-    /// It holds this character, which poses as something else or can't be seen.
+    /// It contains this character, which is invisible or looks like another one.
     Character(char),
-    /// It has several lines.
+    /// It has more than one line.
     Lines,
 }
 
 impl InvalidText {
-    /// The failure of a field.
+    /// The validation failure for the field of that name.
     pub fn of(self, field: &str) -> FieldError {
         let (code, message) = match self {
             Self::ContainsSecret => (
@@ -267,19 +267,20 @@ impl InvalidText {
 /// The kinds of text that people write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Text {
-    /// One visible line.
+    /// One line with at least one visible character.
     Name,
-    /// As many lines as somebody likes, or nothing.
+    /// Any number of lines, or nothing.
     Paragraphs,
 }
 
 impl Text {
-    /// A text as it is kept, in Unicode's normalization form C: so long is what counts.
+    /// Checks a text and returns it in Unicode's normalization form C, as it is stored. `most` is the maximum of
+    /// characters in that form.
     ///
     /// # Errors
-    /// Why it isn't taken.
+    /// The rule that the text breaks.
     pub fn check(self, text: &str, most: usize) -> Result<String, InvalidText> {
-        // Before all else, so that no other failure is told of a text with a secret.
+        // First, so that no other failure repeats a text with a secret.
         if contains_secret(text) || contains_secret(&compatible(text)) {
             return Err(InvalidText::ContainsSecret);
         }
@@ -311,7 +312,7 @@ impl Text {
         normalized(&text)
     }
 
-    /// Whether a text may hold one of its characters where it stands.
+    /// Whether a text may contain the character at `index`.
     fn may_hold(self, text: &[char], index: usize) -> bool {
         let Some(&c) = text.get(index) else {
             return true;
@@ -332,17 +333,17 @@ impl Text {
     }
 }
 
-/// Whether something can be seen of a character.
+/// Whether a character is visible.
 fn is_seen(c: char) -> bool {
-    // The pattern of no dots in Braille looks like a space, and isn't one.
+    // The Braille pattern without dots looks like a space, but isn't white space.
     !WhiteSpace::for_char(c)
         && !DefaultIgnorableCodePoint::for_char(c)
         && GeneralCategory::for_char(c) != GeneralCategory::Control
         && c != '\u{2800}'
 }
 
-/// Whether a format character has something to do between those before it and those after it: joiners where
-/// RFC 5892 (A.1 and A.2) or an emoji wants one, the tags of a flag, and marks that span the digits after them.
+/// Whether a format character has an effect between its neighbours: a joiner where RFC 5892 (A.1 and A.2) or an
+/// emoji needs one, the tags of a flag, or a mark that spans the digits after it.
 fn may_stand_between(c: char, before: &[char], after: &[char]) -> bool {
     let follows_virama = before
         .last()
@@ -355,7 +356,7 @@ fn may_stand_between(c: char, before: &[char], after: &[char]) -> bool {
     }
 }
 
-/// Whether letters that join stand on both sides (RFC 5892, A.1).
+/// Whether the neighbours on both sides are letters that join (RFC 5892, A.1).
 fn joins(before: &[char], after: &[char]) -> bool {
     let kind = |c: &char| JoiningType::for_char(*c);
     let letter = |kind: &JoiningType| *kind != JoiningType::Transparent;
@@ -370,15 +371,15 @@ fn joins(before: &[char], after: &[char]) -> bool {
     )
 }
 
-/// Whether pictures stand on both sides (Unicode's annex 29, rule GB11).
+/// Whether the neighbours on both sides are pictographs (Unicode Standard Annex 29, rule GB11).
 fn joins_emoji(before: &[char], after: &[char]) -> bool {
     let picture = |c: &&char| **c != '\u{fe0f}' && !EmojiModifier::for_char(**c);
     let is_picture = |c: Option<&char>| c.is_some_and(|c| ExtendedPictographic::for_char(*c));
     is_picture(before.iter().rev().find(picture)) && is_picture(after.first())
 }
 
-/// Whether a tag is one of a flag's: the black flag, three to six letters or digits, and the end (Unicode's
-/// annex 51). Longer ones would carry texts that nobody sees.
+/// Whether a tag belongs to a flag: the black flag, three to six tag letters or digits, and the end tag (Unicode
+/// Technical Standard 51). Longer sequences could carry an invisible text.
 fn is_in_flag(c: char, before: &[char], after: &[char]) -> bool {
     const END: char = '\u{e007f}';
     let is_tag = |c: &&char| {
@@ -404,11 +405,11 @@ fn is_in_flag(c: char, before: &[char], after: &[char]) -> bool {
     is_flag && (3..=6).contains(&(earlier + later))
 }
 
-/// A name from elsewhere, as it is kept: without secrets, normalized, and with the code of each character that
-/// no name may hold in its place.
+/// A name from outside as it is stored: redacted, normalized, and with the code of each character that a name may
+/// not contain in place of that character.
 pub fn mended(name: &str) -> String {
     let plain = compatible(name);
-    // What is redacted, nobody reads for its letters' shapes.
+    // In a text with a secret, compatible characters are replaced by plain ones before the redaction.
     let redacted = redact(if contains_secret(&plain) {
         &plain
     } else {
@@ -417,32 +418,32 @@ pub fn mended(name: &str) -> String {
     line(&normalized(&redacted))
 }
 
-/// In Unicode's normalization form C.
+/// The text in Unicode's normalization form C.
 fn normalized(text: &str) -> String {
     ComposingNormalizer::new_nfc().normalize(text).into_owned()
 }
 
-/// In normalization form KC, in which letters of other shapes (bold, in circles, wide) are the plain ones.
+/// The text in normalization form KC, which turns bold, circled or wide letters into plain ones.
 fn compatible(text: &str) -> Cow<'_, str> {
     ComposingNormalizer::new_nfkc().normalize(text)
 }
 
 // ---- How texts are compared ---------------------------------------------------------------------------
 
-/// A text as a search compares it: whatever its normalization form, and whatever the case.
+/// The text in the form in which a search compares it: normalized and case-folded.
 pub fn fold(text: &str) -> String {
     compatible(&CaseMapper::new().fold_string(&compatible(text))).into_owned()
 }
 
 // ---- How texts are shown ------------------------------------------------------------------------------
 
-/// A text on one line. Ends of lines become signs, what poses as something else or can't be seen becomes its
-/// code, and a secret is redacted: texts that are kept may be older than the rules.
+/// The text on one line, for display. Line ends become visible signs, invisible and misleading characters become
+/// their codes, and secrets are redacted: stored texts may be older than the rules.
 pub fn line(text: &str) -> String {
     shown(text, Text::Name)
 }
 
-/// As [`line()`], but with its lines.
+/// Like [`line()`], but keeps the line ends.
 pub fn lines(text: &str) -> String {
     shown(text, Text::Paragraphs)
 }
@@ -467,8 +468,9 @@ fn shown(text: &str, as_what: Text) -> String {
     shown
 }
 
-/// A shown line whose direction stays its own: it can't turn what stands beside it around. Nothing in one ends
-/// the isolation early. ASCII turns nothing around, and stays as it is: some programs draw boxes for the marks.
+/// A displayed line in a bidirectional isolate, so that it can't change the direction of the text beside it. A line
+/// can't contain a character that ends the isolate early. ASCII is returned unchanged: it needs no isolate, and some
+/// programs show the marks as boxes.
 pub fn isolate(line: &str) -> String {
     if line.is_ascii() {
         line.to_owned()

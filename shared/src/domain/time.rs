@@ -1,20 +1,20 @@
-//! How moments are written and read: as RFC 3339 has it.
+//! Formatting and parsing of timestamps as in RFC 3339.
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-/// A moment as it is shown: in UTC, always with three digits of fraction, so that texts sort like the
-/// moments and clients need one pattern.
+/// Formats a timestamp in UTC with exactly three fractional digits. So texts sort like the timestamps, and clients
+/// need one pattern only.
 pub fn rfc3339(moment: Timestamp) -> String {
     format!("{moment:.3}")
 }
 
-/// Reads any time of RFC 3339, and nothing else. The library's own parser takes other forms of ISO 8601
-/// too and no leap seconds.
+/// Parses a timestamp of RFC 3339, and no other form. The library's own parser accepts other forms of ISO 8601 too,
+/// and no leap seconds.
 ///
-/// A leap second is the second that follows. What is finer than nanoseconds is cut off. The last day of
-/// the year 9999, which the library can't hold in all offsets, becomes its last moment.
+/// A leap second becomes the second that follows. Digits beyond nanoseconds are cut off. On the last day of the year
+/// 9999, which the library can't represent in all offsets, the time becomes the library's last instant.
 pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     let (date, rest) = text.split_at_checked(10)?;
     let [year, month, day] = numbers(date, "dddd-dd-dd")?;
@@ -39,7 +39,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     )
     .ok()?;
     let shift = SignedDuration::from_secs(i64::from(leap) - i64::from(offset));
-    // Leap seconds are put in at the end of a day of UTC.
+    // Leap seconds are inserted at the end of a UTC day.
     let utc = civil.saturating_add(SignedDuration::from_secs(-i64::from(offset)));
     if leap && (utc.hour(), utc.minute()) != (23, 59) {
         return None;
@@ -48,7 +48,7 @@ pub fn parse_rfc3339(text: &str) -> Option<Timestamp> {
     Some(moment.saturating_add(shift).unwrap_or(Timestamp::MAX))
 }
 
-/// The three numbers of a text that has digits exactly where the form has `d`.
+/// The three numbers of a text that has digits exactly where `form` has `d`.
 fn numbers(text: &str, form: &str) -> Option<[i32; 3]> {
     let fits = text.len() == form.len()
         && text.bytes().zip(form.bytes()).all(|(given, wanted)| {
@@ -62,7 +62,7 @@ fn numbers(text: &str, form: &str) -> Option<[i32; 3]> {
     fits.then_some([parts.next()?, parts.next()?, parts.next()?])
 }
 
-/// The nanoseconds of a fraction, and what follows it.
+/// The nanoseconds of a fraction, and the text after it.
 fn fraction(text: &str) -> Option<(i32, &str)> {
     let rest = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let digits = text
@@ -72,7 +72,7 @@ fn fraction(text: &str) -> Option<(i32, &str)> {
     Some((kept.parse().ok()?, rest))
 }
 
-/// The seconds that a zone is ahead of UTC.
+/// The offset of a zone from UTC in seconds.
 fn offset(zone: &str) -> Option<i32> {
     if matches!(zone, "Z" | "z") {
         return Some(0);

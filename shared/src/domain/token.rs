@@ -1,4 +1,4 @@
-//! Tokens and the changes that they can go through.
+//! Tokens and their changes.
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
@@ -61,10 +61,10 @@ pub struct Revocation {
     pub at: Timestamp,
     /// By whom.
     pub by: Actor,
-    /// Why, in the words of whoever did it.
+    /// The reason in the words of the person who revoked it.
     pub reason: Option<String>,
-    /// Whether the token ended with its account. Such a token can't be reactivated, also if the platform
-    /// uses the account's id again: its new people never had this token.
+    /// Whether the token ended with its account. Such a token can't be reactivated, even if the platform reuses the
+    /// account's id: the new members never had this token.
     pub account_deleted: bool,
 }
 
@@ -77,14 +77,14 @@ pub struct LastUse {
     pub ip: IpAddr,
 }
 
-/// A token as people see it. It can't hold the secret, only the hint.
+/// A token without its secret. It holds the hint only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Which token; stays the same for its whole life.
+    /// The id. It never changes.
     pub id: TokenId,
-    /// Whose token.
+    /// The account.
     pub account_id: AccountId,
-    /// What it acts as.
+    /// What the token acts as.
     pub kind: Kind,
     /// The Integration App of an [`Kind::IntegrationApp`] token.
     pub integration_id: Option<IntegrationId>,
@@ -94,15 +94,15 @@ pub struct Token {
     pub description: String,
     /// The chosen lifetime.
     pub auto_purge: AutoPurge,
-    /// The instant from which it is gone.
+    /// The instant at which the token is purged.
     pub purge_at: Option<Timestamp>,
-    /// What it may touch.
+    /// What the token may access.
     pub scope: Scope,
-    /// From where it may be used; empty means from anywhere.
+    /// The address ranges from which it may be used; empty means from anywhere.
     pub allowed_cidrs: Vec<IpNet>,
     /// The last four characters of the current secret.
     pub hint: String,
-    /// Counts the changes, from 1. The `ETag`.
+    /// The number of changes, counted from 1. It is the `ETag`.
     pub version: u64,
     /// When it was created.
     pub created_at: Timestamp,
@@ -114,10 +114,10 @@ pub struct Token {
     pub updated_by: Actor,
     /// Set while it is revoked.
     pub revocation: Option<Revocation>,
-    /// Set once the current secret was found in public, or given up by its holder. It never works again: the
-    /// token needs a new secret before it can be reactivated.
+    /// Set once the current secret was found in public or given up by its holder. That secret no longer works, and the
+    /// token needs a new one before it can be reactivated.
     pub compromised: Option<Ended>,
-    /// The secret that the current one replaced, while its grace period lasts.
+    /// The secret that the current one replaced, during its grace period.
     pub previous_secret: Option<PreviousSecret>,
     /// Its last recorded use.
     pub last_use: Option<LastUse>,
@@ -132,27 +132,27 @@ pub struct Ended {
     pub by: Action,
 }
 
-/// What people see of a replaced secret that still works.
+/// A replaced secret that still works, as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousSecret {
-    /// Its last four characters; empty for one that was replaced before these were kept.
+    /// The last four characters; empty for a secret that was replaced before hints of replaced secrets were stored.
     pub hint: String,
-    /// The instant from which it is refused.
+    /// The instant from which the secret is refused.
     pub valid_until: Timestamp,
 }
 
 /// Why a token can't be reactivated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotReactivable {
-    /// Its current secret is compromised.
+    /// The token's current secret is compromised.
     #[error("the current secret is compromised")]
     SecretCompromised,
-    /// It ended because its account was deleted.
+    /// The token ended because its account was deleted.
     #[error("the token ended with its account")]
     AccountDeleted,
 }
 
-/// What people choose about a new token.
+/// The fields that people choose for a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// See [`Token::kind`].
@@ -171,7 +171,7 @@ pub struct Draft {
     pub allowed_cidrs: Vec<IpNet>,
 }
 
-/// What an edit changes about a token; what it leaves out stays.
+/// The fields that an edit changes. A field that is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Patch {
     /// See [`Token::name`].
@@ -187,7 +187,7 @@ pub struct Patch {
 }
 
 impl Token {
-    /// A new token.
+    /// A new token with version 1.
     pub fn create(
         id: TokenId,
         account_id: AccountId,
@@ -220,7 +220,7 @@ impl Token {
         }
     }
 
-    /// Whether it may be used.
+    /// Whether the token may be used.
     pub fn status(&self) -> Status {
         if self.revocation.is_some() {
             Status::Revoked
@@ -229,19 +229,19 @@ impl Token {
         }
     }
 
-    /// Whether its purge time has come: from that instant it is gone for every route and every
-    /// verification, whether or not the table still has it.
+    /// Whether the purge time has been reached. From then on, every route and every verification treats the token as
+    /// absent, even if the table still has it.
     pub fn is_purged(&self, now: Timestamp) -> bool {
         self.purge_at.is_some_and(|purge_at| purge_at <= now)
     }
 
-    /// When something last happened to it: it was created, changed or used.
+    /// When the token was last created, changed or used.
     pub fn last_activity(&self) -> Timestamp {
         let changed = self.created_at.max(self.updated_at);
         self.last_use.map_or(changed, |used| changed.max(used.at))
     }
 
-    /// The token after its revocation; `None` if it is revoked already, which needs no change.
+    /// The token after its revocation; `None` if it is revoked already.
     pub fn revoke(&self, by: Actor, at: Timestamp, reason: Option<String>) -> Option<Self> {
         if self.revocation.is_some() {
             return None;
@@ -254,14 +254,14 @@ impl Token {
         });
         Some(Self {
             revocation,
-            // Its grace was for a change of secrets that is over now.
+            // The grace period served a change of secrets, which the revocation ends.
             previous_secret: None,
             ..self.changed(by, at)
         })
     }
 
-    /// The token after the deletion of its account; `None` if it ended with an account already. A token
-    /// that was revoked before keeps when, by whom and why.
+    /// The token after the deletion of its account; `None` if it ended with an account already. If it was revoked
+    /// before, the revocation's time, actor and reason stay.
     pub fn end_with_account(&self, by: Actor, at: Timestamp) -> Option<Self> {
         let revocation = match &self.revocation {
             Some(revocation) if revocation.account_deleted => return None,
@@ -283,8 +283,8 @@ impl Token {
         })
     }
 
-    /// The token after its current secret was compromised: revoked, for this reason, until it has a new
-    /// secret. Who revoked it before, when and why, stays.
+    /// The token after its current secret was compromised: revoked for `reason` until it has a new secret. If it was
+    /// revoked before, the revocation's time, actor and reason stay.
     pub fn compromise(&self, by: Actor, ended: Ended, reason: &str) -> Self {
         let at = ended.at;
         let revocation = self.revocation.clone().unwrap_or_else(|| Revocation {
@@ -301,13 +301,13 @@ impl Token {
         }
     }
 
-    /// Whether a secret that was replaced still works, as far as the token's own state goes.
+    /// Whether a replaced secret still works, as far as the token's own state says.
     pub fn has_previous_secret(&self, now: Timestamp) -> bool {
         let previous = self.previous_secret.as_ref();
         previous.is_some_and(|previous| now < previous.valid_until)
     }
 
-    /// The token after its replaced secret has ended, whose grace wasn't over.
+    /// The token after the end of its replaced secret, before the grace period is over.
     pub fn end_previous_secret(&self, by: Actor, at: Timestamp) -> Self {
         Self {
             previous_secret: None,
@@ -317,8 +317,7 @@ impl Token {
 
     /// The token after an edit; `None` if the edit changes nothing.
     ///
-    /// A lifetime that is given is chosen anew: the purge time counts from now, also if it is the same
-    /// lifetime as before.
+    /// A given lifetime is set anew: the purge time counts from `at`, even if the lifetime is the same as before.
     pub fn edit(&self, patch: Patch, by: Actor, at: Timestamp) -> Option<Self> {
         let mut edited = self.clone();
         if let Some(auto_purge) = patch.auto_purge {
@@ -336,11 +335,11 @@ impl Token {
         (edited != *self).then(|| edited.changed(by, at))
     }
 
-    /// The token after its revocation is undone; `None` if it isn't revoked. Its purge time stays, and what
-    /// ended with the revocation doesn't come back.
+    /// The token after its revocation is undone; `None` if it isn't revoked. Its purge time stays. A secret that ended
+    /// with the revocation stays ended.
     ///
     /// # Errors
-    /// When it can't be.
+    /// The token can't be reactivated.
     pub fn reactivate(&self, by: Actor, at: Timestamp) -> Result<Option<Self>, NotReactivable> {
         let Some(revocation) = &self.revocation else {
             return Ok(None);
@@ -357,7 +356,7 @@ impl Token {
         }))
     }
 
-    /// A copy that counts as one change more.
+    /// A copy with the next version.
     fn changed(&self, by: Actor, at: Timestamp) -> Self {
         Self {
             version: self.version + 1,
@@ -368,16 +367,16 @@ impl Token {
     }
 }
 
-/// The secret encrypted by KMS, for showing it again.
+/// A secret encrypted by KMS, from which it can be shown again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ciphertext(pub Vec<u8>);
 
-/// What is kept of a newly made secret.
+/// What is stored of a new secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSecret {
-    /// Its key.
+    /// The secret's hash.
     pub hash: SecretHash,
-    /// Its hint.
+    /// The secret's hint.
     pub hint: String,
     /// The secret, encrypted.
     pub ciphertext: Ciphertext,
@@ -386,19 +385,19 @@ pub struct NewSecret {
 /// A token with its secrets, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredToken {
-    /// What people see.
+    /// The token.
     pub token: Token,
-    /// The key of the current secret.
+    /// The hash of the current secret.
     pub secret_hash: SecretHash,
     /// The current secret, encrypted.
     pub ciphertext: Ciphertext,
-    /// The key of [`Token::previous_secret`].
+    /// The hash of [`Token::previous_secret`].
     pub previous_hash: Option<SecretHash>,
 }
 
 impl StoredToken {
-    /// The same current secret under a changed token. The previous secret stays if the token still has it
-    /// and its grace isn't over.
+    /// The same current secret with a changed token. The previous secret stays if the token still has it and its grace
+    /// period isn't over.
     pub fn with(&self, token: Token, now: Timestamp) -> Self {
         let previous_secret = token
             .previous_secret
@@ -414,9 +413,9 @@ impl StoredToken {
         }
     }
 
-    /// The token under a new secret. The old one ends at once or after the grace period, never later
-    /// than the token itself; one that was replaced before ends now. A compromised one has no grace, nor
-    /// has that of a revoked token.
+    /// The token with a new secret. The old secret ends at once or after the grace period, but never later than the
+    /// token. A secret that was replaced before ends now. A compromised secret has no grace period; neither has the
+    /// secret of a revoked token.
     pub fn regenerate(
         &self,
         secret: NewSecret,
@@ -447,7 +446,7 @@ impl StoredToken {
         }
     }
 
-    /// The keys of its secrets that haven't ended.
+    /// The hashes of the token's secrets that haven't ended.
     pub fn secret_hashes(&self) -> impl Iterator<Item = SecretHash> + '_ {
         std::iter::once(self.secret_hash).chain(self.previous_hash)
     }
@@ -528,7 +527,7 @@ mod tests {
         let replaced = stored
             .with(leaked, at)
             .regenerate(new_secret(), grace, by.clone(), at);
-        // The compromised secret gets no grace.
+        // The compromised secret gets no grace period.
         assert_eq!(
             (&replaced.token.previous_secret, replaced.previous_hash),
             (&None, None)

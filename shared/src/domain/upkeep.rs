@@ -1,4 +1,4 @@
-//! What time does to tokens: the warnings before one ends, and the end of those that nobody uses.
+//! Time-based rules for tokens: warnings before a token's end, and the end of unused tokens.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -7,31 +7,31 @@ use super::auto_purge::AutoPurge;
 use super::id::{AccountId, TokenId};
 use super::token::{Status, Token};
 
-/// The most days before its end at which a token can be warned of: warnings come in the second half
-/// of a life, and the longest life is thirty days.
+/// The maximum of days before its end at which a warning about a token can be given. Warnings are given in the
+/// second half of a lifetime, and the longest lifetime is thirty days.
 pub const MAX_WARNING_DAYS: u8 = 15;
 
 fn days(days: u8) -> SignedDuration {
     SignedDuration::from_hours(24 * i64::from(days))
 }
 
-/// A token whose end is known, as far as its warnings depend on it.
+/// What warnings need to know about a token with an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ending {
-    /// Whose token.
+    /// The token's account.
     pub account_id: AccountId,
-    /// Which token.
+    /// The token.
     pub token_id: TokenId,
     /// The chosen lifetime.
     pub auto_purge: AutoPurge,
-    /// The instant from which it is gone.
+    /// The instant at which the token is purged.
     pub purge_at: Timestamp,
     /// The last warning that was given.
     pub reminded: Option<Reminded>,
 }
 
 impl Ending {
-    /// The end of a token; `None` if it has none, or can't be used anyway.
+    /// The end of a token; `None` if it has none or isn't active.
     pub fn of(token: &Token, reminded: Option<Reminded>) -> Option<Self> {
         let purge_at = token
             .purge_at
@@ -50,18 +50,18 @@ impl Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reminded {
-    /// Of which end. A lifetime that is chosen anew has an end, and warnings, of its own.
+    /// The end that the warning was about. A newly chosen lifetime has an end, and warnings, of its own.
     pub purge_at: Timestamp,
-    /// The warning, by its days before the end.
+    /// The warning's number of days before the end.
     pub days: u8,
 }
 
-/// How many days before a token's end its people are warned.
+/// The numbers of days before a token's end at which people get a warning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warnings(Vec<u8>);
 
 impl Warnings {
-    /// Reads days with commas between them, such as `7,3,1`; `None` unless each is from 1 to
+    /// Parses numbers of days separated by commas, such as `7,3,1`. `None` unless each is from 1 to
     /// [`MAX_WARNING_DAYS`].
     pub fn parse(text: &str) -> Option<Self> {
         text.split(',')
@@ -71,17 +71,17 @@ impl Warnings {
             .map(Self)
     }
 
-    /// Until when tokens end that may have a warning to be given.
+    /// The latest end of a token for which a warning may be due at `now`.
     pub fn horizon(&self, now: Timestamp) -> Timestamp {
         let most = self.0.iter().copied().max().unwrap_or_default();
         now.checked_add(days(most + 1)).unwrap_or(Timestamp::MAX)
     }
 
-    /// The warning that is to be given now, by its days before the end.
+    /// The warning that is due at `now`, as its number of days before the end; `None` if none is due.
     ///
-    /// A warning is due from one day before its own day on: whoever asks once a day then warns in time,
-    /// and not up to a day late. What was missed is made up for, but only the latest counts. Nobody is
-    /// warned in the first half of a token's life, whose end was chosen just before.
+    /// A warning is due from one day before its own day, so that a run once a day warns in time and not up to a day
+    /// late. Of missed warnings only the latest is given. No warning is given in the first half of a token's lifetime,
+    /// since its end was chosen not long before.
     pub fn due(&self, ending: &Ending, now: Timestamp) -> Option<u8> {
         let lifetime = ending.auto_purge.duration()?;
         let left = ending.purge_at.duration_since(now);
@@ -102,12 +102,12 @@ impl Warnings {
     }
 }
 
-/// Where a list over all accounts goes on.
+/// A position in a list over all accounts, from which the list continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The part of the index.
+    /// The shard of the index.
     pub shard: u8,
-    /// The last entry that was read: its place in the index. `None` before the shard's first one.
+    /// The position of the last entry that was read; `None` before the shard's first entry.
     pub last: Option<(i64, AccountId, TokenId)>,
 }
 
@@ -131,7 +131,7 @@ mod tests {
         Warnings::parse("7,3,1").unwrap()
     }
 
-    /// The warnings that a run every so many hours gives, with the hours that are left at each.
+    /// The warnings that a run every `every` hours gives, each with the hours left until the end.
     fn given(warnings: &Warnings, mut ending: Ending, first: i64, every: i64) -> Vec<(u8, i64)> {
         let mut given = Vec::new();
         let mut time = now() + SignedDuration::from_hours(first);
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_long_life_has_every_warning_in_time_and_a_short_one_those_of_its_second_half() {
         let days = |auto_purge| given(&standard(), ending(auto_purge), 5, 24);
-        // Five hours after the creation, and then once a day.
+        // The first run is five hours after the creation, the next ones once a day.
         let expected = vec![(7, 187), (3, 91), (1, 43)];
         assert_eq!(days(AutoPurge::ThirtyDays), expected);
         assert_eq!(days(AutoPurge::TenDays), [(3, 91), (1, 43)]);
@@ -178,7 +178,7 @@ mod tests {
         let left = |days: i64| ending.purge_at - SignedDuration::from_hours(24 * days);
         assert_eq!(standard().due(&ending, left(8)), None);
         assert_eq!(standard().due(&ending, left(6)), Some(7));
-        // Nothing ran for five days: the warning of seven days is not given any more.
+        // Nothing ran for five days: the warning of seven days is skipped.
         assert_eq!(standard().due(&ending, left(3)), Some(3));
         assert_eq!(standard().due(&ending, left(1)), Some(1));
         assert_eq!(standard().due(&ending, left(0)), None);

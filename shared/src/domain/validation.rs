@@ -1,4 +1,4 @@
-//! Failures of what a caller sent in, collected so that all are answered at once.
+//! Validation failures, collected so that one answer lists all of them.
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Whether a presented secret is good for a request: one pure function for every verifier.
+//! The decision on a presented secret: one pure function for every verifier.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,25 +16,25 @@ use super::scope::Scope;
 use super::secret::SecretHash;
 use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
-/// The most addresses a secret remembers of a day, and the most addresses that others assert. Of further
-/// ones, one use an hour is recorded: whoever calls from wherever can neither grow the item nor flood
-/// the mailboxes, and can't hide a new address behind many others either.
+/// The maximum of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond it,
+/// one use an hour is recorded. So callers from many addresses can neither grow the item nor flood the mailboxes,
+/// and can't hide a new address behind many others.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
 
-/// How long an ended secret is known: as long as audit records are kept at least. A report of it is a true
-/// one until then, and its use that of a known token.
+/// How long an ended secret stays in the table: at least as long as audit records are kept. Until then, a report of
+/// the secret is recognised, and its use is recorded as that of a known token.
 pub const TOMBSTONE_LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// The state of one secret of a token. Revoked is a state of the token instead.
+/// The state of one secret of a token. Revocation is a state of the token instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretState {
-    /// It works while its token is active.
+    /// The secret works while its token is active.
     Current,
-    /// It was replaced, and works until its grace period ends.
+    /// The secret was replaced, and works until its grace period ends.
     Retired,
-    /// It never works again.
+    /// The secret no longer works, for ever.
     Ended,
-    /// Somebody else knows it. It never works again, whatever happens to its token.
+    /// Somebody else knows the secret. It no longer works, whatever happens to its token.
     Compromised,
 }
 
@@ -52,7 +52,7 @@ impl SecretState {
         }
     }
 
-    /// The state of a stored name. A name that a later version may have stored restricts: it reads as
+    /// The state with that stored name. An unknown name, which a later version may have stored, reads as
     /// [`SecretState::Ended`].
     pub fn of_stored(name: &str) -> Self {
         let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
@@ -60,41 +60,41 @@ impl SecretState {
     }
 }
 
-/// Everything a verification needs, found by the secret's hash in one read.
+/// Everything that a verification needs. One read finds it by the secret's hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {
-    /// The key.
+    /// The secret's hash, which is the key.
     pub hash: SecretHash,
     /// The token's account.
     pub account_id: AccountId,
     /// The token.
     pub token_id: TokenId,
-    /// Its name, for the audit record of a use.
+    /// The token's name, for the audit record of a use.
     pub token_name: String,
-    /// Its hint, for the same.
+    /// The token's hint, for the audit record of a use.
     pub token_hint: String,
-    /// What it acts as.
+    /// What the token acts as.
     pub kind: Kind,
-    /// Its Integration App.
+    /// The token's Integration App.
     pub integration_id: Option<IntegrationId>,
     /// Whether the token may be used.
     pub status: Status,
-    /// The state of the secret itself.
+    /// The state of the secret.
     pub state: SecretState,
-    /// What it may touch.
+    /// What the token may access.
     pub scope: Scope,
-    /// The instant from which the token is gone.
+    /// The instant at which the token is purged.
     pub purge_at: Option<Timestamp>,
     /// The end of the grace period of a retired secret.
     pub valid_until: Option<Timestamp>,
-    /// From where it may be used; empty means from anywhere.
+    /// The address ranges from which the token may be used; empty means from anywhere.
     pub allowed_cidrs: Vec<IpNet>,
-    /// When and by what it ended, if it is ended or compromised.
+    /// When and by what the secret ended, if it is ended or compromised.
     pub ended: Option<Ended>,
 }
 
 impl SecretRecord {
-    /// The record that belongs to a token's current secret.
+    /// The record of a token's current secret.
     pub fn of(token: &Token, hash: SecretHash) -> Self {
         Self {
             hash,
@@ -114,19 +114,19 @@ impl SecretRecord {
         }
     }
 
-    /// The record of the same secret after it has ended or is known as compromised.
+    /// The record of the same secret after it has ended or was marked as compromised.
     #[must_use]
     pub fn end(self, state: SecretState, ended: Ended) -> Self {
         Self {
             state,
-            // What a version reads as refused that knows no states of secrets.
+            // Versions that know no states of secrets read this as refused.
             status: Status::Revoked,
             ended: Some(ended),
             ..self
         }
     }
 
-    /// The records that belong to a token's secrets that haven't ended.
+    /// The records of a token's secrets that haven't ended.
     pub fn all_of(stored: &StoredToken) -> Vec<Self> {
         let token = &stored.token;
         let current = Self::of(token, stored.secret_hash);
@@ -144,7 +144,7 @@ impl SecretRecord {
         std::iter::once(current).chain(retired).collect()
     }
 
-    /// The state at an instant: what is over has ended, whether or not anybody has written that down.
+    /// The state at an instant. A secret that is over counts as ended, even if the table doesn't say so yet.
     pub fn state_at(&self, now: Timestamp) -> SecretState {
         match self.state {
             SecretState::Current | SecretState::Retired if self.is_over(now) => SecretState::Ended,
@@ -152,12 +152,12 @@ impl SecretRecord {
         }
     }
 
-    /// Whether its purge time or its grace period is over.
+    /// Whether the token's purge time or the secret's grace period has been reached.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.last_instant().is_some_and(|end| end <= now)
     }
 
-    /// The instant from which it is over; `None` for never.
+    /// The instant at which the secret is over; `None` for never.
     pub fn last_instant(&self) -> Option<Timestamp> {
         [self.purge_at, self.valid_until]
             .into_iter()
@@ -165,30 +165,30 @@ impl SecretRecord {
             .min()
     }
 
-    /// When the table may forget it, if it has an end: a while after that.
+    /// When the table may remove the record: some time after the secret's end; `None` if it has no end.
     pub fn kept_until(&self) -> Option<Timestamp> {
         self.last_instant().map(tombstone_end)
     }
 }
 
-/// When the table may forget a secret that ended at that instant.
+/// When the table may remove the record of a secret that ended at that instant.
 pub fn tombstone_end(ended: Timestamp) -> Timestamp {
     ended
         .checked_add(TOMBSTONE_LIFETIME)
         .unwrap_or(Timestamp::MAX)
 }
 
-/// Where a secret is used from.
+/// The address from which a secret is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UsedFrom {
-    /// The address that the connection came from.
+    /// The address of the connection.
     Seen(IpAddr),
-    /// An address that whoever asks about the secret asserts to be its bearer's.
+    /// The bearer's address as asserted by the API that introspects the secret.
     Asserted(IpAddr),
 }
 
 impl UsedFrom {
-    /// The address. A server of both families sees IPv4 callers mapped into IPv6: it is the same caller.
+    /// The address. An IPv4 address mapped into IPv6, as dual-stack servers see it, becomes the IPv4 address.
     pub fn ip(self) -> IpAddr {
         match self {
             Self::Seen(ip) | Self::Asserted(ip) => ip.to_canonical(),
@@ -203,16 +203,16 @@ impl UsedFrom {
     }
 }
 
-/// What is on record of a secret's uses and refusals.
+/// What is recorded about a secret's uses and refusals.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// The day of the addresses, in UTC; `None` before the first use.
     pub day: Option<Date>,
     /// The addresses of that day, at most [`MAX_SEEN_ADDRESSES`] of each kind.
     pub addresses: BTreeSet<UsedFrom>,
-    /// The hour of the last use that was recorded beyond those, counted from 1970.
+    /// The hour of the last use that was recorded beyond that maximum, counted from 1970.
     pub crowded_hour: Option<i64>,
-    /// The last day on which it was refused, and on how many days it was, by reason.
+    /// For each reason, the last day with a refusal and the number of such days.
     pub refusals: BTreeMap<Refusal, RefusedDays>,
     /// The last recorded use.
     pub last_use: Option<LastUse>,
@@ -221,22 +221,22 @@ pub struct Seen {
 /// The days on which a secret was refused for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RefusedDays {
-    /// The last of them, in UTC.
+    /// The last of these days, in UTC.
     pub last: Date,
-    /// How many there are.
+    /// The number of these days.
     pub count: u32,
 }
 
-/// What a use or a refusal adds to what is on record.
+/// What a use or a refusal adds to the recorded state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sighting {
     /// The first use of a day.
     Day(Date, UsedFrom),
     /// The first use of that day from an address.
     Address(Date, UsedFrom),
-    /// The first use of that hour from any further address of a day that has too many.
+    /// The first use of that hour from an address beyond the day's maximum.
     Crowd(i64),
-    /// The first refusal of a day for that reason, and which such day it is.
+    /// The first refusal of a day for that reason, and the number of such days so far.
     Refused(Refusal, RefusedDays),
 }
 
@@ -247,12 +247,12 @@ fn utc_day(now: Timestamp) -> Date {
 const HOUR: i64 = 3_600;
 
 impl Seen {
-    /// What a use adds, or `None` if it is on record already: the first use of a secret is recorded, and
-    /// the first per address and day.
+    /// What a use adds, or `None` if it is on record already. The first use of a secret and the first use per address
+    /// and day are recorded.
     pub fn use_of(&self, from: UsedFrom, now: Timestamp) -> Option<Sighting> {
         let (from, today) = (from.canonical(), utc_day(now));
-        // Around midnight another verifier's clock may have begun a day that hasn't come here yet: the
-        // use counts to that day, since the recorded one never goes back.
+        // Around midnight, a verifier whose clock is ahead may have started the next day already. The use then counts
+        // to that day, since the recorded day never goes back.
         let Some(day) = self.day.filter(|day| *day >= today) else {
             return Some(Sighting::Day(today, from));
         };
@@ -268,14 +268,14 @@ impl Seen {
             .then_some(Sighting::Crowd(hour))
     }
 
-    /// How many addresses of the same kind the day has.
+    /// The number of addresses of the same kind on that day.
     pub fn alike(&self, from: UsedFrom) -> usize {
         let asserted = matches!(from, UsedFrom::Asserted(_));
         let alike = |other: &&UsedFrom| matches!(other, UsedFrom::Asserted(_)) == asserted;
         self.addresses.iter().filter(alike).count()
     }
 
-    /// Until when a use that is on record stays so, whatever else happens.
+    /// Until when a recorded use is on record, whatever else happens.
     pub fn on_record_until(&self, from: UsedFrom, now: Timestamp) -> Timestamp {
         if self.addresses.contains(&from.canonical()) {
             let tomorrow = self.day.and_then(|day| day.tomorrow().ok());
@@ -294,7 +294,7 @@ impl Seen {
         Timestamp::from_second(end).unwrap_or(now)
     }
 
-    /// What a refusal adds, or `None` if it is on record already or isn't recorded at all.
+    /// What a refusal adds, or `None` if it is on record already or its reason isn't recorded.
     pub fn refusal_of(&self, refusal: Refusal, now: Timestamp) -> Option<Sighting> {
         if !refusal.is_recorded() {
             return None;
@@ -312,8 +312,8 @@ impl Seen {
     }
 }
 
-/// On which of the days on which a secret is refused people are mailed: a forgotten job that goes on
-/// trying must not fill mailboxes every day.
+/// Whether people get a mail on the given day of refusals, counted from 1. A forgotten job that keeps trying must
+/// not cause a mail every day.
 pub fn is_refusal_mailed(day: u32) -> bool {
     matches!(day, 1 | 2 | 7 | 30)
 }
@@ -321,21 +321,21 @@ pub fn is_refusal_mailed(day: u32) -> bool {
 /// Why a secret isn't good for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
-    /// The string isn't a secret of ours.
+    /// The string isn't one of our secrets.
     Malformed,
-    /// No such secret: never made, or forgotten long after it had ended.
+    /// There is no such secret: it never existed, or was removed long after its end.
     Unknown,
     /// The token is revoked.
     Revoked,
-    /// Its purge time or the secret's grace period is over.
+    /// The token's purge time or the secret's grace period has been reached.
     Expired,
-    /// It was replaced or ended, or its token deleted.
+    /// The secret was replaced or ended, or its token was deleted.
     Ended,
-    /// It is known as compromised.
+    /// The secret is marked as compromised.
     Compromised,
     /// The caller's address isn't in the token's ranges.
     Address,
-    /// The token is good, but not for this.
+    /// The token is valid, but may not do this.
     Forbidden,
 }
 
@@ -352,7 +352,7 @@ impl Refusal {
         Self::Forbidden,
     ];
 
-    /// A name for logs and records.
+    /// The name in logs and records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -366,8 +366,8 @@ impl Refusal {
         }
     }
 
-    /// Whether people are told of it: that somebody tries a secret that isn't good. A guess is nobody's
-    /// secret, and a scope that refuses is at work.
+    /// Whether the refusal is recorded, so that people learn that somebody tries an invalid secret. Guesses aren't,
+    /// since they belong to no token. Refusals by the scope aren't, since they are part of normal operation.
     pub fn is_recorded(self) -> bool {
         match self {
             Self::Revoked | Self::Expired | Self::Ended | Self::Compromised | Self::Address => true,
@@ -376,55 +376,55 @@ impl Refusal {
     }
 }
 
-/// The answer to a verification.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The call may go on, under these obligations.
     Allow(Vec<Obligation>),
-    /// Decide again with the owner of this resource: the rule needs it.
+    /// The policy needs the owner of this resource. Decide again with it.
     NeedsOwner(ResourceRef),
-    /// It may not.
+    /// The call may not go on.
     Refuse(Refusal),
 }
 
-/// What a secret is presented for.
+/// The purpose for which a secret is presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose<'a> {
-    /// An access to what the platform's routes serve.
+    /// An access to a resource of the platform.
     Access(AccessRequest),
-    /// A request that has no meaning to the policy. It is refused.
+    /// A request that the policy can't interpret. It is refused.
     Meaningless,
-    /// To ask about the token itself.
+    /// A question about the token itself.
     TokenInfo,
-    /// To ask about another token.
+    /// A question about another token.
     Introspect,
-    /// Whatever its bearer wants of the API that asks about it.
+    /// A call to an API that introspects the secret. What the bearer wants there isn't known.
     Introspected(Introspection<'a>),
 }
 
 impl Purpose<'_> {
-    /// What an HTTP request to the platform is for.
+    /// The purpose of an HTTP request to the platform.
     pub fn of_http(method: &str, path: &str) -> Self {
         AccessRequest::of_http(method, path).map_or(Self::Meaningless, Self::Access)
     }
 }
 
-/// A question about a secret by somebody who isn't its bearer: an API asks on behalf of its caller.
+/// A question of an API about its caller's secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Introspection<'a> {
-    /// The token with which the API asks. It learns of tokens of its own account only.
+    /// The token with which the API asks. It gets answers about tokens of its own account only.
     pub asker: &'a SecretRecord,
-    /// The bearer's address, if the API tells it. It is only asserted.
+    /// The bearer's address, if the API gives it. It is only asserted.
     pub bearer_ip: Option<IpAddr>,
 }
 
-/// Decides on a secret alone, whatever its bearer wants to do with it.
+/// Decides on a secret alone, whatever the request.
 ///
-/// `ip` is the bearer's address; `None` if whoever asks on the bearer's behalf doesn't tell it. Then only a
-/// token that may be used from anywhere is good.
+/// `ip` is the bearer's address; `None` if the introspecting API doesn't give it. Then only a token that may be used
+/// from anywhere is valid.
 ///
 /// # Errors
-/// Why it isn't good.
+/// Why the secret is refused.
 pub fn standing(
     secret: Option<&SecretRecord>,
     ip: Option<IpAddr>,
@@ -451,8 +451,8 @@ pub fn standing(
     }
 }
 
-/// Decides on a presented secret. `ip` is the bearer's address as in [`standing`]; `owner` is that of the resource
-/// that is to be accessed, as far as it was looked up.
+/// Decides on a presented secret. `ip` is the bearer's address as in [`standing`]. `owner` is that of the accessed
+/// resource, or [`Owner::NotRead`] before it was looked up.
 pub fn decide(
     secret: Option<&SecretRecord>,
     ip: Option<IpAddr>,
@@ -479,8 +479,7 @@ pub fn decide(
     }
 }
 
-/// Whether an address is in one of the ranges. An IPv4 address that arrives mapped into IPv6 counts
-/// as the IPv4 address that it is.
+/// Whether an address is in one of the ranges. An IPv4 address mapped into IPv6 counts as the IPv4 address.
 fn is_allowed(cidrs: &[IpNet], ip: IpAddr) -> bool {
     let ip = ip.to_canonical();
     cidrs.iter().any(|cidr| cidr.contains(&ip))
@@ -604,14 +603,14 @@ mod tests {
             let refused = Decision::Refuse(refusal);
             assert_eq!(ask(&secret, "192.0.2.1", testing::now()), refused);
         }
-        // What a later version may store.
+        // A name that a later version may store.
         assert_eq!(SecretState::of_stored("paused"), SecretState::Ended);
         for state in SecretState::ALL {
             assert_eq!(SecretState::of_stored(state.as_str()), state);
         }
     }
 
-    /// Records as the store does.
+    /// Adds a sighting to the state, as the store does.
     fn record(seen: &mut Seen, sighting: Sighting) {
         match sighting {
             Sighting::Day(day, from) => {
@@ -644,11 +643,11 @@ mod tests {
             now
         ));
         assert!(is_new(from(2), now));
-        // An address that somebody asserts is another thing than the same one seen.
+        // An asserted address differs from the same address seen.
         assert!(is_new(UsedFrom::Asserted(from(1).ip()), now));
         let tomorrow = now + SignedDuration::from_hours(24);
         assert!(is_new(from(1), tomorrow));
-        // By a clock that is behind it is still today.
+        // For a clock that is behind, it is still the day before.
         assert!(!is_new(from(1), now));
         assert!(is_new(from(3), now));
         assert!(!is_new(from(3), tomorrow));
@@ -680,7 +679,7 @@ mod tests {
                 recorded += 1;
             }
         }
-        // From ten to twelve: the days' first ones, then the rest of the first hour and the second one.
+        // From ten to twelve: the day's first ones, then the rest of the first hour and the second hour.
         assert_eq!(recorded, MAX_SEEN_ADDRESSES + 2);
     }
 

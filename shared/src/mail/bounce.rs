@@ -1,4 +1,4 @@
-//! The mail that tells whom no mail reaches any more.
+//! The mail about a member whose address gets no more mail.
 
 use askama::Template;
 
@@ -23,10 +23,10 @@ struct View {
     reason: &'static str,
 }
 
-/// The mail about a member to another one.
+/// The mail about a member, to another member.
 ///
 /// # Errors
-/// When the template doesn't render, which is a defect.
+/// The template doesn't render, which is a defect.
 pub(super) fn compose(
     concerned: &Member,
     why: Undeliverable,

@@ -1,4 +1,4 @@
-//! The mail that tells what was held back.
+//! The mail that lists what was held back.
 
 use askama::Template;
 
@@ -11,7 +11,7 @@ use crate::domain::mailing::{Digest, HeldMail};
 use crate::domain::time::rfc3339;
 use crate::ports::{Mail, PortError};
 
-/// The most that one mail lists: far below what SES takes, and more than an hour has as a rule.
+/// The maximum of entries in one mail. It is far below the size limit of SES, and above what an hour usually has.
 const MAX_LISTED: usize = 5_000;
 
 #[derive(Template)]
@@ -43,10 +43,10 @@ struct Row<'a> {
     ip: Option<String>,
 }
 
-/// The mails of a digest: one, or several if there is more in it than one mail can list.
+/// The mails of a digest: more than one if it has more entries than one mail may list.
 ///
 /// # Errors
-/// When the template doesn't render, which is a defect.
+/// The template doesn't render, which is a defect.
 pub(super) fn compose(
     digest: &Digest,
     held: &[HeldMail],

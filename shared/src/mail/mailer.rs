@@ -1,4 +1,4 @@
-//! Mail through SES.
+//! Sends mail through SES.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use aws_sdk_sesv2::{Client, Config};
 use crate::aws::{OPERATION_TIMEOUT, cause, port_error};
 use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 
-/// The tag by which a mail's account comes back with what SES tells of it.
+/// The message tag with the mail's account. SES includes it in its events about the mail.
 pub const ACCOUNT_TAG: &str = "account";
 
-/// Sends mail through SES.
+/// A client of SES.
 #[derive(Debug, Clone)]
 pub struct Mailer {
     client: Client,
@@ -24,11 +24,11 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// A mailer with the given sender's address, and the configuration set by which SES tells what became of
-    /// the mails.
+    /// A mailer that sends from the address `from`. SES publishes its events about the mails as `configuration_set`
+    /// says.
     pub fn new(config: &SdkConfig, from: String, configuration_set: String) -> Self {
-        // SES may have taken the mail of an attempt that ends without an answer, and knows no key by which
-        // it would know it again: the SDK makes one attempt, and whoever has the record makes others.
+        // If an attempt ends without an answer, SES may have accepted the mail, and it has no idempotency key. So the
+        // SDK makes one attempt only, and the caller, who stores the claim, decides on others.
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_timeout(OPERATION_TIMEOUT)
@@ -62,7 +62,7 @@ impl SendMail for Mailer {
             .subject(content(&mail.subject)?)
             .body(body)
             .build();
-        // What SES tells of a mail later, it tells with this.
+        // SES includes this tag in its later events about the mail.
         let account = MessageTag::builder()
             .name(ACCOUNT_TAG)
             .value(mail.account.as_str())
@@ -85,7 +85,7 @@ impl SendMail for Mailer {
                 | SdkError::DispatchFailure(_)
                 | SdkError::ResponseError(_)),
             ) => Ok(SendOutcome::NoResponse(cause(error))),
-            // All else in the request is ours.
+            // Only the address can be wrong: everything else in the request is fixed.
             Err(error) if error.code() == Some("BadRequestException") => {
                 Ok(SendOutcome::AddressRejected(cause(error)))
             }

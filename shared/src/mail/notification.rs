@@ -11,23 +11,23 @@ use crate::domain::id::AccountId;
 use crate::domain::time::rfc3339;
 use crate::ports::{Mail, PortError};
 
-/// The console, for the links in mails.
+/// The address of the console, for the links in mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console(String);
 
 impl Console {
-    /// The console at that address.
+    /// A console at that URL.
     pub fn new(url: impl Into<String>) -> Self {
         Self(url.into())
     }
 
-    /// Where an account's audit log is shown.
+    /// The link to an account's audit log.
     pub(super) fn log_link(&self, account: &AccountId) -> String {
         let base = self.0.trim_end_matches('/');
         format!("{base}/#/accounts/{account}/audit")
     }
 
-    /// Where the audit log of a record's token is shown.
+    /// The link to the audit log of a record's token.
     fn audit_link(&self, record: &AuditRecord) -> String {
         let base = self.0.trim_end_matches('/');
         format!(
@@ -45,7 +45,7 @@ struct Text<'a>(&'a View<'a>);
 #[template(path = "notification.html")]
 struct Html<'a>(&'a View<'a>);
 
-/// What a mail says.
+/// The template's values.
 struct View<'a> {
     recipient: Shown,
     account: Shown,
@@ -60,13 +60,13 @@ struct View<'a> {
     asserted_ip: Option<String>,
     client: Option<Shown>,
     source: &'static str,
-    /// When the token ends, in a warning of that.
+    /// The token's purge time, in a warning about it.
     ends: Option<Shown>,
     changes: Vec<Row>,
     link: String,
 }
 
-/// A change as it is shown.
+/// A change in the form in which the mail shows it.
 struct Row {
     field: Shown,
     old: Option<Shown>,
@@ -77,7 +77,7 @@ impl Row {
     fn of(change: &Change, action: Action) -> Self {
         let cut = |value: &String| Shown::cut(value, MAX_VALUE);
         Self {
-            // A record that was tampered with has the attributes that somebody gave it.
+            // A changed record of the audit log can have attributes with any name.
             field: match action {
                 Action::Tamper => Shown::of(&change.field),
                 _ => Shown::known(field(&change.field)),
@@ -88,19 +88,18 @@ impl Row {
     }
 }
 
-/// The most characters of a value that a mail shows: a scope may list a thousand ids, and the audit
-/// log, to which the mail links, has them all.
+/// The maximum of a value in a mail, in characters. A scope may list a thousand ids; the audit log, to which the mail
+/// links, shows all of them.
 pub(super) const MAX_VALUE: usize = 300;
 
-/// The most characters of a token's and of an account's name in a subject: what happened must not be behind
-/// the end of what mail programs show.
+/// The maximum of a token's and of an account's name in a subject, in characters. Mail programs cut subjects, and the
+/// event must still be visible.
 pub(super) const MAX_SUBJECT_NAME: usize = 48;
 
-/// The mail about an audit record to a member of its account. It can't hold the secret, because the
-/// record doesn't.
+/// The mail about an audit record to a member of its account. It can't contain the secret, since the record doesn't.
 ///
 /// # Errors
-/// When the template doesn't render, which is a defect.
+/// The template doesn't render, which is a defect.
 pub fn compose(
     record: &AuditRecord,
     account: &Account,
@@ -108,7 +107,7 @@ pub fn compose(
     console: &Console,
 ) -> Result<Mail, PortError> {
     let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
-    // A warning's record has no changes: it tells the purge time, which stays as it is.
+    // The record of a warning has no changes, only the purge time, which the mail shows elsewhere.
     let is_warning = record.action == Action::Remind;
     let (told, changes) =
         record
@@ -147,7 +146,7 @@ pub fn compose(
     })
 }
 
-/// One line, whatever is in the names.
+/// The subject, which is always one line.
 fn subject(record: &AuditRecord, account: &Account) -> String {
     let account = Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed();
     let token = Shown::cut(&record.token_name, MAX_SUBJECT_NAME).quoted();

@@ -12,47 +12,47 @@ use crate::ports::{
     PortError, RefundBudget, SendMail, SendOutcome, SpendBudget,
 };
 
-/// Mails audit records to those who are responsible, each record to each of them once.
+/// Sends mails about audit records to the responsible members, each record to each member once.
 #[derive(Debug, Clone)]
 pub struct Notifier<M> {
     mailer: M,
     console: Console,
 }
 
-/// A mail, and what it is known by.
+/// A mail to a member, with the id by which its sending is claimed.
 struct Letter<'a> {
     id: &'a str,
     account: &'a AccountId,
     member: &'a Member,
     mail: Mail,
-    /// What it tells, if it may wait.
+    /// The record that the mail is about, if the mail may wait for a digest.
     record: Option<&'a AuditRecord>,
 }
 
-/// What became of a letter.
+/// The outcome for a letter.
 enum Fate {
-    /// It is sent, or kept for a digest, or will never be.
+    /// It was sent, is held for a digest, or will never be sent.
     Settled,
-    /// It will never be, and the address is to blame.
+    /// It will never be sent, because its address can't get mail.
     Marked(AddressMark),
-    /// It may be on its way.
+    /// It may have been sent.
     Unknown(Cause),
 }
 
-/// Whether a letter may be sent now.
+/// Decides whether a letter may be sent now.
 trait Admission: Sync {
-    /// Whether it may; if not, it is in a digest.
+    /// Whether the letter may be sent. If not, it has been added to a digest.
     fn admits(
         &self,
         letter: &Letter<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Takes back that it was sent.
+    /// Gives back the budget of a letter that was admitted at `sent` and not sent.
     fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) -> impl Future<Output = ()> + Send;
 }
 
-/// Lets every letter be sent.
+/// Admits every letter.
 struct AtOnce;
 
 impl Admission for AtOnce {
@@ -63,7 +63,7 @@ impl Admission for AtOnce {
     async fn give_back(&self, _: &Letter<'_>, _: Timestamp) {}
 }
 
-/// Lets as many letters be sent as the recipient's budget allows, and keeps the others for a digest.
+/// Admits as many letters as the recipient's budget allows, and adds the others to a digest.
 struct Budgeted<'a, S>(&'a S);
 
 impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
@@ -85,7 +85,7 @@ impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
 
     async fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) {
         let member = &letter.member.id;
-        // A mail less in this hour is no harm: what doesn't go at once is in the digest.
+        // If this fails, the recipient gets one mail less in this hour; the digest has what isn't sent at once.
         if let Err(error) = self.0.refund_mail(letter.account, member, sent).await {
             tracing::warn!(%error, "could not give a mail back to its budget");
         }
@@ -98,14 +98,13 @@ impl<M: SendMail> Notifier<M> {
         Self { mailer, console }
     }
 
-    /// Mails a record to the account's owner and administrators, except to whom it was mailed before.
-    /// It begins no mail after `until`. What is over a recipient's budget is kept for a digest, unless it is
-    /// of those that never wait. An address that the mail service will never take is given up,
-    /// and logged as an error: it must not hold up the mails to others.
+    /// Sends the mail about a record to the account's owner and administrators, except to those who have had it. No
+    /// mail is begun after `until`. Mails over a recipient's budget are held for a digest, unless they never wait. An
+    /// address that the mail service refuses permanently is given up and logged as an error, so that it doesn't delay
+    /// the mails to others.
     ///
     /// # Errors
-    /// When the mail to somebody couldn't be sent, or is being sent by somebody else. Another call
-    /// sends what is missing.
+    /// A mail couldn't be sent, or another caller is sending it. Another call sends the missing mails.
     pub async fn notify(
         &self,
         store: &(
@@ -123,10 +122,10 @@ impl<M: SendMail> Notifier<M> {
         Box::pin(self.notify_all(store, &budget, clock, record, until)).await
     }
 
-    /// The same for a record that never waits.
+    /// Like [`Notifier::notify`], for a record whose mails never wait.
     ///
     /// # Errors
-    /// As above.
+    /// As [`Notifier::notify`].
     pub async fn notify_now(
         &self,
         store: &(impl GetRecipients + ClaimMail + GetAddressMark),
@@ -152,7 +151,7 @@ impl<M: SendMail> Notifier<M> {
             tracing::warn!(account.id = %record.account_id, "an account without people");
             return Ok(());
         };
-        // One address that fails doesn't keep the others waiting: all are tried before the retry.
+        // A failing address doesn't delay the others: all are tried before a retry.
         let mut failed = None;
         for member in account.notified() {
             if clock.now() >= until {
@@ -166,7 +165,7 @@ impl<M: SendMail> Notifier<M> {
                 record: Some(record),
             };
             let done = match self.send_once(store, admission, clock, letter).await {
-                // Another account may have been told of it, and this one not.
+                // The address may have been marked for another account, so this one may not know yet.
                 Ok(Some(mark)) => {
                     Box::pin(self.tell_others(store, clock, &account, member, mark)).await
                 }
@@ -179,11 +178,11 @@ impl<M: SendMail> Notifier<M> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends a digest to its member, if they still are one who hears of the account's events, and takes it off
-    /// the list.
+    /// Sends a digest to its member, provided that the member still gets mails about the account's events. Removes the
+    /// digest from the pending ones.
     ///
     /// # Errors
-    /// When it couldn't be sent, or is being sent by somebody else.
+    /// A mail couldn't be sent, or another caller is sending it.
     pub async fn send_digest(
         &self,
         store: &(impl GetRecipients + ClaimMail + GetAddressMark + ListDigests),
@@ -215,11 +214,11 @@ impl<M: SendMail> Notifier<M> {
         store.forget_digest(digest).await
     }
 
-    /// Tells an account's owner and administrators that no mail is sent to an address of theirs any more,
-    /// but not that address itself. Each is told once.
+    /// Tells an account's owner and administrators that no more mail is sent to the address of one of them. The mail
+    /// isn't sent to that address itself. Each member gets it once.
     ///
     /// # Errors
-    /// When the mail to somebody couldn't be sent, or is being sent by somebody else.
+    /// A mail couldn't be sent, or another caller is sending it.
     pub async fn tell_undeliverable(
         &self,
         store: &(impl GetRecipients + ClaimMail + GetAddressMark),
@@ -273,7 +272,7 @@ impl<M: SendMail> Notifier<M> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends a letter, unless it was sent before. Answers the mark of an address to which it now never will be.
+    /// Sends a letter, unless it was sent before. Returns the address's mark if no mail is sent to it any more.
     async fn send_once(
         &self,
         store: &(impl ClaimMail + GetAddressMark),
@@ -298,7 +297,7 @@ impl<M: SendMail> Notifier<M> {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(Some(mark))
             }
-            // The claim runs out by itself, and then it is sent again.
+            // The claim lapses, and then the letter is sent again.
             Ok(Fate::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
                 let released = store.release_mail(id, member).await;

@@ -100,8 +100,7 @@ fn names_are_escaped_in_html_and_can_add_no_header() {
     assert!(!mail.subject.contains(['\r', '\n']));
 }
 
-/// Sends a mail through an SES that answers so, or closes the connection; also says how often it was
-/// asked.
+/// Sends a mail through an SES that gives this answer, or closes the connection. Also returns the number of requests.
 async fn send(answer: Option<(u16, &str)>) -> (Result<SendOutcome, PortError>, usize) {
     let answer = answer.map(|(status, code)| (status, json!({"code": code})));
     let (service, config) = Service::answering(answer).await;
@@ -121,7 +120,7 @@ async fn what_ses_answers_tells_what_became_of_a_mail() {
         matches!(refused, Ok(SendOutcome::AddressRejected(_))),
         "{refused:?}"
     );
-    // What SES says while the sender isn't confirmed: it may take the mail later.
+    // What SES answers while the sender isn't verified: it may accept the mail later.
     for code in [
         "MessageRejected",
         "AccountSuspendedException",

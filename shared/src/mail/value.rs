@@ -1,11 +1,11 @@
-//! Values as mails show them.
+//! Values in the form in which mails show them.
 //!
-//! Whoever names a token, an account or himself, or calls the API, writes into mails that others trust. So a
-//! value stays on its line, turns nothing around, ends no quotation, and becomes no link: mail programs make
-//! links of whatever looks like an address, in subjects and HTML too, and a security mail is the best place for
-//! one that leads astray. What would become one is written with brackets, as in `https[:]//example[.]com`:
-//! visible, so that nobody takes it for what was typed, and no program's taste decides. The audit log, to
-//! which every mail links, has the value itself.
+//! Anyone who names a token, an account or themselves, or who calls the API, can put text into mails that others
+//! trust. So a value stays on its line, doesn't change the direction of the text around it, ends no quotation and
+//! becomes no link. Mail programs turn anything that looks like an address into a link, in subjects and HTML too, and
+//! a security mail is a good place for phishing. What would become a link is written with brackets, as in
+//! `https[:]//example[.]com`. The brackets are visible, so nobody takes them for the original, and they work in every
+//! mail program. The audit log, to which every mail links, has the value itself.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use crate::domain::account::Member;
 use crate::domain::actor::{Actor, ActorType};
 use crate::domain::text::{isolate, line, redact};
 
-/// A value on one line, for HTML in a `<bdi>`, and with [`Shown::text`] for texts.
+/// A value on one line. Its `Display` is for HTML, in a `<bdi>`; [`Shown::text`] is for plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Shown(String);
 
 impl Shown {
-    /// All of a value.
+    /// A whole value.
     pub(super) fn of(value: &str) -> Self {
-        // It may stand in quotation marks, which it can't end, in texts and in HTML.
+        // The value may be put in quotation marks, in text and HTML, and must not end them.
         let line = line(value).replace(['“', '”', '„', '‟'], "\"");
         Self(unlinked(&line))
     }
 
-    /// At most so many characters of a value.
+    /// At most `most` characters of a value.
     pub(super) fn cut(value: &str, most: usize) -> Self {
-        // Before the cut: of a secret in two, neither part looks like one.
+        // Redacted before the cut, since neither half of a secret may look like one.
         let value = redact(value);
         if value.chars().nth(most).is_none() {
             return Self::of(&value);
@@ -36,12 +36,12 @@ impl Shown {
         Self(Self::of(&start).0 + "…")
     }
 
-    /// A text of ours.
+    /// A text of our own.
     pub(super) fn known(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Somebody's mail address. It may become a link, if it is nothing else.
+    /// A person's mail address. It may become a link, if it is nothing but an address.
     fn address(address: &str) -> Self {
         let is_plain = address.chars().filter(|c| *c == '@').count() == 1
             && address
@@ -54,17 +54,17 @@ impl Shown {
         }
     }
 
-    /// For texts.
+    /// The value for plain text.
     pub(super) fn text(&self) -> String {
         isolate(&self.0)
     }
 
-    /// For texts, in quotation marks that it can't end.
+    /// The value for plain text, in quotation marks that it can't end.
     pub(super) fn quoted(&self) -> String {
         format!("“{}”", self.text())
     }
 
-    /// For texts, in brackets that it can't end.
+    /// The value for plain text, in brackets that it can't end.
     pub(super) fn bracketed(&self) -> String {
         let inner = self.0.replace('[', "(").replace(']', ")");
         format!("[{}]", isolate(&inner))
@@ -77,12 +77,12 @@ impl fmt::Display for Shown {
     }
 }
 
-/// Somebody who did something, with what they are: a name alone doesn't tell.
+/// An actor and its type, since a name alone doesn't show the type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Who {
-    /// What they are.
+    /// The type.
     pub(super) what: &'static str,
-    /// What they are called, and what tells them from others of that name.
+    /// The name, and what tells the actor apart from others with that name.
     pub(super) called: Option<(Shown, Shown)>,
 }
 
@@ -92,7 +92,7 @@ impl Who {
         Self::of(&Actor::member(member))
     }
 
-    /// For texts.
+    /// The actor for plain text.
     pub(super) fn text(&self) -> String {
         match &self.called {
             Some((name, id)) => format!("{} {} ({})", self.what, name.quoted(), id.text()),
@@ -115,7 +115,7 @@ impl Who {
     }
 }
 
-/// A text of which no mail program makes a link.
+/// The text, written so that no mail program makes a link of it.
 fn unlinked(text: &str) -> String {
     let characters: Vec<_> = text.chars().collect();
     let mut unlinked = String::with_capacity(text.len());
@@ -140,8 +140,8 @@ fn unlinked(text: &str) -> String {
     unlinked
 }
 
-/// Whether a dot between these looks like one of a domain: behind `www`, or before something that could be a
-/// part of one. Numbers stay as they are: versions, times, addresses.
+/// Whether a dot between `before` and `after` looks like one of a domain: after `www`, or before something that could
+/// be a label. Numbers stay as they are: versions, times, addresses.
 fn is_in_domain(before: &[char], after: &[char]) -> bool {
     let is_www = before.len() >= 3
         && before
@@ -153,7 +153,7 @@ fn is_in_domain(before: &[char], after: &[char]) -> bool {
         .iter()
         .take_while(|c| c.is_alphanumeric() || **c == '-');
     let is_label = after.first().is_some_and(|c| c.is_alphabetic()) && label.count() >= 2;
-    // Not only letters and digits: pictures and underscores, for example, are taken for parts of domains too.
+    // Not only letters and digits: programs also accept pictographs and underscores, for example, in domains.
     let follows = before.last().is_some_and(|c| {
         !c.is_whitespace() && (!c.is_ascii_punctuation() || matches!(c, '-' | '_'))
     });

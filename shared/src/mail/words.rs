@@ -1,9 +1,9 @@
-//! What mails say of each action. Every action has whole sentences of its own.
+//! The sentences of mails about each action. Every action has whole sentences of its own.
 
 use crate::domain::action::Action;
 use crate::domain::audit::{AuditRecord, COMPROMISED, Source};
 
-/// What follows the token's name in subjects and lists.
+/// The predicate after the token's name, in subjects and lists.
 pub(super) fn predicate(record: &AuditRecord) -> &'static str {
     if spares_token(record) {
         return "had an old secret revoked";
@@ -11,7 +11,7 @@ pub(super) fn predicate(record: &AuditRecord) -> &'static str {
     predicate_of(record.action)
 }
 
-/// As [`predicate`], where nothing is known but the action.
+/// Like [`predicate`], if only the action is known.
 pub(super) fn predicate_of(action: Action) -> &'static str {
     match action {
         Action::Create => "was created",
@@ -31,7 +31,7 @@ pub(super) fn predicate_of(action: Action) -> &'static str {
     }
 }
 
-/// The sentence that begins a mail.
+/// The first sentence of a mail.
 pub(super) fn sentence(record: &AuditRecord) -> &'static str {
     if spares_token(record) {
         return "A secret of an API token that was replaced or had ended was revoked by its holder. It never works again. The token itself stays as it is.";
@@ -62,14 +62,14 @@ pub(super) fn sentence(record: &AuditRecord) -> &'static str {
     }
 }
 
-/// Whether a revocation by a secret's holder ended that secret alone.
+/// Whether a holder's revocation ended only the presented secret, and not the token.
 fn spares_token(record: &AuditRecord) -> bool {
     let which = record.changes.iter().find(|it| it.field == COMPROMISED);
     let which = which.and_then(|which| which.new.as_deref());
     record.action == Action::Revoke && matches!(which, Some("previous" | "ended"))
 }
 
-/// What to do, if something is to be done.
+/// What the recipient should do, if anything.
 pub(super) fn advice(action: Action) -> Option<&'static str> {
     match action {
         Action::Create
@@ -94,7 +94,7 @@ pub(super) fn advice(action: Action) -> Option<&'static str> {
     }
 }
 
-/// What a change's field is called. What somebody else says is called that.
+/// The label of a change's field. Values that an outsider supplied are labelled as claimed.
 pub(super) fn field(name: &str) -> &str {
     match name {
         "leakUrl" => "leakUrl, as claimed by the report",
@@ -103,7 +103,7 @@ pub(super) fn field(name: &str) -> &str {
     }
 }
 
-/// Through what it happened. Any client can claim to be the page.
+/// The label of a source. Any client can claim to be the page.
 pub(super) fn source(source: Source) -> &'static str {
     match source {
         Source::Ui => "the API tokens page, as claimed",

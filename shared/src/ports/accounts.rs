@@ -1,4 +1,4 @@
-//! Accounts, their members, and what the platform tells of them.
+//! Accounts and their members, and the projection of the platform's events.
 
 use super::error::Result;
 use crate::domain::account::Account;
@@ -6,16 +6,16 @@ use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::resource::{Resource, ResourceRef};
 
-/// Reads an account's profile.
+/// Reads account profiles.
 pub trait GetAccount: Sync {
-    /// The account, or `None` if the platform never told of it or has deleted it.
+    /// The account, or `None` if no event announced it or it was deleted.
     fn get_account(&self, id: &AccountId) -> impl Future<Output = Result<Option<Account>>> + Send;
 }
 
-/// Finds out who hears of an account's events.
+/// Finds the recipients of mails about an account's events.
 pub trait GetRecipients: Sync {
-    /// The account as it is or, if it was deleted of late, as it was: the last events of an account
-    /// still have to reach its people.
+    /// The account; if it was deleted lately, as it was before. The mails about an account's last events still have to
+    /// reach its members.
     fn get_recipients(
         &self,
         id: &AccountId,
@@ -24,16 +24,18 @@ pub trait GetRecipients: Sync {
 
 /// Finds a person's accounts.
 pub trait ListMemberships: Sync {
-    /// The accounts of which the person is a member.
+    /// The ids of the accounts of which the person is a member.
     fn list_memberships(
         &self,
         user: &UserId,
     ) -> impl Future<Output = Result<Vec<AccountId>>> + Send;
 }
 
-/// Projects the platform's accounts, members and resources. Every state is versioned by its event's
-/// time: an older event never overwrites a newer state, and is dropped with a warning in the log. A state
-/// from a future that isn't believed counts as older.
+/// Projects the platform's accounts, members and resources.
+///
+/// The time of an event is the version of the state that it carries. An older event must not overwrite a newer state;
+/// it is dropped with a warning in the log. A stored state whose time is after [`EventTime::latest`] counts as older
+/// than any event.
 pub trait ProjectPlatform: Sync {
     /// Stores an account and the memberships of its members.
     fn put_account(
@@ -42,7 +44,8 @@ pub trait ProjectPlatform: Sync {
         event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Marks an account as deleted: from then on no route knows it. Answers whether the event was news.
+    /// Marks an account as deleted, so that no route finds it any more. Returns whether the event was newer than the
+    /// stored state.
     fn delete_account(
         &self,
         account: &AccountId,
@@ -56,7 +59,7 @@ pub trait ProjectPlatform: Sync {
         event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Forgets a resource.
+    /// Deletes a resource.
     fn delete_resource(
         &self,
         account: &AccountId,

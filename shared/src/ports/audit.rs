@@ -5,9 +5,9 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::id::{AccountId, AuditId};
 use crate::domain::paging::{AuditQuery, Page};
 
-/// Records what happened without anybody's request.
+/// Records events that no request caused.
 pub trait RecordAudit: Sync {
-    /// Writes the record. A record of the same id is left as it is: the same thing was told again.
+    /// Writes the record. If there is a record with the same id, the event was delivered again and nothing changes.
     fn record_audit(&self, audit: &AuditRecord) -> impl Future<Output = Result<()>> + Send;
 }
 

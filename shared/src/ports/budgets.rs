@@ -1,4 +1,4 @@
-//! What is counted of everything that has a budget.
+//! Counters of budgets.
 
 use jiff::Timestamp;
 
@@ -6,10 +6,10 @@ use super::error::Result;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::{AccountId, UserId};
 
-/// Counts what an account and its members do of what has a budget.
+/// Counts actions that have a budget.
 pub trait SpendBudget: Sync {
-    /// Counts one more, unless the budget is spent. What is counted here stays counted, whatever becomes of
-    /// the request.
+    /// Counts one more action, unless the budget is spent. The action stays counted even if the request fails later.
+    /// Concurrent calls must not exceed the budget together.
     fn spend_budget(
         &self,
         account: &AccountId,
@@ -18,9 +18,9 @@ pub trait SpendBudget: Sync {
     ) -> impl Future<Output = Result<Spending>> + Send;
 }
 
-/// Gives back what was counted for nothing.
+/// Gives back what was counted for an action that didn't happen.
 pub trait RefundBudget: Sync {
-    /// Gives a mail back that was counted at `spent` and could not be sent.
+    /// Gives back one mail to `member` that was counted at `spent` and couldn't be sent.
     fn refund_mail(
         &self,
         account: &AccountId,

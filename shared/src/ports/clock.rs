@@ -1,9 +1,9 @@
-//! The time.
+//! The clock.
 
 use jiff::Timestamp;
 
-/// The time.
+/// A clock.
 pub trait Clock: Sync {
-    /// Now, in whole milliseconds: what is answered is what was stored.
+    /// The current time in whole milliseconds, so that what is answered equals what is stored.
     fn now(&self) -> Timestamp;
 }

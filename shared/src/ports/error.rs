@@ -1,35 +1,36 @@
-//! Why the world didn't do what was asked.
+//! The errors of ports.
 
 use std::error::Error;
 
 use crate::domain::entropy::EntropyError;
 
-/// What an error comes from. Its `Display` tells its own causes too.
+/// The cause of an error. Its `Display` includes its own causes.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a table or the key service didn't do what was asked.
+/// Why a table or the key service didn't do what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// Somebody else changed the same thing at the same time; nothing was written.
+    /// The same item was changed concurrently, or isn't as it was read. Nothing was written.
     #[error("changed by another request at the same time")]
     Conflict,
-    /// Too busy, timed out or not reachable; may work later. Nothing was written, or it isn't known.
+    /// The service is busy, timed out or isn't reachable. A later attempt may succeed. Nothing was written, or that
+    /// isn't known.
     #[error("unavailable: {0}")]
     Unavailable(#[source] Cause),
-    /// It will not work later either: a defect or a lack of rights.
+    /// A later attempt will fail too: this is a defect or a missing permission.
     #[error("failed: {0}")]
     Broken(#[source] Cause),
 }
 
 impl PortError {
-    /// A defect: `what` went wrong, and `cause` says why.
+    /// A defect: `what` failed because of `cause`.
     pub fn broken(what: &'static str, cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         Self::Broken(Box::new(Defect { what, cause }))
     }
 }
 
-/// What went wrong, and why.
+/// A failure and its cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {cause}")]
 struct Defect {
@@ -44,5 +45,5 @@ impl From<EntropyError> for PortError {
     }
 }
 
-/// What a port answers.
+/// The result of a port's method.
 pub(super) type Result<T, E = PortError> = std::result::Result<T, E>;

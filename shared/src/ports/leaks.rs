@@ -1,4 +1,4 @@
-//! Compromised secrets, and the scanners that report them.
+//! Compromised secrets, and the public keys of the scanners that report them.
 
 use jiff::Timestamp;
 
@@ -8,18 +8,18 @@ use crate::domain::change::TokenChange;
 use crate::domain::token::Ended;
 use crate::domain::verification::SecretRecord;
 
-/// A compromise of a secret.
+/// The marking of a secret as compromised.
 #[derive(Debug)]
 pub enum Compromise {
-    /// Of one of a token's secrets: the change that it brings about.
+    /// For a secret that its token still has: the change of the token.
     OfToken(Box<TokenChange>),
-    /// Of one that has ended already, as it was read: when and by what it is compromised, and the record of
-    /// that.
+    /// For a secret that has ended: the record as it was read, when and by what it was compromised, and the audit
+    /// record.
     OfTombstone(Box<SecretRecord>, Ended, Box<AuditRecord>),
 }
 
 impl Compromise {
-    /// The record of it.
+    /// The audit record.
     pub fn into_audit(self) -> AuditRecord {
         match self {
             Self::OfToken(change) => change.audit,
@@ -28,37 +28,36 @@ impl Compromise {
     }
 }
 
-/// Marks secrets as compromised, for ever.
+/// Marks secrets as compromised, permanently.
 pub trait CompromiseSecret: Sync {
-    /// Writes secret, token and audit record, or nothing. [`PortError::Conflict`](super::PortError::Conflict) if secret or token are no
-    /// more as they were read.
+    /// Writes secret, token and audit record, or nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if secret or token differ from what was read.
     fn compromise_secret(&self, compromise: &Compromise)
     -> impl Future<Output = Result<()>> + Send;
 }
 
-/// A scanner's public keys, as all instances of the function know them.
+/// A scanner's public keys, as all instances of the function share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeptKeys {
-    /// The list, in the scanner's form, and when it was fetched.
+    /// The list in the scanner's format, and when it was fetched.
     pub fetched: Option<(String, Timestamp)>,
-    /// When it was last asked for, with whatever success.
+    /// When the list was last requested, whether or not that succeeded.
     pub asked: Option<Timestamp>,
 }
 
-/// Keeps a scanner's public keys for all instances of the function, so that the scanner is asked once for
-/// all of them, and that what it said still counts when it can't be asked.
+/// Stores a scanner's public keys for all instances of the function. So the scanner is asked once for all of them, and
+/// its last answer stays valid while it can't be reached.
 pub trait KeepKeys: Sync {
-    /// What is kept.
+    /// The stored keys.
     fn kept_keys(&self) -> impl Future<Output = Result<KeptKeys>> + Send;
 
-    /// Notes that the list is asked for now. `false`, and nothing is noted, if it was asked for after
-    /// `since`.
+    /// Notes that the list is requested at `now`. Returns `false` and notes nothing if it was requested after `since`.
     fn note_asking(
         &self,
         now: Timestamp,
         since: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Keeps a list, unless one is kept that was fetched later.
+    /// Stores a list fetched at `fetched`, unless the stored list was fetched later.
     fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
 }

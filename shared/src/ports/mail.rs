@@ -1,4 +1,4 @@
-//! Mails, and who gets them.
+//! Mails: sending, claims, digests and marked addresses.
 
 use jiff::Timestamp;
 
@@ -6,10 +6,10 @@ use super::error::{Cause, Result};
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 
-/// A mail ready to be sent.
+/// A mail that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// The account that it is about: what becomes of the mail is told with it.
+    /// The account that the mail is about. The mail service reports the mail's fate together with it.
     pub account: AccountId,
     /// The recipient's address.
     pub to: String,
@@ -21,37 +21,38 @@ pub struct Mail {
     pub html: String,
 }
 
-/// What the mail service answered to a mail.
+/// The mail service's answer to a mail.
 #[derive(Debug)]
 pub enum SendOutcome {
-    /// It took the mail.
+    /// The service accepted the mail.
     Accepted,
-    /// It takes no mail to this address, now or later, for this reason.
+    /// The service refuses mails to this address permanently, for this reason.
     AddressRejected(Cause),
-    /// No answer came: it may have taken the mail.
+    /// No answer arrived. The service may have accepted the mail.
     NoResponse(Cause),
 }
 
 /// Sends mail.
 pub trait SendMail: Sync {
-    /// Hands a mail to the mail service. After an error the service hasn't taken it.
+    /// Hands a mail to the mail service. After an error, the service hasn't accepted it.
     fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<SendOutcome>> + Send;
 }
 
-/// Whether a notification has to be sent.
+/// Whether a notification is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// It has, by whoever got this answer.
+    /// The caller must send it.
     Granted,
-    /// It was sent already.
+    /// It was sent before.
     Sent,
-    /// Somebody else is sending it right now.
+    /// Another caller is sending it at the moment.
     Held,
 }
 
-/// Sees to it that a retry doesn't mail twice.
+/// Claims the sending of mails, so that a retry doesn't send a mail twice.
 pub trait ClaimMail: Sync {
-    /// Claims the sending of a record's mail to a recipient.
+    /// Claims the mail about a record to a recipient at `now`. Of concurrent callers, only one gets [`Claim::Granted`].
+    /// A claim that is neither confirmed nor released lapses after some time.
     fn claim_mail(
         &self,
         audit: &str,
@@ -67,7 +68,7 @@ pub trait ClaimMail: Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Gives a claim back after the sending failed.
+    /// Releases a claim after the sending failed.
     fn release_mail(
         &self,
         audit: &str,
@@ -75,9 +76,9 @@ pub trait ClaimMail: Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Keeps what mails would tell that are over their recipient's budget.
+/// Stores what held mails would say, for a digest.
 pub trait HoldMail: Sync {
-    /// Puts a record into a digest. The same record is in it once, however often it is put there.
+    /// Adds a record to a digest. Adding the same record again has no effect.
     fn hold_mail(
         &self,
         digest: &Digest,
@@ -86,24 +87,24 @@ pub trait HoldMail: Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Finds the digests that are to be sent.
+/// Reads and removes pending digests.
 pub trait ListDigests: Sync {
-    /// Those that are to be sent, of hours up to that one.
+    /// The pending digests of hours up to and including `last_hour`.
     fn list_digests(
         &self,
         last_hour: Timestamp,
     ) -> impl Future<Output = Result<Vec<Digest>>> + Send;
 
-    /// All that a digest tells, in the order of the records.
+    /// All entries of a digest, in the order of the records' ids.
     fn held_mails(&self, digest: &Digest) -> impl Future<Output = Result<Vec<HeldMail>>> + Send;
 
-    /// Takes a digest off the list.
+    /// Removes a digest from the pending ones.
     fn forget_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Marks addresses to which no mail is to be sent.
 pub trait MarkAddress: Sync {
-    /// Marks an address. Answers since when it is marked: whoever marks it again gets the same answer.
+    /// Marks an address. Returns since when it is marked; marking it again returns the same time.
     fn mark_address(
         &self,
         address: &str,
@@ -112,9 +113,9 @@ pub trait MarkAddress: Sync {
     ) -> impl Future<Output = Result<Timestamp>> + Send;
 }
 
-/// Knows the addresses to which no mail is to be sent.
+/// Reads the marks of addresses to which no mail is to be sent.
 pub trait GetAddressMark: Sync {
-    /// The mark of an address, if it has one.
+    /// The mark of an address, or `None` if it has none.
     fn address_mark(
         &self,
         address: &str,

@@ -1,5 +1,5 @@
-//! What the workflows need of the world: one trait per capability, so that an operation's signature says
-//! what it may do, exactly as its IAM policy does.
+//! The interfaces to the outside world, one trait per capability. An operation's signature thus shows what it may do,
+//! as its IAM policy does.
 
 mod accounts;
 mod audit;

@@ -5,9 +5,9 @@ use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, ResourceQuery};
 use crate::domain::resource::{Resource, ResourceRef};
 
-/// Finds resources by name.
+/// Finds resources by their references.
 pub trait GetResources: Sync {
-    /// Those of the named resources that the account has, in no particular order.
+    /// Those of the given resources that exist in the account, in no particular order.
     fn get_resources(
         &self,
         account: &AccountId,
@@ -17,7 +17,7 @@ pub trait GetResources: Sync {
 
 /// Lists resources.
 pub trait ListResources: Sync {
-    /// A page of an account's resources, by type and id.
+    /// A page of an account's resources, in the order of type and id.
     fn list_resources(
         &self,
         account: &AccountId,

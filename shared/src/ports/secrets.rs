@@ -1,4 +1,4 @@
-//! Secrets: what verifies them, and what encrypts them.
+//! Secrets: their lookup, the records of their uses, and their encryption.
 
 use jiff::Timestamp;
 
@@ -9,30 +9,31 @@ use crate::domain::secret::{PlainSecret, SecretHash};
 use crate::domain::token::{Ciphertext, LastUse};
 use crate::domain::verification::{SecretRecord, Seen, Sighting, UsedFrom};
 
-/// Finds what a verification needs.
+/// Reads what a verification needs.
 pub trait GetSecret: Sync {
-    /// The record of a secret, by one strongly consistent read.
+    /// The record of a secret, read with strong consistency; `None` if there is none.
     fn get_secret(
         &self,
         hash: &SecretHash,
     ) -> impl Future<Output = Result<Option<SecretRecord>>> + Send;
 }
 
-/// What is known of the uses of a secret.
+/// What is known about the uses of a secret.
 #[derive(Debug)]
 pub enum Recall {
-    /// The use that was asked about is on record.
+    /// The use in question is on record.
     OnRecord,
-    /// It is, but the secret was read a while ago. Only a grant may rest on it: whoever would refuse recalls
-    /// again, and what comes then is read.
+    /// The use is on record, but the secret comes from an earlier read. Only a grant may be based on it. Before a
+    /// refusal, the caller must recall again, and that call reads the table.
     Kept,
-    /// What is on record.
+    /// The recorded state, in which the use has to be looked up.
     Read(Seen),
 }
 
-/// Finds what a verification needs, and what is on record of the secret's uses.
+/// Reads what a verification needs, together with the recorded uses.
 pub trait RecallSecret: Sync {
-    /// The record of a secret and what is known of its uses, by one strongly consistent read.
+    /// The record of a secret, read with strong consistency, and what is known about a use from `from` at `now`. `None`
+    /// if there is no such secret.
     fn recall_secret(
         &self,
         hash: &SecretHash,
@@ -40,33 +41,34 @@ pub trait RecallSecret: Sync {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<(SecretRecord, Recall)>>> + Send;
 
-    /// What is on record of a secret's uses.
+    /// The recorded uses and refusals of a secret.
     fn get_seen(&self, hash: &SecretHash) -> impl Future<Output = Result<Seen>> + Send;
 }
 
-/// A use or a refusal of a secret that is worth a record.
+/// A use or a refusal to be recorded.
 #[derive(Debug)]
 pub struct Use {
-    /// The secret.
+    /// The hash of the secret.
     pub secret: SecretHash,
-    /// What it adds to what is on record.
+    /// What it adds to the recorded state.
     pub sighting: Sighting,
-    /// The secret's last use, if it is one.
+    /// The secret's new last use; `None` for a refusal.
     pub last_use: Option<LastUse>,
-    /// The record of it.
+    /// The audit record.
     pub audit: AuditRecord,
 }
 
-/// Records uses and refusals.
+/// Records uses and refusals of secrets.
 pub trait RecordUse: Sync {
-    /// Writes what is remembered and the audit record, or nothing. [`PortError::Conflict`](super::PortError::Conflict) if that is on
-    /// record by now, or others are at it at the same time: it is to be read again.
+    /// Writes the recorded state and the audit record, or nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if the use is on record by now, or if concurrent calls
+    /// record uses of the same secret. The state has to be read again then.
     fn record_use(&self, used: &Use) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Encrypts secrets.
 pub trait EncryptSecret: Sync {
-    /// The secret, encrypted for this token of this account only.
+    /// Encrypts a secret. The ciphertext can be decrypted for this token of this account only.
     fn encrypt_secret(
         &self,
         account: &AccountId,
@@ -77,7 +79,7 @@ pub trait EncryptSecret: Sync {
 
 /// Decrypts secrets.
 pub trait DecryptSecret: Sync {
-    /// The secret that was encrypted for this token of this account.
+    /// Decrypts a secret that was encrypted for this token of this account.
     fn decrypt_secret(
         &self,
         account: &AccountId,

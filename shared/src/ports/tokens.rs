@@ -11,7 +11,7 @@ use crate::domain::token::{StoredToken, Token};
 
 /// Reads one token.
 pub trait GetToken: Sync {
-    /// The token with its last use, or `None` if there is none or it is purged at `now`.
+    /// The token with its last use; `None` if there is none or it is purged at `now`.
     fn get_token(
         &self,
         account: &AccountId,
@@ -22,7 +22,7 @@ pub trait GetToken: Sync {
 
 /// Lists tokens.
 pub trait ListTokens: Sync {
-    /// A page of an account's tokens, newest first, without those purged at `now`.
+    /// A page of an account's tokens, newest first, without those that are purged at `now`.
     fn list_tokens(
         &self,
         account: &AccountId,
@@ -33,13 +33,14 @@ pub trait ListTokens: Sync {
 
 /// Creates tokens.
 pub trait InsertToken: Sync {
-    /// Writes token, secret, audit record and idempotency record, or nothing.
+    /// Writes token, secret, audit record and idempotency record, or nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if one of them exists already.
     fn insert_token(&self, new: &NewToken) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Recognises repeated requests.
 pub trait GetIdempotency: Sync {
-    /// What is remembered under the key.
+    /// What is stored under the key; `None` if there is nothing or it has expired at `now`.
     fn get_idempotency(
         &self,
         account: &AccountId,
@@ -50,15 +51,15 @@ pub trait GetIdempotency: Sync {
 
 /// Changes tokens.
 pub trait ChangeToken: Sync {
-    /// Writes token, every secret and audit record, or nothing. [`PortError::Conflict`](super::PortError::Conflict) if the token is
-    /// no more as it was read.
+    /// Writes token, all its secrets and the audit record, or nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if the token differs from what was read.
     fn change_token(&self, change: &TokenChange) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Deletes tokens.
 pub trait DeleteToken: Sync {
-    /// Deletes a token with every secret and writes the audit record, or nothing.
-    /// [`PortError::Conflict`](super::PortError::Conflict) if the token is no more as it was read.
+    /// Deletes a token, ends all its secrets and writes the audit record, or does nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if the token differs from what was read.
     fn delete_token(
         &self,
         deleted: &StoredToken,
@@ -66,9 +67,10 @@ pub trait DeleteToken: Sync {
     ) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Records a viewing.
+/// Records that a secret was shown.
 pub trait RecordView: Sync {
-    /// Writes the audit record, provided that the token still is as it was read.
+    /// Writes the audit record. Errs with [`PortError::Conflict`](super::PortError::Conflict) if the token differs from
+    /// what was read.
     fn record_view(
         &self,
         viewed: &StoredToken,

@@ -1,4 +1,4 @@
-//! What time does to tokens.
+//! Time-based work on tokens.
 
 use jiff::Timestamp;
 
@@ -10,10 +10,10 @@ use crate::domain::paging::Page;
 use crate::domain::token::{StoredToken, Token};
 use crate::domain::upkeep::{Ending, Position, Reminded};
 
-/// Finds the tokens, of all accounts, that will end soon.
+/// Finds tokens of all accounts that will end soon.
 pub trait ListEnding: Sync {
-    /// A page of the active tokens that end after `now` and not after `until`. They may be shown as
-    /// they were a moment ago.
+    /// A page of the active tokens that end after `now` and at `until` at the latest. The list may be slightly out of
+    /// date.
     fn list_ending(
         &self,
         now: Timestamp,
@@ -21,8 +21,8 @@ pub trait ListEnding: Sync {
         position: Option<Position>,
     ) -> impl Future<Output = Result<Page<Ending, Position>>> + Send;
 
-    /// The token as it is, with the last warning that was given; `None` if there is none or it is
-    /// purged at `now`.
+    /// The token with the last warning about it; `None` if there is none or it is purged at `now`. The read is up to
+    /// date.
     fn get_ending(
         &self,
         account: &AccountId,
@@ -31,40 +31,42 @@ pub trait ListEnding: Sync {
     ) -> impl Future<Output = Result<Option<(Token, Option<Reminded>)>>> + Send;
 }
 
-/// A warning of a token's end.
+/// A warning about a token's end.
 #[derive(Debug)]
 pub struct Reminder {
     /// The warning.
     pub reminded: Reminded,
-    /// Its record, which names the token.
+    /// The audit record, which names the token.
     pub audit: AuditRecord,
 }
 
 /// Records warnings.
 pub trait RecordReminder: Sync {
-    /// Writes that the warning was given, and its record, or nothing. [`PortError::Conflict`](super::PortError::Conflict) if the
-    /// token isn't active any more, ends at another time, or had this or a later warning already.
+    /// Writes the warning and its audit record, or nothing. Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) if the token isn't active any more, ends at another time, or
+    /// has had this or a later warning.
     fn record_reminder(&self, reminder: &Reminder) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// Ends tokens that nobody uses.
+/// Ends unused tokens.
 pub trait EndIdle: Sync {
-    /// A page of the active tokens, of all accounts, to which nothing has happened after `since`. They
-    /// may be shown as they were a moment ago.
+    /// A page of the active tokens of all accounts without any activity after `since`. The list may be slightly out of
+    /// date.
     fn list_idle(
         &self,
         since: Timestamp,
         position: Option<Position>,
     ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
 
-    /// Writes a change as [`ChangeToken`](super::ChangeToken) does, provided that none of its secrets was used after `since`.
+    /// Writes a change like [`ChangeToken`](super::ChangeToken). Errs with
+    /// [`PortError::Conflict`](super::PortError::Conflict) also if one of the token's secrets was used after `since`.
     fn change_idle(
         &self,
         change: &TokenChange,
         since: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 
-    /// Notes on a token that it was used lately, so that it isn't among the idle ones until that is long
-    /// ago. Nothing is noted if the token has changed meanwhile.
+    /// Copies a token's last use to the index of idle tokens, so that the token isn't listed as idle. Does nothing if
+    /// the token has changed since it was read.
     fn note_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
 }

@@ -24,7 +24,7 @@ impl GetAccount for Store {
 impl GetRecipients for Store {
     async fn get_recipients(&self, id: &AccountId) -> Result<Option<Account>, PortError> {
         let item = self.get_item(key(profile_key(id), PROFILE)).await?;
-        // The marker of an account that was never known has no members.
+        // The deletion marker of an account that was never known has no members.
         item.filter(|item| item.contains_key("members"))
             .map(parse)
             .transpose()

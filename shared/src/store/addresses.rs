@@ -1,5 +1,5 @@
-//! The addresses to which no mail is sent any more. They are kept as hashes: the table lists no addresses of
-//! people who want none of it.
+//! The addresses to which no more mail is sent. They are stored as hashes, since their owners want no mail and the
+//! table needn't list them.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::{SignedDuration, Timestamp};
@@ -11,10 +11,10 @@ use crate::aws::port_error;
 use crate::domain::mailing::{AddressMark, Undeliverable};
 use crate::ports::{GetAddressMark, MarkAddress, PortError};
 
-/// How long an address stays marked after the last time that it took no mail.
+/// How long an address stays marked after it was last marked.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// Mail servers take addresses in any case; that the part before the `@` may differ by it is theory.
+/// The key of an address in lower case. In practice, mail servers ignore the case of the part before the `@` too.
 fn address_key(address: &str) -> Item {
     let digest: [u8; 32] = Sha256::digest(address.trim().to_lowercase()).into();
     let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! The audit log. Records are only ever put.
+//! The audit log. Records are put and never changed.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,8 @@ impl RecordAudit for Store {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            // Only this means that the record is there. A collision doesn't: the other one may fail.
+            // Only this code means that the record exists. After a conflict of transactions, the other one may still
+            // fail.
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(port_error(error)),
         }
@@ -63,7 +64,7 @@ impl Store {
         to_item(&AuditItem::new(record, expires))
     }
 
-    /// The write of an audit record, as a part of a transaction. It never overwrites one.
+    /// The write of an audit record in a transaction. It never overwrites a record.
     pub(super) fn put_audit(&self, record: &AuditRecord) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
             .table_name(&self.tables.audit)
@@ -74,7 +75,8 @@ impl Store {
             .build())
     }
 
-    /// Up to `limit` records behind one, newest first, and where to go on.
+    /// Up to `limit` records after `after`, newest first, and the position from which to continue, if there may be
+    /// more.
     async fn read_audit(
         &self,
         account: &AccountId,
@@ -82,13 +84,13 @@ impl Store {
         after: Option<AuditId>,
         limit: usize,
     ) -> Result<(Vec<AuditRecord>, Option<AuditId>), PortError> {
-        // A cursor and `to` are both upper ends; ids sort by time, so the lower of the two counts.
+        // Both the cursor and `to` are upper bounds. Ids sort by time, so the lower bound of the two counts.
         let to = query.to.map(AuditId::first_of);
         let before = match (after, to) {
             (Some(after), Some(to)) => Some(after.min(to)),
             (after, to) => after.or(to),
         };
-        // `BETWEEN` includes its ends: the cursor's own record is dropped below.
+        // `BETWEEN` includes both bounds: the cursor's own record is dropped below.
         let low = query
             .from
             .map_or_else(|| "aud_".to_owned(), |from| AuditId::first_of(from).into());
@@ -96,19 +98,18 @@ impl Store {
             .as_ref()
             .map_or_else(|| "aud_~".to_owned(), ToString::to_string);
         if low > high {
-            // Nothing is in a range that ends before it starts; DynamoDB refuses to be asked.
+            // The range is empty. DynamoDB refuses such a query.
             return Ok((Vec::new(), None));
         }
         let range = (low.as_str(), high.as_str());
         let limit = limit.saturating_add(1);
         let (mut records, position) = match &query.token_id {
-            // The index has both kinds of record. It is eventually consistent, by its nature; the account's
-            // log isn't.
+            // The index has records of both kinds. It is only eventually consistent, unlike the account's log.
             Some(token) => {
                 let key = ("tokenKey", audit_token_key(account, token));
                 self.query_audit(key, Some("byToken"), range, limit).await?
             }
-            // No records of another action are among those of uses.
+            // The records of uses have no other actions.
             None if query.filter.action.is_some_and(|action| !is_use(action)) => {
                 let key = ("pk", account_key(account));
                 self.query_audit(key, None, range, limit).await?
@@ -128,7 +129,7 @@ impl Store {
         Ok((records, position))
     }
 
-    /// Up to `limit` records of one key, newest first, and where to go on.
+    /// Up to `limit` records of one key, newest first, and the position from which to continue, if there may be more.
     async fn query_audit(
         &self,
         (name, value): (&str, String),
@@ -163,11 +164,11 @@ impl Store {
     }
 }
 
-/// Some records, newest first, and where to go on.
+/// Records, newest first, and the position from which to continue, if there may be more.
 type Part = (Vec<AuditRecord>, Option<AuditId>);
 
-/// Two parts of a log as one. What lies beyond a part's end is left to the next read, since the other part
-/// may have more before it.
+/// Merges parts of two logs. Records beyond the end of either part are left to the next read, since the other part may
+/// have more records before them.
 fn merged((mut records, one): Part, (others, other): Part) -> Part {
     let position = one.max(other);
     records.extend(others);
@@ -178,10 +179,10 @@ fn merged((mut records, one): Part, (others, other): Part) -> Part {
     (records, position)
 }
 
-/// The record of a stream's image of the audit table.
+/// The audit record of a stream image of the audit table.
 ///
 /// # Errors
-/// When the image isn't that of an audit record.
+/// The image isn't that of an audit record.
 pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError> {
     serde_dynamo::from_item::<_, AuditItem>(image)
         .map(AuditRecord::from)
@@ -191,7 +192,7 @@ pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError>
 /// The attributes in which two images of an audit record differ, with their values as text.
 ///
 /// # Errors
-/// When an image can't be shown as JSON, which is a defect.
+/// An image can't be shown as JSON, which is a defect.
 pub fn audit_differences(
     old: &serde_dynamo::Item,
     new: &serde_dynamo::Item,
@@ -209,7 +210,7 @@ pub fn audit_differences(
 }
 
 fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
-    // Whoever writes to the table may have put anything there.
+    // Tampering may have put any value there.
     match value {
         serde_dynamo::AttributeValue::S(text) => Ok(redact(text)),
         other => serde_json::to_value(other)

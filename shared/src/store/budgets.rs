@@ -1,5 +1,5 @@
-//! What is counted of everything that has a budget. Each kind is an item of the account's budgets, and each
-//! counting one conditional write: of many at once, no more get through than the budget allows.
+//! The counters of budgets. Each counter is an item in the account's partition of budgets, and each counting is one
+//! conditional write. So concurrent calls can't exceed the budget together.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
@@ -12,24 +12,24 @@ use crate::domain::budget::{Budget, Budgets, Spending, Window};
 use crate::domain::id::{AccountId, UserId};
 use crate::ports::{PortError, RefundBudget, SpendBudget};
 
-/// How long the number of an account's tokens is kept after the last one was created. Without it, they are
-/// counted anew.
+/// How long the counter of an account's tokens is kept after the last creation. Without a counter, the tokens are
+/// counted again.
 const COUNT_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How long after the last counting or creation tokens are not counted anew: longer than a function runs, so
-/// that no creation that was counted before is still under way and missed.
+/// How long after the last count or creation the tokens aren't counted again. It is longer than a function runs, so
+/// that no counted creation is still under way and missed.
 const SETTLED: SignedDuration = SignedDuration::from_mins(1);
 
-/// What became of a counter.
+/// The outcome of raising a counter.
 enum Counter {
-    /// It was below its limit, and is one higher.
+    /// The counter was below its limit, and is one higher now.
     Raised,
-    /// It is as high as it may be, or isn't there and wasn't to be begun.
+    /// The counter is at its limit, or doesn't exist and wasn't to be created.
     Stuck,
 }
 
 impl Store {
-    /// Lets the store count, up to these budgets.
+    /// A store that counts up to these budgets.
     #[must_use]
     pub fn with_budgets(self, budgets: Budgets) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl Store {
         }
     }
 
-    /// Raises a counter that is below the limit; one that isn't there is begun if `starts`.
+    /// Raises a counter that is below the limit. If it doesn't exist, it is created if `starts` is set.
     async fn raise(
         &self,
         counter: Item,
@@ -76,9 +76,9 @@ impl Store {
 
     /// Counts a token that is about to be created.
     ///
-    /// The counter is raised before a creation and never lowered, so that there are never more tokens than it
-    /// says. Where it reaches the limit, or isn't there, the tokens are counted anew, provided that nothing was
-    /// created a moment ago: deleted and purged ones have made room by then.
+    /// The counter is raised before a creation and never lowered, so there are never more tokens than it says. If it is
+    /// at the limit, or doesn't exist, the tokens are counted again, provided that none was created shortly before.
+    /// Deleted and purged tokens have made room by then.
     async fn spend_token(
         &self,
         account: &AccountId,
@@ -88,14 +88,14 @@ impl Store {
         let counter = key(budget_key(account), "TOKENS");
         let end = now.checked_add(COUNT_LIFETIME).unwrap_or(Timestamp::MAX);
         let full = Spending::Exceeded { until: None };
-        // Of several that count at the same time one is the first; the others find what it has counted.
+        // Of concurrent counts, the first one is stored, and the next attempts of the others find it.
         for _ in 0..3 {
             let raised = self.raise(counter.clone(), limit, false, end, now).await?;
             if let Counter::Raised = raised {
                 return Ok(Spending::Granted);
             }
             let changed = match self.get_item(counter.clone()).await? {
-                // Somebody else began it meanwhile, or counted anew.
+                // A concurrent call created the counter or counted again.
                 Some(item) if spent(&item).is_some_and(|spent| spent < i64::from(limit)) => {
                     continue;
                 }
@@ -121,8 +121,7 @@ impl Store {
         Ok(full)
     }
 
-    /// The number of an account's tokens, those included whose purge time has come and whose items are still
-    /// there.
+    /// The number of an account's tokens, including those that are purged but whose items still exist.
     async fn count_tokens(&self, account: &AccountId) -> Result<i64, PortError> {
         let mut count = 0;
         let mut start = None;
@@ -148,7 +147,7 @@ impl Store {
         }
     }
 
-    /// Puts a new count, unless somebody else was first since the counter was read.
+    /// Stores a new count, unless the counter was changed since it was read.
     async fn write_count(
         &self,
         counter: Item,
@@ -180,7 +179,7 @@ impl Store {
     }
 }
 
-/// What a counter says.
+/// The value of a counter.
 fn spent(item: &Item) -> Option<i64> {
     item.get("spent")?.as_n().ok()?.parse().ok()
 }
@@ -197,7 +196,7 @@ fn budget_key(account: &AccountId) -> String {
     format!("BUDGET#{account}")
 }
 
-/// The counter of an hour.
+/// The key of an hourly counter.
 fn hourly(account: &AccountId, budget: &Budget, window: Window) -> Item {
     let hour = window.start;
     let counter = match budget {
@@ -256,7 +255,7 @@ impl RefundBudget for Store {
             .await;
         match sent {
             Ok(_) => Ok(()),
-            // The hour is over, and its counter gone.
+            // The hour is over, and its counter is gone.
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(port_error(error)),
         }

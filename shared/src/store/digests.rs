@@ -1,5 +1,5 @@
-//! The mails that are held back: what a digest tells, in a partition for each recipient, and a list of the
-//! digests that are to be sent, so that nobody has to look through the partitions.
+//! The held mails: the entries of each digest, in one partition per recipient, and a list of pending digests, so that
+//! no partition has to be scanned.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
@@ -10,18 +10,17 @@ use crate::aws::port_error;
 use crate::domain::mailing::{Digest, HeldMail};
 use crate::ports::{HoldMail, ListDigests, PortError};
 
-/// How long what is held back is kept: longer than it can take to send a digest that fails again and again.
+/// How long held mails are kept. It is longer than the retries of a failing digest can take.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
-/// The list of the digests that are to be sent. Only what is over a budget gets here, so that one partition
-/// takes it.
+/// The partition of pending digests. Only mails over a budget get here, so one partition suffices.
 const PENDING: &str = "DIGESTS";
 
 fn pending_key(digest: &Digest) -> String {
     format!("{}#{}#{}", digest.hour, digest.account_id, digest.user_id)
 }
 
-/// The digest that a sort key of the list names. No part of it has a `#`.
+/// The digest of a sort key of the list. No part of the key contains a `#`.
 fn digest_of_key(key: &str) -> Option<Digest> {
     let mut parts = key.split('#');
     let digest = Digest {
@@ -61,7 +60,7 @@ impl HoldMail for Store {
         held: &HeldMail,
         now: Timestamp,
     ) -> Result<(), PortError> {
-        // First what it tells: a digest that is sent is whole.
+        // The entry is written before the list, so that no listed digest lacks it.
         let mut item = key(
             held_key(digest),
             format!("{}#{}", digest.hour, held.audit_id),
@@ -75,7 +74,7 @@ impl HoldMail for Store {
 
 impl ListDigests for Store {
     async fn list_digests(&self, last_hour: Timestamp) -> Result<Vec<Digest>, PortError> {
-        // Everything after the hour's `#` is less than `$`.
+        // Everything after the hour's `#` sorts before `$`.
         let end = format!("{last_hour}$");
         let mut digests = Vec::new();
         let mut start = None;

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
 use super::table::Item;
 
-/// An update that makes the item's attributes those of `item` and removes the `optional` ones that `item` lacks.
-/// All others stay, such as the last warning of a token's end.
+/// An update that sets the attributes of `item` and removes those of `optional` that `item` lacks. All other
+/// attributes stay, such as the last warning of a token's end.
 pub(super) fn set_all(mut item: Item, optional: &[&str]) -> UpdateBuilder {
     let key = ["pk", "sk"]
         .into_iter()

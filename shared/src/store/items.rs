@@ -1,4 +1,4 @@
-//! The items of the tables, as they are stored.
+//! The stored form of the tables' items.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -37,28 +37,28 @@ pub(super) fn user_key(user: &UserId) -> String {
     format!("USER#{user}")
 }
 
-/// The partition of an account's profile, which only the projection of the platform writes.
+/// The partition of an account's profile. Only the projection of the platform writes to it.
 pub(super) fn profile_key(account: &AccountId) -> String {
     format!("PROFILE#{account}")
 }
 
-/// The partition of an account's resources, which only the projection of the platform writes.
+/// The partition of an account's resources. Only the projection of the platform writes to it.
 pub(super) fn resources_key(account: &AccountId) -> String {
     format!("RESOURCE#{account}")
 }
 
-/// The partition of what is on record of a secret's uses, which is all that verifications write in this table.
+/// The partition of a secret's recorded uses. Verifications write to no other partition of this table.
 pub(super) fn seen_key(hash: SecretHash) -> String {
     format!("SEEN#{}", hash.to_hex())
 }
 
-/// The partition of an account's records of uses and refusals, which is all that verifications write in the
-/// audit table.
+/// The partition of an account's records of uses and refusals. Verifications write to no other partition of the audit
+/// table.
 pub(super) fn use_key(account: &AccountId) -> String {
     format!("USE#{account}")
 }
 
-/// Whether verifications write the records of this action.
+/// Whether verifications write records of this action.
 pub(super) fn is_use(action: Action) -> bool {
     matches!(action, Action::Access | Action::Refused)
 }
@@ -77,7 +77,7 @@ pub(super) fn resource_key(name: &ResourceRef) -> String {
     format!("{}#{}", name.kind.as_str(), name.id)
 }
 
-/// The resource that a sort key names.
+/// The resource of a sort key.
 pub(super) fn resource_of_key(key: &str) -> Option<ResourceRef> {
     let (kind, id) = key.split_once('#')?;
     Some(ResourceRef {
@@ -86,7 +86,7 @@ pub(super) fn resource_of_key(key: &str) -> Option<ResourceRef> {
     })
 }
 
-/// The prefix of the keys of all resources, or of those of a type.
+/// The common prefix of the sort keys of all resources, or of those of a type.
 pub(super) fn resource_prefix(kind: Option<ResourceType>) -> String {
     kind.map_or_else(String::new, |kind| format!("{}#", kind.as_str()))
 }
@@ -101,12 +101,12 @@ pub(super) fn secret_key(hash: SecretHash) -> String {
 
 pub(super) const SECRET: &str = "SECRET";
 
-/// The key of the audit index. Holds the account too: the id of another account's token finds nothing.
+/// The key of the audit index. It contains the account, so that the id of another account's token finds nothing.
 pub(super) fn audit_token_key(account: &AccountId, token: &TokenId) -> String {
     format!("ACCOUNT#{account}#TOKEN#{token}")
 }
 
-/// The second in which the time to live is over: the first one that doesn't precede the instant.
+/// The time to live for an instant, in seconds since 1970, rounded up.
 pub(super) fn expiry(instant: Timestamp) -> i64 {
     let second = instant.as_second();
     if instant.subsec_nanosecond() > 0 {
@@ -121,7 +121,7 @@ pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
         .map_err(|error| PortError::broken("an item doesn't serialize", error))
 }
 
-/// A token's optional attributes: an update has to remove those that it doesn't set.
+/// A token's optional attributes. An update must remove those that it doesn't set.
 pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 14] = [
     "purgeAt",
     "revokedAt",
@@ -135,27 +135,27 @@ pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 14] = [
     "lastUsedIp",
     "expiresAt",
     "activeShard",
-    // Of earlier versions.
+    // From earlier versions.
     "leakReported",
     "retired",
 ];
 
-/// The parts of the indexes over all active tokens. Enough for the writes of one not to meet the limit
-/// of a partition, and few enough for asking each of them every day.
+/// The number of shards of the indexes over all active tokens. It is large enough that writes don't reach a partition's
+/// limit, and small enough that each shard can be queried every day.
 pub(super) const SHARDS: u8 = 32;
 
-/// The key of a part of those indexes.
+/// The key of a shard of these indexes.
 pub(super) fn shard_key(shard: u8) -> String {
     format!("ACTIVE#{shard:02}")
 }
 
-/// The part in which a token is. The end of its id is random.
+/// The shard of a token. The end of its id is random.
 fn shard_of(token: &TokenId) -> u8 {
     let last = token.as_str().bytes().last();
     last.map_or(0, |byte| byte % SHARDS)
 }
 
-/// The account and the token that keys name.
+/// The account and the token of a token's keys.
 pub(super) fn token_of_keys(pk: &str, sk: &str) -> Option<(AccountId, TokenId)> {
     let account = pk.strip_prefix("ACCOUNT#")?.parse().ok()?;
     let token = sk.strip_prefix(TOKEN_PREFIX)?.parse().ok()?;
@@ -198,7 +198,7 @@ pub(super) struct TokenItem {
     compromised_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compromised_by: Option<Action>,
-    /// What the first version stored of a reported leak.
+    /// The first version's mark of a reported leak.
     #[serde(skip_serializing)]
     leak_reported: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,10 +211,10 @@ pub(super) struct TokenItem {
     previous_secret: Option<PreviousSecretItem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
-    /// For the index of those that nobody uses, in seconds.
+    /// For the index of idle tokens, in seconds.
     #[serde(skip_deserializing)]
     last_activity: i64,
-    /// Only active tokens are in the indexes.
+    /// Set for active tokens only, since only these are in the indexes.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     active_shard: Option<String>,
 }
@@ -223,7 +223,7 @@ pub(super) struct TokenItem {
 #[serde(rename_all = "camelCase")]
 struct PreviousSecretItem {
     hash: SecretHash,
-    /// The first version kept none.
+    /// Empty if the first version stored the item.
     #[serde(default)]
     hint: String,
     #[serde(alias = "valid_until")]
@@ -353,7 +353,7 @@ pub(super) const OPTIONAL_SECRET_ATTRIBUTES: [&str; 7] = [
     "endedAt",
     "endedBy",
     "expiresAt",
-    // Of earlier versions.
+    // From earlier versions.
     "seenDay",
     "seenAddresses",
 ];
@@ -388,13 +388,13 @@ pub(super) struct SecretItem {
 }
 
 impl SecretItem {
-    /// The item of a secret that its token has.
+    /// The item of a secret that its token still has.
     pub(super) fn of(record: SecretRecord) -> Self {
         let kept_until = record.kept_until();
         Self::new(record, kept_until)
     }
 
-    /// The item of a secret that its token has no more.
+    /// The item of a secret that its token no longer has.
     pub(super) fn tombstone(record: SecretRecord, ended: Timestamp) -> Self {
         Self::new(record, Some(tombstone_end(ended)))
     }
@@ -423,16 +423,16 @@ impl SecretItem {
     }
 }
 
-/// Reads a [`SecretItem`] attribute by attribute. Every call to the platform waits for this, and the
-/// detour over serde's data model takes several times as long.
+/// Reads a [`SecretItem`] attribute by attribute. Every call to the platform waits for this, and serde's data model
+/// would take several times as long.
 ///
-/// What restricts fails closed: a status, a state or a scope that this version doesn't know reads as one that is
+/// Unknown values fail closed: a status, a state or a scope that this version doesn't know is read as one that is
 /// refused.
 pub(super) fn read_secret(hash: SecretHash, item: Item) -> Result<SecretRecord, PortError> {
     let mut item = Attributes(item);
     let valid_until = item.take("validUntil", |text| text.parse().ok())?;
     let state = item.text("state")?;
-    // The first version stored no state.
+    // The first version stored no states.
     let implied = if valid_until.is_some() {
         SecretState::Retired
     } else {
@@ -462,12 +462,12 @@ pub(super) fn read_secret(hash: SecretHash, item: Item) -> Result<SecretRecord, 
     })
 }
 
-/// The attribute that counts a secret's refusals for a reason.
+/// The name of the attribute that counts a secret's refusals for a reason.
 pub(super) fn refusal_attribute(refusal: Refusal) -> String {
     format!("refused:{}", refusal.as_str())
 }
 
-/// Reads what is on record of a secret's uses.
+/// Reads a secret's recorded uses.
 pub(super) fn read_seen(item: Item) -> Result<Seen, PortError> {
     let mut item = Attributes(item);
     let seen: BTreeSet<IpAddr> = item.set("addresses")?;
@@ -502,11 +502,11 @@ fn broken(name: &str) -> PortError {
     PortError::Broken(format!("an item doesn't parse: `{name}`").into())
 }
 
-/// An item that is being read.
+/// An item whose attributes are being read.
 struct Attributes(Item);
 
 impl Attributes {
-    /// What is made of a text; `None` if there is none.
+    /// Reads an optional text.
     fn take<T>(
         &mut self,
         name: &str,
@@ -517,7 +517,7 @@ impl Attributes {
             .transpose()
     }
 
-    /// What is made of a text that must be there.
+    /// Reads a required text.
     fn need<T>(&mut self, name: &str, read: fn(String) -> Option<T>) -> Result<T, PortError> {
         self.take(name, read)?.ok_or_else(|| broken(name))
     }
@@ -538,7 +538,7 @@ impl Attributes {
         }
     }
 
-    /// A list of texts that must be there.
+    /// Reads a required list of texts.
     fn list<T: FromStr, L: FromIterator<T>>(&mut self, name: &str) -> Result<L, PortError> {
         let Some(AttributeValue::L(values)) = self.0.remove(name) else {
             return Err(broken(name));
@@ -550,7 +550,7 @@ impl Attributes {
         texts.collect()
     }
 
-    /// A set of texts; empty if there is none.
+    /// Reads an optional set of texts; empty if it is absent.
     fn set<T: FromStr + Ord>(&mut self, name: &str) -> Result<BTreeSet<T>, PortError> {
         match self.0.remove(name) {
             None => Ok(BTreeSet::new()),
@@ -562,8 +562,8 @@ impl Attributes {
         }
     }
 
-    /// The scope, which must be there, and whether this version knows its type. One that it doesn't know
-    /// reads as one that lists nothing.
+    /// Reads the required scope, and whether this version knows its type. An unknown type is read as a scope without
+    /// resources.
     fn scope(&mut self) -> Result<(Scope, bool), PortError> {
         let Some(AttributeValue::M(scope)) = self.0.remove("scope") else {
             return Err(broken("scope"));
@@ -609,8 +609,8 @@ pub(super) struct AuditItem {
 }
 
 impl AuditItem {
-    /// The item of a record. What it takes from tokens and profiles may be older than the rules for texts: who
-    /// renames a token that is called like its secret must not have that on record.
+    /// The item of a record. Names from tokens and profiles are redacted here, since they may be older than the rules
+    /// for texts: a token that is named like its secret must not have that name on record.
     pub(super) fn new(record: &AuditRecord, expires: Timestamp) -> Self {
         let mut record = record.clone();
         let values = record.changes.iter_mut();

@@ -1,4 +1,4 @@
-//! Compromised secrets, and the keys with which the reports of finds are signed.
+//! Compromised secrets, and the public keys that verify reports of finds.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use jiff::Timestamp;
@@ -41,7 +41,7 @@ impl CompromiseSecret for Store {
     }
 }
 
-/// Where GitHub's keys are.
+/// The key of the item with GitHub's public keys.
 fn keys_key() -> Item {
     key("SCANNER#github", "KEYS")
 }

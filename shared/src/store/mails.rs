@@ -1,4 +1,4 @@
-//! The markers that keep a retry from mailing twice.
+//! The markers of claimed and sent mails, so that a retry doesn't send a mail twice.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,10 +10,10 @@ use crate::aws::port_error;
 use crate::domain::id::UserId;
 use crate::ports::{Claim, ClaimMail, PortError};
 
-/// How long a sender may take before its claim counts as abandoned: longer than the function's timeout.
+/// How long a claim lasts before it lapses. It is longer than the function's timeout.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long a marker is kept: longer than a batch that was given up.
+/// How long a marker is kept. It is longer than the stream retries a batch.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
 fn marker(audit: &str, recipient: &UserId) -> super::table::Item {

@@ -1,4 +1,4 @@
-//! What a sandbox remembers of uses that are on record, so that verifying them again costs one small read.
+//! A sandbox's memory of recorded uses, so that verifying them again costs one small read.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use crate::domain::secret::SecretHash;
 use crate::domain::verification::UsedFrom;
 
-/// The most uses that are remembered: some 100 bytes each.
+/// The maximum of remembered uses, of some 100 bytes each.
 const MOST: usize = 8_192;
 
-/// Uses that are on record, each with the instant until which that is certain. It only ever saves a read:
-/// whatever it forgets is read again.
+/// Recorded uses, each with the instant until which it is certainly on record. The memory only saves reads: a
+/// forgotten use is read again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory(Arc<Mutex<HashMap<(SecretHash, UsedFrom), Timestamp>>>);
 
@@ -33,7 +33,7 @@ impl Memory {
         if uses.len() >= MOST {
             uses.retain(|_, until| now < *until);
         }
-        // Whoever calls from wherever can't make it grow.
+        // The memory must stay bounded, whatever addresses the calls come from.
         if uses.len() >= MOST {
             uses.clear();
         }

@@ -1,8 +1,8 @@
-//! What the first version stored elsewhere, or in another form, and what this one makes of it: the rules, and the
-//! writes that follow from them. A command of the operators goes through the table with these.
+//! The migration of items that the first version stored in another place or form: the rules, and the writes that apply
+//! them. An operators' command applies these to the whole table.
 //!
-//! The first version kept profiles and resources in the partition of the account's tokens. The states of secrets
-//! it didn't know: a token said that it was reported as leaked, and only for as long as it was revoked.
+//! The first version stored profiles and resources in the partition of the account's tokens. It had no states of
+//! secrets: a token was marked as leaked, and only for as long as it was revoked.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -24,36 +24,36 @@ use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, StoredToken};
 use crate::ports::PortError;
 
-/// The reason that the first version gave for the revocation of a deleted account's tokens.
+/// The reason that the first version stored when it revoked the tokens of a deleted account.
 const ACCOUNT_DELETED: &str = "the account was deleted";
 
-/// An item of the table, by its key.
+/// An item of the table, by its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The partition.
+    /// The partition key.
     pub pk: String,
-    /// The key in the partition.
+    /// The sort key.
     pub sk: String,
-    /// What it is.
+    /// The kind of the item.
     pub kept: Kept,
 }
 
-/// What an item is to a migration.
+/// The kind of an item, as far as the migration is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kept {
-    /// A profile or a resource, where the first version kept it.
+    /// A profile or a resource in the place where the first version stored it.
     Projected(Projected),
-    /// A token, in whatever form.
+    /// A token, in the form of any version.
     Token(AccountId, TokenId),
-    /// That this secret was found in public, as the first version remembered it.
+    /// The first version's note that this secret was found in public.
     Leak(SecretHash),
-    /// An item that is where it was, in the form that it had.
+    /// An item whose place and form haven't changed.
     Other,
-    /// An item that has a key of none of the first version's items.
+    /// An item whose key isn't well-formed.
     Odd,
 }
 
-/// What is projected of the platform, by the place where the first version kept it.
+/// The projection of a profile or a resource, by its keys in the first version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Projected {
     old: (String, String),
@@ -61,7 +61,7 @@ pub struct Projected {
 }
 
 impl Projected {
-    /// Whether it is an account's profile, and not a resource.
+    /// Whether it is an account's profile. Otherwise it is a resource.
     pub fn is_profile(&self) -> bool {
         self.old.1 == PROFILE
     }
@@ -74,7 +74,7 @@ impl Found {
     }
 }
 
-/// What the item of a key is.
+/// The kind of the item with these keys.
 fn kept(pk: &str, sk: &str) -> Kept {
     if let Some(account) = pk.strip_prefix("ACCOUNT#") {
         let projected = |new: (String, String)| {
@@ -101,15 +101,15 @@ fn kept(pk: &str, sk: &str) -> Kept {
     Kept::Other
 }
 
-/// How new a projection is. One that says to be from the future is the oldest, and of one moment the deletion is the
-/// newest.
+/// The age of a projection, for comparison. A time after `latest` makes it the oldest. Of two projections of the same
+/// time, a deletion is newer.
 fn age(item: &Item, latest: Timestamp) -> (Option<Timestamp>, bool) {
     let time = stored_time(item).filter(|time| *time <= latest);
     (time, item.contains_key("deletedAt"))
 }
 
-/// What the new place is to hold, if it doesn't: whichever is newer. A marker of a deletion keeps what was known
-/// of the account, since the mails about what the deletion brings about still have to reach its people.
+/// What the new place has to hold, if it doesn't yet: the newer of the two items. A deletion marker keeps the account's
+/// known data, since the mails about the deletion still have to reach the members.
 fn adopted(moved: Item, new: Option<&Item>, latest: Timestamp) -> Option<Item> {
     let Some(new) = new else { return Some(moved) };
     let (mut newer, older) = if age(&moved, latest) > age(new, latest) {
@@ -125,7 +125,7 @@ fn adopted(moved: Item, new: Option<&Item>, latest: Timestamp) -> Option<Item> {
     (newer != *new).then_some(newer)
 }
 
-/// The condition that a projection still is as it was read, and its value.
+/// The condition that a projection is still as it was read, and the condition's value.
 fn as_read(item: &Item) -> (String, Option<AttributeValue>) {
     let time = item.get("eventTime").cloned();
     let dated = if time.is_some() {
@@ -141,7 +141,7 @@ fn as_read(item: &Item) -> (String, Option<AttributeValue>) {
     (format!("{dated} AND {deleted}"), time)
 }
 
-/// The item under its new key, with its texts as this version keeps them.
+/// The item under its new key, with its texts as this version stores them.
 fn moved(projected: &Projected, mut item: Item) -> Result<Item, PortError> {
     let (pk, sk) = projected.new.clone();
     item.extend(key(pk, sk));
@@ -156,32 +156,32 @@ fn moved(projected: &Projected, mut item: Item) -> Result<Item, PortError> {
     Ok(item)
 }
 
-/// What is known of an account.
+/// Whether an account exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It has a profile.
+    /// The account has a profile.
     Live,
-    /// It is marked as deleted.
+    /// The account is marked as deleted.
     Deleted,
-    /// There is no such account, or was one long ago.
+    /// There is no such account, or it was deleted long ago.
     Unknown,
 }
 
-/// Where a scan goes on.
+/// The position from which a scan continues.
 #[derive(Debug, Clone)]
 pub struct ScanPosition(Item);
 
-/// A token as it is stored, and as this version would have stored it.
+/// A token as it is stored, and as this version would store it.
 #[derive(Debug)]
 pub struct Reading {
     before: StoredToken,
-    /// What this version makes of it.
+    /// The token as this version would store it.
     pub after: StoredToken,
-    /// Whether that differs.
+    /// Whether the two differ.
     pub is_to_be_rewritten: bool,
 }
 
-/// Whether the first version stored a token: it knew no types of those who act.
+/// Whether the first version stored a token. It stored no types of actors.
 fn is_first_form(item: &Item) -> bool {
     let creator = item.get("createdBy").and_then(|by| by.as_m().ok());
     creator.is_some_and(|by| !by.contains_key("type"))
@@ -189,9 +189,9 @@ fn is_first_form(item: &Item) -> bool {
         || item.contains_key("retired")
 }
 
-/// What this version makes of a token. One that ended with its account can't come back, whichever version has changed
-/// it since. Of the first form: a secret that its holder gave up is one that somebody else may know, and one whose
-/// grace is over has ended. Of the account's end and of what was given up there are records, of then.
+/// The token as this version would store it. A token that ended with its account can't be reactivated, whichever
+/// version has changed it since. In the first form, a secret that its holder gave up becomes compromised, and one whose
+/// grace period is over becomes ended. No records are written: the original events have theirs.
 fn second_form(before: &StoredToken, is_first_form: bool, now: Timestamp) -> StoredToken {
     let mut token = before.token.clone();
     if let Some(revocation) = &mut token.revocation {
@@ -218,10 +218,10 @@ fn second_form(before: &StoredToken, is_first_form: bool, now: Timestamp) -> Sto
 }
 
 impl Store {
-    /// Up to a megabyte of the table behind a position, by keys alone, and where to go on.
+    /// The keys of up to a megabyte of the table after a position, and the position from which to continue.
     ///
     /// # Errors
-    /// When the table can't be read.
+    /// The table can't be read.
     pub async fn scan(
         &self,
         position: Option<ScanPosition>,
@@ -253,11 +253,11 @@ impl Store {
         Ok((found, output.last_evaluated_key.map(ScanPosition)))
     }
 
-    /// Sees to it that the new place of a profile or a resource holds what the old one does, or something newer.
-    /// Answers whether that was, or would be, a write.
+    /// Makes sure that the new place of a profile or a resource holds the old place's state, or a newer one. Returns
+    /// whether this needs a write.
     ///
     /// # Errors
-    /// [`PortError::Conflict`] if it changes again and again.
+    /// [`PortError::Conflict`] if the item changed concurrently at every attempt.
     pub async fn carry_over(
         &self,
         projected: &Projected,
@@ -297,11 +297,11 @@ impl Store {
         retry_on_conflict(ATTEMPTS, attempt).await
     }
 
-    /// Removes a profile or a resource from its old place, as soon as the new one holds it or something newer.
-    /// Answers whether there was something to remove.
+    /// Removes a profile or a resource from its old place, once the new place holds its state or a newer one. Returns
+    /// whether there was something to remove.
     ///
     /// # Errors
-    /// [`PortError::Conflict`] if it changes again and again.
+    /// [`PortError::Conflict`] if the item changed concurrently at every attempt.
     pub async fn clear_old_place(
         &self,
         projected: &Projected,
@@ -334,10 +334,10 @@ impl Store {
         retry_on_conflict(ATTEMPTS, attempt).await
     }
 
-    /// What is known of an account, wherever that is stored.
+    /// Whether an account exists, in the old or the new place.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// The table can't be read.
     pub async fn standing(
         &self,
         account: &AccountId,
@@ -357,10 +357,10 @@ impl Store {
         })
     }
 
-    /// Reads a token with the form that it is stored in; `None` if there is none or it is purged at `now`.
+    /// Reads a token with its stored form; `None` if there is none or it is purged at `now`.
     ///
     /// # Errors
-    /// When it can't be read, or doesn't parse.
+    /// The token can't be read or parsed.
     pub async fn read_form(
         &self,
         account: &AccountId,
@@ -381,11 +381,11 @@ impl Store {
         }))
     }
 
-    /// Stores a token and its secrets as this version would have. That is no change of the token: it
-    /// keeps its version, and there is no record of it.
+    /// Stores a token and its secrets as this version would. This isn't a change of the token: its version stays, and
+    /// no audit record is written.
     ///
     /// # Errors
-    /// [`PortError::Conflict`] if the token is no more as it was read.
+    /// [`PortError::Conflict`] if the token differs from what was read.
     pub async fn rewrite(&self, reading: &Reading) -> Result<(), PortError> {
         let Reading { before, after, .. } = reading;
         let previous = before.token.previous_secret.as_ref();

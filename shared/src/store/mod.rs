@@ -1,4 +1,4 @@
-//! The domain's ports on DynamoDB and KMS.
+//! The ports' implementations on DynamoDB and KMS.
 
 mod accounts;
 mod addresses;

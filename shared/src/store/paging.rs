@@ -1,4 +1,4 @@
-//! Reads pages of lists whose filters only we can apply.
+//! Pages of lists with filters that DynamoDB can't apply.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
@@ -6,15 +6,14 @@ use super::table::{Item, Store, text};
 use crate::domain::paging::Page;
 use crate::ports::PortError;
 
-/// How many items a filtered list reads for one page at the most: a page's cost has a bound, whatever
-/// is searched for.
+/// The maximum of items that a filtered list reads for one page. It bounds a page's cost, whatever the filter.
 const MAX_READ: usize = 1_000;
 
-/// How many items a filtered list reads at a time at the least: most of them won't be shown.
+/// The minimum of items that a filtered list reads at a time, since most of them won't be shown.
 const SEARCH_READ: usize = 100;
 
 impl Store {
-    /// A query for up to `limit` of a partition's items behind a position, of those whose sort keys begin so.
+    /// A query for up to `limit` items of a partition after a position, of those whose sort keys have the prefix.
     pub(super) fn query_partition(
         &self,
         partition: String,
@@ -41,8 +40,9 @@ impl Store {
     }
 }
 
-/// Reads on from `after` until `limit` items are kept, nothing is left, or the page has cost enough.
-/// `read` answers up to so many items behind a position, and where to go on if there may be more.
+/// Reads on from `after` until `limit` items are kept, no items are left, or [`MAX_READ`] items were read. `read`
+/// returns up to the given number of items after a position, and the position from which to continue, if there may be
+/// more.
 pub(super) async fn collect<T, K: Clone, F>(
     limit: usize,
     searching: bool,
@@ -57,8 +57,8 @@ where
     let mut items: Vec<T> = Vec::new();
     let mut count = 0;
     loop {
-        // One more than wanted tells whether there is a next page. Whoever searches reads ahead, and so
-        // does a list that met items it doesn't show (purged ones).
+        // One item more than wanted shows whether there is a next page. A search reads more at a time, and so does a
+        // list after an item that it doesn't show (a purged one).
         let missing = limit.saturating_add(1).saturating_sub(items.len());
         let wanted = if searching || count > 0 {
             missing.max(SEARCH_READ)
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// Where a query goes on: the id in the sort key of the last item that it read, if it isn't done.
+/// The position after a query: the id in the sort key of the last item that was read; `None` if the query is complete.
 pub(super) fn position<K>(
     last: Option<Item>,
     id: impl FnOnce(&str) -> Option<K>,

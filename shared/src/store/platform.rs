@@ -1,6 +1,6 @@
-//! The projection of the platform's events. Every item carries its event's time; an older event never
-//! overwrites a newer state, but any event one that says to be from the future. What is deleted leaves a
-//! marker, so that a late event can't revive it.
+//! The projection of the platform's events. Every item has its event's time. An older event never overwrites a newer
+//! state; a stored time in the future counts as older than any event. A deletion leaves a marker, so that a late event
+//! can't restore the deleted item.
 
 use std::collections::BTreeSet;
 
@@ -22,21 +22,21 @@ use crate::domain::id::{AccountId, UserId};
 use crate::domain::resource::{Resource, ResourceRef};
 use crate::ports::{PortError, ProjectPlatform};
 
-/// How long the marker of what was deleted is kept: longer than the bus retries an event (a day).
+/// How long a deletion marker is kept. It is longer than the bus retries an event (one day).
 const MARKER_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Event times as they compare: microseconds as a number, since texts of times don't sort.
+/// An event's time in its comparable form: microseconds as a number, since formatted times don't sort.
 fn version(event_time: Timestamp) -> AttributeValue {
     AttributeValue::N(event_time.as_microsecond().to_string())
 }
 
-/// The event time of an item as it is stored.
+/// The stored event time of an item.
 pub(super) fn stored_time(item: &Item) -> Option<Timestamp> {
     let microseconds = item.get("eventTime")?.as_n().ok()?.parse().ok()?;
     Timestamp::from_microsecond(microseconds).ok()
 }
 
-/// Which event was dropped, and what is stored in its place.
+/// Logs that an event was dropped.
 fn log_stale(
     account: &AccountId,
     sort_key: &str,
@@ -77,8 +77,8 @@ impl ProjectPlatform for Store {
         let Some(old) = put.await? else {
             return Ok(());
         };
-        // The profile decides who is a member. The items by person only lead to the profiles, so they
-        // may follow it, and a stale one does no harm.
+        // The profile decides who is a member. The memberships only point to profiles, so they may be written after it,
+        // and a stale one does no harm.
         let old = ids(&parse::<Members>(old)?.members);
         let new = ids(&account.members);
         for user in &new {
@@ -97,7 +97,7 @@ impl ProjectPlatform for Store {
         event_time: impl Into<EventTime> + Send,
     ) -> Result<bool, PortError> {
         let event_time = event_time.into();
-        // The profile stays, marked, for the mails about what the deletion brings about.
+        // The marked profile stays for a while, for the mails about the deletion.
         let end = event_time
             .time()
             .checked_add(MARKER_LIFETIME)
@@ -175,9 +175,9 @@ impl ProjectPlatform for Store {
 }
 
 impl Store {
-    /// Puts an item unless the table holds one of a newer event; then nothing is written but the log, and
-    /// the answer is `None`. The same event again is written again: what follows the put may have failed before.
-    /// Event times are often whole seconds: of two events of one moment the deletion counts.
+    /// Puts an item, unless the table holds one of a newer event. Then nothing is written, a warning is logged, and the
+    /// result is `None`. An event that is delivered again is written again, since what follows the put may have failed
+    /// before. Event times are often whole seconds: of two events with the same time, a deletion wins.
     async fn put_newer(
         &self,
         mut item: Item,

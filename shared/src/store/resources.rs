@@ -1,4 +1,4 @@
-//! The projection of the platform's resources, as scopes and verifications need it.
+//! The projection of the platform's resources, for scopes and verifications.
 
 use super::items::{resource_key, resource_of_key, resource_prefix, resources_key};
 use super::paging::{collect, position};
@@ -54,7 +54,7 @@ impl ListResources for Store {
 }
 
 impl Store {
-    /// Up to `limit` resources behind one, and where to go on.
+    /// Up to `limit` resources after `after`, and the position from which to continue, if there may be more.
     async fn read_resources(
         &self,
         account: &AccountId,
@@ -65,7 +65,7 @@ impl Store {
         let start = after.map(|name| key(resources_key(account), resource_key(&name)));
         let output = self
             .query_partition(resources_key(account), &resource_prefix(kind), start, limit)
-            // The markers of deleted resources.
+            // Leaves out deletion markers.
             .filter_expression("attribute_not_exists(deletedAt)")
             .send()
             .await

@@ -1,4 +1,4 @@
-//! What verifications read, and the recording of uses.
+//! The reads of verifications, and the records of uses.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::domain::verification::{
 };
 use crate::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
 
-/// The most keys that one `BatchGetItem` takes.
+/// The maximum of keys in one `BatchGetItem`.
 const BATCH: usize = 100;
 
 impl GetSecret for Store {
@@ -68,7 +68,7 @@ fn is_seen(item: &Item) -> bool {
     matches!(item.get("sk"), Some(AttributeValue::S(sk)) if sk == SEEN)
 }
 
-/// How long a use that could not be recorded waits before it is looked at again.
+/// The pause before a use that couldn't be recorded is looked up again.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl RecordUse for Store {
@@ -78,8 +78,8 @@ impl RecordUse for Store {
             self.put_audit(&used.audit)?,
         ];
         match self.transact_once(writes).await {
-            // Many first calls at once are in each other's way, or exhaust the item's partition, and all but
-            // one of them have nothing left to write when they look again.
+            // Many concurrent first uses conflict, or exhaust the item's partition. All but one of them find the use on
+            // record when they look it up again.
             Err(Cancellation::Collision | Cancellation::Throttled(_)) => {
                 tokio::time::sleep(PAUSE).await;
                 Err(PortError::Conflict)
@@ -89,7 +89,7 @@ impl RecordUse for Store {
     }
 }
 
-/// The attribute that has the addresses of a kind.
+/// The attribute with the addresses of a kind.
 fn addresses(from: UsedFrom) -> &'static str {
     match from {
         UsedFrom::Seen(_) => "addresses",
@@ -101,8 +101,8 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The update of what is on record. Of concurrent ones one passes the condition; the others read again and
-/// see it on record.
+/// The update of the recorded uses. Of concurrent updates, one fulfils the condition; the others read again and find
+/// the use on record.
 fn sighting_of(used: &Use) -> UpdateBuilder {
     let mut set = vec!["expiresAt = :end".to_owned()];
     let mut rest = String::new();
@@ -176,7 +176,8 @@ fn sighting_of(used: &Use) -> UpdateBuilder {
 }
 
 impl Store {
-    /// The same tokens, each with its last use: of its secrets, or of earlier ones.
+    /// The same tokens, each with its last use: the latest of its secrets' uses and the one in the token, which may be
+    /// that of an ended secret.
     pub(super) async fn with_last_uses(
         &self,
         mut tokens: Vec<StoredToken>,
@@ -184,7 +185,7 @@ impl Store {
         let hashes = tokens.iter().flat_map(StoredToken::secret_hashes);
         let keys = hashes.map(|hash| key(seen_key(hash), SEEN)).collect();
         let mut uses = HashMap::new();
-        // A last use may be shown a moment later than it was: that costs half as much.
+        // The last use may be slightly out of date, since an eventually consistent read costs half as much.
         for item in self.batch_get(keys, false).await? {
             let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
             if let Some((pk, last_use)) = pk.zip(read_seen(item)?.last_use) {
@@ -201,7 +202,7 @@ impl Store {
         Ok(tokens)
     }
 
-    /// The items of those keys that there are, in no particular order.
+    /// The existing items of these keys, in no particular order.
     pub(super) async fn batch_get(
         &self,
         keys: Vec<Item>,
@@ -215,7 +216,7 @@ impl Store {
                     .consistent_read(consistent)
                     .build(),
             )?);
-            // DynamoDB may leave keys of a batch unprocessed; they are asked for again.
+            // DynamoDB may return keys of a batch unprocessed; these are requested again.
             while let Some(keys) = wanted.take() {
                 let output = self
                     .client

@@ -1,4 +1,4 @@
-//! The two tables, and what every request to them needs.
+//! The two tables, and the parts that all requests share.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::ports::{Cause, PortError};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// The two tables.
+/// The client of the two tables.
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) client: Client,
     pub(super) tables: Tables,
     pub(super) memory: Memory,
-    /// What the functions may count up to; none in those that count nothing.
+    /// The budgets; `None` in functions that count nothing.
     pub(super) budgets: Option<Budgets>,
 }
 
@@ -42,16 +42,15 @@ impl Store {
         }
     }
 
-    /// Opens the connection by reading a key that can't exist, so that the first request doesn't pay
-    /// for it.
+    /// Opens the connection by reading a key that can't exist, so that the first request needn't wait for it.
     ///
     /// # Errors
-    /// When the table can't be read.
+    /// The table can't be read.
     pub async fn warm(&self) -> Result<(), PortError> {
         self.get_item(key("SECRET#warm", "SECRET")).await.map(drop)
     }
 
-    /// One strongly consistent read.
+    /// Reads an item with strong consistency.
     pub(super) async fn get_item(&self, key: Item) -> Result<Option<Item>, PortError> {
         let output = self
             .client
@@ -65,10 +64,10 @@ impl Store {
         Ok(output.item)
     }
 
-    /// Writes all or nothing.
+    /// Writes everything or nothing.
     ///
-    /// A collision with another transaction on the same item is tried again a few times: that one may
-    /// be about something else (two tokens of one account). A condition that doesn't hold isn't.
+    /// A conflict with another transaction on the same item is retried a few times, since the other transaction may be
+    /// about something else (two tokens of one account). A condition that doesn't hold isn't retried.
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
         for pause in [20, 40, 80].map(Duration::from_millis) {
             match self.transact_once(writes.clone()).await {
@@ -79,7 +78,7 @@ impl Store {
         Ok(self.transact_once(writes).await?)
     }
 
-    /// Writes all or nothing, or says why not.
+    /// Writes everything or nothing, in one attempt.
     pub(super) async fn transact_once(
         &self,
         writes: Vec<TransactWriteItem>,
@@ -94,15 +93,15 @@ impl Store {
     }
 }
 
-/// Why a transaction wrote nothing.
+/// Why a transaction was cancelled.
 pub(super) enum Cancellation {
     /// A condition doesn't hold.
     Condition,
-    /// Another transaction was at one of the items.
+    /// Another transaction was in progress on one of the items.
     Collision,
     /// An item's partition has no capacity left at the moment.
     Throttled(Cause),
-    /// Anything else.
+    /// Any other error.
     Other(PortError),
 }
 
@@ -147,7 +146,7 @@ pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
     HashMap::from([("pk".into(), text(pk)), ("sk".into(), text(sk))])
 }
 
-/// Reads an item; one that doesn't parse is an error, never left out.
+/// Parses an item. An item that doesn't parse is an error and is never skipped.
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
     serde_dynamo::from_item(item).map_err(|error| PortError::broken("an item doesn't parse", error))
 }

@@ -1,4 +1,4 @@
-//! Tokens with their secrets: every change is one transaction with its audit record.
+//! Tokens with their secrets. Every change is one transaction with its audit record.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ use crate::ports::{
 /// How long a repeated request is recognised.
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// A token's key, and the condition that it is as it was read, with its names and values.
+/// A token's key, and the condition that the token is as it was read, with the condition's names and values.
 fn as_read(token: &Token) -> (Item, &'static str, HashMap<String, String>, Item) {
     let version = AttributeValue::N(token.version.to_string());
     (
@@ -194,8 +194,8 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
-    /// The writes of a change: token, every secret, idempotency record, audit record. A secret that the token
-    /// has no more stays as a tombstone.
+    /// The writes of a change: token, all secrets, idempotency record and audit record. A secret that the token no
+    /// longer has stays as a tombstone.
     pub(super) fn change_writes(
         &self,
         change: &TokenChange,
@@ -204,8 +204,8 @@ impl Store {
         let mut writes = Vec::new();
         let is_end = change.compromised.is_some();
         if after.token.status() == Status::Active && !is_end {
-            // A live token needs a live account: a deletion going on at the same time wins. The end of a secret
-            // waits for nothing.
+            // An active token needs an existing account, so a concurrent deletion wins. The end of a secret needs no
+            // such condition.
             writes.push(self.account_exists(&after.token.account_id)?);
         }
         let ended = Ended {
@@ -221,8 +221,8 @@ impl Store {
         Ok(writes)
     }
 
-    /// The writes of a token and of every secret that it has or had. `ended` is when and by what those end that it
-    /// has no more.
+    /// The writes of a token and of all secrets that it has or had. `ended` is when and by what the secrets ended that
+    /// it no longer has.
     pub(super) fn state_writes(
         &self,
         before: &StoredToken,
@@ -273,7 +273,7 @@ impl Store {
         Ok(writes)
     }
 
-    /// Up to `limit` tokens behind one, newest first, and where to go on.
+    /// Up to `limit` tokens after `after`, newest first, and the position from which to continue, if there may be more.
     async fn read_tokens(
         &self,
         account: &AccountId,
@@ -319,8 +319,8 @@ impl Store {
             .build())
     }
 
-    /// The write that makes a tombstone of a secret that its token has no more. Nothing changes the state of
-    /// one that is compromised.
+    /// The write that turns a secret that its token no longer has into a tombstone. The state of a compromised secret
+    /// never changes.
     fn bury_secret(
         &self,
         secret: SecretRecord,
@@ -335,7 +335,7 @@ impl Store {
         };
         let item = to_item(&SecretItem::tombstone(buried, ended.at))?;
         let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
-        // The table may have forgotten one whose grace was over long ago: that is in nobody's way.
+        // The table may have removed a secret whose grace period ended long ago. That doesn't prevent the change.
         self.update(if was_compromised {
             update
         } else {
@@ -371,8 +371,8 @@ impl Store {
         self.put_over_expired(item, now)
     }
 
-    /// The put of an item with a time to live. The table removes such items some time after it is
-    /// over; until then they may be replaced.
+    /// The put of an item with a time to live. DynamoDB removes such items some time after they have expired; until
+    /// then, the put may replace an expired one.
     pub(super) fn put_over_expired(
         &self,
         item: Item,
@@ -389,16 +389,16 @@ impl Store {
     }
 }
 
-/// Lets an update through only if the secret is there and isn't compromised.
+/// Adds the condition that the secret exists and isn't compromised.
 fn not_compromised(update: UpdateBuilder) -> UpdateBuilder {
-    // The first version stored no state.
+    // The first version stored no states.
     unless_compromised(
         update,
         "attribute_exists(pk) AND (attribute_not_exists(#state) OR #state <> :compromised)",
     )
 }
 
-/// An update with that condition on the secret's state.
+/// Adds a condition on the secret's state.
 fn unless_compromised(update: UpdateBuilder, condition: &str) -> UpdateBuilder {
     update
         .condition_expression(condition)
@@ -406,10 +406,10 @@ fn unless_compromised(update: UpdateBuilder, condition: &str) -> UpdateBuilder {
         .expression_attribute_values(":compromised", text(SecretState::Compromised.as_str()))
 }
 
-/// The token of a stream's image of the table; `None` for items of other kinds.
+/// The token of a stream image of the table; `None` for items of other kinds.
 ///
 /// # Errors
-/// When the image is that of a token and doesn't parse.
+/// The image is that of a token and doesn't parse.
 pub fn token_of_image(image: serde_dynamo::Item) -> Result<Option<StoredToken>, PortError> {
     let sk = image.get("sk");
     if !matches!(sk, Some(serde_dynamo::AttributeValue::S(sk)) if sk.starts_with(TOKEN_PREFIX)) {

@@ -1,5 +1,5 @@
-//! The indexes over the active tokens of all accounts. What they show may be a moment old, so that
-//! whatever is done about it is decided again on the token itself.
+//! The indexes over the active tokens of all accounts. Their content may be slightly out of date, so every decision is
+//! made again on the token itself.
 
 use std::collections::HashMap;
 
@@ -20,10 +20,10 @@ use crate::domain::token::{Status, StoredToken, Token};
 use crate::domain::upkeep::{Ending, Position, Reminded};
 use crate::ports::{EndIdle, ListEnding, PortError, RecordReminder, Reminder};
 
-/// How many entries of an index are read at a time.
+/// The number of an index's entries that are read at a time.
 const PAGE: i32 = 1_000;
 
-/// What the index by the end holds of a token.
+/// An entry of the index by end.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EndingItem {
@@ -32,17 +32,17 @@ struct EndingItem {
     reminded: Option<Reminded>,
 }
 
-/// What a token's item holds beside the token.
+/// The attributes of a token's item that aren't part of the token.
 #[derive(Debug, Deserialize)]
 struct RemindedItem {
     reminded: Option<Reminded>,
 }
 
-/// An index, and what part of it to read.
+/// A range of an index.
 pub(super) struct Range {
     pub(super) index: &'static str,
     pub(super) attribute: &'static str,
-    /// In seconds; both ends are included.
+    /// The range in seconds, including both bounds.
     pub(super) from: i64,
     pub(super) to: i64,
 }
@@ -186,8 +186,8 @@ impl EndIdle for Store {
 }
 
 impl Store {
-    /// A page of one shard, with what the index holds of each token. The last page of a shard is
-    /// followed by the first of the next one.
+    /// A page of one shard of an index, with the entry of each token. The last page of a shard is followed by the first
+    /// page of the next one.
     pub(super) async fn read_index(
         &self,
         range: &Range,
@@ -243,7 +243,7 @@ impl Store {
     }
 }
 
-/// The token of an index's entry.
+/// The token of an index entry.
 fn token_of(item: &HashMap<String, AttributeValue>) -> Result<(AccountId, TokenId), PortError> {
     let part = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
     part("pk")

@@ -1,4 +1,4 @@
-//! Who asks DynamoDB.
+//! The user agent of requests to DynamoDB.
 
 use aws_runtime::user_agent::UserAgentInterceptor;
 use aws_sdk_dynamodb::config::interceptors::{
@@ -8,8 +8,8 @@ use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::disable_interceptor;
 
-/// Names this service, where the SDK would describe itself, its features and its platform. To gather
-/// that takes a twentieth of the processor's time of a read, and every call to the platform waits for one.
+/// Sets a fixed user agent. The SDK's own one describes the SDK, its features and the platform, and composing it takes
+/// a twentieth of the processor time of a read, for which every call to the platform waits.
 #[derive(Debug)]
 pub(super) struct UserAgent;
 

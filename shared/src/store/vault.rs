@@ -1,4 +1,4 @@
-//! The encryption of secrets by KMS, bound to their token and account.
+//! The encryption of secrets by KMS, bound to token and account.
 
 use aws_config::SdkConfig;
 use aws_sdk_kms::Client;
@@ -11,7 +11,7 @@ use crate::domain::secret::PlainSecret;
 use crate::domain::token::Ciphertext;
 use crate::ports::{DecryptSecret, EncryptSecret, PortError};
 
-/// The key that encrypts secrets.
+/// A client of the KMS key that encrypts secrets.
 #[derive(Debug, Clone)]
 pub struct Vault {
     client: Client,
@@ -19,7 +19,7 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// A vault on the key of that ARN.
+    /// A vault that uses the KMS key with the ARN `key_id`.
     pub fn new(config: &SdkConfig, key_id: String) -> Self {
         Self {
             client: Client::new(config),

@@ -1,4 +1,4 @@
-//! What a client sees of an answer.
+//! An answer as a client sees it.
 
 use lambda_http::http::HeaderMap;
 use lambda_http::{Body, Response};
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::http::ApiError;
 
-/// An answer as it leaves a function.
+/// An answer as a function returns it.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body as it is sent.
+    /// The body as text.
     pub text: String,
     /// The body's JSON; `null` if it isn't JSON.
     pub json: Value,
@@ -19,8 +19,8 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The answer that a handler's result becomes. Checks what holds for all of them: no cache may
-    /// keep it, and an error is a problem document that names its status.
+    /// The answer for a handler's result. Checks what every answer must fulfil: no cache may store it, and an error is
+    /// a problem document with the status.
     pub fn of(result: Result<Response<Body>, ApiError>) -> Self {
         let (parts, body) = result
             .unwrap_or_else(|error| error.respond("req-1"))
@@ -47,19 +47,19 @@ impl Answer {
         answer
     }
 
-    /// A header; empty if there is none.
+    /// The value of a header; empty if there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Status and code; a success has no code.
+    /// The status and the problem's code; a success has an empty code.
     pub fn outcome(&self) -> (u16, &str) {
         (self.status, self.json["code"].as_str().unwrap_or_default())
     }
 
-    /// Field and code of every failure of the validation, in the answer's order.
+    /// Field and code of every validation failure, in the answer's order.
     pub fn failures(&self) -> Vec<(&str, &str)> {
         let errors = self.json["errors"].as_array().into_iter().flatten();
         errors
@@ -73,7 +73,7 @@ impl Answer {
             .collect()
     }
 
-    /// The query of the link to the next page.
+    /// The query of the link to the next page, if there is one.
     pub fn next(&self) -> Option<&str> {
         let link = self.header("link").strip_suffix(">; rel=\"next\"")?;
         link.split_once('?').map(|(_, query)| query)

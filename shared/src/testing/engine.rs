@@ -1,4 +1,4 @@
-//! A real DynamoDB engine within the test's process, with the tables of the template.
+//! A real DynamoDB engine in the test's process, with the tables of the template.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,16 +47,16 @@ use crate::system::System;
 const TOKENS: &str = "Tokens";
 const AUDIT: &str = "Audit";
 
-/// An engine with empty tables. It ends with the test's runtime.
+/// An engine with the tables. It stops with the test's runtime.
 pub struct Engine {
-    /// A store on its tables.
+    /// A store on the tables.
     pub store: Store,
-    /// A client, for looking at the tables.
+    /// A client, for inspecting the tables.
     pub client: Client,
-    /// Where the engine is, for clients of other kinds.
+    /// The engine's address, for other clients.
     pub aws: SdkConfig,
     database: Database,
-    /// What the tables' time to live goes by.
+    /// The clock of the tables' time to live.
     clock: ManualClock,
 }
 
@@ -70,14 +70,14 @@ impl Engine {
         let database = Database::memory_with_clock(std::sync::Arc::new(clock.clone())).unwrap();
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let credentials = Credentials::for_tests();
-        // A thousand calls at once on a busy machine take longer to connect than the SDK waits by itself.
+        // On a busy machine, a thousand concurrent calls take longer to connect than the SDK's default allows.
         let patient = TimeoutConfig::builder().connect_timeout(Duration::from_mins(2));
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
             .endpoint_url(endpoint)
             .timeout_config(patient.build())
-            // As in production; and a busy machine stalls.
+            // As in production. Also, a busy machine may stall a stream.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(aws_sdk_dynamodb::config::SharedAsyncSleep::new(Sleep))
@@ -94,7 +94,7 @@ impl Engine {
         }
     }
 
-    /// The names of its tables.
+    /// The names of the tables.
     pub fn tables() -> Tables {
         Tables {
             tokens: TOKENS.into(),
@@ -103,7 +103,7 @@ impl Engine {
         }
     }
 
-    /// Budgets that no test spends by accident: their clock stands still.
+    /// Budgets that no test exceeds by accident, although the tests' clock stands still.
     pub fn budgets() -> Budgets {
         Budgets {
             reveals: 1_000_000,
@@ -113,15 +113,15 @@ impl Engine {
         }
     }
 
-    /// Removes the items whose time to live is over at that moment, and answers how many they were.
+    /// Removes the items whose time to live is over at `at`, and returns their number.
     pub fn sweep(&self, at: Timestamp) -> usize {
         self.clock.set(u64::try_from(at.as_second()).unwrap());
         self.database.sweep_ttl().unwrap()
     }
 
-    /// An engine that knows the account `acme` (enterprise) with the members `owner-1` (developer
-    /// mode), `admin-1`, `manage-1` and `monitor-1`; the account `globex` (standard, no licence) with
-    /// the owner `owner-2`; and a few resources of each, of which `app1` owns `exp_app` and `imp_app`.
+    /// An engine with the account `acme` (enterprise) and its members `owner-1` (developer mode), `admin-1`, `manage-1`
+    /// and `monitor-1`; the account `globex` (standard, no licence) and its owner `owner-2`; and some resources of
+    /// each, of which `exp_app` and `imp_app` belong to `app1`.
     pub async fn with_accounts() -> Self {
         let engine = Self::start().await;
         for account in [acme(), globex()] {
@@ -159,22 +159,22 @@ impl Engine {
         engine
     }
 
-    /// The audit log's items as their stream delivers them, in the order of their ids.
+    /// The audit table's items in the form of stream images, in the order of their ids.
     pub async fn audit_images(&self) -> Vec<Value> {
         self.images(AUDIT).await
     }
 
-    /// The items beside the audit log as their stream delivers them, in the order of their sort keys.
+    /// The token table's items in the form of stream images, in the order of their sort keys.
     pub async fn token_images(&self) -> Vec<Value> {
         self.images(TOKENS).await
     }
 
-    /// Puts items into the table of tokens, many at a time and as they are.
+    /// Puts items into the token table, many at a time and unchanged.
     pub fn load_tokens(&self, images: &[Value]) {
         self.load(TOKENS, images);
     }
 
-    /// Puts records into the audit log, many at a time and as they are.
+    /// Puts items into the audit table, many at a time and unchanged.
     pub fn load_audit(&self, images: &[Value]) {
         self.load(AUDIT, images);
     }
@@ -196,7 +196,7 @@ impl Engine {
         images
     }
 
-    /// Takes the audit log away, so that no record can be written.
+    /// Deletes the audit table, so that no record can be written.
     pub async fn break_audit(&self) {
         self.client
             .delete_table()
@@ -206,12 +206,12 @@ impl Engine {
             .unwrap();
     }
 
-    /// Every item of the tables, as text that is the same for the same items. Without what is only counted: that
-    /// stays counted, whatever becomes of a request.
+    /// All items of the tables as text, which is the same for the same items. Counters are left out, since they stay
+    /// raised whatever becomes of a request.
     pub async fn dump(&self) -> String {
         let mut dump = Vec::new();
         for table in [TOKENS, AUDIT] {
-            // A table that was taken away has no items.
+            // A deleted table has no items.
             let scan = self.client.scan().table_name(table).send().await;
             let items = scan.ok().and_then(|output| output.items);
             let items = items.into_iter().flatten().map(|item| render_map(&item));
@@ -221,8 +221,7 @@ impl Engine {
         dump.join("\n")
     }
 
-    /// Puts a token into the tables as its creation does, with a new secret that a [`FakeVault`]
-    /// encrypted.
+    /// Creates a token with a new secret that a [`FakeVault`] encrypted.
     pub async fn add(&self, token: Token) -> StoredToken {
         let plain = PlainSecret::generate(token.kind, &System).unwrap();
         let vault = FakeVault::default();
@@ -239,7 +238,7 @@ impl Engine {
         self.insert(stored).await
     }
 
-    /// Puts a token into the tables as its creation does, with these secrets.
+    /// Creates a token with these secrets.
     pub async fn insert(&self, stored: StoredToken) -> StoredToken {
         let (token, at) = (&stored.token, stored.token.created_at);
         let new = NewToken {
@@ -251,7 +250,7 @@ impl Engine {
         stored
     }
 
-    /// Revokes a token as its owner does.
+    /// Revokes a token as its owner.
     pub async fn revoke(&self, before: StoredToken) -> StoredToken {
         let token = before.token.revoke(owner_actor(), now(), None).unwrap();
         let audit = AuditRecord::new(Action::Revoke, &token, vec![], origin(), now(), &System);
@@ -266,7 +265,7 @@ impl Engine {
         change.after
     }
 
-    /// Hands over events, each of which has to be answered with its status and code and to change nothing.
+    /// Sends events and asserts that each gets its status and code and changes nothing.
     pub async fn refuses(
         &self,
         refusals: impl IntoIterator<Item = (Event, (u16, &str))>,
@@ -280,9 +279,9 @@ impl Engine {
         assert_eq!(self.dump().await, before);
     }
 
-    /// Events that name a token which the account `acme` hasn't, made of one that names [`token`]: that is
-    /// another account's, the second is nobody's, and the third is purged. With the status and code that
-    /// each of them must get. `revoked` is for operations that take revoked tokens.
+    /// Events with a token that the account `acme` doesn't have, derived from one with [`token`]: the first token
+    /// belongs to another account, the second to nobody, and the third is purged. Each comes with the status and code
+    /// that it must get. `revoked` is for operations that accept revoked tokens.
     pub async fn out_of_reach(
         &self,
         event: &Event,
@@ -306,7 +305,7 @@ impl Engine {
         [event.clone(), of("tok_1"), of(id.as_str())].map(|event| (event, (404, "token_not_found")))
     }
 
-    /// Takes away what is counted of budgets, so that what else is removed can be told.
+    /// Removes the budgets' counters, so that a test can count the other items that are removed.
     pub async fn forget_counters(&self) {
         for image in self.token_images().await {
             let [pk, sk] = ["pk", "sk"].map(|name| image[name]["S"].as_str().unwrap());
@@ -318,7 +317,7 @@ impl Engine {
         }
     }
 
-    /// Takes a token's item away, as its time to live does.
+    /// Removes a token's item, as the time to live does.
     pub async fn remove(&self, token: &Token) {
         self.client
             .delete_item()
@@ -330,7 +329,7 @@ impl Engine {
             .unwrap();
     }
 
-    /// Leads a person to an account, whether or not its profile has him as a member.
+    /// Adds a person's membership in an account, whether or not the account's profile has that member.
     pub async fn put_membership(&self, user: &str, account: &str) {
         self.client
             .put_item()
@@ -343,7 +342,7 @@ impl Engine {
             .unwrap();
     }
 
-    /// A token as it is stored.
+    /// The stored token, if there is one.
     pub async fn stored(&self, account: &AccountId, id: &TokenId) -> Option<StoredToken> {
         self.store
             .get_token(account, id, Timestamp::MIN)
@@ -410,7 +409,7 @@ fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// An attribute as text: maps in order, bytes as the text that they may hide.
+/// An attribute as text. Maps are sorted, and bytes are decoded as the text that they may contain.
 fn render(value: &AttributeValue) -> String {
     match value {
         AttributeValue::M(map) => render_map(map),
@@ -440,7 +439,7 @@ fn member(id: &str, name: &str, account: &str, role: Role, developer_mode: bool)
     }
 }
 
-/// The enterprise account.
+/// The account with the enterprise plan.
 pub fn acme() -> Account {
     Account {
         id: "acme".parse().unwrap(),
@@ -456,7 +455,7 @@ pub fn acme() -> Account {
     }
 }
 
-/// The account without the licence for longer lifetimes.
+/// The account without a licence for longer lifetimes.
 pub fn globex() -> Account {
     Account {
         id: "globex".parse().unwrap(),
@@ -583,14 +582,14 @@ async fn create_audit(client: &Client) {
     expire(client, AUDIT).await;
 }
 
-/// A key service in memory that keeps to the encryption context, and fails on demand.
+/// A key service in memory. It checks the encryption context, and fails on demand.
 #[derive(Debug, Default)]
 pub struct FakeVault {
     fails: AtomicBool,
 }
 
 impl FakeVault {
-    /// Lets every further call fail as a throttled KMS does.
+    /// Makes every further call fail like a throttled KMS.
     pub fn fail(&self) {
         self.fails.store(true, Ordering::Relaxed);
     }
@@ -605,7 +604,7 @@ impl FakeVault {
     }
 }
 
-/// Reverses the bytes: enough to keep the plaintext from being found in a table by accident.
+/// Reverses the bytes, so that the plaintext can't be found in a table by accident.
 fn scramble(text: &[u8]) -> Vec<u8> {
     text.iter().rev().map(|byte| byte ^ 0x5a).collect()
 }

@@ -1,21 +1,21 @@
-//! The sample events of `events/`, with what a test wants to be different.
+//! The sample events of `events/`, with modifications for tests.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use serde_json::{Value, json};
 
-/// A gateway event on its way to becoming a request.
+/// A gateway event from which a request is made.
 #[derive(Debug, Clone)]
 pub struct Event(Value);
 
 impl Event {
-    /// A sample event.
+    /// The sample event in that JSON.
     pub fn sample(json: &str) -> Self {
         Self(serde_json::from_str(json).unwrap())
     }
 
-    /// Signed in as that person.
+    /// Signed in as that user.
     pub fn by(mut self, user: &str) -> Self {
         self.0["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = json!(user);
         self
@@ -33,7 +33,7 @@ impl Event {
             .header("sec-fetch-site", "same-origin")
     }
 
-    /// With that id of the gateway's.
+    /// With that request id of the gateway.
     pub fn request_id(mut self, id: &str) -> Self {
         self.0["requestContext"]["requestId"] = json!(id);
         self
@@ -45,8 +45,7 @@ impl Event {
         self
     }
 
-    /// The same request for other versions of the token than this one, with the status and code that each
-    /// of them must get.
+    /// The same request for versions of the token other than `version`, each with the status and code that it must get.
     pub fn for_other_versions(&self, version: u64) -> [(Self, (u16, &'static str)); 4] {
         let other = if version == 1 { 2 } else { 1 };
         [
@@ -61,8 +60,8 @@ impl Event {
         })
     }
 
-    /// The same request by everybody who has no business in the account, with the status and code
-    /// that each of them must get.
+    /// The same request by every kind of user without access to the account, each with the status and code that it must
+    /// get.
     pub fn by_the_unauthorized(&self) -> [(Self, (u16, &'static str)); 9] {
         let event = || self.clone();
         [
@@ -81,12 +80,12 @@ impl Event {
         ]
     }
 
-    /// To that account.
+    /// For that account.
     pub fn account(self, account: &str) -> Self {
         self.path("accountId", account)
     }
 
-    /// To that token.
+    /// For that token.
     pub fn token(self, token: &str) -> Self {
         self.path("tokenId", token)
     }
@@ -109,7 +108,7 @@ impl Event {
         self
     }
 
-    /// With that header; its name in lower case, as the gateway sends it.
+    /// With that header. The name is in lower case, as the gateway sends it.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.0["headers"][name] = json!(value);
         self
@@ -127,28 +126,27 @@ impl Event {
         self
     }
 
-    /// With that text for a body.
+    /// With that text as the body.
     pub fn raw_body(mut self, body: &str) -> Self {
         self.0["body"] = json!(body);
         self.0["isBase64Encoded"] = json!(false);
         self
     }
 
-    /// With that body, in base64: what the gateway does with whatever it doesn't take for text, forms
-    /// among it.
+    /// With that body in base64, as the gateway sends whatever it doesn't take for text, such as forms.
     pub fn encoded_body(mut self, body: &[u8]) -> Self {
         self.0["body"] = json!(STANDARD.encode(body));
         self.0["isBase64Encoded"] = json!(true);
         self
     }
 
-    /// With no body at all.
+    /// Without a body.
     pub fn without_body(mut self) -> Self {
         self.0.as_object_mut().unwrap().remove("body");
         self
     }
 
-    /// The request that a function gets.
+    /// The request that a function receives.
     pub fn request(&self) -> Request {
         lambda_http::request::from_str(&self.0.to_string()).unwrap()
     }

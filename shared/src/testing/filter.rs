@@ -1,10 +1,10 @@
 use serde_json::Value;
 
-/// Whether a metric filter of CloudWatch Logs counts a line: the form `{ $.a = "x" && $.b = "*y*" }`, in which a
-/// `*` stands for anything.
+/// Whether a metric filter of CloudWatch Logs matches a line. The pattern has the form
+/// `{ $.a = "x" && $.b = "*y*" }`, in which a `*` stands for any text.
 ///
 /// # Panics
-/// When the pattern has another form.
+/// The pattern has another form.
 pub fn counts(pattern: &str, line: &Value) -> bool {
     let terms = pattern.strip_prefix("{ ").unwrap();
     let mut terms = terms.strip_suffix(" }").unwrap().split(" && ");

@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use crate::telemetry::subscriber;
 
-/// What is logged in the test's thread from now on, as a function would log it.
+/// The log lines of the test's thread, as a function would write them.
 pub struct Logs {
     written: Written,
     _guard: DefaultGuard,
@@ -38,19 +38,19 @@ impl MakeWriter<'_> for Written {
     }
 }
 
-/// Has every event asked about each time. A place that logs remembers whether anybody listened when it was first
-/// reached, and while tests run side by side that may be another one, which listens to nothing.
+/// Makes every event ask for its subscriber each time. A call site otherwise caches at its first event whether anybody
+/// listens. With tests in parallel, that event may occur in another test, which doesn't listen.
 pub(super) fn ask_always() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let nobody = tracing_subscriber::registry().with(dynamic_filter_fn(|_, _| false));
-        // Somebody else's is good too: it was there before any event.
+        // A default that is set already works too, since it was there before any event.
         let _ = set_global_default(nobody);
     });
 }
 
 impl Logs {
-    /// Starts to keep what the function of that crate logs at that level.
+    /// Starts to collect what the function of that crate logs, up to that level.
     pub fn of(function: &'static str, level: LevelFilter) -> Self {
         ask_always();
         let written = Written::default();
@@ -61,27 +61,27 @@ impl Logs {
         }
     }
 
-    /// Starts to keep what the shared crate logs.
+    /// Starts to collect what the shared crate logs.
     pub fn start() -> Self {
         Self::of("latchkey", LevelFilter::INFO)
     }
 
-    /// The lines so far.
+    /// Takes the lines so far.
     pub fn take(&self) -> Vec<Value> {
         let lines = self.take_lines();
         let lines = lines.iter().map(|line| serde_json::from_str(line));
         lines.collect::<Result<_, _>>().unwrap()
     }
 
-    /// The lines so far, as they are written.
+    /// Takes the lines so far as text.
     pub fn take_lines(&self) -> Vec<String> {
         let written = std::mem::take(&mut *self.written.0.lock().unwrap());
         let written = String::from_utf8(written).unwrap();
         written.lines().map(str::to_owned).collect()
     }
 
-    /// The decisions so far, each as its outcome, action, resource and secret, with the empty text for what
-    /// a line hasn't got; other lines are left out.
+    /// Takes the decisions so far, each as outcome, action, resource and secret. A missing value is the empty text.
+    /// Other lines are dropped.
     pub fn take_decisions(&self) -> Vec<[String; 4]> {
         let mut lines = self.take();
         lines.retain(|line| line.get("outcome").is_some());

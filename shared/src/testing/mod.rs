@@ -1,4 +1,4 @@
-//! What tests share: fixed clocks and entropy, a token to start from, a DynamoDB engine, sample events.
+//! Shared parts of tests: fixed clocks and entropy, sample tokens, a DynamoDB engine, sample events.
 
 #![allow(
     clippy::unwrap_used,

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 
-/// A mail service that keeps what it sent and refuses some addresses. Its clones are one and the same.
+/// A mail service that stores the mails it sends and refuses some addresses. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Post {
     sent: Arc<Mutex<Vec<Mail>>>,
@@ -11,38 +11,38 @@ pub struct Post {
 
 type Answer = Result<SendOutcome, PortError>;
 
-/// An address, and what is answered to a mail to it.
+/// An address, and the answer to a mail to it.
 type Refused = (&'static str, fn() -> Answer);
 
 impl Post {
-    /// One that refuses an address.
+    /// A mail service that refuses an address.
     pub fn refusing(address: &'static str) -> Self {
         let post = Self::default();
         post.refuse(address);
         post
     }
 
-    /// From now on it refuses this address for a while, and no other.
+    /// From now on refuses only this address, temporarily.
     pub fn refuse(&self, address: &'static str) {
         self.answer(address, || Err(PortError::Unavailable("throttled".into())));
     }
 
-    /// From now on it sends nothing to this address and answers that instead.
+    /// From now on sends nothing to this address, and gives that answer instead.
     pub fn answer(&self, address: &'static str, answer: fn() -> Answer) {
         *self.refuses.lock().unwrap() = Some((address, answer));
     }
 
-    /// From now on it refuses none.
+    /// From now on refuses no address.
     pub fn recover(&self) {
         *self.refuses.lock().unwrap() = None;
     }
 
-    /// The mails since this was last asked.
+    /// Takes the mails since the last call.
     pub fn take(&self) -> Vec<Mail> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 
-    /// Their recipients.
+    /// Takes the mails since the last call, and returns their recipients.
     pub fn recipients(&self) -> Vec<String> {
         self.take().into_iter().map(|mail| mail.to).collect()
     }

@@ -1,4 +1,4 @@
-//! What tests are about: times, systems, tokens, records.
+//! Sample times, systems, tokens and records.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -19,7 +19,7 @@ use crate::domain::verification::SecretRecord;
 use crate::ports::Clock;
 use crate::system::System;
 
-/// The moment at which tests play.
+/// The current time in tests.
 pub fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().unwrap()
 }
@@ -34,7 +34,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// An entropy source that repeats itself.
+/// An entropy source that always gives the same bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedEntropy(pub [u8; 32]);
 
@@ -57,7 +57,7 @@ impl Entropy for NoEntropy {
     }
 }
 
-/// A clock and a source of entropy together are a system.
+/// A pair of a clock and an entropy source is a system.
 impl<C: Clock, E: Sync> Clock for (C, E) {
     fn now(&self) -> Timestamp {
         self.0.now()
@@ -70,12 +70,12 @@ impl<C: Sync, E: Entropy> Entropy for (C, E) {
     }
 }
 
-/// A system whose clock stands still at that moment, and whose random bits are random.
+/// A system whose clock stands still at `time`, with real random bits.
 pub fn system_at(time: Timestamp) -> (FixedClock, System) {
     (FixedClock(time), System)
 }
 
-/// The owner of the test account, as audit records name him.
+/// The owner of the test account as an actor.
 pub fn owner_actor() -> Actor {
     Actor {
         id: "owner-1".into(),
@@ -113,7 +113,7 @@ pub fn token() -> Token {
     }
 }
 
-/// [`token`] as it would be, had it been created at that moment: with an id that sorts by it.
+/// [`token`] as if it had been created at `time`, with an id of that time.
 pub fn token_at(time: Timestamp) -> Token {
     Token {
         id: TokenId::generate(time, &System).unwrap(),
@@ -128,7 +128,7 @@ pub fn plain_secret() -> PlainSecret {
     PlainSecret::generate(Kind::Account, &FixedEntropy([42; 32])).unwrap()
 }
 
-/// A secret's text, as its holder has it.
+/// The text of a secret.
 #[expect(clippy::disallowed_methods, reason = "a test looks at what it made")]
 pub fn plain(secret: &PlainSecret) -> String {
     secret.expose_secret().to_owned()
@@ -153,7 +153,7 @@ pub fn secret_record() -> SecretRecord {
     SecretRecord::of(&stored_token().token, stored_token().secret_hash)
 }
 
-/// Where a test's request came from.
+/// The origin of a test's request.
 pub fn origin() -> Origin {
     Origin {
         source: Source::Api,

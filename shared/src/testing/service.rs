@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A service that gives prepared answers, one after the other, and keeps the requests.
+/// An HTTP service that gives prepared answers in turn and stores the requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Service {
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
@@ -41,7 +41,7 @@ impl Service {
         (service, config)
     }
 
-    /// The JSON of the requests so far.
+    /// The JSON bodies of the requests so far.
     pub(crate) fn requests(&self) -> Vec<Value> {
         self.requests.lock().unwrap().clone()
     }
@@ -50,7 +50,7 @@ impl Service {
         while let Some(body) = read_request(&mut stream).await {
             self.requests.lock().unwrap().push(body);
             let next = self.answers.lock().unwrap().pop_front();
-            // Without an answer the connection just ends.
+            // Without an answer, the connection is closed.
             let Some((status, body)) = next else { return };
             let answer = format!(
                 "HTTP/1.1 {status} Prepared\r\ncontent-type: application/x-amz-json-1.0\r\n\
@@ -62,7 +62,7 @@ impl Service {
     }
 }
 
-/// A request's body; `None` at the end of the connection.
+/// Reads a request's body; `None` at the end of the connection.
 async fn read_request(stream: &mut TcpStream) -> Option<Value> {
     let mut read = Vec::new();
     loop {
@@ -83,7 +83,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Value> {
     }
 }
 
-/// A configuration for AWS at that address, without attempts of its own.
+/// An AWS configuration for that address, without retries.
 pub(crate) fn service_config(address: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())

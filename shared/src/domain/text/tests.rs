@@ -10,7 +10,7 @@ fn secret() -> String {
     plain(&PlainSecret::generate(Kind::Account, &FixedEntropy([3; 32])).unwrap())
 }
 
-/// Texts in which people, programs and pages leave secrets.
+/// Texts in which people, programs and pages expose secrets.
 fn around(secret: &str) -> Vec<String> {
     let spaced: Vec<_> = secret.chars().map(String::from).collect();
     let base64 = |before: &str| STANDARD.encode(format!("{before}{secret}"));
@@ -37,12 +37,12 @@ fn around(secret: &str) -> Vec<String> {
         spaced.join("\u{ad}"),
         secret.replace("lka_", "lka_\r\n"),
         secret.chars().map(wide).collect(),
-        // Nearly whole: what is missing can be guessed.
+        // Nearly whole: the missing characters can be guessed.
         secret[..secret.len() - 6].to_owned(),
         format!("lka_lka_{secret}{secret}"),
         // As Markdown escapes it.
         secret.replace('_', "\\_"),
-        // As `curl -u` sends it, in lines of a mail, in the alphabet for addresses, and without its beginning.
+        // As `curl -u` sends it, in a mail's lines, in base64url, and without its beginning.
         format!("-H 'Authorization: Basic {basic}'"),
         format!("{line}\r\n{rest}"),
         format!("x={}&y", URL_SAFE_NO_PAD.encode(format!("a>b?{secret}~~~"))),
@@ -70,7 +70,7 @@ fn a_secret_is_found_and_redacted_whatever_stands_around_it() {
     }
 }
 
-/// A text in letters of another shape.
+/// The text in bold mathematical letters.
 fn bold(text: &str) -> String {
     let bold = |c: char| {
         let (first, from) = match c {
@@ -196,12 +196,12 @@ fn a_name_is_one_visible_line() {
         ("a\u{feff}b", InvalidText::Character('\u{feff}')),
         ("a\u{e000}b", InvalidText::Character('\u{e000}')),
         ("a\u{10fffd}", InvalidText::Character('\u{10fffd}')),
-        // Joiners where nothing joins.
+        // Joiners between letters that don't join.
         ("pay\u{200d}pal", InvalidText::Character('\u{200d}')),
         ("pay\u{200c}pal", InvalidText::Character('\u{200c}')),
         ("👩\u{200d}x", InvalidText::Character('\u{200d}')),
         ("👩\u{200d}", InvalidText::Character('\u{200d}')),
-        // Tags without a flag, and a flag with a text in it.
+        // Tags without a flag, and a flag that carries a text.
         ("a\u{e0061}", InvalidText::Character('\u{e0061}')),
         (
             "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}",

@@ -1,4 +1,4 @@
-//! The audit log: in order, of one tenant, and only ever added to.
+//! The audit log is ordered, limited to one account, and append-only.
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use jiff::SignedDuration;
@@ -29,7 +29,7 @@ async fn list(engine: &Engine, account: &AccountId, query: &AuditQuery) -> Recor
     engine.store.list_audit(account, query).await.unwrap()
 }
 
-/// The seconds, from now, of the records of a page.
+/// The times of a page's records, in seconds from now.
 fn seconds(page: &Records) -> Vec<i64> {
     let second = |record: &AuditRecord| record.time.as_second() - now().as_second();
     page.items.iter().map(second).collect()
@@ -39,7 +39,7 @@ fn made(action: Action, token: &Token, second: i64) -> AuditRecord {
     AuditRecord::new(action, token, vec![], origin(), later(second), &System).unwrap()
 }
 
-/// Puts records alone into the table, many at a time.
+/// Puts records directly into the table, many at a time.
 async fn put(engine: &Engine, records: impl IntoIterator<Item = AuditRecord>) {
     let requests: Vec<_> = records
         .into_iter()
@@ -62,7 +62,7 @@ async fn put(engine: &Engine, records: impl IntoIterator<Item = AuditRecord>) {
     }
 }
 
-/// An engine with a record of the token in each of the first ten seconds.
+/// An engine with one record of the token in each of the first ten seconds.
 async fn ten() -> Engine {
     let engine = Engine::with_accounts().await;
     put(&engine, (0..10).map(|s| made(Action::View, &token(), s))).await;
@@ -161,7 +161,7 @@ async fn a_range_is_walked_within_its_ends() {
     query.after = first.next;
     let second = list(&engine, &acme().id, &query).await;
     assert_eq!((seconds(&second), second.next.clone()), (vec![3, 2], None));
-    // A cursor of another range neither widens this one nor makes it fail.
+    // A cursor outside the range neither widens the range nor fails.
     query.after = Some(AuditId::first_of(later(100)));
     assert_eq!(
         seconds(&list(&engine, &acme().id, &query).await),
@@ -192,7 +192,7 @@ async fn a_tokens_log_holds_its_own_records_only() {
 #[tokio::test]
 async fn no_log_shows_records_of_another_account() {
     let engine = ten().await;
-    // The very same token id: only the account tells the two apart.
+    // The same token id in another account: only the account distinguishes the two.
     let theirs = Token {
         account_id: globex().id,
         ..token()
@@ -272,13 +272,13 @@ async fn a_record_is_never_overwritten() {
     assert_eq!(engine.audit(&acme().id).await, [original]);
 }
 
-/// A record of one of the two partitions, or the other.
+/// A record in the partition of uses or in that of changes.
 fn of_kind(is_use: bool, second: i64) -> AuditRecord {
     let action = if is_use { Action::Access } else { Action::View };
     made(action, &token(), second)
 }
 
-/// The seconds of all pages of so many records.
+/// The seconds of the records of all pages.
 async fn walk(engine: &Engine, mut query: AuditQuery) -> Vec<i64> {
     let mut all = Vec::new();
     loop {
@@ -319,7 +319,7 @@ async fn uses_and_refusals_are_in_a_partition_of_their_own_and_in_the_same_log()
 #[tokio::test]
 async fn a_cursor_of_either_partition_goes_on_in_both() {
     let engine = Engine::with_accounts().await;
-    // Uses in the first five seconds, changes in the next five, and then one of each in turn.
+    // Uses in the first five seconds, changes in the next five, then both in turn.
     let kinds = (0..20).map(|s| (s, if s < 10 { s < 5 } else { s % 2 == 0 }));
     let records: Vec<_> = kinds.map(|(s, is_use)| of_kind(is_use, s)).collect();
     put(&engine, records.clone()).await;

@@ -1,4 +1,4 @@
-//! What is counted, and that no more gets through than the budget allows, however many come at once.
+//! Concurrent calls can't exceed a budget.
 
 use jiff::Timestamp;
 
@@ -49,7 +49,7 @@ async fn a_budget_is_one_of_a_kind_a_member_an_account_and_an_hour() {
         assert_eq!(spend(&store, &reveal("u"), second).await, Spending::Granted);
     }
     assert_eq!(spend(&store, &reveal("u"), 3_599).await, hour_over());
-    // Another member, another kind, another account, and the next hour.
+    // Another member, kind or account, and the next hour, have budgets of their own.
     assert_eq!(spend(&store, &reveal("v"), 3_599).await, Spending::Granted);
     assert_eq!(spend(&store, &Budget::Change, 0).await, Spending::Granted);
     let mail = Budget::Mail("u".parse().unwrap());
@@ -110,7 +110,7 @@ async fn what_is_deleted_makes_room_once_no_creation_can_be_under_way() {
     for token in &tokens[..2] {
         engine.remove(token).await;
     }
-    // A creation that was counted in second 4 may still be to come.
+    // A creation that was counted in second 4 may still be in progress.
     assert_eq!(spend(&store, &Budget::Token, 64).await, FULL);
     for _ in 0..2 {
         assert_eq!(spend(&store, &Budget::Token, 65).await, Spending::Granted);
@@ -142,7 +142,7 @@ async fn a_mail_that_was_not_sent_is_given_back() {
     store.refund_mail(&acme(), &member, later(1)).await.unwrap();
     assert_eq!(spend(&store, &mail, 2).await, Spending::Granted);
     assert_eq!(spend(&store, &mail, 3).await, hour_over());
-    // An hour in which nothing was spent has nothing to give back.
+    // An hour without spending has nothing to give back.
     store
         .refund_mail(&acme(), &member, later(4_000))
         .await

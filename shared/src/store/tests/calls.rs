@@ -1,4 +1,4 @@
-//! How much a question costs: the calls that reach DynamoDB.
+//! The calls to DynamoDB that an operation needs.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,12 +13,12 @@ use crate::ports::{GetResources, InsertToken};
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
 
-/// Notes the operation of every request, and sees to it that it tells who asks, and tells no more.
+/// Notes the operation of every request, and asserts that its user agent is the fixed one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
 
 impl Calls {
-    /// A store on the engine's tables whose calls are noted.
+    /// A store on the engine's tables that notes its calls.
     pub(super) fn noted(engine: &Engine) -> (Self, Store) {
         let calls = Self::default();
         let config = engine.store.client.config().to_builder();
@@ -27,13 +27,13 @@ impl Calls {
             client: Client::from_conf(config),
             tables: engine.store.tables.clone(),
             budgets: engine.store.budgets,
-            // It remembers nothing that another store has seen.
+            // Shares no memory with other stores.
             memory: crate::store::memory::Memory::default(),
         };
         (calls, store)
     }
 
-    /// The operations since this was last asked.
+    /// Takes the operations since the last call.
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
@@ -85,7 +85,7 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
     };
     assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
     assert_eq!(calls.take(), ["BatchGetItem", "TransactWriteItems"]);
-    // A sandbox that hasn't seen the use yet reads that it is on record, and remembers it.
+    // A sandbox without this use in its memory reads it, and then remembers it.
     assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
     assert_eq!(calls.take(), ["BatchGetItem"]);
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! A change reaches the token and every one of its secrets, together with its audit record.
+//! A change is written to the token, all its secrets and the audit log together.
 
 use super::*;
 use crate::domain::actor::Actor;
@@ -10,7 +10,7 @@ use crate::ports::{GetToken, ProjectPlatform, RecordView};
 use crate::store::items::expiry;
 use crate::testing::acme;
 
-/// Tries a change and sees to it that nothing was written.
+/// Tries a change and asserts that nothing is written.
 async fn refuse(engine: &Engine, change: &TokenChange) -> PortError {
     let before = engine.dump().await;
     let error = engine.store.change_token(change).await.unwrap_err();
@@ -115,11 +115,11 @@ async fn a_revocation_reaches_the_current_secret_and_ends_the_retired_one_for_go
     assert_eq!(raw_secret(&engine, first.secret_hash).await, item);
 }
 
-/// Sees to it that a secret has ended now, by that action, and is kept for 400 days.
+/// Asserts that a secret was ended now by that action, and is kept for 400 days.
 async fn assert_tombstone(engine: &Engine, hash: SecretHash, by: Action) {
     let record = secret(engine, hash).await.unwrap();
     assert_eq!(record.state, SecretState::Ended);
-    // What a version goes by that knows no states of secrets.
+    // Versions that know no states of secrets read this.
     assert_eq!(record.status, Status::Revoked);
     assert_eq!(record.ended, Some(Ended { at: now(), by }));
     let item = raw_secret(engine, hash).await.unwrap();
@@ -234,7 +234,7 @@ async fn a_reactivation_leaves_nothing_of_the_revocation() {
     ];
     let item = raw_token(&engine, &before.token).await.unwrap();
     assert!(attributes.iter().all(|name| item.contains_key(*name)));
-    // It needs a new secret first.
+    // The token needs a new secret first.
     let fresh = apply(&engine, &gone, regenerated(&gone, 600)).await;
     let item = raw_token(&engine, &before.token).await.unwrap();
     assert!(!item.contains_key("compromisedAt") && item.contains_key("revokedAt"));

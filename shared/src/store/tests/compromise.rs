@@ -1,4 +1,4 @@
-//! A compromised secret never works again, whatever becomes of its token.
+//! A compromised secret never works again, whatever happens to its token.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -43,7 +43,7 @@ async fn report(engine: &Engine, hash: SecretHash, second: i64) -> Compromised {
     done.unwrap()
 }
 
-/// Reports a secret, and sees to it that the record tells which one it was.
+/// Reports a secret, and asserts that the record names it.
 async fn reported(engine: &Engine, hash: SecretHash, which: &str) {
     let Compromised::Recorded(audit) = report(engine, hash, 1).await else {
         panic!("{which} isn't recorded");
@@ -86,7 +86,7 @@ async fn that_of_the_current_secret_revokes_the_token_and_ends_the_retired_one()
     let second = apply(&engine, &first, rotated(&first)).await;
     reported(&engine, second.secret_hash, "current").await;
     assert_compromised(&engine, second.secret_hash).await;
-    // As long as the token is there the secret is.
+    // The secret exists for as long as the token.
     assert_eq!(expires(&engine, second.secret_hash).await, None);
     let token = stored(&engine, &first.token).await.token;
     assert_eq!(token.status(), Status::Revoked);
@@ -245,7 +245,7 @@ async fn a_deleted_token_leaves_its_current_secret_compromised_for_400_days() {
     assert_eq!(expires(&engine, before.secret_hash).await, Some(end));
 }
 
-/// The token may not know yet, or never know, that one of its secrets is compromised.
+/// The token may not show, or not show yet, that one of its secrets is compromised.
 #[tokio::test]
 async fn a_change_that_knows_nothing_of_it_writes_nothing() {
     let (engine, first) = engine_with_token().await;

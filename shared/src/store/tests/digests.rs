@@ -1,4 +1,4 @@
-//! What is held back for a digest, and the addresses to which nothing is sent.
+//! Entries held for a digest, and addresses to which no mail is sent.
 
 use super::*;
 use crate::domain::mailing::{Digest, HeldMail, Undeliverable};
@@ -29,7 +29,7 @@ async fn a_digest_has_what_was_held_back_of_one_account_person_and_hour_each_onc
     for (account, user, hour) in [
         ("acme", "u", 0),
         ("acme", "u", 1),
-        // As text, the one begins with the other.
+        // Ids that begin with those of another digest.
         ("acme", "u2", 0),
         ("acme2", "u", 0),
     ] {

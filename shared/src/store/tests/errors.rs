@@ -1,4 +1,4 @@
-//! What becomes of AWS's errors: answers that the engine can't be brought to give.
+//! The mapping of AWS errors that the engine can't produce.
 
 use std::error::Error;
 
@@ -25,7 +25,7 @@ fn error(code: &str) -> Value {
     json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "no"})
 }
 
-/// A transaction that was cancelled for these reasons, one per item.
+/// The answer to a transaction that was cancelled for these reasons, one per item.
 fn cancelled(reasons: &[&str]) -> (u16, Value) {
     let reasons: Vec<_> = reasons.iter().map(|code| json!({"Code": code})).collect();
     let mut body = error("TransactionCanceledException");
@@ -40,7 +40,7 @@ async fn read(status: u16, body: String) -> PortError {
     read.unwrap_err()
 }
 
-/// Writes to a service that gives these answers; also answers how often it was asked.
+/// Writes to a service that gives these answers. Also returns the number of requests.
 async fn write(answers: Vec<(u16, Value)>) -> (Result<(), PortError>, usize) {
     let (service, config) = Service::answering(answers).await;
     let stored = stored_token();
@@ -99,7 +99,7 @@ async fn a_service_that_cannot_be_reached_is_unavailable() {
         .await;
     let error = read.unwrap_err();
     assert!(matches!(error, PortError::Unavailable(_)), "{error}");
-    // What the log shows, and the SDK's own error for whoever asks.
+    // The log shows the text; callers can inspect the SDK's own error.
     assert!(error.to_string().contains("dispatch failure"), "{error}");
     let cause = error.source().unwrap();
     assert!(cause.source().is_some_and(|sdk| sdk.source().is_some()));
@@ -142,7 +142,7 @@ async fn a_throttled_transaction_is_unavailable() {
     }
 }
 
-/// A burst of first uses exhausts a large secret's partition, and one of them is recorded.
+/// Concurrent first uses exhaust the partition of a large secret, and one of them is recorded.
 #[tokio::test]
 async fn a_use_that_is_not_the_only_one_is_to_be_looked_at_again_at_once() {
     for code in [

@@ -1,4 +1,4 @@
-//! What the first release stored is read.
+//! Items that the first release stored can be read.
 
 use std::collections::BTreeSet;
 
@@ -30,17 +30,17 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// The current secret of the fixtures.
+/// The current secret in the fixtures.
 fn current() -> SecretHash {
     "11".repeat(32).try_into().unwrap()
 }
 
-/// The replaced one.
+/// The replaced secret in the fixtures.
 fn replaced() -> SecretHash {
     "22".repeat(32).try_into().unwrap()
 }
 
-/// The token of the fixture of that name.
+/// The token of the fixture with that name.
 fn plain_token() -> StoredToken {
     StoredToken {
         token: Token {
@@ -69,7 +69,7 @@ fn revoked_token(by: Actor, reason: &str) -> StoredToken {
     stored
 }
 
-/// The token that has everything that one could have.
+/// The token of the fixture that has every attribute.
 fn full_token() -> StoredToken {
     let mut stored = plain_token();
     stored.previous_hash = Some(replaced());
@@ -154,7 +154,7 @@ async fn secrets_are_read() {
         assert_eq!(read, expected);
         let ip = Some([192, 0, 2, 7].into());
         assert_eq!(standing(Some(&read), ip, now()).map(drop), standing_now);
-        // What it remembered was of days that are over.
+        // The stored uses are of earlier days.
         let from = UsedFrom::Seen([192, 0, 2, 7].into());
         let recalled = engine.store.recall_secret(&expected.hash, from, now());
         assert_eq!(recalled.await.unwrap().unwrap().0, expected);
@@ -182,7 +182,7 @@ async fn a_change_makes_them_what_this_version_stores() {
     let item = raw_token(&engine, &after.token).await.unwrap();
     let names: BTreeSet<_> = item.keys().map(String::as_str).collect();
     assert!(!names.contains("retired") && names.contains("previousSecret"));
-    // The warning that was given stays.
+    // The given warning stays.
     assert!(names.contains("reminded"));
     for hash in [current(), replaced()] {
         let item = raw_secret(&engine, hash).await.unwrap();

@@ -1,10 +1,10 @@
-//! A token comes to be with its secret, its audit record and its idempotency record, or not at all.
+//! A token is created together with its secret, audit record and idempotency record, or not at all.
 
 use super::*;
 use crate::ports::{GetIdempotency, ProjectPlatform};
 use crate::testing::acme;
 
-/// Tries to insert and sees to it that nothing was written.
+/// Tries to insert and asserts that nothing is written.
 async fn refuse(engine: &Engine, new: &NewToken) -> PortError {
     let before = engine.dump().await;
     let error = engine.store.insert_token(new).await.unwrap_err();
@@ -12,7 +12,7 @@ async fn refuse(engine: &Engine, new: &NewToken) -> PortError {
     error
 }
 
-/// A creation that has nothing in common with the token that is there already.
+/// A creation that has nothing in common with the existing token.
 fn complete() -> NewToken {
     let mut new = creation(&another());
     new.idempotency = Some(idempotency(&new.stored.token));

@@ -1,4 +1,4 @@
-//! What is written is what is read.
+//! What is written is read back unchanged.
 
 use std::net::IpAddr;
 
@@ -19,7 +19,7 @@ use crate::ports::{
 };
 use crate::testing::acme;
 
-/// A token that has everything a token can have.
+/// A token with every attribute.
 fn full() -> StoredToken {
     let mut lists = ResourceLists::default();
     for kind in ResourceType::ALL {
@@ -246,7 +246,7 @@ async fn an_idempotency_record_lasts_one_day_and_may_be_replaced_then() {
         .await;
     assert_eq!(elsewhere.unwrap(), None);
 
-    // The table still has the item: nobody removed it in time.
+    // The table still has the expired item.
     let mut second = creation(&another());
     second.idempotency = Some(idempotency(&second.stored.token));
     second.audit.time = later(day - 1);

@@ -1,4 +1,4 @@
-//! Lists of tokens: complete, current and of a bounded cost.
+//! Lists of tokens are complete, up to date and of a bounded cost.
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 
@@ -39,7 +39,7 @@ fn names(page: &Page<Token, TokenId>) -> Vec<&str> {
     page.items.iter().map(|token| token.name.as_str()).collect()
 }
 
-/// A token created so many seconds from now.
+/// A token created that many seconds from now.
 fn named(name: &str, seconds: i64) -> Token {
     Token {
         name: name.into(),
@@ -53,7 +53,7 @@ async fn add(engine: &Engine, names: &[&str]) {
     }
 }
 
-/// Puts tokens alone into the table, many at a time.
+/// Puts tokens directly into the table, many at a time.
 async fn put(engine: &Engine, tokens: impl Iterator<Item = Token>) {
     let requests: Vec<_> = tokens
         .map(|token| {
@@ -79,7 +79,7 @@ async fn put(engine: &Engine, tokens: impl Iterator<Item = Token>) {
     }
 }
 
-/// Walks all pages; answers the names and the number of pages.
+/// Reads all pages and returns the names and the number of pages.
 async fn walk(engine: &Engine, mut query: TokenQuery) -> (Vec<String>, usize) {
     let (mut found, mut pages) = (Vec::new(), 0);
     loop {
@@ -180,7 +180,7 @@ async fn no_list_shows_tokens_of_another_account() {
     assert_eq!(names(&page), ["ours"]);
     let page = list(&engine, &search("theirs", 50, None)).await;
     assert_eq!((page.items.len(), page.next), (0, None));
-    // An account whose id continues that of another isn't that other one.
+    // An account whose id is a prefix of the other one's.
     let prefix: AccountId = "acm".parse().unwrap();
     let page = engine
         .store
@@ -210,7 +210,7 @@ async fn a_filter_finds_all_over_all_pages() {
 #[tokio::test]
 async fn a_search_reads_a_bounded_number_of_tokens_for_one_page() {
     let engine = Engine::with_accounts().await;
-    // The ids of one moment sort by their random part.
+    // Ids of the same time sort by their random part.
     let at = |second: i64, name: &str| Token {
         id: TokenId::generate(later(second), &FixedEntropy([1; 32])).unwrap(),
         name: name.into(),

@@ -1,4 +1,4 @@
-//! One mail per record and recipient, though the stream delivers more than once.
+//! Each recipient gets one mail per record, although the stream delivers records more than once.
 
 use super::*;
 use crate::domain::id::UserId;

@@ -1,4 +1,4 @@
-//! The stores on a real engine, one file per concern.
+//! Tests of the stores on a real engine, one file per topic.
 
 mod audit;
 mod budgets;
@@ -67,7 +67,7 @@ fn idempotency(token: &Token) -> IdempotencyRecord {
     }
 }
 
-/// A token of its own beside [`stored_token`].
+/// Another token than [`stored_token`].
 fn another() -> StoredToken {
     let mut stored = stored_token();
     stored.token.id = TokenId::generate(now(), &System).unwrap();
@@ -75,7 +75,7 @@ fn another() -> StoredToken {
     stored
 }
 
-/// The change from one state to another, which counts as one version more.
+/// The change from one state to another, with the next version.
 fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
     after.token.version = before.token.version + 1;
     TokenChange {
@@ -87,7 +87,7 @@ fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
     }
 }
 
-/// The most ids that a scope may list, each as long as it may be.
+/// A scope with the maximum of ids, each of the maximal length.
 fn widest_scope(letter: &str) -> Scope {
     let mut lists = ResourceLists::default();
     for number in 0..1_000 {
@@ -105,7 +105,7 @@ async fn engine_with_token() -> (Engine, StoredToken) {
     (engine, stored)
 }
 
-/// Applies a change and answers the state that it was to bring about.
+/// Applies a change and returns the new state.
 async fn apply(engine: &Engine, before: &StoredToken, after: StoredToken) -> StoredToken {
     let change = change(before, after);
     engine.store.change_token(&change).await.unwrap();
@@ -118,12 +118,12 @@ fn revoked(stored: &StoredToken) -> StoredToken {
     stored.with(token, now())
 }
 
-/// The token with a new secret; the old one works on for ten minutes.
+/// The token with a new secret; the old one works for ten more minutes.
 fn rotated(stored: &StoredToken) -> StoredToken {
     regenerated(stored, 600)
 }
 
-/// The token with a new secret; the old one works on for so many seconds.
+/// The token with a new secret; the old one works for `grace` more seconds.
 fn regenerated(stored: &StoredToken, grace: i64) -> StoredToken {
     let secret = PlainSecret::generate(Kind::Account, &System).unwrap();
     let secret = NewSecret {
@@ -145,7 +145,7 @@ async fn secret(engine: &Engine, hash: SecretHash) -> Option<SecretRecord> {
     engine.store.get_secret(&hash).await.unwrap()
 }
 
-/// An item as it is stored.
+/// A stored item.
 async fn raw(engine: &Engine, pk: impl Into<String>, sk: impl Into<String>) -> Option<Item> {
     let key = super::table::key(pk, sk);
     engine.store.get_item(key).await.unwrap()

@@ -1,4 +1,4 @@
-//! The projection of the platform's events, in whatever order and however often they come.
+//! The projection of the platform's events, in any order and with repeated events.
 
 use super::*;
 use crate::domain::account::{Account, Role};
@@ -64,7 +64,7 @@ async fn delete_export(engine: &Engine, second: i64) {
     delete.unwrap();
 }
 
-/// The export's name, found alone and in a batch alike.
+/// The export's name. Asserts that single and batch reads agree.
 async fn current_export(engine: &Engine) -> Option<String> {
     let names = [export("").reference(), name("api", "none")];
     let account = acme().id;
@@ -261,7 +261,7 @@ async fn more_names_than_one_batch_takes_are_all_looked_up() {
     assert_eq!(theirs.unwrap(), []);
 }
 
-/// What the 2099 of somebody else's clock left behind.
+/// A time that a wrong clock in the year 2099 left behind.
 fn frozen() -> Timestamp {
     "2099-01-01T00:00:00Z".parse().unwrap()
 }
@@ -282,7 +282,7 @@ async fn a_state_from_the_future_counts_as_older_than_any_event() {
         .unwrap();
     assert!(delete(&engine, 2).await);
     assert_eq!(current(&engine).await, None);
-    // As is the marker of a deletion.
+    // The same holds for a deletion marker.
     assert!(store.delete_account(&account, frozen()).await.unwrap());
     put(&engine, &called("again"), 3).await;
     assert_eq!(current(&engine).await.as_deref(), Some("again"));

@@ -1,4 +1,4 @@
-//! What a verification finds by a secret's hash, and what that costs.
+//! What a verification finds by a secret's hash, and the calls that it needs.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -25,7 +25,7 @@ fn asserted(number: u8) -> UsedFrom {
     UsedFrom::Asserted(seen_from(number).ip())
 }
 
-/// Recalls a secret that there is.
+/// Recalls an existing secret.
 async fn recall(store: &Store, from: UsedFrom, now: Timestamp) -> Recall {
     let hash = stored_token().secret_hash;
     let recalled = store.recall_secret(&hash, from, now).await.unwrap();
@@ -57,7 +57,7 @@ fn used(sighting: Sighting, ip: IpAddr, at: Timestamp) -> Use {
     }
 }
 
-/// Records a use, and answers whether it added anything.
+/// Records a use, and returns whether it added anything.
 async fn record_use(engine: &Engine, from: UsedFrom, at: Timestamp) -> bool {
     let seen = engine.store.get_seen(&stored_token().secret_hash).await;
     let Some(sighting) = seen.unwrap().use_of(from, at) else {
@@ -105,7 +105,7 @@ async fn a_secret_comes_with_what_is_on_record_of_it() {
         addresses: BTreeSet::from([seen_from(1), seen_from(2), asserted(1)]),
         crowded_hour: None,
         refusals: [(Refusal::Address, days)].into(),
-        // A refusal is no use.
+        // A refusal isn't a use.
         last_use: Some(LastUse {
             at: later(2),
             ip: seen_from(1).ip(),
@@ -139,7 +139,7 @@ async fn a_use_on_record_is_remembered_until_midnight_and_costs_one_small_read()
         ));
         assert_eq!(calls.take(), ["GetItem"]);
     }
-    // Another address, the same as asserted, and the next day are other uses.
+    // Another address, the same address asserted, and the next day are other uses.
     for (from, at) in [
         (seen_from(2), now()),
         (asserted(1), now()),
@@ -176,13 +176,13 @@ async fn asserted_addresses_are_kept_apart_from_those_that_are_seen() {
     }
     let all = seen(&engine.store, seen_from(200), now()).await;
     assert_eq!(all.addresses.len(), MAX_SEEN_ADDRESSES);
-    // They leave the seen ones their room.
+    // Asserted addresses don't take the room of seen ones.
     for number in 0..40 {
         record_use(&engine, seen_from(number), now()).await;
     }
     let all = seen(&engine.store, seen_from(201), later(3_600)).await;
     assert_eq!(all.addresses.len(), 2 * MAX_SEEN_ADDRESSES);
-    // A new day forgets both kinds.
+    // A new day resets both kinds.
     let tomorrow = later(24 * 3_600);
     assert!(record_use(&engine, asserted(1), tomorrow).await);
     let all = seen(&engine.store, seen_from(202), tomorrow).await;
@@ -239,7 +239,7 @@ async fn what_is_on_record_is_not_recorded_again() {
         assert!(is_conflict(again), "{sighting:?}");
         assert_eq!(engine.dump().await, before);
     }
-    // The day never goes back, and addresses are those of the day on record.
+    // The recorded day never goes back, and the addresses are those of that day.
     for day in ["2026-11-22", "2026-11-24"] {
         let sighting = Sighting::Address(day.parse().unwrap(), seen_from(3));
         let other = used(sighting, seen_from(3).ip(), now());

@@ -1,9 +1,8 @@
-//! Every item as it is stored now, by writes of every kind, against the samples that are kept of them; and what is
-//! read of these samples.
+//! Compares every kind of item as it is stored now with committed samples, and checks what is read from the samples.
 //!
-//! Where the writes differ from the samples, the stored form has changed: what is deployed then meets items of
-//! both forms, and both have to be read. As long as this form isn't released, `LATCHKEY_UPDATE_FIXTURES=1` renews the
-//! samples. Once it is, they stay as they are, with the test that reads them, and the new form gets samples of its own.
+//! A difference means that the stored form has changed: a deployment then meets items of both forms and must read both.
+//! Until this form is released, `LATCHKEY_UPDATE_FIXTURES=1` renews the samples. After the release, the samples and the
+//! test that reads them stay as they are, and a new form gets samples of its own.
 
 use std::fmt::Write;
 
@@ -36,12 +35,12 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// A secret of the samples, by its digits.
+/// A secret of the samples, by its repeated digits.
 fn sample_hash(pair: &str) -> SecretHash {
     pair.repeat(32).try_into().unwrap()
 }
 
-/// The secrets of the samples.
+/// The repeated digits of the samples' secrets.
 const PAIRS: [&str; 9] = ["11", "22", "33", "44", "55", "66", "77", "88", "99"];
 
 fn sample_id(end: &str) -> TokenId {
@@ -50,7 +49,7 @@ fn sample_id(end: &str) -> TokenId {
         .unwrap()
 }
 
-/// The tokens of the samples.
+/// The ends of the ids of the samples' tokens.
 const IDS: [&str; 6] = ["AV", "B1", "B2", "B3", "B4", "B5"];
 
 fn sample(end: &str, pair: &str) -> StoredToken {
@@ -93,7 +92,7 @@ fn full_sample() -> StoredToken {
     }
 }
 
-/// Audit records with ids in a row.
+/// Makes audit records with consecutive ids.
 struct Records(u8);
 
 impl Records {
@@ -186,7 +185,7 @@ async fn write_tokens(engine: &Engine, records: &mut Records) {
     let reminder = Reminder { reminded, audit };
     store.record_reminder(&reminder).await.unwrap();
 
-    // A secret that was replaced and ended, one that is revoked.
+    // A secret that was replaced and ended, and a revoked one.
     let first = sample("B2", "44");
     records.create(engine, &first).await;
     let new_secret = NewSecret {
@@ -224,7 +223,7 @@ async fn write_tokens(engine: &Engine, records: &mut Records) {
     let change = records.change(&ended_with_account, after, Action::Revoke);
     store.change_token(&change).await.unwrap();
 
-    // Of deleted tokens the secrets stay.
+    // The secrets of deleted tokens stay.
     for (end, pair) in [("B5", "88"), ("B6", "99")] {
         let deleted = sample(end, pair);
         records.create(engine, &deleted).await;
@@ -330,7 +329,7 @@ async fn write_the_rest(engine: &Engine, records: &mut Records) {
     }
 }
 
-/// Items in one order, with their attributes in one order.
+/// The items and their attributes, sorted.
 fn sorted(mut items: Vec<Value>) -> Vec<Value> {
     fn sort(value: &mut Value) {
         match value {
@@ -342,7 +341,7 @@ fn sorted(mut items: Vec<Value>) -> Vec<Value> {
                 }
                 members.extend(all);
             }
-            // Sets of DynamoDB have no order; our lists that aren't records are sorted anyway.
+            // DynamoDB's sets have no order; our lists of texts are sorted anyway.
             Value::Array(values) => {
                 values.iter_mut().for_each(sort);
                 if values.iter().all(Value::is_string) {
@@ -388,7 +387,7 @@ async fn what_is_written_is_what_the_samples_have() {
     }
 }
 
-/// All that this version reads of the samples.
+/// Everything that this version reads from the samples.
 async fn read_all(engine: &Engine) -> String {
     let store = &engine.store;
     let mut read = String::new();

@@ -1,4 +1,4 @@
-//! What the table's time to live removes, and when.
+//! The items that the table's time to live removes, and when.
 
 use super::*;
 use crate::domain::token::PreviousSecret;
@@ -33,10 +33,10 @@ async fn a_token_goes_after_its_purge_time_its_secret_400_days_later_and_nothing
     assert!(exists(&engine, "PROFILE#acme", "PROFILE").await);
     assert_eq!(engine.audit(&acme().id).await.len(), 2);
 
-    // A day after the request its idempotency record goes too.
+    // The idempotency record is removed one day after its request.
     assert_eq!(engine.sweep(later(DAY + 1)), 1);
     assert_eq!(engine.sweep(later(400 * DAY)), 0);
-    // The two records of the creations, and then the secret.
+    // First the two records of the creations, then the secret.
     assert_eq!(engine.sweep(later(400 * DAY + HOUR)), 2);
     assert!(raw_secret(&engine, purged.secret_hash).await.is_some());
     assert_eq!(engine.sweep(later(400 * DAY + HOUR + 1)), 1);
@@ -69,7 +69,7 @@ async fn a_retired_secret_goes_400_days_after_its_grace_period_and_the_token_sta
     assert!(raw_secret(&engine, after.secret_hash).await.is_some());
     assert!(raw_token(&engine, &after.token).await.is_some());
 
-    // Its item is gone, which is in no change's way.
+    // The missing item doesn't prevent a change.
     let changed = after.with(revoked(&after).token, later(end + 1));
     assert_eq!(changed.previous_hash, None);
     apply(&engine, &after, changed).await;
@@ -89,7 +89,7 @@ async fn a_grace_period_does_not_outlive_the_purge_time() {
     let retired = secret(&engine, stored.previous_hash.unwrap()).await;
     assert_eq!(retired.unwrap().state_at(later(HOUR)), SecretState::Ended);
     assert_eq!(engine.sweep(later(HOUR + 1)), 1);
-    // The record of the creation, and both secrets at once.
+    // First the record of the creation, then both secrets.
     assert_eq!(engine.sweep(later(400 * DAY + HOUR)), 1);
     assert_eq!(engine.sweep(later(400 * DAY + HOUR + 1)), 2);
 }

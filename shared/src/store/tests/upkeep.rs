@@ -13,7 +13,7 @@ use crate::ports::{
 use crate::store::upkeep::Range;
 use crate::testing::token;
 
-/// A token that ends so many hours from now, in the part of the index that the end of its id decides.
+/// A token that ends that many hours from now. The end of its id selects the shard.
 async fn ending(engine: &Engine, number: u8, hours: i64) -> Token {
     let token = Token {
         id: format!("tok_01ARZ3NDEKTSV4RRFFQ69G0{number:02}V")
@@ -26,7 +26,7 @@ async fn ending(engine: &Engine, number: u8, hours: i64) -> Token {
     engine.add(token).await.token
 }
 
-/// The tokens between two hours from now, page by page of so many.
+/// The tokens that end between two hours from now, in pages of up to `limit`.
 async fn pages(engine: &Engine, hours: (i64, i64), limit: i32) -> Vec<Vec<TokenId>> {
     let range = Range {
         index: "byEnd",
@@ -58,7 +58,7 @@ async fn every_page_of_every_part_is_read_soonest_first() {
     ending(&engine, 20, 9).await;
     ending(&engine, 21, 17).await;
     let pages = pages(&engine, (10, 16), 3).await;
-    // Three of the one part that has any, and the 31 others.
+    // Three pages of the only shard with tokens, and one of each of the 31 others.
     assert_eq!(pages.len(), 3 + 31);
     assert_eq!(pages.concat(), expected);
 }
@@ -98,7 +98,7 @@ async fn only_active_tokens_with_an_end_are_in_the_index_by_it() {
     assert_eq!(all().await, []);
 }
 
-/// The idle tokens at a moment, of all pages.
+/// The idle tokens of all pages.
 async fn idle(engine: &Engine, since: Timestamp) -> BTreeSet<TokenId> {
     let (mut idle, mut position) = (BTreeSet::new(), None);
     loop {
@@ -180,14 +180,14 @@ async fn a_use_counts_as_activity_once_it_is_noted() {
     let (engine, stored) = engine_with_token().await;
     let id = BTreeSet::from([stored.token.id.clone()]);
     used(&engine, &stored, stored.secret_hash, later(60)).await;
-    // A use doesn't write tokens, so the index doesn't know it yet.
+    // A use doesn't write to the token, so the index doesn't show it yet.
     assert_eq!(idle(&engine, later(59)).await, id);
     let read = read(&engine, &stored).await;
     assert_eq!(read.token.last_activity(), later(60));
     engine.store.note_activity(&read).await.unwrap();
     assert_eq!(idle(&engine, later(59)).await, BTreeSet::new());
     assert_eq!(idle(&engine, later(60)).await, id);
-    // It is no change: whoever has read the token may go on.
+    // It isn't a change, so a change based on an earlier read still succeeds.
     apply(&engine, &read, revoked(&read)).await;
 }
 

@@ -1,4 +1,4 @@
-//! Uses are recorded once per address and day, together with what they leave behind.
+//! Uses are recorded once per address and day, together with the last use.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -46,7 +46,7 @@ async fn granted(engine: &Engine, ip: IpAddr, time: Timestamp) {
     assert!(matches!(outcome, Verified::Granted { .. }), "{outcome:?}");
 }
 
-/// How many uses are on record.
+/// The number of recorded uses.
 async fn uses(engine: &Engine, stored: &StoredToken) -> usize {
     let log = engine.audit(&stored.token.account_id).await;
     log.iter()
@@ -61,13 +61,13 @@ async fn last_use(engine: &Engine, stored: &StoredToken) -> Option<LastUse> {
     stored.unwrap().token.last_use
 }
 
-/// The use that a verification of the secret as it is now would record.
+/// The use that a verification of the secret in its current state would record.
 async fn pending(engine: &Engine, stored: &StoredToken, ip: IpAddr, at: Timestamp) -> Use {
     let seen = seen(engine, stored.secret_hash).await;
     use_of(stored, &seen, ip, at)
 }
 
-/// What is on record of a secret.
+/// The recorded uses of a secret.
 async fn seen(engine: &Engine, hash: SecretHash) -> Seen {
     engine.store.get_seen(&hash).await.unwrap()
 }
@@ -87,7 +87,7 @@ pub(super) fn first_use() -> Use {
     use_of(&stored_token(), &Seen::default(), address(1), now())
 }
 
-/// Records uses at the same time.
+/// Records uses concurrently.
 async fn record_all(engine: &Engine, uses: Vec<Use>) -> Vec<Result<(), PortError>> {
     let mut calls = JoinSet::new();
     for used in uses {
@@ -173,7 +173,7 @@ async fn addresses_of_both_families_are_told_apart() {
     granted(&engine, address(1), now()).await;
     granted(&engine, ip, now()).await;
     granted(&engine, ip, now()).await;
-    // As a server of both families sees the first one.
+    // The first address as a dual-stack server sees it.
     let mapped = "::ffff:192.0.2.1".parse().unwrap();
     granted(&engine, mapped, now()).await;
     assert_eq!(uses(&engine, &stored).await, 2);
@@ -194,7 +194,7 @@ async fn a_day_leaves_32_records_and_one_more_an_hour() {
         granted(&engine, address(number), later(3_600)).await;
     }
     assert_eq!(uses(&engine, &stored).await, MAX_SEEN_ADDRESSES + 2);
-    // The last address that found room says so, and so does every one beyond.
+    // The last address within the maximum is logged as such, and so is every one beyond it.
     let log = engine.audit(&stored.token.account_id).await;
     let told = |record: &&AuditRecord| record.changes.iter().any(|it| it.field == "addressesToday");
     assert_eq!(log.iter().filter(told).count(), 3);
@@ -270,11 +270,11 @@ async fn a_replaced_secret_is_refused_as_ended_and_that_is_no_use() {
     let (engine, stored) = engine_with_token().await;
     granted(&engine, address(1), now()).await;
     let used = last_use(&engine, &stored).await;
-    // As it is read of the token, which the change keeps.
+    // Read with its last use, which the change keeps.
     let read = engine.stored(&stored.token.account_id, &stored.token.id);
     let read = read.await.unwrap();
     apply(&engine, &read, regenerated(&read, 0)).await;
-    // Also from where it is remembered that it was good.
+    // Also from an address that is remembered as valid.
     assert_eq!(
         refused(&engine, address(1), later(60)).await,
         Refusal::Ended
@@ -378,7 +378,7 @@ async fn a_change_keeps_what_a_use_wrote_meanwhile() {
     let read = engine.stored(&stored.token.account_id, &stored.token.id);
     let read = read.await.unwrap();
     granted(&engine, address(2), later(60)).await;
-    // The change knows the first use, but not the second.
+    // The change is based on the first use, but not on the second.
     let used = last_use(&engine, &read).await;
     assert_ne!(read.token.last_use, used);
     let before = seen(&engine, read.secret_hash).await;
@@ -423,7 +423,7 @@ async fn the_last_use_is_the_latest_of_all_secrets_in_the_token_and_in_the_list(
         "a use doesn't write tokens"
     );
 
-    // The change writes what it read of the last use to the token, and it stays.
+    // The change writes the last use that it read to the token, so it isn't lost.
     let before = read().await;
     let second = apply(&engine, &before, rotated(&before)).await;
     let item = raw_token(&engine, &first.token).await.unwrap();

@@ -1,4 +1,4 @@
-//! What KMS is asked, and what becomes of its answers.
+//! The requests to KMS, and the handling of its answers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
