@@ -11,6 +11,7 @@ use super::actor::{Actor, ActorType};
 use super::audit::AuditRecord;
 use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
+use super::string_enum::string_enum;
 
 /// How long after its hour a digest is sent: longer than the function runs that holds mails back, so that
 /// none comes too late for it.
@@ -108,30 +109,13 @@ impl From<&AuditRecord> for HeldMail {
     }
 }
 
-/// Why no mail is sent to an address any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Undeliverable {
-    /// The recipient's mail server says that there is no such address, now or later.
-    Bounced,
-    /// The recipient has called a mail of ours spam.
-    Complained,
-}
-
-impl Undeliverable {
-    /// The name used in tables and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-        }
-    }
-
-    /// The reason of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Bounced, Self::Complained]
-            .into_iter()
-            .find(|why| why.as_str() == name)
+string_enum! {
+    /// Why no mail is sent to an address any more.
+    pub enum Undeliverable {
+        /// The recipient's mail server says that there is no such address, now or later.
+        Bounced = "bounced",
+        /// The recipient has called a mail of ours spam.
+        Complained = "complained",
     }
 }
 

@@ -7,52 +7,28 @@ use super::id::{IntegrationId, ResourceId};
 use super::kind::Kind;
 use super::resource::{ResourceRef, ResourceType};
 use super::scope::Scope;
+use super::string_enum::string_enum;
 
 /// The fields of an Integration App's resource that an account token may update.
 pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
 
-/// What a request does to a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Looks at it, or at its audit log.
-    Read,
-    /// Looks at a part of it that this policy doesn't know.
-    ReadUnknown,
-    /// Makes a new one, also by cloning.
-    Create,
-    /// Changes it.
-    Update,
-    /// Removes it.
-    Delete,
-    /// Runs it.
-    Invoke,
-    /// Looks at what it did.
-    ViewDebugLog,
-}
-
-impl Verb {
-    /// Every verb.
-    pub const ALL: [Self; 7] = [
-        Self::Read,
-        Self::ReadUnknown,
-        Self::Create,
-        Self::Update,
-        Self::Delete,
-        Self::Invoke,
-        Self::ViewDebugLog,
-    ];
-
-    /// A name for logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::ReadUnknown => "readUnknown",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Invoke => "invoke",
-            Self::ViewDebugLog => "viewDebugLog",
-        }
+string_enum! {
+    /// What a request does to a resource.
+    pub enum Verb {
+        /// Looks at it, or at its audit log.
+        Read = "read",
+        /// Looks at a part of it that this policy doesn't know.
+        ReadUnknown = "readUnknown",
+        /// Makes a new one, also by cloning.
+        Create = "create",
+        /// Changes it.
+        Update = "update",
+        /// Removes it.
+        Delete = "delete",
+        /// Runs it.
+        Invoke = "invoke",
+        /// Looks at what it did.
+        ViewDebugLog = "viewDebugLog",
     }
 }
 

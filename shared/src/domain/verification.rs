@@ -14,6 +14,7 @@ use super::policy::{self, AccessRequest, Obligation, Owner, Permission};
 use super::resource::ResourceRef;
 use super::scope::Scope;
 use super::secret::SecretHash;
+use super::string_enum::string_enum;
 use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
 /// The most addresses a secret remembers of a day, and the most addresses that others assert. Of further
@@ -25,38 +26,25 @@ pub const MAX_SEEN_ADDRESSES: usize = 32;
 /// one until then, and its use that of a known token.
 pub const TOMBSTONE_LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// The state of one secret of a token. Revoked is a state of the token instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretState {
-    /// It works while its token is active.
-    Current,
-    /// It was replaced, and works until its grace period ends.
-    Retired,
-    /// It never works again.
-    Ended,
-    /// Somebody else knows it. It never works again, whatever happens to its token.
-    Compromised,
+string_enum! {
+    /// The state of one secret of a token. Revoked is a state of the token instead.
+    pub enum SecretState {
+        /// It works while its token is active.
+        Current = "current",
+        /// It was replaced, and works until its grace period ends.
+        Retired = "retired",
+        /// It never works again.
+        Ended = "ended",
+        /// Somebody else knows it. It never works again, whatever happens to its token.
+        Compromised = "compromised",
+    }
 }
 
 impl SecretState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Current, Self::Retired, Self::Ended, Self::Compromised];
-
-    /// The name under which it is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Retired => "retired",
-            Self::Ended => "ended",
-            Self::Compromised => "compromised",
-        }
-    }
-
     /// The state of a stored name. A name that a later version may have stored restricts: it reads as
     /// [`SecretState::Ended`].
     pub fn of_stored(name: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
-        known.unwrap_or(Self::Ended)
+        Self::parse(name).unwrap_or(Self::Ended)
     }
 }
 
@@ -318,54 +306,29 @@ pub fn is_refusal_mailed(day: u32) -> bool {
     matches!(day, 1 | 2 | 7 | 30)
 }
 
-/// Why a secret isn't good for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refusal {
-    /// The string isn't a secret of ours.
-    Malformed,
-    /// No such secret: never made, or forgotten long after it had ended.
-    Unknown,
-    /// The token is revoked.
-    Revoked,
-    /// Its purge time or the secret's grace period is over.
-    Expired,
-    /// It was replaced or ended, or its token deleted.
-    Ended,
-    /// It is known as compromised.
-    Compromised,
-    /// The caller's address isn't in the token's ranges.
-    Address,
-    /// The token is good, but not for this.
-    Forbidden,
+string_enum! {
+    /// Why a secret isn't good for a request.
+    pub enum Refusal {
+        /// The string isn't a secret of ours.
+        Malformed = "malformed",
+        /// No such secret: never made, or forgotten long after it had ended.
+        Unknown = "unknown",
+        /// The token is revoked.
+        Revoked = "revoked",
+        /// Its purge time or the secret's grace period is over.
+        Expired = "expired",
+        /// It was replaced or ended, or its token deleted.
+        Ended = "ended",
+        /// It is known as compromised.
+        Compromised = "compromised",
+        /// The caller's address isn't in the token's ranges.
+        Address = "address",
+        /// The token is good, but not for this.
+        Forbidden = "forbidden",
+    }
 }
 
 impl Refusal {
-    /// Every reason.
-    pub const ALL: [Self; 8] = [
-        Self::Malformed,
-        Self::Unknown,
-        Self::Revoked,
-        Self::Expired,
-        Self::Ended,
-        Self::Compromised,
-        Self::Address,
-        Self::Forbidden,
-    ];
-
-    /// A name for logs and records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unknown => "unknown",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-            Self::Ended => "ended",
-            Self::Compromised => "compromised",
-            Self::Address => "address",
-            Self::Forbidden => "forbidden",
-        }
-    }
-
     /// Whether people are told of it: that somebody tries a secret that isn't good. A guess is nobody's
     /// secret, and a scope that refuses is at work.
     pub fn is_recorded(self) -> bool {
