@@ -77,9 +77,9 @@ pub(crate) fn version() -> String {
 
 /// The beginning of a digest: enough to tell one version from another.
 fn short(hash: Sha256) -> String {
-    let digest: [u8; 32] = hash.finalize().into();
-    let digest = digest.iter().take(8);
-    digest.map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = hex::encode(hash.finalize());
+    digest.truncate(16);
+    digest
 }
 
 /// The page, naming the files of that version.
