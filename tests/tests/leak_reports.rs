@@ -101,10 +101,6 @@ fn found(secret: &str, url: &str) -> String {
     )
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// An account with a token that was used once.
 async fn used_token(name: &str) -> (Account, String, String) {
     let stack = Stack::from_env();
@@ -138,7 +134,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     let signature = scanner.current.sign(&report);
     let answer = send_signed(&account.stack, &scanner.current.id, &signature, &report).await;
     let feedback = json!([{
-        "token_hash": hex(&Sha256::digest(&secret)),
+        "token_hash": hex::encode(Sha256::digest(&secret)),
         "token_type": "latchkey_api_token",
         "label": "true_positive",
     }]);

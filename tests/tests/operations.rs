@@ -60,9 +60,8 @@ fn full(name: &str) -> Value {
 /// Whether the table has the item that lets a secret in.
 /// Whether all that is kept of a secret is that it was one.
 async fn is_over(stack: &Stack, secret: &str) -> bool {
-    let digest = Sha256::digest(secret);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let item = stack.item(&format!("SECRET#{hex}"), "SECRET").await;
+    let digest = hex::encode(Sha256::digest(secret));
+    let item = stack.item(&format!("SECRET#{digest}"), "SECRET").await;
     let state = item["state"]["S"].as_str().expect("a state");
     ["ended", "compromised"].contains(&state)
 }

@@ -287,12 +287,9 @@ async fn events(stack: &Stack, attribute: &str, value: &str, end: &Value) -> Vec
 /// The key that the local cloud signs a function's calls with; it records no more of the caller.
 fn access_key(role: &Role) -> String {
     let digest = Sha256::digest(format!("{}:{}", role.function_arn, role.arn));
-    let hex: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
-    format!("ASIA{hex}")
+    let mut id = hex::encode_upper(digest);
+    id.truncate(16);
+    format!("ASIA{id}")
 }
 
 fn record(event: &Value, uses: &mut BTreeSet<Use>) {

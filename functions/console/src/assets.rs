@@ -77,9 +77,9 @@ pub(crate) fn version() -> String {
 
 /// Returns the first 8 bytes of a digest in hexadecimal: enough to distinguish versions.
 fn short(hash: Sha256) -> String {
-    let digest: [u8; 32] = hash.finalize().into();
-    let digest = digest.iter().take(8);
-    digest.map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = hex::encode(hash.finalize());
+    digest.truncate(16);
+    digest
 }
 
 /// Returns the page's HTML with the addresses of that version's files.

@@ -46,10 +46,7 @@ impl Match {
 
     pub(crate) fn feedback(&self, known: bool) -> Feedback<'_> {
         Feedback {
-            token_hash: Sha256::digest(&self.token)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            token_hash: hex::encode(Sha256::digest(&self.token)),
             token_type: &self.kind,
             label: if known {
                 Label::TruePositive

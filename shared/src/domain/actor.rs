@@ -5,35 +5,23 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::account::Member;
 use super::id::TokenId;
+use super::string_enum::string_enum;
 
-/// The kind of actor. The name alone doesn't show it, since a token may have a person's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ActorType {
-    /// A member of the account.
-    Member,
-    /// The holder of a token's secret.
-    Token,
-    /// A secret scanner.
-    Scanner,
-    /// The system itself.
-    System,
+string_enum! {
+    /// The kind of actor. The name alone doesn't show it, since a token may have a person's name.
+    pub enum ActorType {
+        /// A member of the account.
+        Member = "member",
+        /// The holder of a token's secret.
+        Token = "token",
+        /// A secret scanner.
+        Scanner = "scanner",
+        /// The system itself.
+        System = "system",
+    }
 }
 
 impl ActorType {
-    /// Every type.
-    pub const ALL: [Self; 4] = [Self::Member, Self::Token, Self::Scanner, Self::System];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Token => "token",
-            Self::Scanner => "scanner",
-            Self::System => "system",
-        }
-    }
-
     /// The type of an actor in a record without one. Only members have an address, and the ids of other actors have
     /// forms of their own.
     fn of(id: &str, email: Option<&str>) -> Self {

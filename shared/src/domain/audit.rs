@@ -13,42 +13,23 @@ use super::entropy::{Entropy, EntropyError};
 use super::id::{AccountId, AuditId, TokenId};
 use super::resource::ResourceType;
 use super::scope::Scope;
+use super::string_enum::string_enum;
 use super::text::recorded;
 use super::time::rfc3339;
 use super::token::Token;
 use super::verification::is_refusal_mailed;
 
-/// The way in which the action was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Source {
-    /// The API tokens page. This is only claimed: any client can send the page's client id and a browser's headers.
-    Ui,
-    /// Any other client of the API.
-    Api,
-    /// The system itself.
-    System,
-    /// A report by a secret scanner.
-    LeakReport,
-}
-
-impl Source {
-    /// Every source.
-    pub const ALL: [Self; 4] = [Self::Ui, Self::Api, Self::System, Self::LeakReport];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ui => "ui",
-            Self::Api => "api",
-            Self::System => "system",
-            Self::LeakReport => "leakReport",
-        }
-    }
-
-    /// The source with that name, or `None` if there is none.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == name)
+string_enum! {
+    /// The way in which the action was taken.
+    pub enum Source {
+        /// The API tokens page. This is only claimed: any client can send the page's client id and a browser's headers.
+        Ui = "ui",
+        /// Any other client of the API.
+        Api = "api",
+        /// The system itself.
+        System = "system",
+        /// A report by a secret scanner.
+        LeakReport = "leakReport",
     }
 }
 

@@ -1,65 +1,30 @@
 //! The lifetimes that a token can have.
 
 use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-/// The lifetime of a token, counted from the moment it is set. No other values are possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AutoPurge {
-    /// The token exists until it is deleted. Integration App tokens can't have this lifetime.
-    #[serde(rename = "never")]
-    Never,
-    /// One hour. The only lifetime that needs no API Management licence.
-    #[serde(rename = "1h")]
-    OneHour,
-    /// Four hours.
-    #[serde(rename = "4h")]
-    FourHours,
-    /// One day.
-    #[serde(rename = "1d")]
-    OneDay,
-    /// Four days.
-    #[serde(rename = "4d")]
-    FourDays,
-    /// Ten days.
-    #[serde(rename = "10d")]
-    TenDays,
-    /// Thirty days.
-    #[serde(rename = "30d")]
-    ThirtyDays,
+use super::string_enum::string_enum;
+
+string_enum! {
+    /// The lifetime of a token, counted from the moment it is set. No other values are possible.
+    pub enum AutoPurge {
+        /// The token exists until it is deleted. Integration App tokens can't have this lifetime.
+        Never = "never",
+        /// One hour. The only lifetime that needs no API Management licence.
+        OneHour = "1h",
+        /// Four hours.
+        FourHours = "4h",
+        /// One day.
+        OneDay = "1d",
+        /// Four days.
+        FourDays = "4d",
+        /// Ten days.
+        TenDays = "10d",
+        /// Thirty days.
+        ThirtyDays = "30d",
+    }
 }
 
 impl AutoPurge {
-    /// Every choice, in the order in which they are offered.
-    pub const ALL: [Self; 7] = [
-        Self::Never,
-        Self::OneHour,
-        Self::FourHours,
-        Self::OneDay,
-        Self::FourDays,
-        Self::TenDays,
-        Self::ThirtyDays,
-    ];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::OneHour => "1h",
-            Self::FourHours => "4h",
-            Self::OneDay => "1d",
-            Self::FourDays => "4d",
-            Self::TenDays => "10d",
-            Self::ThirtyDays => "30d",
-        }
-    }
-
-    /// The choice with that name, or `None` if there is none.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|choice| choice.as_str() == name)
-    }
-
     /// The lifetime; `None` for [`AutoPurge::Never`].
     pub fn duration(self) -> Option<SignedDuration> {
         let hours = match self {

@@ -11,6 +11,7 @@ use super::actor::{Actor, ActorType};
 use super::audit::AuditRecord;
 use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
+use super::string_enum::string_enum;
 
 /// How long after its hour a digest is sent. It is longer than the function that holds mails back can run, so that
 /// every held mail is stored before its digest is sent.
@@ -108,30 +109,13 @@ impl From<&AuditRecord> for HeldMail {
     }
 }
 
-/// Why no more mail is sent to an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Undeliverable {
-    /// The recipient's mail server reports permanently that there is no such address.
-    Bounced,
-    /// The recipient marked one of our mails as spam.
-    Complained,
-}
-
-impl Undeliverable {
-    /// The name in tables and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
-        }
-    }
-
-    /// The reason with that name, or `None` if there is none.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Bounced, Self::Complained]
-            .into_iter()
-            .find(|why| why.as_str() == name)
+string_enum! {
+    /// Why no more mail is sent to an address.
+    pub enum Undeliverable {
+        /// The recipient's mail server reports permanently that there is no such address.
+        Bounced = "bounced",
+        /// The recipient marked one of our mails as spam.
+        Complained = "complained",
     }
 }
 

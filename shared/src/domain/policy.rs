@@ -7,52 +7,28 @@ use super::id::{IntegrationId, ResourceId};
 use super::kind::Kind;
 use super::resource::{ResourceRef, ResourceType};
 use super::scope::Scope;
+use super::string_enum::string_enum;
 
 /// The fields of an Integration App's resource that an account token may update.
 pub const INTEGRATION_APP_FIELDS: [&str; 2] = ["name", "description"];
 
-/// The action of a request on a resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Reads the resource or its audit log.
-    Read,
-    /// Reads a part of the resource that this policy doesn't know.
-    ReadUnknown,
-    /// Creates a resource, or clones one.
-    Create,
-    /// Changes the resource.
-    Update,
-    /// Deletes the resource.
-    Delete,
-    /// Runs the resource.
-    Invoke,
-    /// Reads the resource's debug log.
-    ViewDebugLog,
-}
-
-impl Verb {
-    /// Every verb.
-    pub const ALL: [Self; 7] = [
-        Self::Read,
-        Self::ReadUnknown,
-        Self::Create,
-        Self::Update,
-        Self::Delete,
-        Self::Invoke,
-        Self::ViewDebugLog,
-    ];
-
-    /// The name in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::ReadUnknown => "readUnknown",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Invoke => "invoke",
-            Self::ViewDebugLog => "viewDebugLog",
-        }
+string_enum! {
+    /// The action of a request on a resource.
+    pub enum Verb {
+        /// Reads the resource or its audit log.
+        Read = "read",
+        /// Reads a part of the resource that this policy doesn't know.
+        ReadUnknown = "readUnknown",
+        /// Creates a resource, or clones one.
+        Create = "create",
+        /// Changes the resource.
+        Update = "update",
+        /// Deletes the resource.
+        Delete = "delete",
+        /// Runs the resource.
+        Invoke = "invoke",
+        /// Reads the resource's debug log.
+        ViewDebugLog = "viewDebugLog",
     }
 }
 

@@ -3,42 +3,27 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::id::{AccountId, IntegrationId, InvalidId, ResourceId};
+use super::string_enum::string_enum;
 use super::text::mended;
 
-/// The types of resource that a custom scope can list.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "camelCase")]
-pub enum ResourceType {
-    /// A connection to another application.
-    Connection,
-    /// A flow's source.
-    Export,
-    /// A flow's destination.
-    Import,
-    /// A "My API".
-    Api,
+string_enum! {
+    /// The types of resource that a custom scope can list.
+    pub enum ResourceType {
+        /// A connection to another application.
+        Connection = "connection",
+        /// A flow's source.
+        Export = "export",
+        /// A flow's destination.
+        Import = "import",
+        /// A "My API".
+        Api = "api",
+    }
 }
 
 impl ResourceType {
-    /// Every type.
-    pub const ALL: [Self; 4] = [Self::Connection, Self::Export, Self::Import, Self::Api];
-
-    /// The singular name, as in events and table keys.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Connection => "connection",
-            Self::Export => "export",
-            Self::Import => "import",
-            Self::Api => "api",
-        }
-    }
-
     /// The plural name, as in routes and in a custom scope's lists.
     pub fn collection(self) -> &'static str {
         match self {
@@ -47,11 +32,6 @@ impl ResourceType {
             Self::Import => "imports",
             Self::Api => "apis",
         }
-    }
-
-    /// The type with that singular name, or `None` if there is none.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 

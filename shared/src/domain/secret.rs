@@ -12,10 +12,10 @@ use sha2::{Digest, Sha256};
 use super::entropy::{Entropy, EntropyError};
 use super::kind::Kind;
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PREFIX_LENGTH: usize = 4;
 const RANDOM_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
+const HINT_LENGTH: usize = 4;
 
 /// The length of every secret, in characters.
 pub const SECRET_LENGTH: usize = PREFIX_LENGTH + RANDOM_LENGTH + CHECKSUM_LENGTH;
@@ -116,7 +116,7 @@ impl PlainSecret {
     )]
     pub fn hint(&self) -> String {
         let text = self.0.expose_secret();
-        text.get(text.len() - 4..).unwrap_or_default().to_owned()
+        text.chars().skip(SECRET_LENGTH - HINT_LENGTH).collect()
     }
 }
 
@@ -144,16 +144,7 @@ pub struct SecretHash([u8; 32]);
 impl SecretHash {
     /// The hash as 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
-        const DIGITS: [char; 16] = [
-            '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-        ];
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-        let mut hex = String::with_capacity(2 * self.0.len());
-        for byte in self.0 {
-            hex.push(digit(byte >> 4));
-            hex.push(digit(byte & 0x0f));
-        }
-        hex
+        hex::encode(self.0)
     }
 }
 
@@ -179,22 +170,11 @@ impl TryFrom<String> for SecretHash {
 
     fn try_from(hex: String) -> Result<Self, InvalidHash> {
         let mut hash = [0; 32];
-        let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-        if pairs.len() != hash.len() || !rest.is_empty() {
-            return Err(InvalidHash);
+        let is_lower_case = !hex.bytes().any(|digit| digit.is_ascii_uppercase());
+        match hex::decode_to_slice(&hex, &mut hash) {
+            Ok(()) if is_lower_case => Ok(Self(hash)),
+            _ => Err(InvalidHash),
         }
-        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-            *byte = (nibble(*high)? << 4) | nibble(*low)?;
-        }
-        Ok(Self(hash))
-    }
-}
-
-fn nibble(digit: u8) -> Result<u8, InvalidHash> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(InvalidHash),
     }
 }
 
@@ -202,19 +182,24 @@ fn nibble(digit: u8) -> Result<u8, InvalidHash> {
 fn push_base62(text: &mut String, number: &mut [u8], length: usize) {
     let start = text.len();
     for _ in 0..length {
-        let mut remainder = 0_u16;
+        // Divides the number by 62, byte by byte. A dividend is below 62 × 256, so that its quotient is a byte.
+        let mut remainder = 0;
         for byte in number.iter_mut() {
-            let dividend = (remainder << 8) | u16::from(*byte);
-            // Both fit, since the dividend is below 62 × 256.
-            *byte = u8::try_from(dividend / 62).unwrap_or(u8::MAX);
-            remainder = dividend % 62;
+            let dividend = u16::from_be_bytes([remainder, *byte]);
+            [_, *byte] = (dividend / 62).to_be_bytes();
+            [_, remainder] = (dividend % 62).to_be_bytes();
         }
-        let digit = ALPHABET
-            .get(usize::from(remainder))
-            .copied()
-            .unwrap_or(b'0');
-        text.insert(start, char::from(digit));
+        text.insert(start, base62_digit(remainder));
     }
+}
+
+/// The digit of a value below 62.
+fn base62_digit(value: u8) -> char {
+    char::from(match value {
+        0..10 => b'0' + value,
+        10..36 => b'A' + (value - 10),
+        _ => b'a' + (value - 36),
+    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use ipnet::IpNet;
 use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
@@ -13,6 +12,7 @@ use super::id::{AccountId, IntegrationId, TokenId};
 use super::kind::Kind;
 use super::scope::Scope;
 use super::secret::SecretHash;
+use super::string_enum::string_enum;
 
 /// The longest name, in characters.
 pub const MAX_NAME: usize = 128;
@@ -26,31 +26,13 @@ pub const MAX_CIDRS: usize = 32;
 /// The longest grace period of a replaced secret, in seconds: one day.
 pub const MAX_GRACE_SECONDS: i64 = 86_400;
 
-/// Whether a token may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Status {
-    /// It may be used.
-    Active,
-    /// It may not be used until it is reactivated.
-    Revoked,
-}
-
-impl Status {
-    /// Every status.
-    pub const ALL: [Self; 2] = [Self::Active, Self::Revoked];
-
-    /// The name used in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    /// The status of that name.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
+string_enum! {
+    /// Whether a token may be used.
+    pub enum Status {
+        /// It may be used.
+        Active = "active",
+        /// It may not be used until it is reactivated.
+        Revoked = "revoked",
     }
 }
 

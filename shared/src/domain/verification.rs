@@ -14,6 +14,7 @@ use super::policy::{self, AccessRequest, Obligation, Owner, Permission};
 use super::resource::ResourceRef;
 use super::scope::Scope;
 use super::secret::SecretHash;
+use super::string_enum::string_enum;
 use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
 /// The maximum of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond it,
@@ -25,38 +26,25 @@ pub const MAX_SEEN_ADDRESSES: usize = 32;
 /// the secret is recognised, and its use is recorded as that of a known token.
 pub const TOMBSTONE_LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
 
-/// The state of one secret of a token. Revocation is a state of the token instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretState {
-    /// The secret works while its token is active.
-    Current,
-    /// The secret was replaced, and works until its grace period ends.
-    Retired,
-    /// The secret no longer works, for ever.
-    Ended,
-    /// Somebody else knows the secret. It no longer works, whatever happens to its token.
-    Compromised,
+string_enum! {
+    /// The state of one secret of a token. Revocation is a state of the token instead.
+    pub enum SecretState {
+        /// The secret works while its token is active.
+        Current = "current",
+        /// The secret was replaced, and works until its grace period ends.
+        Retired = "retired",
+        /// The secret no longer works, for ever.
+        Ended = "ended",
+        /// Somebody else knows the secret. It no longer works, whatever happens to its token.
+        Compromised = "compromised",
+    }
 }
 
 impl SecretState {
-    /// Every state.
-    pub const ALL: [Self; 4] = [Self::Current, Self::Retired, Self::Ended, Self::Compromised];
-
-    /// The name under which it is stored.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Retired => "retired",
-            Self::Ended => "ended",
-            Self::Compromised => "compromised",
-        }
-    }
-
     /// The state with that stored name. An unknown name, which a later version may have stored, reads as
     /// [`SecretState::Ended`].
     pub fn of_stored(name: &str) -> Self {
-        let known = Self::ALL.into_iter().find(|state| state.as_str() == name);
-        known.unwrap_or(Self::Ended)
+        Self::parse(name).unwrap_or(Self::Ended)
     }
 }
 
@@ -318,54 +306,29 @@ pub fn is_refusal_mailed(day: u32) -> bool {
     matches!(day, 1 | 2 | 7 | 30)
 }
 
-/// Why a secret isn't good for a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refusal {
-    /// The string isn't one of our secrets.
-    Malformed,
-    /// There is no such secret: it never existed, or was removed long after its end.
-    Unknown,
-    /// The token is revoked.
-    Revoked,
-    /// The token's purge time or the secret's grace period has been reached.
-    Expired,
-    /// The secret was replaced or ended, or its token was deleted.
-    Ended,
-    /// The secret is marked as compromised.
-    Compromised,
-    /// The caller's address isn't in the token's ranges.
-    Address,
-    /// The token is valid, but may not do this.
-    Forbidden,
+string_enum! {
+    /// Why a secret isn't good for a request.
+    pub enum Refusal {
+        /// The string isn't one of our secrets.
+        Malformed = "malformed",
+        /// There is no such secret: it never existed, or was removed long after its end.
+        Unknown = "unknown",
+        /// The token is revoked.
+        Revoked = "revoked",
+        /// The token's purge time or the secret's grace period has been reached.
+        Expired = "expired",
+        /// The secret was replaced or ended, or its token was deleted.
+        Ended = "ended",
+        /// The secret is marked as compromised.
+        Compromised = "compromised",
+        /// The caller's address isn't in the token's ranges.
+        Address = "address",
+        /// The token is valid, but may not do this.
+        Forbidden = "forbidden",
+    }
 }
 
 impl Refusal {
-    /// Every reason.
-    pub const ALL: [Self; 8] = [
-        Self::Malformed,
-        Self::Unknown,
-        Self::Revoked,
-        Self::Expired,
-        Self::Ended,
-        Self::Compromised,
-        Self::Address,
-        Self::Forbidden,
-    ];
-
-    /// The name in logs and records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed",
-            Self::Unknown => "unknown",
-            Self::Revoked => "revoked",
-            Self::Expired => "expired",
-            Self::Ended => "ended",
-            Self::Compromised => "compromised",
-            Self::Address => "address",
-            Self::Forbidden => "forbidden",
-        }
-    }
-
     /// Whether the refusal is recorded, so that people learn that somebody tries an invalid secret. Guesses aren't,
     /// since they belong to no token. Refusals by the scope aren't, since they are part of normal operation.
     pub fn is_recorded(self) -> bool {

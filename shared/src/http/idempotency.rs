@@ -75,8 +75,7 @@ fn digest(parts: &[&[u8]]) -> String {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 /// Returns the token that an earlier, equal request made or changed; `None` if there was none.

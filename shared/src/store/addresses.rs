@@ -16,9 +16,8 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// The key of an address in lower case. In practice, mail servers ignore the case of the part before the `@` too.
 fn address_key(address: &str) -> Item {
-    let digest: [u8; 32] = Sha256::digest(address.trim().to_lowercase()).into();
-    let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    key(format!("ADDRESS#{digits}"), "MARK")
+    let digest = hex::encode(Sha256::digest(address.trim().to_lowercase()));
+    key(format!("ADDRESS#{digest}"), "MARK")
 }
 
 fn seconds(instant: Timestamp) -> AttributeValue {
