@@ -1,4 +1,4 @@
-.PHONY: help up down watch test bench scale deploy check
+.PHONY: help up down watch test bench scale deploy check generate
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 	@$(CLOUD) tools sam cargo-lambda
 	PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda build --release --arm64 --locked
 	cd infra && SAM_CLI_TELEMETRY=0 ../$(TOOLS)/sam/bin/sam deploy $(ARGS)
+
+generate: ## Write what programs write: template, tables, API description, snapshots; read the difference
+	cargo xtask generate
+	LATCHKEY_UPDATE=1 INSTA_UPDATE=always cargo test -p latchkey -p contract
 
 check: ## Formatting, lints, documentation, dependencies, template; the last line says whether advisories were checked
 	@$(CLOUD) tools sam cargo-deny

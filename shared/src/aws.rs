@@ -1,5 +1,6 @@
 //! What all AWS clients share: configuration, timeouts, and the translation of errors.
 
+use std::fmt;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -9,7 +10,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-use crate::ports::PortError;
+use crate::ports::{Cause, PortError};
 
 /// The longest duration of an AWS operation, including retries. It is below the timeout of every function. An
 /// unreachable service therefore causes an error response that the caller can retry, and not a killed sandbox.
@@ -45,7 +46,7 @@ pub async fn aws_config() -> SdkConfig {
 /// Translates an SDK error: [`PortError::Unavailable`] if a retry may succeed, otherwise [`PortError::Broken`].
 pub fn port_error<E>(error: SdkError<E>) -> PortError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let retryable = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
@@ -61,11 +62,32 @@ where
         },
         _ => false,
     };
-    let text = DisplayErrorContext(error).to_string();
+    let cause = cause(error);
     if retryable {
-        PortError::Unavailable(text)
+        PortError::Unavailable(cause)
     } else {
-        PortError::Broken(text)
+        PortError::Broken(cause)
+    }
+}
+
+/// An SDK error as the cause of one of ours.
+pub fn cause<E: std::error::Error + Send + Sync + 'static>(error: SdkError<E>) -> Cause {
+    Box::new(AwsError(error))
+}
+
+/// An SDK error that tells all that the SDK knows: by itself, it says no more than that there was one.
+#[derive(Debug)]
+struct AwsError<E>(SdkError<E>);
+
+impl<E: std::error::Error + 'static> fmt::Display for AwsError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        DisplayErrorContext(&self.0).fmt(f)
+    }
+}
+
+impl<E: std::error::Error + 'static> std::error::Error for AwsError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
     }
 }
 

@@ -128,7 +128,7 @@ async fn report_one(
         let reported = compromise(store, system, &find.secret, &reported).await;
         match (reported, pauses.next()) {
             (Err(PortError::Unavailable(error)), Some(pause)) => {
-                tracing::warn!(error, "a find is tried again");
+                tracing::warn!(%error, "a find is tried again");
                 sleep(pause).await;
             }
             (reported, _) => return reported,

@@ -831,7 +831,7 @@ async fn a_part_that_fails_is_asked_for_again_and_the_rest_is_kept() {
     let mut store = Meanwhile::new(&engine);
     let unavailable = || PortError::Unavailable("throttled".into());
     store.failing = Some(failing.token.id.clone());
-    *store.fails.lock().unwrap() = vec![unavailable(); 4];
+    *store.fails.lock().unwrap() = (0..4).map(|_| unavailable()).collect();
     let post = Post::default();
     let answer = call_with(&store, &keys, &post, &system_at(now()), &report).await;
     assert_eq!(post.recipients(), [OWNER, ADMIN]);
@@ -854,7 +854,9 @@ async fn a_part_that_is_unavailable_for_a_moment_is_tried_again_within_the_reque
     let (engine, scanner, stored) = one().await;
     let mut store = Meanwhile::new(&engine);
     store.failing = Some(stored.token.id.clone());
-    *store.fails.lock().unwrap() = vec![PortError::Unavailable("throttled".into()); 2];
+    *store.fails.lock().unwrap() = (0..2)
+        .map(|_| PortError::Unavailable("throttled".into()))
+        .collect();
     let report = scanner.report(&json!([found(&text(1), "a")]).to_string());
     let answer = call_on(&store, &keys_of(&scanner), &system_at(now()), &report).await;
     assert_eq!(labels(&answer), ["true_positive"]);

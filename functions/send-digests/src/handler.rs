@@ -35,9 +35,9 @@ pub async fn handle(
     }
     tracing::info!(sent, left, "sent digests");
     if left > 0 {
-        return Err(PortError::Unavailable(format!(
-            "{left} digests are left to the next attempt, {sent} are sent"
-        )));
+        return Err(PortError::Unavailable(
+            format!("{left} digests are left to the next attempt, {sent} are sent").into(),
+        ));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use latchkey::domain::budget::Budgets;
 use latchkey::domain::mailing::Undeliverable;
 use latchkey::domain::time::rfc3339;
 use latchkey::mail::Console;
-use latchkey::ports::{Handover, MarkAddress, ProjectPlatform};
+use latchkey::ports::{MarkAddress, ProjectPlatform, SendOutcome};
 use latchkey::schedule::ScheduledEvent;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
 
@@ -119,7 +119,7 @@ async fn a_digest_that_may_be_on_its_way_is_not_sent_again_soon() {
     let engine = Engine::with_accounts().await;
     happen(&engine, minutes(10), 3).await;
     let post = Post::default();
-    post.answer(ADMIN, Ok(Handover::Unanswered("timed out".into())));
+    post.answer(ADMIN, || Ok(SendOutcome::NoResponse("timed out".into())));
     assert!(run(&engine, &post, minutes(65)).await.is_err());
     post.recover();
     assert!(run(&engine, &post, minutes(66)).await.is_err());

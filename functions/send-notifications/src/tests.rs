@@ -12,7 +12,7 @@ use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::ports::{
-    Claim, Handover, InsertToken, ListDigests, MarkAddress, ProjectPlatform, RecordView,
+    Claim, InsertToken, ListDigests, MarkAddress, ProjectPlatform, RecordView, SendOutcome,
 };
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
 use serde_json::{Value, json};
@@ -167,7 +167,9 @@ async fn a_recipient_who_fails_holds_up_the_later_records_and_not_the_other_reci
 async fn an_address_that_never_takes_mail_holds_nobody_up() {
     let (engine, _) = with_records(2).await;
     let (post, records) = (Post::default(), log(&engine).await);
-    post.answer(OWNER, Ok(Handover::NoAddress("no domain".into())));
+    post.answer(OWNER, || {
+        Ok(SendOutcome::AddressRejected("no domain".into()))
+    });
     assert!(deliver(&engine, &post, &records).await.is_empty());
     assert_eq!(post.recipients(), [ADMIN, ADMIN]);
     post.recover();
@@ -179,7 +181,7 @@ async fn an_address_that_never_takes_mail_holds_nobody_up() {
 async fn a_mail_that_may_be_on_its_way_is_not_sent_again_soon() {
     let (engine, _) = with_records(1).await;
     let (post, records) = (Post::default(), log(&engine).await);
-    post.answer(OWNER, Ok(Handover::Unanswered("timed out".into())));
+    post.answer(OWNER, || Ok(SendOutcome::NoResponse("timed out".into())));
     assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);
     post.recover();
     assert_eq!(deliver(&engine, &post, &records).await, ["seq-0"]);

@@ -29,7 +29,9 @@ where
 /// may be at rest later.
 pub fn unavailable_for_now(error: PortError, what: impl Display) -> PortError {
     match error {
-        PortError::Conflict => PortError::Unavailable(format!("{what} changes again and again")),
+        PortError::Conflict => {
+            PortError::Unavailable(format!("{what} changes again and again").into())
+        }
         error => error,
     }
 }

@@ -54,16 +54,16 @@ where
         if late {
             return Err(PortError::Unavailable(format!(
                 "out of time: {done} done, {failed} failed, the rest is left to the next attempt"
-            )));
+            ).into()));
         }
         if position.is_none() {
             break;
         }
     }
     if failed > 0 {
-        return Err(PortError::Unavailable(format!(
-            "{failed} failed, {done} done"
-        )));
+        return Err(PortError::Unavailable(
+            format!("{failed} failed, {done} done").into(),
+        ));
     }
     Ok(done)
 }

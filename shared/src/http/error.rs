@@ -401,8 +401,8 @@ impl From<PortError> for ApiError {
     fn from(error: PortError) -> Self {
         match error {
             PortError::Conflict => ErrorCode::Conflict.into(),
-            PortError::Unavailable(text) => Self::unavailable(text),
-            PortError::Broken(text) => Self::internal(text),
+            PortError::Unavailable(cause) => Self::unavailable(cause),
+            PortError::Broken(cause) => Self::internal(cause),
         }
     }
 }

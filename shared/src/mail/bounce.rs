@@ -33,8 +33,7 @@ pub(super) fn compose(
     account: &Account,
     recipient: &Member,
 ) -> Result<Mail, PortError> {
-    let broken =
-        |error: askama::Error| PortError::Broken(format!("a mail doesn't render: {error}"));
+    let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
     let view = View {
         recipient: Shown::of(&recipient.name),
         account: Shown::of(&account.name),

@@ -54,8 +54,7 @@ pub(super) fn compose(
     recipient: &Member,
     console: &Console,
 ) -> Result<Vec<Mail>, PortError> {
-    let broken =
-        |error: askama::Error| PortError::Broken(format!("a digest doesn't render: {error}"));
+    let broken = |error: askama::Error| PortError::broken("a digest doesn't render", error);
     let parts: Vec<_> = held.chunks(MAX_LISTED).collect();
     let mut mails = Vec::with_capacity(parts.len());
     for (number, part) in (1..).zip(&parts) {

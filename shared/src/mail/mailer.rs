@@ -5,12 +5,12 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_sesv2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_sdk_sesv2::{Client, Config};
 
-use crate::aws::{OPERATION_TIMEOUT, port_error};
-use crate::ports::{Handover, Mail, PortError, SendMail};
+use crate::aws::{OPERATION_TIMEOUT, cause, port_error};
+use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 
 /// The tag by which a mail's account comes back with what SES tells of it.
 pub const ACCOUNT_TAG: &str = "account";
@@ -46,13 +46,13 @@ impl Mailer {
 }
 
 impl SendMail for Mailer {
-    async fn send_mail(&self, mail: &Mail) -> Result<Handover, PortError> {
+    async fn send_mail(&self, mail: &Mail) -> Result<SendOutcome, PortError> {
         let content = |text: &str| {
             Content::builder()
                 .charset("UTF-8")
                 .data(text)
                 .build()
-                .map_err(|error| PortError::Broken(format!("a mail doesn't build: {error}")))
+                .map_err(|error| PortError::broken("a mail doesn't build", error))
         };
         let body = Body::builder()
             .text(content(&mail.text)?)
@@ -67,7 +67,7 @@ impl SendMail for Mailer {
             .name(ACCOUNT_TAG)
             .value(mail.account.as_str())
             .build()
-            .map_err(|error| PortError::Broken(format!("a tag doesn't build: {error}")))?;
+            .map_err(|error| PortError::broken("a tag doesn't build", error))?;
         let sent = self
             .client
             .send_email()
@@ -79,15 +79,15 @@ impl SendMail for Mailer {
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(Handover::Taken),
+            Ok(_) => Ok(SendOutcome::Accepted),
             Err(
                 error @ (SdkError::TimeoutError(_)
                 | SdkError::DispatchFailure(_)
                 | SdkError::ResponseError(_)),
-            ) => Ok(Handover::Unanswered(DisplayErrorContext(error).to_string())),
+            ) => Ok(SendOutcome::NoResponse(cause(error))),
             // All else in the request is ours.
             Err(error) if error.code() == Some("BadRequestException") => {
-                Ok(Handover::NoAddress(DisplayErrorContext(error).to_string()))
+                Ok(SendOutcome::AddressRejected(cause(error)))
             }
             Err(error) => Err(port_error(error)),
         }

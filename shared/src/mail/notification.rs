@@ -107,8 +107,7 @@ pub fn compose(
     recipient: &Member,
     console: &Console,
 ) -> Result<Mail, PortError> {
-    let broken =
-        |error: askama::Error| PortError::Broken(format!("a mail doesn't render: {error}"));
+    let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
     // A warning's record has no changes: it tells the purge time, which stays as it is.
     let is_warning = record.action == Action::Remind;
     let (told, changes) =

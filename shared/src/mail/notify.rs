@@ -8,8 +8,8 @@ use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
 use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
 use crate::ports::{
-    Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, Handover, HoldMail, ListDigests, Mail,
-    PortError, RefundBudget, SendMail, SpendBudget,
+    Cause, Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, ListDigests, Mail,
+    PortError, RefundBudget, SendMail, SendOutcome, SpendBudget,
 };
 
 /// Mails audit records to those who are responsible, each record to each of them once.
@@ -36,7 +36,7 @@ enum Fate {
     /// It will never be, and the address is to blame.
     Marked(AddressMark),
     /// It may be on its way.
-    Unknown(String),
+    Unknown(Cause),
 }
 
 /// Whether a letter may be sent now.
@@ -284,7 +284,9 @@ impl<M: SendMail> Notifier<M> {
         let (id, member) = (letter.id, &letter.member.id);
         match store.claim_mail(id, member, clock.now()).await? {
             Claim::Sent => return Ok(None),
-            Claim::Held => return Err(PortError::Unavailable(format!("{id} is being sent"))),
+            Claim::Held => {
+                return Err(PortError::Unavailable(format!("{id} is being sent").into()));
+            }
             Claim::Granted => {}
         }
         match self.settle(store, admission, clock, &letter).await {
@@ -325,12 +327,12 @@ impl<M: SendMail> Notifier<M> {
             return Ok(Fate::Settled);
         }
         match self.mailer.send_mail(&letter.mail).await {
-            Ok(Handover::Taken) => Ok(Fate::Settled),
-            Ok(Handover::NoAddress(reason)) => {
-                tracing::error!(account.id = %account, user.id = %user, mail.id = id, reason, "no address for mails");
+            Ok(SendOutcome::Accepted) => Ok(Fate::Settled),
+            Ok(SendOutcome::AddressRejected(reason)) => {
+                tracing::error!(account.id = %account, user.id = %user, mail.id = id, %reason, "no address for mails");
                 Ok(Fate::Settled)
             }
-            Ok(Handover::Unanswered(reason)) => Ok(Fate::Unknown(reason)),
+            Ok(SendOutcome::NoResponse(reason)) => Ok(Fate::Unknown(reason)),
             Err(error) => {
                 admission.give_back(letter, spent).await;
                 Err(error)

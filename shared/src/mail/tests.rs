@@ -5,7 +5,7 @@ use super::notification::MAX_VALUE;
 use super::*;
 use crate::domain::action::Action;
 use crate::domain::audit::{COMPROMISED, Change, Source};
-use crate::ports::{Handover, Mail, PortError, SendMail};
+use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 use crate::testing::{self, Service};
 
 fn mail(action: Action, name: &str) -> Mail {
@@ -102,7 +102,7 @@ fn names_are_escaped_in_html_and_can_add_no_header() {
 
 /// Sends a mail through an SES that answers so, or closes the connection; also says how often it was
 /// asked.
-async fn send(answer: Option<(u16, &str)>) -> (Result<Handover, PortError>, usize) {
+async fn send(answer: Option<(u16, &str)>) -> (Result<SendOutcome, PortError>, usize) {
     let answer = answer.map(|(status, code)| (status, json!({"code": code})));
     let (service, config) = Service::answering(answer).await;
     let config = config.into_builder().retry_config(RetryConfig::standard());
@@ -114,10 +114,13 @@ async fn send(answer: Option<(u16, &str)>) -> (Result<Handover, PortError>, usiz
 #[tokio::test]
 async fn what_ses_answers_tells_what_became_of_a_mail() {
     let of = |status, code| async move { send(Some((status, code))).await.0 };
-    assert_eq!(of(200, "").await, Ok(Handover::Taken));
+    assert!(matches!(of(200, "").await, Ok(SendOutcome::Accepted)));
     // “Domain contains illegal character”, for example.
     let refused = of(400, "BadRequestException").await;
-    assert!(matches!(refused, Ok(Handover::NoAddress(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Ok(SendOutcome::AddressRejected(_))),
+        "{refused:?}"
+    );
     // What SES says while the sender isn't confirmed: it may take the mail later.
     for code in [
         "MessageRejected",
@@ -134,7 +137,7 @@ async fn what_ses_answers_tells_what_became_of_a_mail() {
 #[tokio::test]
 async fn a_mail_without_an_answer_is_not_sent_again_at_once() {
     let (sent, asked) = send(None).await;
-    assert!(matches!(sent, Ok(Handover::Unanswered(_))), "{sent:?}");
+    assert!(matches!(sent, Ok(SendOutcome::NoResponse(_))), "{sent:?}");
     assert_eq!(asked, 1);
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::error::Result;
+use super::error::{Cause, Result};
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
 
@@ -21,21 +21,21 @@ pub struct Mail {
     pub html: String,
 }
 
-/// What became of a mail that was handed to the mail service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Handover {
-    /// The service took it.
-    Taken,
-    /// The service takes no mail to this address, now or later, for this reason.
-    NoAddress(String),
-    /// No answer came: the service may have taken it.
-    Unanswered(String),
+/// What the mail service answered to a mail.
+#[derive(Debug)]
+pub enum SendOutcome {
+    /// It took the mail.
+    Accepted,
+    /// It takes no mail to this address, now or later, for this reason.
+    AddressRejected(Cause),
+    /// No answer came: it may have taken the mail.
+    NoResponse(Cause),
 }
 
 /// Sends mail.
 pub trait SendMail: Sync {
     /// Hands a mail to the mail service. After an error the service hasn't taken it.
-    fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<Handover>> + Send;
+    fn send_mail(&self, mail: &Mail) -> impl Future<Output = Result<SendOutcome>> + Send;
 }
 
 /// Whether a notification has to be sent.

@@ -17,10 +17,11 @@ pub use accounts::{GetAccount, GetRecipients, ListMemberships, ProjectPlatform};
 pub use audit::{ListAudit, RecordAudit};
 pub use budgets::{RefundBudget, SpendBudget};
 pub use clock::Clock;
-pub use error::PortError;
+pub use error::{Cause, PortError};
 pub use leaks::{Compromise, CompromiseSecret, KeepKeys, KeptKeys};
 pub use mail::{
-    Claim, ClaimMail, GetAddressMark, Handover, HoldMail, ListDigests, Mail, MarkAddress, SendMail,
+    Claim, ClaimMail, GetAddressMark, HoldMail, ListDigests, Mail, MarkAddress, SendMail,
+    SendOutcome,
 };
 pub use resources::{GetResources, ListResources};
 pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret, RecordUse, Use};

@@ -185,7 +185,7 @@ fn merged((mut records, one): Part, (others, other): Part) -> Part {
 pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError> {
     serde_dynamo::from_item::<_, AuditItem>(image)
         .map(AuditRecord::from)
-        .map_err(|error| PortError::Broken(format!("an audit record doesn't parse: {error}")))
+        .map_err(|error| PortError::broken("an audit record doesn't parse", error))
 }
 
 /// The attributes in which two images of an audit record differ, with their values as text.
@@ -214,7 +214,7 @@ fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
         serde_dynamo::AttributeValue::S(text) => Ok(redact(text)),
         other => serde_json::to_value(other)
             .map(|json| redact_json(json).to_string())
-            .map_err(|error| PortError::Broken(format!("an attribute is no JSON: {error}"))),
+            .map_err(|error| PortError::broken("an attribute is no JSON", error)),
     }
 }
 

@@ -118,7 +118,7 @@ pub(super) fn expiry(instant: Timestamp) -> i64 {
 
 pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
     serde_dynamo::to_item(item)
-        .map_err(|error| PortError::Broken(format!("an item doesn't serialize: {error}")))
+        .map_err(|error| PortError::broken("an item doesn't serialize", error))
 }
 
 /// A token's optional attributes: an update has to remove those that it doesn't set.
@@ -499,7 +499,7 @@ pub(super) fn read_seen(item: Item) -> Result<Seen, PortError> {
 }
 
 fn broken(name: &str) -> PortError {
-    PortError::Broken(format!("an item doesn't parse: `{name}`"))
+    PortError::Broken(format!("an item doesn't parse: `{name}`").into())
 }
 
 /// An item that is being read.

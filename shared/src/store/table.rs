@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
 use aws_sdk_dynamodb::{Client, Config};
@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 
 use super::memory::Memory;
 use super::user_agent::UserAgent;
-use crate::aws::port_error;
+use crate::aws::{cause, port_error};
 use crate::config::Tables;
 use crate::domain::budget::Budgets;
-use crate::ports::PortError;
+use crate::ports::{Cause, PortError};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -101,7 +101,7 @@ pub(super) enum Cancellation {
     /// Another transaction was at one of the items.
     Collision,
     /// An item's partition has no capacity left at the moment.
-    Throttled(String),
+    Throttled(Cause),
     /// Anything else.
     Other(PortError),
 }
@@ -110,7 +110,7 @@ impl From<Cancellation> for PortError {
     fn from(cancellation: Cancellation) -> Self {
         match cancellation {
             Cancellation::Condition | Cancellation::Collision => Self::Conflict,
-            Cancellation::Throttled(text) => Self::Unavailable(text),
+            Cancellation::Throttled(cause) => Self::Unavailable(cause),
             Cancellation::Other(error) => error,
         }
     }
@@ -133,7 +133,7 @@ fn cancellation(error: SdkError<TransactWriteItemsError>) -> Cancellation {
     } else if any("TransactionConflict") {
         Cancellation::Collision
     } else if any("ThrottlingError") || any("ProvisionedThroughputExceeded") {
-        Cancellation::Throttled(DisplayErrorContext(error).to_string())
+        Cancellation::Throttled(cause(error))
     } else {
         Cancellation::Other(port_error(error))
     }
@@ -149,12 +149,11 @@ pub(super) fn key(pk: impl Into<String>, sk: impl Into<String>) -> Item {
 
 /// Reads an item; one that doesn't parse is an error, never left out.
 pub(super) fn parse<T: DeserializeOwned>(item: Item) -> Result<T, PortError> {
-    serde_dynamo::from_item(item)
-        .map_err(|error| PortError::Broken(format!("an item doesn't parse: {error}")))
+    serde_dynamo::from_item(item).map_err(|error| PortError::broken("an item doesn't parse", error))
 }
 
 pub(super) fn built<T>(
     built: Result<T, aws_sdk_dynamodb::error::BuildError>,
 ) -> Result<T, PortError> {
-    built.map_err(|error| PortError::Broken(format!("a request doesn't build: {error}")))
+    built.map_err(|error| PortError::broken("a request doesn't build", error))
 }

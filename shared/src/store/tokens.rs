@@ -417,5 +417,5 @@ pub fn token_of_image(image: serde_dynamo::Item) -> Result<Option<StoredToken>, 
     }
     serde_dynamo::from_item::<_, TokenItem>(image)
         .map(|item| Some(StoredToken::from(item)))
-        .map_err(|error| PortError::Broken(format!("a token doesn't parse: {error}")))
+        .map_err(|error| PortError::broken("a token doesn't parse", error))
 }

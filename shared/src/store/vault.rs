@@ -69,7 +69,7 @@ impl DecryptSecret for Vault {
             .send()
             .await
             .map_err(port_error)?;
-        let broken = |what: &str| PortError::Broken(format!("a decrypted secret is {what}"));
+        let broken = |what: &str| PortError::Broken(format!("a decrypted secret is {what}").into());
         let plaintext = output
             .plaintext
             .ok_or_else(|| broken("missing"))?

@@ -1,15 +1,18 @@
 use std::sync::{Arc, Mutex};
 
-use crate::ports::{Handover, Mail, PortError, SendMail};
+use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 
 /// A mail service that keeps what it sent and refuses some addresses. Its clones are one and the same.
 #[derive(Debug, Clone, Default)]
 pub struct Post {
     sent: Arc<Mutex<Vec<Mail>>>,
-    refuses: Arc<Mutex<Option<(&'static str, Answer)>>>,
+    refuses: Arc<Mutex<Option<Refused>>>,
 }
 
-type Answer = Result<Handover, PortError>;
+type Answer = Result<SendOutcome, PortError>;
+
+/// An address, and what is answered to a mail to it.
+type Refused = (&'static str, fn() -> Answer);
 
 impl Post {
     /// One that refuses an address.
@@ -21,11 +24,11 @@ impl Post {
 
     /// From now on it refuses this address for a while, and no other.
     pub fn refuse(&self, address: &'static str) {
-        self.answer(address, Err(PortError::Unavailable("throttled".into())));
+        self.answer(address, || Err(PortError::Unavailable("throttled".into())));
     }
 
     /// From now on it sends nothing to this address and answers that instead.
-    pub fn answer(&self, address: &'static str, answer: Answer) {
+    pub fn answer(&self, address: &'static str, answer: fn() -> Answer) {
         *self.refuses.lock().unwrap() = Some((address, answer));
     }
 
@@ -50,9 +53,9 @@ impl SendMail for Post {
         if let Some((address, answer)) = &*self.refuses.lock().unwrap()
             && *address == mail.to
         {
-            return answer.clone();
+            return answer();
         }
         self.sent.lock().unwrap().push(mail.clone());
-        Ok(Handover::Taken)
+        Ok(SendOutcome::Accepted)
     }
 }

@@ -44,19 +44,19 @@ impl Section {
         std::fs::write(&self.file, [&self.before, text, &self.after].concat()).unwrap();
     }
 
-    /// Checks that the part has this text. With `LATCHKEY_UPDATE_DOCS=1`, writes it instead.
+    /// Checks that the part has this text. With `LATCHKEY_UPDATE=1`, writes it instead.
     ///
     /// # Panics
     /// If the part has another text.
     pub fn must_be(&self, text: &str) {
-        if std::env::var_os("LATCHKEY_UPDATE_DOCS").is_some() {
+        if std::env::var_os("LATCHKEY_UPDATE").is_some() {
             self.write(text);
             return;
         }
         assert_eq!(
             self.text,
             text,
-            "{} says otherwise; LATCHKEY_UPDATE_DOCS=1 writes it anew",
+            "{} says otherwise; `make generate` writes it anew",
             self.file.display()
         );
     }

@@ -24,13 +24,13 @@ const COMMITTED: &str = concat!(
 #[test]
 fn the_committed_description_is_the_one_of_the_code() {
     let description = format!("{:#}\n", Description::of_the_code());
-    if std::env::var_os("UPDATE_DESCRIPTION").is_some() {
+    if std::env::var_os("LATCHKEY_UPDATE").is_some() {
         std::fs::write(COMMITTED, &description).unwrap();
     }
     let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
     assert!(
         committed == description,
-        "{} is not up to date: run UPDATE_DESCRIPTION=1 cargo test -p contract --test description",
+        "{} is not up to date: `make generate` writes it anew",
         Path::new(COMMITTED).display()
     );
 }
@@ -229,6 +229,7 @@ impl World {
         let call = match operation {
             "create-token" => Call::new("POST", account).json(&draft()),
             "update-token" => Call::new("PATCH", &token).json(&json!({"autoPurge": "4h"})),
+            "reactivate-token" => Call::new("POST", &format!("{token}/reactivate")),
             "regenerate-token" => Call::new("POST", &format!("{token}/regenerate")),
             _ => return None,
         };

@@ -1,6 +1,6 @@
 //! The table of what each function reads and writes, in `docs/benchmarks.md`, is what goes over the wire.
 //!
-//! `LATCHKEY_UPDATE_DOCS=1` writes the table anew.
+//! `make generate` writes the table anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

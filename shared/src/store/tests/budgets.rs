@@ -70,7 +70,7 @@ async fn of_many_at_once_no_more_get_through_than_the_budget_allows() {
             tasks.spawn(async move { store.spend_budget(&acme(), &budget, now()).await });
         }
         let spendings = tasks.join_all().await.into_iter();
-        let granted = spendings.filter(|spent| *spent == Ok(Spending::Granted));
+        let granted = spendings.filter(|spent| matches!(spent, Ok(Spending::Granted)));
         assert_eq!(granted.count(), most, "{budget:?}");
     }
 }

@@ -1,5 +1,7 @@
 //! What becomes of AWS's errors: answers that the engine can't be brought to give.
 
+use std::error::Error;
+
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -97,6 +99,10 @@ async fn a_service_that_cannot_be_reached_is_unavailable() {
         .await;
     let error = read.unwrap_err();
     assert!(matches!(error, PortError::Unavailable(_)), "{error}");
+    // What the log shows, and the SDK's own error for whoever asks.
+    assert!(error.to_string().contains("dispatch failure"), "{error}");
+    let cause = error.source().unwrap();
+    assert!(cause.source().is_some_and(|sdk| sdk.source().is_some()));
 }
 
 #[tokio::test]
