@@ -70,12 +70,12 @@ where
     }
 }
 
-/// An SDK error as the cause of one of ours.
+/// An SDK error, as the source of a [`PortError`].
 pub fn cause<E: std::error::Error + Send + Sync + 'static>(error: SdkError<E>) -> Cause {
     Box::new(AwsError(error))
 }
 
-/// An SDK error that tells all that the SDK knows: by itself, it says no more than that there was one.
+/// An SDK error whose `Display` includes its causes. The SDK's own only names the kind of error.
 #[derive(Debug)]
 struct AwsError<E>(SdkError<E>);
 

@@ -63,7 +63,7 @@ impl File {
 }
 
 /// Returns a digest of the page and of all its files. It is part of the files' addresses. Browsers may therefore keep
-/// the files for ever, and never mix files of two versions.
+/// the files permanently, and never mix files of two versions.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new_with_prefix(PAGE);
     for (name, _, content) in FILES {

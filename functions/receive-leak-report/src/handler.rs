@@ -1,4 +1,4 @@
-//! Receives GitHub's reports of secrets that were found in public, and ends those secrets for ever.
+//! Receives GitHub's reports of secrets that were found in public, and ends those secrets permanently.
 
 mod finds;
 mod github;

@@ -1,4 +1,4 @@
-//! Ends a secret for ever, for anybody who has it (RFC 7009). People who find or lose a secret need no account for
+//! Ends a secret permanently, for anybody who has it (RFC 7009). People who find or lose a secret need no account for
 //! that.
 
 use lambda_http::{Body, Request, Response};
