@@ -1,4 +1,4 @@
-//! People, and accounts of them, as the platform and the identity provider make them.
+//! Users and their accounts, created at the platform and the identity provider.
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::aws::send_until_served;
 use crate::{Stack, eventually, send};
 
-/// Everybody's password.
+/// The password of all users.
 pub const PASSWORD: &str = "End-To-End-Test-1";
 
 /// A member of an account, signed in.
@@ -14,38 +14,38 @@ pub const PASSWORD: &str = "End-To-End-Test-1";
 pub struct Person {
     /// The user's id, `sub` in the tokens.
     pub id: String,
-    /// Also the user's name at sign-in.
+    /// The e-mail address, which is also the name at sign-in.
     pub email: String,
     /// The display name.
     pub name: String,
     /// The access token.
     pub access: String,
-    /// The id token, which isn't meant for APIs.
+    /// The ID token, which isn't meant for APIs.
     pub id_token: String,
 }
 
-/// An account of one test: an owner, an administrator, a `manage` and a `monitor` member.
+/// An account for one test: an owner, an administrator, a `manage` and a `monitor` member.
 #[derive(Debug, Clone)]
 pub struct Account {
-    /// The stack it lives in.
+    /// The stack of the account.
     pub stack: Stack,
     /// The account's id.
     pub id: String,
-    /// Sees secrets in plain text.
+    /// The owner, who may see secrets in plain text.
     pub owner: Person,
-    /// Has no developer mode.
+    /// An administrator without developer mode.
     pub administrator: Person,
-    /// Must not use any management route.
+    /// A member who may not use any management route.
     pub manage: Person,
-    /// Must not use any management route.
+    /// A member who may not use any management route.
     pub monitor: Person,
     plan: &'static str,
 }
 
 impl Account {
-    /// Creates an account on a plan, with its people, and waits until Latchkey knows it.
+    /// Creates an account with that plan and its members, and waits until Latchkey knows it.
     pub async fn create(stack: &Stack, name: &str, plan: &'static str) -> Self {
-        // Tests may also run against a cloud on which they ran before.
+        // Tests may run repeatedly against the same cloud.
         let id = format!("{name}-{}", std::process::id());
         let person = async |name: &str| Person::create(stack, &id, name).await;
         let account = Self {
@@ -66,22 +66,22 @@ impl Account {
         account
     }
 
-    /// Publishes the profile, with the administrator in the given role.
+    /// Publishes the account's profile, with the administrator in the given role.
     pub async fn publish_profile(&self, administrator: &str) {
         let profile = self.profile(administrator);
         self.stack.publish("AccountUpserted", profile).await;
     }
 
-    /// Delivers the profile of long ago, when the administrator was one, and waits until it was handled.
+    /// Delivers an old profile, in which the administrator has that role, and waits until it was handled.
     pub async fn deliver_late_profile(&self) {
         self.deliver_profile("2020-01-01T00:00:00Z", "administrator")
             .await;
     }
 
-    /// Delivers the profile of some moment, with the administrator in the given role, and waits until it was handled;
-    /// answers the event.
+    /// Delivers the profile of that time, with the administrator in the given role, and waits until it was handled.
+    /// Returns the event.
     pub async fn deliver_profile(&self, time: &str, administrator: &str) -> Value {
-        // Past the bus, because the local cloud's sets every event's time itself.
+        // Sent without the bus, since the local cloud's bus sets every event's time itself.
         let event = json!({
             "version": "0",
             "id": format!("{}-of-{time}", self.id),
@@ -118,7 +118,7 @@ impl Account {
         })
     }
 
-    /// Adds a resource, at the platform and in the example API's data, and waits until Latchkey knows it.
+    /// Adds a resource at the platform and in the example API's data, and waits until Latchkey knows it.
     pub async fn add_resource(&self, kind: &str, id: &str, app: Option<&str>) {
         let mut resource = json!({"accountId": self.id, "type": kind, "id": id, "name": id});
         let mut item = json!({
@@ -158,24 +158,24 @@ impl Account {
         .await;
     }
 
-    /// A request to a route of the account, as the page sends it; `path` is what follows the account's id.
+    /// A request to a route of the account, as the page sends it. `path` is what follows the account's id.
     pub fn request(&self, method: Method, person: &Person, path: &str) -> RequestBuilder {
         let path = format!("/v1/accounts/{}{path}", self.id);
         let request = self.stack.api(method, &path).bearer_auth(&person.access);
         request.header("sec-fetch-site", "same-origin")
     }
 
-    /// A `GET` of a route of the account.
+    /// A `GET` request to a route of the account.
     pub fn get(&self, person: &Person, path: &str) -> RequestBuilder {
         self.request(Method::GET, person, path)
     }
 
-    /// A `POST` without a body to a route of the account.
+    /// A `POST` request without a body to a route of the account.
     pub fn post(&self, person: &Person, path: &str) -> RequestBuilder {
         self.request(Method::POST, person, path)
     }
 
-    /// Creates a token as the owner; the answer is its id and its secret.
+    /// Creates a token as the owner, and returns its id and its secret.
     pub async fn create_token(&self, body: Value) -> (String, String) {
         let answer = send(self.post(&self.owner, "/tokens").json(&body)).await;
         let created = answer.expect(201);
@@ -183,7 +183,7 @@ impl Account {
         (text(&created["token"]["id"]), text(&created["secret"]))
     }
 
-    /// The account's audit records, oldest first. `query` selects.
+    /// The account's audit records selected by `query`, oldest first.
     pub async fn audit(&self, query: &str) -> Vec<Value> {
         let answer = send(self.get(&self.owner, &format!("/audit?{query}"))).await;
         let mut records = answer.expect(200)["records"].take();
@@ -192,7 +192,7 @@ impl Account {
         records
     }
 
-    /// The mails to one of the account's people.
+    /// The mails to a member.
     pub async fn mails_to(&self, person: &Person) -> Vec<Value> {
         let mut mails = self.stack.mails().await;
         mails.retain(|mail| mail["To"] == json!([person.email]));
@@ -238,7 +238,7 @@ impl Person {
     }
 }
 
-/// What the console does, but for the page: user name and password for tokens.
+/// Signs in with user name and password like the console, without the page.
 async fn sign_in(stack: &Stack, email: &str) -> Value {
     let request = json!({
         "AuthFlow": "USER_PASSWORD_AUTH",
@@ -258,10 +258,10 @@ async fn sign_in(stack: &Stack, email: &str) -> Value {
 }
 
 impl Stack {
-    /// Publishes an event as the platform does.
+    /// Publishes an event like the platform.
     ///
     /// # Panics
-    /// When the bus refuses it.
+    /// The bus refuses it.
     pub async fn publish(&self, detail_type: &str, detail: Value) {
         let entry = json!({
             "EventBusName": self.get("eventBus"),

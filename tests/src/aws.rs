@@ -1,4 +1,4 @@
-//! The local cloud's own APIs: what lies behind the stack.
+//! The local cloud's own APIs, for inspecting the stack.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::{Answer, Stack, send};
 
 impl Stack {
-    /// Calls an operation of a service with a JSON protocol. `target` is its `X-Amz-Target`.
+    /// Calls an operation of a service with a JSON protocol. `target` is the `X-Amz-Target`.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// The local cloud refuses the call.
     pub async fn aws(&self, service: &str, target: &str, body: Value) -> Value {
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
@@ -28,10 +28,10 @@ impl Stack {
         answer.json()
     }
 
-    /// Calls an operation of IAM; the answer is XML.
+    /// Calls an operation of IAM. The answer is XML.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// The local cloud refuses the call.
     pub async fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         let mut body = format!("Action={action}&Version=2010-05-08");
         for (name, value) in parameters {
@@ -53,10 +53,10 @@ impl Stack {
         page["Functions"].as_array().expect("functions").clone()
     }
 
-    /// Invokes a function of the main stack, by its name in the template, and waits for its answer.
+    /// Invokes a function of the main stack, by its name in the template, and returns its answer.
     ///
     /// # Panics
-    /// When it fails.
+    /// The function fails.
     pub async fn invoke(&self, function: &str, event: Value) -> Value {
         let prefix = format!("latchkey-{function}Function");
         let functions = self.functions().await;
@@ -66,7 +66,7 @@ impl Stack {
             .expect("the function");
         let path = format!("/2015-03-31/functions/{name}/invocations");
         let request = self.signed(Method::POST, "lambda", &path, &[], event.to_string());
-        // Once: what failed may have run.
+        // Without retries, since a failed call may have run.
         let answer = send(request).await;
         assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
         answer.expect(200)
@@ -75,7 +75,7 @@ impl Stack {
     /// Puts an object into a bucket.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// The local cloud refuses the call.
     pub async fn put_object(&self, bucket: &str, key: &str, body: String) {
         let path = format!("/{bucket}/{key}");
         let answer = send_until_served(self.signed(Method::PUT, "s3", &path, &[], body)).await;
@@ -98,7 +98,7 @@ impl Stack {
         }
     }
 
-    /// An item of the tokens table, `null` if there is none.
+    /// An item of the token table; `null` if there is none.
     pub async fn item(&self, pk: &str, sk: &str) -> Value {
         let request = json!({
             "TableName": self.get("tokensTable"),
@@ -111,7 +111,7 @@ impl Stack {
         answer["Item"].clone()
     }
 
-    /// Every record that a table's stream holds.
+    /// All records in a table's stream.
     pub async fn stream(&self, table: &str) -> Vec<Value> {
         let call = async |operation: &str, body: Value| {
             let target = format!("DynamoDBStreams_20120810.{operation}");
@@ -130,7 +130,7 @@ impl Stack {
                     "ShardIteratorType": "TRIM_HORIZON",
                 });
                 let mut next = call("GetShardIterator", start).await["ShardIterator"].clone();
-                // The shard is open: its end is where a page is empty.
+                // The shard is open, so its end is an empty page.
                 loop {
                     let mut page = call("GetRecords", json!({"ShardIterator": next})).await;
                     let page_records = page["Records"].as_array_mut().expect("records");
@@ -145,7 +145,7 @@ impl Stack {
         records
     }
 
-    /// Every line of every log group, with the group's name.
+    /// All lines of all log groups, each with the group's name.
     pub async fn logs(&self) -> Vec<(String, String)> {
         let call = async |operation: &str, body: Value| {
             let target = format!("Logs_20140328.{operation}");
@@ -173,7 +173,7 @@ impl Stack {
         lines
     }
 
-    /// Everything that the stack keeps of what happened: tables, their streams, logs, mails and queues.
+    /// All traces in the stack: tables, their streams, logs, mails and queues.
     pub async fn traces(&self) -> String {
         let mut traces = json!([self.logs().await, self.mails().await, self.queues().await]);
         for table in ["tokensTable", "auditTable"].map(|table| self.get(table)) {
@@ -183,7 +183,7 @@ impl Stack {
         traces.to_string()
     }
 
-    /// Every mail that was sent, oldest first.
+    /// All sent mails, oldest first.
     pub async fn mails(&self) -> Vec<Value> {
         let messages = self.inspect("ses/messages").await;
         let accounts = messages["messages"].as_object().expect("messages");
@@ -193,10 +193,10 @@ impl Stack {
             .collect()
     }
 
-    /// Makes SES refuse every mail, or accept them again: in its sandbox, recipients have to be verified.
+    /// Makes SES refuse every mail, or accept mails again. In its sandbox, recipients have to be verified.
     ///
     /// # Panics
-    /// When the local cloud refuses.
+    /// The local cloud refuses the call.
     pub async fn refuse_mails(&self, refuse: bool) {
         let details = json!({
             "MailType": "TRANSACTIONAL",
@@ -209,7 +209,7 @@ impl Stack {
         send_until_served(request).await.expect(200);
     }
 
-    /// Every message in every queue.
+    /// All messages in all queues.
     pub async fn queues(&self) -> Value {
         self.inspect("sqs/messages").await
     }
@@ -228,7 +228,7 @@ impl Stack {
         body: String,
     ) -> RequestBuilder {
         let url = format!("{}{path}", self.get("endpointUrl"));
-        // The local cloud's root.
+        // The local cloud's root user.
         let identity = Credentials::new("test", "test", None, None, "local cloud").into();
         #[expect(
             clippy::disallowed_methods,
@@ -264,9 +264,9 @@ impl Stack {
     }
 }
 
-/// Sends a request to one of AWS's APIs, and again when the server fails, as AWS's SDKs do.
+/// Sends a request to one of AWS's APIs, and repeats it if the server fails, as AWS's SDKs do.
 ///
-/// At most four times, with pauses of 50, 100 and 200 ms. The last answer counts, whatever it is.
+/// It makes at most four attempts, with pauses of 50, 100 and 200 ms, and returns the last answer.
 pub(crate) async fn send_until_served(request: RequestBuilder) -> Answer {
     for pause in [50, 100, 200].map(Duration::from_millis) {
         let again = request.try_clone().expect("a body in memory");
@@ -287,7 +287,7 @@ mod tests {
 
     use super::send_until_served;
 
-    /// Serves these statuses, one a connection; answers what the client saw, and how often it asked.
+    /// Serves these statuses, one per connection. Returns the client's status and the number of requests.
     async fn ask(statuses: &[u16]) -> (u16, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");

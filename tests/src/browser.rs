@@ -1,7 +1,7 @@
-//! A browser with the API tokens page in it: Chromium, driven through its driver.
+//! A browser with the API tokens page: Chromium, controlled through its driver.
 //!
-//! `make test` names the two in `LATCHKEY_CHROMIUM` and `LATCHKEY_CHROMEDRIVER`, and the accessibility
-//! checker in `LATCHKEY_AXE`. With `LATCHKEY_SCREENSHOTS`, a folder, the tests keep pictures of what they see.
+//! `make test` sets `LATCHKEY_CHROMIUM` and `LATCHKEY_CHROMEDRIVER`, and the accessibility checker in `LATCHKEY_AXE`.
+//! With `LATCHKEY_SCREENSHOTS`, the path of a folder, the tests store screenshots there.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -24,13 +24,13 @@ use tokio::process::{Child, Command};
 
 use crate::{PASSWORD, Person, Stack};
 
-/// How long a condition is waited for.
+/// How long to wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is shown or chosen on the page, named as people name it.
+/// An element of the page, named as people name it.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// A button, link or menu item of that accessible name.
+    /// A button, link or menu item with that accessible name.
     Button(&'a str),
     /// The control with that label.
     Field(&'a str),
@@ -38,7 +38,7 @@ pub enum Target<'a> {
     Css(&'a str),
 }
 
-/// Finds a visible element, in the uppermost dialog if one is open. What is not there is `null`.
+/// Finds a visible element, in the topmost dialog if one is open; `null` if there is none.
 const LOCATE: &str = r"
     const [kind, name] = arguments;
     const scope = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document;
@@ -57,7 +57,7 @@ const LOCATE: &str = r"
     return null;
 ";
 
-/// A clock that the test sets forward. It goes on by itself too, so that nothing else notices.
+/// A clock that the test can set forward. It also runs by itself, so that nothing else is affected.
 const CLOCK: &str = r"
     let ahead = 0;
     const RealDate = Date;
@@ -83,7 +83,7 @@ const CLOCK: &str = r"
     };
 ";
 
-/// Answers of the API that a test makes up: `answers` maps a part of 'METHOD path' to what is answered.
+/// Simulated answers of the API: `answers` maps a part of 'METHOD path' to an answer.
 const ANSWERS: &str = r"
     const real = window.fetch;
     window.answers = {};
@@ -92,7 +92,7 @@ const ANSWERS: &str = r"
         const key = Object.keys(window.answers).find((part) => request.includes(part));
         if (!key) return real(url, options);
         const { status, body, headers = {}, delay = 0, lost = false } = window.answers[key];
-        // The request gets through, its answer doesn't.
+        // The request arrives, but its answer is lost.
         if (lost) await real(url, options);
         if (delay) await new Promise((resolve) => { window.letGo = resolve; });
         if (lost) throw new TypeError('Failed to fetch');
@@ -107,11 +107,11 @@ pub struct Browser {
     stack: Stack,
 }
 
-/// Runs a test in a browser of its own. At its end, the page must have talked to nobody but the API and
-/// the sign-in, and must have broken none of its own security policy.
+/// Runs a test in its own browser. Asserts at the end that the page has contacted only the API and the sign-in, and
+/// that it hasn't violated its security policy.
 ///
 /// # Panics
-/// When the test does, or what holds for every test doesn't.
+/// The test panics, or one of these assertions fails.
 pub async fn in_browser(stack: &Stack, test: impl AsyncFnOnce(&Browser)) {
     let profile = Profile::create();
     let mut chromedriver = ChromeDriver::start().await;
@@ -134,7 +134,7 @@ pub async fn in_browser(stack: &Stack, test: impl AsyncFnOnce(&Browser)) {
     }
 }
 
-/// A folder for the browser's data, gone with the test.
+/// A folder for the browser's data, removed after the test.
 struct Profile(PathBuf);
 
 impl Profile {
@@ -161,7 +161,7 @@ struct ChromeDriver {
 
 impl ChromeDriver {
     async fn start() -> Self {
-        // It chooses a port before it opens it, and gives up if somebody else was faster.
+        // The driver chooses a port before it opens it, and fails if another process is faster.
         for _ in 0..5 {
             if let Some(started) = Self::try_start().await {
                 return started;
@@ -186,7 +186,7 @@ impl ChromeDriver {
                 break port.trim_end_matches('.').to_owned();
             }
         };
-        // Somebody has to read on, or it blocks.
+        // The output has to be read, since the driver would block otherwise.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Some(Self {
             process,
@@ -236,7 +236,7 @@ impl Browser {
         self.driver.goto(url).await.expect("a page");
     }
 
-    /// Goes to a route of the page that is open already.
+    /// Goes to a route of the open page.
     pub async fn go(&self, route: &str) {
         self.run("location.hash = arguments[0]", &[json!(route)])
             .await;
@@ -248,13 +248,13 @@ impl Browser {
         self.sign_in(person).await;
     }
 
-    /// Signs in on the page that asks for it.
+    /// Signs in when the page asks for it.
     pub async fn sign_in(&self, person: &Person) {
         self.click(Target::Button("Sign in")).await;
         self.fill_in_sign_in(person).await;
     }
 
-    /// Fills the identity provider's page in.
+    /// Fills in the identity provider's form.
     pub async fn fill_in_sign_in(&self, person: &Person) {
         self.write(Target::Field("Username"), &person.email).await;
         self.write(Target::Field("Password"), PASSWORD).await;
@@ -266,7 +266,7 @@ impl Browser {
     /// Runs a script in the page.
     ///
     /// # Panics
-    /// When it fails.
+    /// The script fails.
     pub async fn run(&self, script: &str, arguments: &[Value]) -> Value {
         let answer = self.driver.execute(script, arguments.to_vec()).await;
         answer.expect("an answer").json().clone()
@@ -277,16 +277,16 @@ impl Browser {
         self.run(&format!("return {expression}"), &[]).await
     }
 
-    /// Waits until an expression in the page is true, and answers its value.
+    /// Waits until an expression in the page is true, and returns its value.
     ///
     /// # Panics
-    /// When it never is.
+    /// It doesn't become true in time.
     pub async fn until(&self, expression: &str) -> Value {
         let script =
             format!("const value = {expression}; return value instanceof Node ? true : value");
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // A page that is being left answers nothing.
+            // A page that is being left gives no answer.
             let answer = self.driver.execute(script.as_str(), vec![]).await;
             let value = answer.map(|answer| answer.json().clone());
             match value {
@@ -298,7 +298,7 @@ impl Browser {
         }
     }
 
-    /// Waits until the page shows a text, outside of what only screen readers see.
+    /// Waits until the page shows a text. Text for screen readers only doesn't count.
     pub async fn see(&self, text: &str) {
         let text = json!(text);
         self.until(&format!(
@@ -307,7 +307,7 @@ impl Browser {
         .await;
     }
 
-    /// Waits until the page doesn't show a text any more.
+    /// Waits until the page no longer shows a text.
     pub async fn see_no(&self, text: &str) {
         let text = json!(text);
         self.until(&format!(
@@ -319,7 +319,7 @@ impl Browser {
     /// Waits for an element.
     ///
     /// # Panics
-    /// When there is none.
+    /// It doesn't appear in time.
     pub async fn find(&self, target: Target<'_>) -> WebElement {
         let arguments = match target {
             Target::Button(name) => vec![json!("button"), json!(name)],
@@ -341,12 +341,12 @@ impl Browser {
     /// Clicks an element as soon as it can be clicked.
     ///
     /// # Panics
-    /// When it can't.
+    /// It can't be clicked in time.
     pub async fn click(&self, target: Target<'_>) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let element = self.find(target).await;
-            // It may be below the bar at the bottom, be replaced, or be covered by what is just leaving.
+            // The element may be below the bar at the bottom, be replaced, or be covered by one that is disappearing.
             let center = "arguments[0].scrollIntoView({ block: 'center' })";
             let scrolled = match element.to_json() {
                 Ok(element) => self.driver.execute(center, vec![element]).await.is_ok(),
@@ -367,7 +367,7 @@ impl Browser {
     /// Replaces a field's text by typing.
     ///
     /// # Panics
-    /// When it can't be typed into.
+    /// The field can't be typed into.
     pub async fn write(&self, target: Target<'_>, text: &str) {
         let element = self.find(target).await;
         self.run(
@@ -379,10 +379,10 @@ impl Browser {
         element.send_keys(typed).await.expect("typed");
     }
 
-    /// Chooses an option of a select by what it says.
+    /// Chooses an option of a select by its text.
     ///
     /// # Panics
-    /// When there is no such option, or it can't be chosen.
+    /// There is no such option, or it can't be chosen.
     pub async fn choose(&self, target: Target<'_>, option: &str) {
         let select = self.find(target).await;
         let script = "
@@ -398,16 +398,16 @@ impl Browser {
         assert!(others.is_null(), "no {option} among {others}");
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys in the focused element.
     ///
     /// # Panics
-    /// When the browser refuses.
+    /// The browser refuses the command.
     pub async fn press(&self, keys: &str) {
         let keys = self.driver.action_chain().send_keys(keys);
         keys.perform().await.expect("pressed");
     }
 
-    /// The accessible name of what has the focus.
+    /// The accessible name of the focused element.
     pub async fn focused(&self) -> String {
         let name = self
             .eval(
@@ -418,10 +418,10 @@ impl Browser {
         name.as_str().unwrap_or_default().to_owned()
     }
 
-    /// A command of the browser's developer tools.
+    /// Runs a command of the browser's developer tools.
     ///
     /// # Panics
-    /// When the browser refuses.
+    /// The browser refuses the command.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
         let answer = self.driver.cdp().send_raw(command, parameters).await;
         answer.expect("an answer")
@@ -433,7 +433,7 @@ impl Browser {
         self.devtools(command, json!({"source": source})).await;
     }
 
-    /// Gives the pages that are opened from now on a clock that [`Browser::advance`] sets forward.
+    /// Gives all pages opened from now on a clock that [`Browser::advance`] sets forward.
     pub async fn with_clock(&self) {
         self.before_every_page(CLOCK).await;
     }
@@ -445,12 +445,12 @@ impl Browser {
             .await;
     }
 
-    /// Lets [`Browser::answer`] make up answers on the pages that are opened from now on.
+    /// Lets [`Browser::answer`] simulate answers on all pages opened from now on.
     pub async fn with_answers(&self) {
         self.before_every_page(ANSWERS).await;
     }
 
-    /// From now on, requests that contain the part are answered with that; `null` ends it.
+    /// From now on, requests that contain `part` get that answer; `null` ends this.
     pub async fn answer(&self, part: &str, answer: Value) {
         let script = "
             const [part, answer] = arguments;
@@ -460,7 +460,7 @@ impl Browser {
         self.run(script, &[json!(part), answer]).await;
     }
 
-    /// Cuts the connection, or mends it.
+    /// Disconnects the page from the network, or connects it again.
     pub async fn offline(&self, offline: bool) {
         let command = "Network.emulateNetworkConditions";
         self.devtools("Network.enable", json!({})).await;
@@ -468,7 +468,7 @@ impl Browser {
         self.devtools(command, conditions).await;
     }
 
-    /// Sets the page's width and whether people prefer it dark.
+    /// Sets the width of the page and the preference for dark mode.
     pub async fn look(&self, width: u32, dark: bool) {
         let metrics = json!({"width": width, "height": if width < 600 { 800 } else { 900 }, "deviceScaleFactor": 1, "mobile": false});
         self.devtools("Emulation.setDeviceMetricsOverride", metrics)
@@ -476,20 +476,20 @@ impl Browser {
         self.scheme(dark).await;
     }
 
-    /// Sets whether people prefer it dark, and leaves open what a change of the width closes.
+    /// Sets the preference for dark mode. Unlike a change of the width, this doesn't close open menus.
     pub async fn scheme(&self, dark: bool) {
         let scheme = json!({"features": [
             {"name": "prefers-color-scheme", "value": if dark { "dark" } else { "light" }},
-            // Nothing is half way when it is looked at.
+            // No animation is in progress when the page is checked.
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]});
         self.devtools("Emulation.setEmulatedMedia", scheme).await;
     }
 
-    /// Keeps a picture of what is seen, if `LATCHKEY_SCREENSHOTS` names a folder.
+    /// Stores a screenshot, if `LATCHKEY_SCREENSHOTS` is set.
     ///
     /// # Panics
-    /// When it can't be written.
+    /// It can't be written.
     pub async fn picture(&self, name: &str) {
         if let Some(folder) = env::var_os("LATCHKEY_SCREENSHOTS").map(PathBuf::from) {
             fs::create_dir_all(&folder).expect("a folder");
@@ -498,16 +498,16 @@ impl Browser {
         }
     }
 
-    /// Lets the page use the clipboard without asking, and the test read it.
+    /// Lets the page use the clipboard without asking, and lets the test read it.
     pub async fn allow_clipboard(&self) {
         let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
         self.devtools("Browser.grantPermissions", permissions).await;
     }
 
-    /// What is in the clipboard.
+    /// The content of the clipboard.
     ///
     /// # Panics
-    /// When it can't be read.
+    /// The clipboard can't be read.
     pub async fn clipboard(&self) -> String {
         let script = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))";
         let text = self.driver.execute_async(script, vec![]).await;
@@ -515,7 +515,7 @@ impl Browser {
         text.as_str().expect("a text").to_owned()
     }
 
-    /// Every place of the page and its storage where a text could be found, if it is there.
+    /// All places of the page and its storage that contain a text.
     pub async fn places_of(&self, text: &str) -> Value {
         let script = "
             const [text] = arguments;
@@ -533,9 +533,9 @@ impl Browser {
         self.run(script, &[json!(text)]).await
     }
 
-    /// Shows everything as it is under the pointer, or no more.
+    /// Shows all elements in their hover state, or ends this.
     pub async fn hover(&self, on: bool) {
-        // As specific as what it stands for, and true of every element.
+        // This selector has the same specificity as the one that it replaces, and matches every element.
         let script = "
             const [from, to] = arguments[0] ? [':hover', ':nth-child(n)'] : [':nth-child(n)', ':hover'];
             let changed = 0;
@@ -555,10 +555,10 @@ impl Browser {
         assert!(changed.as_u64() > Some(5), "{changed} rules");
     }
 
-    /// What the accessibility checker finds wrong with what is shown.
+    /// The accessibility checker's findings in the visible page.
     ///
     /// # Panics
-    /// When it can't be run.
+    /// The checker can't be run.
     pub async fn accessibility(&self) -> Vec<String> {
         let source = fs::read_to_string(setting("LATCHKEY_AXE")).expect("the checker");
         if self.eval("typeof axe").await == "undefined" {
@@ -583,16 +583,16 @@ impl Browser {
             .collect()
     }
 
-    /// What the page wrote to the console.
+    /// The page's messages in the console.
     pub async fn console(&self) -> Vec<String> {
         let entries = self.driver.get_log("browser").await.expect("a log");
         entries.into_iter().map(|entry| entry.message).collect()
     }
 
-    /// Checks what holds for the page whatever is done with it.
+    /// Checks what must hold for the page in every test.
     async fn check_manners(&self) {
         for line in self.console().await {
-            // What the API refused is told to people; the browser tells it here by itself.
+            // The browser itself logs answers with an error status, which the page shows to people.
             assert!(
                 line.contains("Failed to load resource"),
                 "on the console: {line}"
@@ -618,7 +618,7 @@ impl Browser {
         assert!(asked.is_empty(), "asked strangers: {asked:?}");
     }
 
-    /// Says what was on the screen when a test failed.
+    /// Reports what was on the screen when a test failed.
     async fn report(&self) {
         let url = self.driver.current_url().await;
         let text = self
@@ -631,21 +631,21 @@ impl Browser {
             "\n---- the page: {url:?}\n{}\n---- its console: {console:?}\n",
             text.unwrap_or_default().as_str().unwrap_or_default()
         );
-        // Not captured, as what is printed would be.
+        // Written directly, since printed text would be captured.
         let _ = std::io::stderr().write_all(report.as_bytes());
         self.picture("failed").await;
     }
 }
 
-/// Whether asking for the address reaches somebody. All other schemes are answered by the browser or the page
-/// itself, and browsers come up with new ones.
+/// Whether a request to the URL uses the network. The browser or the page itself answers all other schemes, to which
+/// browsers add new ones.
 fn uses_the_network(url: &str) -> bool {
     ["http:", "https:", "ws:", "wss:"]
         .iter()
         .any(|scheme| url.starts_with(scheme))
 }
 
-/// An address's scheme, host and port.
+/// The scheme, host and port of a URL.
 fn origin(url: &str) -> String {
     let end = url
         .match_indices('/')

@@ -1,7 +1,7 @@
-//! What the end-to-end tests share: the deployed stack, its people and accounts, and a look behind it.
+//! The shared parts of the end-to-end tests: the deployed stack, its users and accounts, and access to its resources.
 //!
-//! `make test` starts a local cloud, deploys everything to it and names its description in
-//! `LATCHKEY_STACK`. Every test makes an account of its own, so they run side by side.
+//! `make test` starts a local cloud, deploys everything to it and sets `LATCHKEY_STACK` to the path of its description.
+//! Every test creates its own account, so tests run in parallel.
 
 mod account;
 mod aws;
@@ -15,10 +15,10 @@ pub use account::{Account, PASSWORD, Person};
 pub use browser::{Browser, Target, in_browser};
 pub use stack::{Answer, Stack, USER_AGENT, send};
 
-/// Waits until an attempt has an answer, and returns that.
+/// Repeats an attempt until it returns a value, and returns that.
 ///
 /// # Panics
-/// When there is none after a minute; `what` says what was waited for.
+/// There is no value after one minute. `what` names the expected value in the message.
 pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -33,10 +33,10 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
     }
 }
 
-/// A program of a pinned tool, which `make test` installs.
+/// The path of a program of a pinned tool, which `make test` installs.
 ///
 /// # Panics
-/// When it isn't installed.
+/// The tool isn't installed.
 pub fn tool(name: &str, program: &str) -> PathBuf {
     let tools = concat!(env!("CARGO_MANIFEST_DIR"), "/../.local/tools");
     let path = PathBuf::from(tools).join(name).join("bin").join(program);

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 
-/// What the tests' client calls itself.
+/// The user agent of the tests' client.
 pub const USER_AGENT: &str = "latchkey-end-to-end/1.0";
 
 /// The stack under test.
@@ -21,7 +21,7 @@ impl Stack {
     /// The stack that `LATCHKEY_STACK` describes.
     ///
     /// # Panics
-    /// Without one.
+    /// The variable isn't set, or the description can't be read.
     pub fn from_env() -> Self {
         let file = env::var_os("LATCHKEY_STACK").map(PathBuf::from);
         let file = file.expect("these tests need a local cloud: run `make test`");
@@ -37,7 +37,7 @@ impl Stack {
     /// A member of the stack's description, such as `tokensTable`.
     ///
     /// # Panics
-    /// When there is none.
+    /// There is no such member.
     pub fn get(&self, member: &str) -> &str {
         self.description[member]
             .as_str()
@@ -75,22 +75,22 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON; `null` if it isn't.
+    /// The body as JSON; `null` if it isn't JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// The JSON of an answer of this status.
+    /// The JSON of an answer, which must have that status.
     ///
     /// # Panics
-    /// When the status is another one.
+    /// The answer has another status.
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.json()
     }
 
-    /// A header's value, empty if it is missing.
+    /// The value of a header; empty if it is missing.
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value
@@ -98,7 +98,7 @@ impl Answer {
             .unwrap_or_default()
     }
 
-    /// Whether an error is declared as what it is: a problem, or JSON if OAuth has it so.
+    /// Whether an error has the right media type: that of a problem, or JSON where OAuth requires it.
     pub fn is_declared(&self) -> bool {
         let code = self.code();
         let oauth = matches!(code.as_str(), "invalid_client" | "invalid_request");
@@ -106,7 +106,7 @@ impl Answer {
         self.header("content-type") == format!("application/{json}")
     }
 
-    /// The stable code of a problem, empty if it has none.
+    /// The stable code of a problem; empty if it has none.
     pub fn code(&self) -> String {
         self.json()["code"].as_str().unwrap_or_default().to_owned()
     }
@@ -115,7 +115,7 @@ impl Answer {
 /// Sends a request and reads the answer.
 ///
 /// # Panics
-/// When there is no answer.
+/// There is no answer.
 pub async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
     Answer {

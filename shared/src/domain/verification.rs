@@ -275,7 +275,7 @@ impl Seen {
         self.addresses.iter().filter(alike).count()
     }
 
-    /// Until when a recorded use is on record, whatever else happens.
+    /// Until when a recorded use stays on record.
     pub fn on_record_until(&self, from: UsedFrom, now: Timestamp) -> Timestamp {
         if self.addresses.contains(&from.canonical()) {
             let tomorrow = self.day.and_then(|day| day.tomorrow().ok());

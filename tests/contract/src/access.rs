@@ -1,17 +1,17 @@
-//! What a request to DynamoDB touches, as IAM sees it: for each table and action, the partitions.
+//! The partitions that a request to DynamoDB touches, as IAM sees them.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// What one request touches: for each resource (a table, or an index of one) and action, the keys of the
-/// partitions. IAM has them all in one `dynamodb:LeadingKeys`.
+/// The keys of the partitions that one request touches, by resource (a table or an index) and action. IAM has all keys
+/// of an action in one `dynamodb:LeadingKeys`.
 pub type Touched = BTreeMap<(String, String), Vec<String>>;
 
-/// What a request of that operation touches.
+/// The partitions that a request of that operation touches.
 ///
 /// # Panics
-/// If it isn't a request that the stores make.
+/// The stores don't make such a request.
 pub(crate) fn touched(operation: &str, request: &Value) -> Touched {
     let mut touched = Touched::new();
     let mut touch = |action: &str, resource: &str, key: &str| {

@@ -1,4 +1,4 @@
-//! Requests, as the gateway hands them to a function.
+//! Requests in the form in which the gateway sends them to a function.
 
 use lambda_http::Request;
 use latchkey::testing::Event;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::operations;
 
-/// A request on its way to its operation.
+/// A request to an operation.
 #[derive(Debug, Clone)]
 pub struct Call {
     operation: &'static str,
@@ -14,16 +14,16 @@ pub struct Call {
 }
 
 impl Call {
-    /// A request for that path, with or without a query.
+    /// A request to that path, with or without a query.
     ///
     /// # Panics
-    /// If no route leads there.
+    /// No route matches.
     pub fn new(method: &str, path_and_query: &str) -> Self {
         let call = Self::find(method, path_and_query);
         call.unwrap_or_else(|| panic!("no route for {method} {path_and_query}"))
     }
 
-    /// The same; `None` if no route leads there, and the gateway answers 404 by itself.
+    /// Like [`Call::new`], but `None` if no route matches. The gateway then answers 404 itself.
     pub fn find(method: &str, path_and_query: &str) -> Option<Self> {
         let (path, query) = path_and_query
             .split_once('?')
@@ -64,13 +64,13 @@ impl Call {
         })
     }
 
-    /// By that person.
+    /// By that user.
     #[must_use]
     pub fn by(self, user: &str) -> Self {
         self.with(|event| event.by(user))
     }
 
-    /// With that id of the gateway's.
+    /// With that request id of the gateway.
     #[must_use]
     pub fn request_id(self, id: &str) -> Self {
         self.with(|event| event.request_id(id))
@@ -90,19 +90,19 @@ impl Call {
             .header("content-type", "application/x-www-form-urlencoded")
     }
 
-    /// With that text for a body.
+    /// With that text as the body.
     #[must_use]
     pub fn text(self, body: &str) -> Self {
         self.with(|event| event.raw_body(body))
     }
 
-    /// With that header; its name in lower case.
+    /// With that header. The name is in lower case.
     #[must_use]
     pub fn header(self, name: &str, value: &str) -> Self {
         self.with(|event| event.header(name, value))
     }
 
-    /// To that token.
+    /// For that token.
     #[must_use]
     pub fn token(self, id: &str) -> Self {
         self.with(|event| event.token(id))
@@ -114,7 +114,7 @@ impl Call {
         self.header("authorization", &format!("Bearer {secret}"))
     }
 
-    /// The operation that the route leads to.
+    /// The operation of the route.
     pub fn operation(&self) -> &'static str {
         self.operation
     }
@@ -131,7 +131,7 @@ impl Call {
     }
 }
 
-/// What stands in a path at the parameters of a template; `None` if it isn't a path of it.
+/// The values of a template's parameters in a path; `None` if the path doesn't match.
 fn parameters<'a>(template: &'static str, path: &'a str) -> Option<Vec<(&'static str, &'a str)>> {
     let (names, segments) = (template.split('/'), path.split('/'));
     if names.clone().count() != segments.clone().count() {

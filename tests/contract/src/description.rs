@@ -1,4 +1,4 @@
-//! The API's description, held against what the operations answer.
+//! Compares the API's description with the operations' answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use crate::operations;
 /// An operation, a status, and the code of an error.
 pub type Seen = (String, u16, Option<String>);
 
-/// The description, ready to be held against answers.
+/// The description, prepared for comparisons.
 pub struct Description {
     document: Value,
     validators: BTreeMap<(String, u16, String), Validator>,
 }
 
 impl Description {
-    /// The description that the code gives of itself.
+    /// The description generated from the code.
     pub fn of_the_code() -> Value {
         openapi::document(env!("CARGO_PKG_VERSION"), &operations())
     }
 
-    /// Makes a description ready.
+    /// Prepares a description.
     pub fn new(document: Value) -> Self {
         let mut components = document["components"].clone();
         close(&mut components);
@@ -61,18 +61,18 @@ impl Description {
             .unwrap_or_else(|| panic!("`{name}` is not described"))
     }
 
-    /// What a reference leads to; anything else is what it is.
+    /// The target of a reference. Any other value is returned unchanged.
     pub fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         resolve(&self.document, value)
     }
 
-    /// The schema of what an operation takes; `null` if it takes nothing of that type.
+    /// The schema of an operation's request body; `null` if it takes none of that media type.
     pub fn body(&self, operation: &str, media_type: &str) -> &Value {
         let body = &self.operation(operation)["requestBody"];
         self.resolve(&body["content"][media_type]["schema"])
     }
 
-    /// A validator of a schema of the document.
+    /// A validator of one of the document's schemas.
     pub fn validator(&self, schema: &Value) -> Validator {
         let mut schema = schema.clone();
         schema["components"] = self.document["components"].clone();
@@ -82,10 +82,10 @@ impl Description {
             .unwrap_or_else(|error| panic!("{schema}: {error}"))
     }
 
-    /// Checks that an answer is one that the description tells of.
+    /// Checks that an answer matches the description.
     ///
     /// # Panics
-    /// If it isn't.
+    /// It doesn't match.
     pub fn check(&self, operation: &str, answer: &Answer) -> Seen {
         let (status, code) = answer.outcome();
         let seen = (
@@ -145,8 +145,7 @@ impl Description {
         seen
     }
 
-    /// Everything that the description says the functions may answer. What the gateway answers by
-    /// itself isn't part of it.
+    /// All described answers of the functions. The gateway's own answers aren't included.
     pub fn outcomes(&self) -> BTreeSet<Seen> {
         let mut outcomes = BTreeSet::new();
         for (operation, status, response) in responses(&self.document) {
@@ -178,7 +177,7 @@ fn responses(document: &Value) -> Vec<(String, u16, &Value)> {
         .collect()
 }
 
-/// What a reference of the document leads to; anything else is what it is.
+/// The target of a reference in the document. Any other value is returned unchanged.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     let Some(reference) = value["$ref"].as_str() else {
         return value;
@@ -188,8 +187,7 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
 }
 
-/// Lets objects have only the properties that are described. Clients are to ignore others, but we are
-/// not to answer any.
+/// Forbids properties that aren't described. Clients must ignore unknown ones, but our answers must not have any.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! A store whose every call has to pass a gate first: there it can be made to wait, or to fail.
+//! A store with a gate before every call. The gate can delay calls or make them fail.
 
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
@@ -18,9 +18,9 @@ use latchkey::ports::{
 };
 use latchkey::store::Store;
 
-/// What stands before every call of a store. A call is one read or one transaction.
+/// The gate of a store. A call is one read or one transaction.
 pub trait Gate: Sync {
-    /// Lets a call through, when it is time, or refuses it.
+    /// Admits a call, perhaps later, or refuses it.
     fn pass(&self) -> impl Future<Output = Result<&Store, PortError>> + Send;
 }
 
@@ -28,7 +28,7 @@ pub trait Gate: Sync {
 #[derive(Debug)]
 pub struct Gated<G>(pub G);
 
-/// Passes calls on to the store.
+/// Forwards calls to the store.
 macro_rules! behind_the_gate {
     ($($port:ident: $call:ident($($argument:ident: $kind:ty),*) -> $answer:ty;)*) => {$(
         impl<G: Gate> $port for Gated<G> {

@@ -1,5 +1,5 @@
-//! Every operation of the API behind one door, within the test's process: a request goes to the handler
-//! that its route leads to, on a real DynamoDB engine.
+//! All operations of the API in the test's process: a request goes to the handler of its route, on a real DynamoDB
+//! engine.
 
 mod access;
 mod call;

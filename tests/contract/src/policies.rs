@@ -1,4 +1,4 @@
-//! The functions' policies in the template, with what IAM's operators mean on AWS.
+//! The functions' policies in the template, evaluated with AWS's meaning of IAM's operators.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,14 +10,13 @@ pub struct Statement {
     resources: BTreeSet<String>,
     /// The patterns of `ForAllValues:StringLike` on `dynamodb:LeadingKeys`, if it has that condition.
     keys: Option<BTreeSet<String>>,
-    /// Whether it also demands, on AWS, that there is such a key at all.
+    /// Whether it also requires, on AWS, that such a key is present.
     not_null: bool,
 }
 
 impl Statement {
-    /// Whether it allows an action on a table, or an index of one, to touch these partitions in one request.
-    /// `ForAllValues` holds if every value matches a pattern, and also if there is none; `Null: false` demands
-    /// one.
+    /// Whether it allows an action on a table, or an index, to touch these partitions in one request. `ForAllValues`
+    /// holds if every value matches a pattern, and also without any value; `Null: false` requires one.
     pub fn allows(&self, resource: &str, action: &str, keys: &[String]) -> bool {
         let keys_match = match &self.keys {
             None => true,
@@ -29,7 +28,7 @@ impl Statement {
         self.resources.contains(resource) && self.actions.contains(action) && keys_match
     }
 
-    /// What it grants: resource, action, and pattern of the partitions.
+    /// The permissions: resource, action, and pattern of the partitions.
     pub fn grants(&self) -> Vec<(String, String, String)> {
         let any = BTreeSet::from(["*".to_owned()]);
         let mut grants = Vec::new();
@@ -52,10 +51,10 @@ pub fn is_like(value: &str, pattern: &str) -> bool {
     }
 }
 
-/// The statements about the two tables of every function's policy, by the function.
+/// The statements on the two tables in every function's policy, by function.
 ///
 /// # Panics
-/// When the template is written in a way that this doesn't read.
+/// The template has a form that this can't parse.
 pub fn policies() -> BTreeMap<String, Vec<Statement>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/template.yaml");
     let template = std::fs::read_to_string(file).unwrap();

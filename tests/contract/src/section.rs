@@ -1,8 +1,8 @@
-//! The parts of the documents that tests write.
+//! The sections of documents that tests generate.
 
 use std::path::{Path, PathBuf};
 
-/// A part of a document between two marks, which bear its name.
+/// A section of a document between two marks with its name.
 pub struct Section {
     file: PathBuf,
     before: String,
@@ -11,10 +11,10 @@ pub struct Section {
 }
 
 impl Section {
-    /// Finds a part of a document, which is named from the root of the repository.
+    /// Finds a section. `document` is a path from the root of the repository.
     ///
     /// # Panics
-    /// When the document has no such part.
+    /// The document has no such section.
     pub fn of(document: &str, name: &str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let file = root.join(document);
@@ -31,23 +31,23 @@ impl Section {
         }
     }
 
-    /// What it says.
+    /// The text of the section.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Has it say something else.
+    /// Replaces the text of the section.
     ///
     /// # Panics
-    /// When the document can't be written.
+    /// The document can't be written.
     pub fn write(&self, text: &str) {
         std::fs::write(&self.file, [&self.before, text, &self.after].concat()).unwrap();
     }
 
-    /// Makes sure that it says this; with `LATCHKEY_UPDATE_DOCS=1`, has it say so.
+    /// Asserts that the section has this text. With `LATCHKEY_UPDATE_DOCS=1`, writes it instead.
     ///
     /// # Panics
-    /// When it says something else.
+    /// The section has another text.
     pub fn must_be(&self, text: &str) {
         if std::env::var_os("LATCHKEY_UPDATE_DOCS").is_some() {
             self.write(text);

@@ -1,4 +1,4 @@
-//! A wire between a function and AWS that counts what goes over it.
+//! A proxy between a function and AWS that counts requests.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -10,39 +10,39 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::access::{Touched, touched};
 
-/// Passes requests to DynamoDB on to an engine, and answers those to KMS and SES itself. It ends with the
-/// runtime that it was made on.
+/// Forwards requests to DynamoDB to an engine, and answers those to KMS and SES itself. It stops with the runtime on
+/// which it was started.
 pub struct Wire {
-    /// The configuration of clients that go over it.
+    /// The configuration for clients that use the proxy.
     pub aws: SdkConfig,
     counts: Arc<Mutex<Counts>>,
     refusals: Arc<Mutex<Refusals>>,
 }
 
-/// Operations whose next request is refused, with the error's code.
+/// Operations whose next request is refused, with the code of the error.
 type Refusals = Vec<(&'static str, &'static str)>;
 
-/// What went over a wire.
+/// The counted requests.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Counts {
-    /// Calls that read, pages of queries each.
+    /// Calls that read. Each page of a query is one call.
     pub reads: usize,
-    /// The number of items in each transaction, checks of conditions included.
+    /// The number of items in each transaction, including condition checks.
     pub transactions: Vec<usize>,
     /// Calls that write one item.
     pub writes: usize,
     /// Calls to KMS.
     pub kms: usize,
-    /// Mails handed to SES.
+    /// Mails sent to SES.
     pub mails: usize,
     /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one.
     pub half_read_units: usize,
-    /// What each request to DynamoDB touches.
+    /// The partitions that each request to DynamoDB touches.
     pub touched: Vec<Touched>,
 }
 
 impl fmt::Display for Counts {
-    /// The cells of a row, without those of what isn't counted.
+    /// Writes the cells of a table's row, without those that aren't counted.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let transactions = match &self.transactions[..] {
             [] => "0".to_owned(),
@@ -59,10 +59,10 @@ impl fmt::Display for Counts {
 }
 
 impl Wire {
-    /// A wire to the engine of that configuration.
+    /// Starts a proxy to the engine of that configuration.
     ///
     /// # Panics
-    /// When there is no free port on 127.0.0.1.
+    /// There is no free port on 127.0.0.1.
     pub async fn to(aws: &SdkConfig) -> Self {
         let engine = aws.endpoint_url().unwrap();
         let engine = engine.strip_prefix("http://").unwrap().to_owned();
@@ -84,27 +84,27 @@ impl Wire {
         }
     }
 
-    /// Answers the next request of that operation with an error, and doesn't pass it on.
+    /// Answers the next request of that operation with an error, without forwarding it.
     ///
     /// # Panics
-    /// Never: nobody panics while they hold the lock.
+    /// Never: no thread panics while it holds the lock.
     pub fn refuse_next(&self, operation: &'static str, code: &'static str) {
         self.refusals.lock().unwrap().push((operation, code));
     }
 
-    /// What went over it since this was last asked.
+    /// Takes the counts since the last call.
     ///
     /// # Panics
-    /// When something unknown went over it.
+    /// An unknown request was sent.
     pub fn take(&self) -> Counts {
         std::mem::take(&mut self.counts.lock().unwrap())
     }
 }
 
-/// The operations of DynamoDB that read.
+/// DynamoDB's operations that read.
 const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
-/// Serves one client until it goes away.
+/// Serves one client until it disconnects.
 async fn carry(
     client: TcpStream,
     engine: &str,
@@ -149,7 +149,7 @@ async fn carry(
     }
 }
 
-/// Counts a request; answers it unless it is for the engine.
+/// Counts a request, and answers it unless it is for the engine.
 fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     let mut counts = counts.lock().unwrap();
     let named = operation(head);
@@ -167,7 +167,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
             counts.mails += 1;
             return Some(json!({"MessageId": "1"}));
         }
-        // A key that hides nothing: the tables are those of a test.
+        // This encryption hides nothing: the tables contain test data only.
         "Encrypt" => {
             counts.kms += 1;
             return Some(json!({"CiphertextBlob": request["Plaintext"]}));
@@ -181,7 +181,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     None
 }
 
-/// The operation that a request names, in AWS's JSON protocol or by SES's path.
+/// The operation of a request, in AWS's JSON protocol or by SES's path.
 fn operation(head: &str) -> &str {
     if head.starts_with("POST /v2/email/outbound-emails ") {
         return "SendEmail";
@@ -190,7 +190,7 @@ fn operation(head: &str) -> &str {
     target.map_or("", |(_, operation)| operation)
 }
 
-/// A head for a body of another length.
+/// The head with the length of another body.
 fn resized(head: &str, length: usize) -> String {
     head.split_inclusive("\r\n")
         .map(|line| match line.split_once(':') {
@@ -202,7 +202,7 @@ fn resized(head: &str, length: usize) -> String {
         .collect()
 }
 
-/// What an answer says that its read costs.
+/// The read units that an answer reports.
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
