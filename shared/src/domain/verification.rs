@@ -16,8 +16,8 @@ use super::scope::Scope;
 use super::secret::SecretHash;
 use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
-/// The maximum of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond it,
-/// one use an hour is recorded. So callers from many addresses can neither grow the item nor flood the mailboxes,
+/// The maximum number of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond
+/// it, one use an hour is recorded. So callers from many addresses can neither grow the item nor flood the mailboxes,
 /// and can't hide a new address behind many others.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
 

@@ -8,8 +8,8 @@ use crate::lambda::Function;
 use crate::report::Row;
 use crate::stats::median;
 
-/// The maximum of the authorizer's start, as a multiple of the empty function's. Three to four times are usual; with
-/// something slow in its initialization, such as jitter entropy, it would be dozens.
+/// The maximum duration of the authorizer's start, as a multiple of the empty function's. Three to four times are
+/// usual; with something slow in its initialization, such as jitter entropy, it would be dozens.
 const MOST_EMPTY: f64 = 6.0;
 
 /// The role of a program in the comparison.

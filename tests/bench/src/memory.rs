@@ -9,7 +9,7 @@ use crate::lambda::Function;
 use crate::report::Row;
 use crate::stats::median;
 
-/// The maximum of a function's peak, in MiB.
+/// The maximum allowed peak of a function, in MiB.
 const MOST: f64 = 32.0;
 
 /// Sends a function that many events, valid and invalid ones, and reads its peak memory from the kernel.
