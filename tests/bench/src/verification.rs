@@ -61,8 +61,8 @@ impl Contest {
         output.item.map(drop).ok_or_else(|| "no item".into())
     }
 
-    /// Everything that the function does with an event, from its bytes to the bytes of the answer. Returns the duration of
-    /// parsing and serialising, which the runtime does.
+    /// Everything that the function does with an event, from its bytes to the bytes of the answer. Returns the duration
+    /// of parsing and serialising, which the runtime does.
     async fn verify(&self) -> Result<Duration, Box<dyn Error>> {
         let begin = Instant::now();
         let event = serde_json::from_slice(EVENT.as_bytes())?;
