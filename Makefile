@@ -43,7 +43,7 @@ check: ## Formatting, lints, documentation, dependencies, template; the last lin
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 	$(DENY) check --hide-inclusion-graph bans licenses sources
-	@# A finding ends it, here and in CI; a database that can't be reached is only told of.
+	@# A finding fails the check, here and in CI. A database that can't be reached is only reported.
 	@if $(DENY) fetch db; \
 	then $(DENY) check advisories && echo "Checked: all, advisories among it." >$(CHECKED); \
 	else echo "Checked: all but advisories. NOT CHECKED: the advisory database cannot be reached." >$(CHECKED); fi

@@ -20,7 +20,7 @@ pub struct Person {
     pub name: String,
     /// The access token.
     pub access: String,
-    /// The id token, which isn't meant for APIs.
+    /// The ID token, which isn't meant for APIs.
     pub id_token: String,
 }
 
@@ -259,7 +259,7 @@ async fn sign_in(stack: &Stack, email: &str) -> Value {
 }
 
 impl Stack {
-    /// Publishes an event as the platform does.
+    /// Publishes an event like the platform.
     ///
     /// # Panics
     /// If the bus refuses it.

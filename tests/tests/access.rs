@@ -1,4 +1,4 @@
-//! What a token lets through to an API behind the authorizer.
+//! What a token may do at an API behind the authorizer.
 
 use end_to_end::{Account, Answer, Stack, eventually, send};
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ async fn a_full_access_token_may_do_everything_except_with_integration_app_data(
     let call = async |method, path: &str, body| call(&account, &secret, method, path, body).await;
     let (own, app) = ("/v1/exports/exp-own", "/v1/exports/exp-app");
 
-    // Its own data.
+    // Data of its own.
     let create = json!({"name": "New", "settings": {"records": []}});
     let created = call(Method::POST, "/v1/exports", create).await.expect(201);
     let path = format!("/v1/exports/{}", created["id"].as_str().unwrap());
@@ -46,7 +46,7 @@ async fn a_full_access_token_may_do_everything_except_with_integration_app_data(
         .expect(200);
     assert_eq!(list["exports"].as_array().unwrap().len(), 2, "{list}");
 
-    // That of an Integration App.
+    // Data of an Integration App.
     call(Method::GET, app, Value::Null).await.expect(200);
     let renamed = call(Method::PATCH, app, json!({"name": "Renamed"})).await;
     assert_eq!(renamed.expect(200)["name"], "Renamed");
@@ -237,7 +237,7 @@ async fn twenty_first_calls_at_once_leave_one_access_record() {
     let accesses = account.audit("action=access").await;
     assert_eq!(accesses.len(), 1, "{accesses:?}");
     assert_eq!(accesses[0]["resource"]["id"], json!(token));
-    // The mail about the access comes once too; the one about the creation precedes it.
+    // There is also only one mail about the access; the one about the creation precedes it.
     let mails = eventually("two mails", async || {
         let mails = account.mails_to(&account.owner).await;
         (mails.len() >= 2).then_some(mails)

@@ -15,7 +15,7 @@ fn list(account: &Account) -> String {
     format!("#/accounts/{}", account.id)
 }
 
-/// The names that the list shows, top down.
+/// The names in the list, from top to bottom.
 const NAMES: &str =
     "[...document.querySelectorAll('.tokens tbody .name')].map((e) => e.textContent)";
 
@@ -36,19 +36,19 @@ async fn token(account: &Account, id: &str) -> Value {
     answer.expect(200)
 }
 
-/// The status that somebody else's API answers a secret with.
+/// The status with which an API behind the authorizer answers a secret.
 async fn status_with(account: &Account, secret: &str) -> u16 {
     let call = account.stack.protected(Method::GET, "/v1/connections");
     send(call.bearer_auth(secret)).await.status
 }
 
-/// Has a secret end for ever, as whoever holds it can.
+/// Revokes a secret permanently, as its holder can.
 async fn give_up(account: &Account, secret: &str) {
     let revoke = account.stack.api(Method::POST, "/v1/revoke");
     send(revoke.form(&[("token", secret)])).await.expect(200);
 }
 
-/// Replaces a token's secret with an hour of grace. Answers the new one.
+/// Replaces a token's secret with a grace period of one hour. Returns the new secret.
 async fn replace(account: &Account, id: &str) -> String {
     let regenerate = account.post(&account.owner, &format!("/tokens/{id}/regenerate"));
     let answer = send(regenerate.json(&json!({"gracePeriodSeconds": 3600}))).await;
@@ -56,7 +56,7 @@ async fn replace(account: &Account, id: &str) -> String {
     secret.as_str().expect("a secret").to_owned()
 }
 
-/// What a browser loads to show the page, through the gateway.
+/// Checks the files that a browser loads through the gateway to show the page.
 #[tokio::test]
 async fn the_page_is_open_to_everybody_closed_to_strangers_and_small() {
     let stack = Stack::from_env();
@@ -94,7 +94,7 @@ async fn the_page_is_open_to_everybody_closed_to_strangers_and_small() {
         .await
         .expect(200);
     assert_eq!(config["clientId"], stack.get("clientId"));
-    // Neither other files nor the API become the page by mistake.
+    // Other paths, such as those of the API, don't return the page.
     for (path, status) in [
         ("/assets/old/app.js", 404),
         ("/index.html", 404),
@@ -114,7 +114,7 @@ mod in_the_browser {
         let (id, _) = account.create_token(full("Warehouse sync")).await;
         in_browser(&stack, async |browser| {
             browser.with_clock().await;
-            // The link of a mail.
+            // The link in a mail.
             let route = format!("#/accounts/{}/tokens/{id}/audit", account.id);
             browser.enter(&account.owner, &route).await;
             browser.see("Audit log of Warehouse sync").await;
@@ -127,7 +127,7 @@ mod in_the_browser {
                 r#"[{},{"latchkey.resume":"1"}]"#
             );
 
-            // A session that comes to its end is renewed, unnoticed.
+            // A session that is about to end is renewed without notice.
             let renewals = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/oauth2/token')).length";
             assert_eq!(browser.eval(renewals).await, 1);
             browser.advance(Duration::from_secs(59 * 60 + 30)).await;
@@ -135,14 +135,14 @@ mod in_the_browser {
             browser.until(&format!("{renewals} === 2")).await;
             browser.see("Warehouse sync").await;
 
-            // A reload forgets the session, and goes on by itself.
+            // A reload forgets the session, and the page signs in again by itself.
             browser.run("location.reload()", &[]).await;
             browser.fill_in_sign_in(&account.owner).await;
             browser.see("Audit log of Warehouse sync").await;
             browser.click(Button("Close")).await;
             names(browser, &["Warehouse sync"]).await;
 
-            // The provider is asked to end the refresh token; what it is asked outlives the page here.
+            // The provider is asked to end the refresh token. The request is noted where it outlives the page.
             let note = "const real = window.fetch; window.fetch = (url, options) => { \
                 if (String(url).endsWith('/oauth2/revoke')) { \
                     const form = options.body; \
@@ -164,7 +164,7 @@ mod in_the_browser {
             browser.find(Button("Sign in")).await;
             assert_eq!(browser.eval(NAMES).await, json!([]));
 
-            // An answer that this tab has not asked for.
+            // An answer that this tab hasn't requested.
             browser.open("?code=stolen&state=made-up").await;
             browser.see("This sign-in was not started here").await;
             assert_eq!(browser.eval("location.search").await, "");
@@ -181,7 +181,7 @@ mod in_the_browser {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-roles", "enterprise").await;
         account.create_token(full("Not for everybody")).await;
-        // The owner manages in a second account.
+        // The owner also administers a second account.
         let other = format!("{}-other", account.id);
         let member = json!({
             "id": account.owner.id,
@@ -210,7 +210,7 @@ mod in_the_browser {
             assert_eq!(browser.eval(NAMES).await, json!([]));
             browser.click(Button("Sign out")).await;
 
-            // Without an address, people get where they may.
+            // Without a route in the address, people get to an account that they may see.
             browser.enter(&account.owner, "").await;
             names(browser, &["Not for everybody"]).await;
             browser.click(Css(".header [aria-haspopup=menu]")).await;
@@ -224,7 +224,7 @@ mod in_the_browser {
             browser.see("No such account").await;
             browser.click(Button("Sign out")).await;
 
-            // A role that is lost while the page is open is lost there, too.
+            // If a role is lost while the page is open, the page notices.
             browser.enter(&account.administrator, &list(&account)).await;
             names(browser, &["Not for everybody"]).await;
             account.publish_profile("manage").await;
@@ -270,12 +270,12 @@ mod in_the_browser {
             let text = purge.text().await.expect("a text");
             assert!(["in 1 hour", "in 59 minutes"].contains(&text.as_str()), "{text}");
             let exact = purge.attr("title").await.expect("an attribute").unwrap_or_default();
-            // With seconds and the time zone.
+            // The time has seconds and the time zone.
             assert!(exact.matches(':').count() == 2 && !exact.ends_with('M'), "{exact}");
 
             browser.write(Field("Keywords"), "NIGHT").await;
             names(browser, &["Beta"]).await;
-            // The filters are part of the address, to be kept and shared.
+            // The filters are part of the address, so that they can be stored and shared.
             browser.until("location.hash.endsWith('?q=NIGHT')").await;
             browser.write(Field("Keywords"), "nothing like it").await;
             browser.see("No token matches").await;
@@ -303,7 +303,7 @@ mod in_the_browser {
             browser.click(Button("Auto purge")).await;
             names(browser, &["alpha", "App runner", "Beta"]).await;
 
-            // At its time, a token leaves.
+            // A token disappears when its purge time is reached.
             let left = "Date.parse(document.querySelector('.tokens td:nth-child(4) time').dateTime) - Date.now()";
             let left = browser.eval(left).await;
             let left = Duration::from_millis(left.as_u64().expect("a time to come"));
@@ -363,7 +363,7 @@ mod in_the_browser {
             browser.enter(&account.owner, &list(&account)).await;
             browser.click(Button("Create API token")).await;
 
-            // The server's word on every field, next to it.
+            // The server's failures are shown next to their fields.
             browser.click(Button("Save")).await;
             browser.see("Some entries are not valid.").await;
             browser.see("Name is required.").await;
@@ -405,7 +405,7 @@ mod in_the_browser {
                 .write(Field("Allowed addresses"), "127.0.0.0/8")
                 .await;
 
-            // The answer gets lost, but not what was typed, and no second token comes of it.
+            // The answer is lost. The input stays, and no second token is created.
             browser
                 .answer("POST v1/accounts", json!({"lost": true}))
                 .await;
@@ -417,7 +417,7 @@ mod in_the_browser {
             browser.click(Button("Done")).await;
             browser.see("Edit API token").await;
 
-            // Another one, handed over this time.
+            // Another token, whose answer arrives.
             browser.click(Button("API tokens")).await;
             names(browser, &["Stock reader"]).await;
             browser.click(Button("Create API token")).await;
@@ -438,7 +438,7 @@ mod in_the_browser {
             browser.click(Button("Save & close")).await;
             browser.see("API token created").await;
             browser.picture("created").await;
-            // Closing before copying asks first.
+            // Closing without copying asks for confirmation.
             browser.click(Button("Done")).await;
             browser.see("You have not copied the token yet.").await;
             browser.click(Button("Copy token")).await;
@@ -494,7 +494,7 @@ mod in_the_browser {
             browser.choose(Field("Auto purge token"), "1 hour").await;
             browser.click(Field("Full access")).await;
             browser.click(Button("Save & close")).await;
-            // The administrator has no developer mode: this is the only time.
+            // The administrator has no developer mode, so the secret is shown only now.
             browser.see("You will not be able to see it again").await;
             browser.click(Button("Done")).await;
             browser.click(Button("Done")).await;
@@ -517,7 +517,7 @@ mod in_the_browser {
         in_browser(&stack, async |browser| {
             browser.with_answers().await;
             browser.enter(&account.owner, &list(&account)).await;
-            // The list that one returns to is the one that was left.
+            // Going back shows the list as it was left.
             browser.choose(Field("Status"), "Active").await;
             browser.until("location.hash.endsWith('?status=active')").await;
             names(browser, &["Before"]).await;
@@ -533,7 +533,7 @@ mod in_the_browser {
             let keep = keep.as_str().unwrap_or_default();
             assert!(keep.starts_with("Keep: gone in "), "{keep}");
 
-            // Somebody else is faster.
+            // A concurrent change is faster.
             let theirs = account.request(Method::PATCH, &account.administrator, &path);
             send(theirs.json(&json!({"description": "From elsewhere"}))).await.expect(200);
             browser.write(Field("Name"), "Mine").await;
@@ -547,7 +547,7 @@ mod in_the_browser {
             assert_eq!(token(&account, &id).await["name"], "Mine");
             assert_eq!(token(&account, &id).await["description"], "From elsewhere");
 
-            // No connection.
+            // There is no connection.
             browser.write(Field("Description"), "Typed on a train").await;
             browser.offline(true).await;
             browser.click(Button("Save")).await;
@@ -560,7 +560,7 @@ mod in_the_browser {
             })
             .await;
 
-            // Leaving asks first.
+            // Leaving asks for confirmation.
             browser.write(Field("Name"), "Half finished").await;
             browser.click(Button("API tokens")).await;
             browser.see("Discard your changes?").await;
@@ -614,7 +614,7 @@ mod in_the_browser {
             assert_eq!(browser.places_of(&secret).await, json!([]));
             assert_eq!(browser.focused().await, "Show token Shown");
 
-            // By hand, too, and when the session ends.
+            // The secret is also hidden by the button and at the end of the session.
             browser.click(Button("Show token Shown")).await;
             browser.click(Button("Mask the token")).await;
             assert_eq!(browser.places_of(&secret).await, json!([]));
@@ -698,7 +698,7 @@ mod in_the_browser {
             browser.see("This account has no API tokens yet").await;
             assert_eq!(status_with(&account, &new).await, 403);
 
-            // What is gone keeps its log.
+            // A deleted token keeps its log.
             browser.go(&format!("{}/tokens/{id}", list(&account))).await;
             browser.see("This token no longer exists.").await;
             browser.click(Button("View its audit log")).await;
@@ -728,7 +728,7 @@ mod in_the_browser {
             assert_eq!(browser.eval(&format!("{row}.querySelector('time').dateTime")).await, end);
             browser.picture("old-secret").await;
 
-            // Another revocation, or another new secret, would end it too.
+            // Another revocation, or another new secret, would end the replaced secret too.
             choose_action(browser, "Partner", "Revoke API token").await;
             browser.see("ends for good: no reactivation brings it back.").await;
             browser.click(Button("Cancel")).await;
@@ -736,7 +736,7 @@ mod in_the_browser {
             browser.see("ends at once: a token has one old secret at most.").await;
             browser.click(Button("Cancel")).await;
 
-            // Somebody else changes the token: what is ended must be what is seen.
+            // A concurrent change of the token: the secret that is ended must be the one that is shown.
             let rename = account.request(Method::PATCH, &account.administrator, &format!("/tokens/{id}"));
             send(rename.json(&json!({"name": "Renamed"}))).await.expect(200);
             choose_action(browser, "Partner", "End the old secret now").await;
@@ -760,7 +760,7 @@ mod in_the_browser {
             assert!(!offered.to_string().contains("old secret"), "{offered}");
             browser.press("\u{e00c}").await;
 
-            // Where it is edited, too; what was typed stays.
+            // The same on the edit page; the input stays.
             browser.go(&format!("{}/tokens/{edited}", list(&account))).await;
             browser.write(Field("Name"), "Typed before").await;
             browser.click(Button("End the old secret now")).await;
@@ -771,7 +771,7 @@ mod in_the_browser {
             browser.click(Button("Save & close")).await;
             names(browser, &["Runs out", "Typed before", "Renamed"]).await;
 
-            // At its time, it is gone by itself.
+            // At the end of its grace period, it disappears by itself.
             browser.advance(Duration::from_secs(3600)).await;
             browser.see("The old secret of “Runs out” has ended: its grace period is over.").await;
             browser.until("!document.querySelector('.old-secret')").await;
@@ -793,7 +793,7 @@ mod in_the_browser {
             browser.allow_clipboard().await;
             browser.enter(&account.owner, &list(&account)).await;
             browser.see("Secret compromised").await;
-            // The token itself did it, and isn't taken for a person.
+            // The token itself was the actor, and isn't shown as a person.
             let by = "document.querySelector('.tokens .by .badge').textContent";
             assert_eq!(browser.eval(by).await, "token");
             browser.click(Button("Actions for Given up")).await;
@@ -805,7 +805,7 @@ mod in_the_browser {
             browser.picture("menu-compromised").await;
             browser.press("\u{e00c}").await;
 
-            // Where it is edited, it gets a new one.
+            // The edit page offers a new secret.
             browser.go(&format!("{}/tokens/{id}", list(&account))).await;
             browser.see("The secret of this token is compromised.").await;
             browser.click(Button("Generate new token")).await;
@@ -825,7 +825,7 @@ mod in_the_browser {
             assert_eq!(status_with(&account, &new).await, 200);
             assert_eq!(status_with(&account, &secret).await, 403);
 
-            // A page that still has the token as it was is told, and then has it as it is.
+            // A page with an outdated token shows an error, and then the current state.
             send(account.post(&account.owner, &format!("/tokens/{id}/revoke"))).await.expect(200);
             browser.go("#/").await;
             browser.until("document.querySelector('.badge.revoked')").await;
@@ -843,7 +843,7 @@ mod in_the_browser {
     async fn the_log_tells_refusals_tampering_and_what_is_asserted_as_what_they_are() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-refused", "enterprise").await;
-        // Called like a person.
+        // The token has a person's name.
         let (id, secret) = account.create_token(full(&account.owner.name)).await;
         let (_, asker) = account.create_token(full("Asker")).await;
         let asked = [("token", secret.as_str()), ("client_ip", "203.0.113.9")];
@@ -890,7 +890,7 @@ mod in_the_browser {
             browser.until("document.querySelector('.audit tbody tr').cells[3].innerText === 'Use'").await;
             browser.see("203.0.113.9, as claimed by the API that asked").await;
 
-            // What somebody wrote into a record is nothing that the page says.
+            // Text from a tampered record isn't shown as the page's own.
             let mut record = records[0].clone();
             record["action"] = json!("tamper");
             record["user"] = json!({"id": "system", "type": "system", "email": null, "name": "System"});
@@ -912,7 +912,7 @@ mod in_the_browser {
         .await;
     }
 
-    /// Names that are older than the rules for them, or come with an address.
+    /// The names are older than the rules for names, or come from an address.
     #[tokio::test]
     async fn no_name_poses_as_something_else() {
         let stack = Stack::from_env();
@@ -936,7 +936,7 @@ mod in_the_browser {
             browser.find(Button(&format!("Show token {isolated}"))).await;
             let title = "document.querySelector('.tokens p.clip').title";
             assert_eq!(browser.eval(title).await, "\u{2068}One ⏎ All is well[U+200B]\u{2069}");
-            // What somebody is stands before a name, in sight.
+            // The actor's type is visible before the name.
             let badge = "(() => { const [badge, cell] = ['.by .badge', '.by'].map((e) => document.querySelector(`.tokens ${e}`).getBoundingClientRect()); \
                 return badge.width > 0 && badge.right <= cell.right && badge.bottom <= cell.bottom + 1; })()";
             assert_eq!(browser.eval(badge).await, true);
@@ -948,7 +948,7 @@ mod in_the_browser {
             browser.see("“\u{2068}T\" is deleted. \"[U+202E][U+2028]x\u{2069}” is revoked.").await;
             browser.answer("GET v1/accounts", Value::Null).await;
 
-            // A link that somebody sends.
+            // A link that another person sent.
             browser.go(&format!("{}/apps/%E2%80%AEx%20–%20y", list(&account))).await;
             browser.until("document.title.startsWith('API tokens of \u{2068}[U+202E]x – y\u{2069} – ')").await;
             browser.see("API tokens of [U+202E]x – y").await;
@@ -980,7 +980,7 @@ mod in_the_browser {
                 assert_eq!(browser.eval(stored).await, "{}");
             }
 
-            // A provider that is busy while the session is renewed hasn't ended it.
+            // A provider that is temporarily unavailable during a renewal doesn't end the session.
             browser.with_answers().await;
             browser.with_clock().await;
             browser.enter(&account.owner, &list(&account)).await;
@@ -1006,7 +1006,7 @@ mod in_the_browser {
     async fn the_audit_log_tells_filters_and_downloads() {
         let stack = Stack::from_env();
         let account = Account::create(&stack, "page-audit", "enterprise").await;
-        // A name that looks like a time, which there isn't.
+        // A name that looks like an invalid time.
         let old = "2026-99-99T00:00:00Z";
         let (id, _) = account.create_token(full(old)).await;
         account.create_token(full("Another")).await;
@@ -1053,7 +1053,7 @@ mod in_the_browser {
             std::fs::remove_dir_all(&downloads).expect("removed");
             let mut reader = csv::Reader::from_reader(text.as_bytes());
             let rows: Vec<_> = reader.records().collect::<Result<_, _>>().expect("a CSV file");
-            // A spreadsheet must not take the name for a formula.
+            // A spreadsheet must not evaluate the name as a formula.
             assert_eq!(&rows[0][10], "'=New name");
             assert!(rows.len() > 2);
 
@@ -1188,7 +1188,7 @@ mod in_the_browser {
                     "",
                     "Too many requests at once. Wait a moment, then try again.",
                 ),
-                // Without a time to wait for, it is the number of tokens.
+                // Without a `Retry-After`, the limit is the number of tokens.
                 (
                     429,
                     "budget_exceeded",
@@ -1225,7 +1225,7 @@ mod in_the_browser {
                 browser.see(words).await;
             }
             browser.picture("error").await;
-            // A spent budget says when there is a new one.
+            // The message about a spent budget says when the next window starts.
             let spent = json!({"status": 429, "body": {"code": "budget_exceeded"}, "headers": {"retry-after": "1800"}});
             browser.answer("/revoke", spent).await;
             browser.click(Button("Revoke")).await;
@@ -1238,7 +1238,7 @@ mod in_the_browser {
             assert!(clock.ends_with('M') && clock.contains(':'), "{told}");
             assert!(when.starts_with("30 minutes.") || when.starts_with("31 minutes."), "{told}");
 
-            // What is wrong with an entry is said next to it, and doesn't tell it back.
+            // The failure of an entry is shown next to it, and doesn't repeat the entry.
             browser.answer("/revoke", Value::Null).await;
             browser.write(Field("Reason (optional)"), &secret).await;
             browser.click(Button("Revoke")).await;
@@ -1250,7 +1250,7 @@ mod in_the_browser {
             browser.picture("contains-secret").await;
             browser.click(Button("Cancel")).await;
 
-            // A list that can't be read offers another try.
+            // If a list can't be read, the page offers a retry.
             browser
                 .answer(
                     "GET v1/accounts",
@@ -1265,7 +1265,7 @@ mod in_the_browser {
             browser.click(Button("Try again")).await;
             browser.see_no("Something went wrong").await;
 
-            // A slow answer shows that something is under way.
+            // The page shows that a slow request is in progress.
             let slow = json!({"status": 503, "body": {"code": "unavailable"}, "delay": true});
             browser.answer("/revoke", slow).await;
             choose_action(browser, "Troubled", "Revoke API token").await;
@@ -1286,7 +1286,7 @@ mod in_the_browser {
         assert_eq!(account.audit("action=revoke").await.len(), 0);
     }
 
-    /// Every view, as people may see it: light and dark, narrow and wide.
+    /// Checks every view in light and dark mode, and in narrow and wide windows.
     #[tokio::test]
     async fn every_view_is_accessible() {
         let stack = Stack::from_env();
@@ -1421,7 +1421,7 @@ mod in_the_browser {
         .await;
     }
 
-    /// Checks what is shown in every look, and that nothing sticks out at the side.
+    /// Checks the current view in every look, and that nothing overflows at the side.
     async fn check(browser: &Browser, view: &str) -> Vec<String> {
         let mut findings = Vec::new();
         for (width, dark, look) in [
@@ -1434,7 +1434,7 @@ mod in_the_browser {
             browser.picture(&format!("{view}-{look}")).await;
             fits(browser, view, width).await;
             let found = browser.accessibility().await;
-            // As if the pointer were everywhere: a finding depends on no place where it happens to be.
+            // All elements in their hover state, so that the findings don't depend on the pointer's position.
             browser.hover(true).await;
             let hovered = browser.accessibility().await;
             browser.hover(false).await;
@@ -1461,7 +1461,7 @@ mod in_the_browser {
         );
     }
 
-    /// An open menu closes when the window changes, so it is looked at as it is.
+    /// Checks an open menu in the current look only, since it closes when the window changes.
     async fn check_open_menu(browser: &Browser) -> Vec<String> {
         let mut found = Vec::new();
         for (dark, look) in [(true, "wide-dark"), (false, "wide")] {
@@ -1470,7 +1470,7 @@ mod in_the_browser {
             found.extend(browser.accessibility().await);
             browser.hover(true).await;
             found.extend(browser.accessibility().await);
-            // The checker passes over what is disabled, of which the reason is there to be read.
+            // The checker skips disabled items, but their reason must be readable.
             let plain = "
                 const disabled = [...document.querySelectorAll('.menu:popover-open [aria-disabled=true]')];
                 return disabled.length > 0
@@ -1486,7 +1486,7 @@ mod in_the_browser {
             .collect()
     }
 
-    /// From the sign-in to a created, copied and revoked token without a pointer.
+    /// From the sign-in to a created, copied and revoked token, without a pointer.
     #[tokio::test]
     async fn the_keyboard_is_enough() {
         const TAB: &str = "\u{e004}";
@@ -1503,7 +1503,7 @@ mod in_the_browser {
             browser.find(Button("Sign in")).await;
             tab_to(browser, "Sign in").await;
             browser.press(ENTER).await;
-            // The provider's page puts the cursor into its first field.
+            // The provider's page focuses its first field.
             browser.find(Field("Username")).await;
             browser.press(&format!("{}{TAB}{}{ENTER}", account.owner.email, end_to_end::PASSWORD)).await;
             browser.see("This account has no API tokens yet").await;
@@ -1558,7 +1558,7 @@ mod in_the_browser {
         .await;
     }
 
-    /// Presses Tab until something has the focus, which is visible every time.
+    /// Presses Tab until that element has the focus. Each focus on the way must be visible.
     async fn tab_to(browser: &Browser, name: &str) {
         let mut seen = Vec::new();
         for _ in 0..60 {

@@ -1,10 +1,10 @@
-//! What the daily schedules do, with tokens that are made older than they are.
+//! The daily schedules, with tokens that are made to look older than they are.
 
 use end_to_end::{Account, Stack, eventually, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// What EventBridge sends.
+/// The event that EventBridge sends.
 fn schedule(id: &str) -> Value {
     json!({
         "version": "0",
@@ -48,7 +48,7 @@ fn full(name: &str, auto_purge: &str) -> Value {
 async fn a_token_that_ends_tomorrow_is_warned_of_once_by_record_and_mail() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "reminded", "enterprise").await;
-    // Its end is what the other one's is set to. It is too short-lived to be warned of itself.
+    // This token's end is set as the other one's. Its lifetime is too short for a warning about itself.
     let (short, _) = account.create_token(full("A day", "1d")).await;
     let (token, _) = account.create_token(full("Ten days", "10d")).await;
     let (_, _) = account.create_token(full("Thirty days", "30d")).await;
@@ -98,7 +98,7 @@ async fn a_token_that_nobody_uses_is_revoked_and_refused_by_the_next_request() {
         send(request.bearer_auth(secret)).await.status
     };
     assert_eq!(call(&lively).await, 200);
-    // With a secret that was replaced and whose grace period is over.
+    // A token with a replaced secret whose grace period is over.
     let regenerate = account.post(&account.owner, &format!("/tokens/{token}/regenerate"));
     let grace = json!({"gracePeriodSeconds": 60});
     let regenerated = send(regenerate.json(&grace)).await.expect(200);

@@ -1,4 +1,4 @@
-//! The commands of the documents do what the documents say: they are run as they stand there.
+//! Runs the commands in the documents and checks that they do what the documents say.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn read(document: &str) -> String {
     fs::read_to_string(format!("{root}{document}")).expect("a document")
 }
 
-/// The shell blocks of a part of a document, which ends with the next heading of its level.
+/// The shell blocks of a document's section, which ends with the next heading of its level.
 fn blocks(document: &str, heading: &str) -> String {
     let text = read(document);
     let (_, part) = text
@@ -24,7 +24,7 @@ fn blocks(document: &str, heading: &str) -> String {
         .collect()
 }
 
-/// What the commands print, each line of them in turn. They find the stack where `make up` describes it.
+/// The output of the commands. They find the stack where `make up` describes it.
 fn run(directory: &str, commands: &str) -> String {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(directory);
     let local = directory.join(".local");
@@ -55,7 +55,7 @@ fn the_readme_walks_through_the_main_job_and_the_documents_end_and_introspect_a_
         .rfind("curl -s \"$CLOUD/_ministack")
         .expect("the mails");
     let (walk, mails) = walk.split_at(mails);
-    // They follow from the stream.
+    // The mails are sent by way of the stream.
     let mails = format!(
         "for _ in $(seq 300); do\n{{\n{mails}}} > mails\n\
         grep -q ^owner@acme mails && grep -q ^administrator@acme mails && break\nsleep 0.2\ndone\ncat mails\n"
@@ -63,7 +63,7 @@ fn the_readme_walks_through_the_main_job_and_the_documents_end_and_introspect_a_
     let commands = [
         walk,
         &mails,
-        // A token that may ask, which then asks about itself and ends itself.
+        // A token that may ask asks about itself, then ends itself.
         r#"
 ASKER=$(curl -s "$API/v1/accounts/acme/tokens" -H "Authorization: Bearer $ACCESS" -H 'Content-Type: application/json' \
   -d '{"name":"Asks","autoPurge":"1h","scope":{"type":"full"}}')
@@ -78,13 +78,13 @@ SECRET=$ASKER_SECRET
     ];
     let printed = run("readme", &commands.concat());
 
-    // The third party: the listed export, another one, and the listed one after the revocation.
+    // The third party's answers: the listed export, another one, and the listed one after the revocation.
     let answers = printed.split("HTTP/1.1 ").skip(1);
     let statuses: Vec<&str> = answers.map(|answer| &answer[..3]).collect();
     assert_eq!(statuses, ["200", "403", "403"], "{printed}");
-    // The secret again.
+    // The revealed secret.
     assert!(printed.contains(r#""secret":"lka_"#), "{printed}");
-    // What happened.
+    // The recorded actions.
     for action in ["create", "access", "view", "revoke", "refused"] {
         let cell = format!(",\"{action}\",");
         assert!(printed.contains(&cell), "{action}: {printed}");
@@ -92,7 +92,7 @@ SECRET=$ASKER_SECRET
     for person in ["owner@acme.example | ", "administrator@acme.example | "] {
         assert!(printed.contains(person), "{person}: {printed}");
     }
-    // The token that asks is active, is ended, and may ask no more.
+    // The asking token is active, then ended, then may not ask any more.
     assert!(printed.contains(r#"{"active":true"#), "{printed}");
     let (_, after) = printed.split_once("revoke: 200\n").expect("an end");
     let refused: Value = serde_json::from_str(after).expect("JSON");
@@ -110,7 +110,7 @@ fn the_examples_readme_walks_through_its_own_api() {
 SECRET=$(curl -s "$API/v1/accounts/acme/tokens" -H "Authorization: Bearer $ACCESS" -H 'Content-Type: application/json' \
   -d '{"name":"Example","autoPurge":"1h","scope":{"type":"full"}}' | field "['secret']")
 "#;
-    // The second command creates the export on which the others work.
+    // The second command creates the export that the others use.
     let text = text
         .replace("<ApiUrl>", "$PROTECTED")
         .replace("<token>", "$SECRET")

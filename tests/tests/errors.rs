@@ -1,17 +1,17 @@
-//! Every way to be refused by the management API, with its status and stable code.
+//! Every refusal of the management API, with its status and stable code.
 
 use end_to_end::{Account, Answer, Person, Stack, send};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// A request and how it has to be refused.
+/// A request and the expected refusal.
 struct Case {
     what: &'static str,
     request: RequestBuilder,
     status: u16,
-    /// The problem's code; empty where the gateway answers before we do.
+    /// The problem's code; empty if the gateway answers itself.
     code: &'static str,
-    /// The fields that failed, with their codes, in any order.
+    /// The failed fields with their codes, in any order.
     fields: &'static [(&'static str, &'static str)],
 }
 
@@ -121,7 +121,7 @@ async fn every_refusal_has_its_status_and_its_code() {
     let ids: Vec<_> = (0..1001).map(|id| format!("exp-{id}")).collect();
 
     let cases = [
-        // Who asks.
+        // The caller.
         Case::new("no token", anonymous(), 401, ""),
         Case::new("no JWT", anonymous().bearer_auth("lka_x"), 401, ""),
         Case::new(
@@ -232,7 +232,7 @@ async fn every_refusal_has_its_status_and_its_code() {
             401,
             "invalid_token",
         ),
-        // What is asked for.
+        // The resource.
         Case::new(
             "an unknown token",
             of(Method::GET, nobody, ""),
@@ -329,7 +329,7 @@ async fn every_refusal_has_its_status_and_its_code() {
             412,
             "version_mismatch",
         ),
-        // How it is asked for.
+        // The form of the request.
         Case::new(
             "a torn body",
             raw("application/json", "{"),
@@ -600,7 +600,7 @@ async fn every_refusal_has_its_status_and_its_code() {
         case.check().await;
     }
 
-    // Nothing of all that left a trace.
+    // None of these requests has changed anything.
     let actions = account.audit("").await;
     assert_eq!(actions.len(), 2, "{actions:?}");
     let next = send(list(&format!("limit=1&cursor={cursor}")))
@@ -617,7 +617,7 @@ async fn every_refusal_has_its_status_and_its_code() {
     grace.check().await;
 }
 
-/// As API Gateway has it, which passes on what has a route: `HEAD` is none of the methods of a `GET` route.
+/// API Gateway forwards only requests that have a route. A `GET` route doesn't accept `HEAD`.
 #[tokio::test]
 async fn a_method_without_a_route_reaches_no_function() {
     let stack = Stack::from_env();

@@ -1,4 +1,4 @@
-//! The platform's events: what they change, they change for the next request.
+//! The platform's events take effect on the next request.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ async fn a_member_who_loses_the_role_is_refused_by_the_next_request() {
     refused.expect(403);
     assert_eq!(refused.code(), "role_required");
 
-    // An event from before the change, delivered late, doesn't give the role back.
+    // A late event from before the change doesn't restore the role.
     account.deliver_late_profile().await;
     assert_eq!(send(list()).await.code(), "role_required");
 }
@@ -73,7 +73,7 @@ async fn a_deleted_accounts_tokens_are_refused_and_its_routes_are_gone() {
         .bearer_auth(&account.owner.access);
     assert_eq!(send(accounts).await.expect(200), json!({"accounts": []}));
 
-    // The end of both is on record, in the system's name: the revoked one can't come back either.
+    // The end of both tokens is recorded with the system as the actor. The revoked one can't be reactivated either.
     let partition = json!({"S": format!("ACCOUNT#{}", account.id)});
     let mut records = stack.scan(stack.get("auditTable")).await;
     records.retain(|record| record["pk"] == partition && record["source"]["S"] == "system");
@@ -99,7 +99,7 @@ async fn a_deleted_accounts_tokens_are_refused_and_its_routes_are_gone() {
     })
     .await;
 
-    // A late event doesn't revive it.
+    // A late event doesn't restore it.
     account.deliver_late_profile().await;
     send(account.get(&account.owner, "")).await.expect(404);
     send(call()).await.expect(403);
@@ -131,7 +131,7 @@ async fn an_event_from_the_future_reaches_the_dead_letters_and_freezes_nothing()
     let account = Account::create(&stack, "future", "standard").await;
     let list = || account.get(&account.administrator, "/tokens");
     send(list()).await.expect(200);
-    // The role is gone, if it is believed, until 2099.
+    // If this time were accepted, the role would be gone until 2099.
     let event = account
         .deliver_profile("2099-01-01T00:00:00Z", "monitor")
         .await;
@@ -150,7 +150,7 @@ async fn an_event_from_the_future_reaches_the_dead_letters_and_freezes_nothing()
     assert!(group.ends_with("/SyncPlatform"), "{group}");
     assert!(!line.contains(&account.owner.email), "{line}");
 
-    // What comes after it is not kept out.
+    // Later events still take effect.
     account.publish_profile("monitor").await;
     eventually("the role that follows", async || {
         (send(list()).await.status == 403).then_some(())

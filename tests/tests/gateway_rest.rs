@@ -1,4 +1,4 @@
-//! The authorizer on a REST API, which unlike an HTTP API tells a bad token (401) from a good one on the
+//! The authorizer on a REST API. Unlike an HTTP API, it distinguishes an invalid token (401) from a valid one on the
 //! wrong resource (403).
 
 use end_to_end::{Account, Answer, Stack, send};

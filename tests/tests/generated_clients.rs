@@ -1,5 +1,5 @@
-//! Clients that programs make of the API's description make real calls: each creates, reads, edits and revokes
-//! tokens, reads their audit log and problems, and asks with a token and about one.
+//! Clients generated from the API's description make real calls: each creates, reads, edits and revokes tokens, reads
+//! their audit log and problems, introspects a token and asks about its own.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients");
 
-/// Runs a program to its end; the answer is what it wrote.
+/// Runs a program to its end and returns its output.
 fn run(command: &mut Command, input: &str) -> String {
     let mut child = command
         .stdin(Stdio::piped())
@@ -21,7 +21,7 @@ fn run(command: &mut Command, input: &str) -> String {
         .spawn()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("an input");
-    // A program that doesn't read may have ended by now.
+    // A program that doesn't read its input may have ended by now.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
     let output = child.wait_with_output().expect("an end");
@@ -31,7 +31,7 @@ fn run(command: &mut Command, input: &str) -> String {
     text
 }
 
-/// An empty directory for what a generator makes.
+/// An empty directory for a generator's output.
 fn directory(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&path);
@@ -39,7 +39,7 @@ fn directory(name: &str) -> PathBuf {
     path
 }
 
-/// The description as the API itself gives it, in a file.
+/// Stores the description from the API in a file.
 async fn description(stack: &Stack, directory: &Path) -> PathBuf {
     let answer = send(stack.api(Method::GET, "/v1/openapi.json")).await;
     answer.expect(200);
@@ -48,7 +48,7 @@ async fn description(stack: &Stack, directory: &Path) -> PathBuf {
     file
 }
 
-/// Has a client do what all of them do, and holds what it found against what the API says itself.
+/// Lets a client perform the calls that all clients perform, and compares its results with the API's answers.
 async fn check(name: &str, stack: &Stack, generated: &Path, client: &mut Command) {
     let account = Account::create(stack, name, "enterprise").await;
     account.add_resource("export", "exp", None).await;
@@ -76,7 +76,7 @@ async fn check(name: &str, stack: &Stack, generated: &Path, client: &mut Command
         "gateway": "Unauthorized",
         "info": "Renamed",
         "introspected": true,
-        // What happened at `to` isn't before it: the revocation.
+        // `to` excludes the revocation, which happened at that instant.
         "actions": ["access", "update", "create"],
     });
     assert_eq!(found, expected);
@@ -94,7 +94,7 @@ async fn openapi_python_client_makes_a_client_that_works() {
         .arg(description)
         .arg("--output-path")
         .arg(package)
-        // It calls its formatter, which is installed beside it.
+        // The generator calls its formatter, which is installed beside it.
         .env("PATH", path_with("openapi-python-client"));
     run(generator, "");
     let mut client = Command::new(tool("openapi-python-client", "python"));
@@ -146,7 +146,7 @@ async fn openapi_fetch_and_hey_api_make_clients_in_typescript_that_work() {
     let mut generator = program("openapi-ts");
     let generator = generator.current_dir(&source).arg("-i").arg(&description);
     run(generator.arg("-o").arg(generated.join("hey-api")), "");
-    // The compiler holds the calls against the description.
+    // The compiler checks the calls against the description.
     run(program("tsc").arg("-p").arg(&source), "");
     for name in ["openapi_fetch", "hey_api"] {
         let mut client = Command::new("node");

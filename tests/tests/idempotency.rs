@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a repeated request is answered, and acts once.
+//! `Idempotency-Key`: a repeated request gets the same answer and has no second effect.
 
 use end_to_end::{Account, Answer, Person, Stack, send};
 use futures_util::future::join_all;
@@ -34,7 +34,7 @@ async fn a_repeated_creation_answers_the_same_token_without_its_secret() {
     invalid.expect(422);
     assert_eq!(invalid.code(), "validation_failed");
 
-    // A key is its sender's own.
+    // Keys of different callers are independent.
     let theirs = create(&account, &account.administrator, "key-1", &body("Once")).await;
     assert_ne!(theirs.expect(201)["token"]["id"], created["token"]["id"]);
     assert_eq!(account.audit("action=create").await.len(), 2);

@@ -1,4 +1,4 @@
-//! GitHub's reports of secrets that it found in public, from a scanner with GitHub's protocol and keys of ours.
+//! GitHub's reports of secrets found in public, sent by a scanner with GitHub's protocol and keys of the test.
 
 use std::process;
 
@@ -22,7 +22,7 @@ struct Key {
 impl Key {
     fn new(name: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-        // A cloud on which the tests ran before knows the keys of that time.
+        // A local cloud from an earlier run knows the keys of that run.
         let id = format!("{name}-{}", process::id());
         Self { id, pair }
     }
@@ -40,7 +40,7 @@ impl Key {
     }
 }
 
-/// What stands in GitHub's place: the keys that it publishes.
+/// The replacement for GitHub, with the keys that it publishes.
 struct Scanner {
     stack: Stack,
     current: Key,
@@ -70,7 +70,7 @@ impl Scanner {
             .stack
             .put_object(bucket, "secret_scanning", list)
             .await;
-        // Where the function has asked for the keys before, it doesn't for a minute.
+        // After it has fetched the keys, the function doesn't fetch them again for a minute.
         eventually("the keys", async || {
             let answer = send_report(&scanner.stack, &scanner.current, "[]").await;
             (answer.status == 200).then_some(())
@@ -95,7 +95,7 @@ async fn send_report(stack: &Stack, key: &Key, body: &str) -> Answer {
 }
 
 fn found(secret: &str, url: &str) -> String {
-    // Not as a program would write it: the bytes are what is signed.
+    // Unusual white space: the signature covers the exact bytes.
     format!(
         "[ {{\"source\":\"content\",\"token\":\"{secret}\",\"type\":\"latchkey_api_token\",\"url\":\"{url}\"}} ]\n"
     )
@@ -186,7 +186,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
             assert!(!body.contains(&secret[4..]));
         }
     }
-    // The function sent them itself, unless the stream was quicker.
+    // The function sends the mails itself, unless the stream is faster.
     let id = leak["id"].as_str().unwrap();
     eventually("word of the mails", async || {
         let logs = account.stack.logs().await;
@@ -197,7 +197,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     })
     .await;
 
-    // The same report again changes nothing, and nothing brings the secret back.
+    // A repeated report changes nothing, and the secret can't be restored.
     let replay = || send_signed(&account.stack, &scanner.current.id, &signature, &report);
     assert_eq!(replay().await.expect(200), feedback);
     let reactivate = || {
@@ -216,7 +216,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
         (403, 200)
     );
 
-    // Found elsewhere by now, it is known, and what took its place goes on working.
+    // A further find of a known secret: the new secret still works.
     let elsewhere = found(&secret, "https://gist.github.com/octocat/4d5e6f");
     let answer = send_report(&account.stack, &scanner.current, &elsewhere).await;
     assert_eq!(answer.expect(200), feedback);
@@ -268,13 +268,13 @@ async fn a_replaced_secret_that_leaks_ends_alone() {
     send_report(&account.stack, &scanner.current, &report)
         .await
         .expect(200);
-    // Whoever replaced it must not lose the new one.
+    // An owner who has replaced the secret must keep the new one.
     assert_eq!(
         (call(&account, &secret).await, call(&account, &second).await),
         (403, 200)
     );
 
-    // One that has ended is still ours, and its compromise is on record.
+    // An ended secret is still recognised, and its compromise is recorded.
     let third = regenerate(1).await;
     eventually("the end of the grace period", async || {
         (call(&account, &second).await == 403).then_some(())

@@ -1,4 +1,4 @@
-//! Scanners find leaked secrets: the shipped rule in a scanner that everybody can install.
+//! The shipped rules find leaked secrets in common scanners.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,10 +8,10 @@ use std::process::Command;
 use end_to_end::{Account, Stack, tool};
 use serde_json::{Value, json};
 
-/// A filter that takes the arguments of calls for references to secrets, whatever they are.
+/// A filter that treats the arguments of calls as references to secrets.
 const INDIRECT: &str = "detect_secrets.filters.heuristic.is_indirect_reference";
 
-/// What detect-secrets finds in a directory: file and line of each of our secrets.
+/// The findings of detect-secrets in a directory: file and line of each of our secrets.
 fn scan(directory: &Path) -> BTreeSet<(String, u64)> {
     let plugin = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -37,8 +37,8 @@ fn scan(directory: &Path) -> BTreeSet<(String, u64)> {
         .collect()
 }
 
-/// gitleaks itself is no package of a registry. This is what it does with a rule: files that have none of the
-/// keywords, whatever their case, are passed over, and lines that match the expression are found.
+/// Emulates gitleaks, which no registry has as a package: it skips files without any of the keywords, in any case, and
+/// reports lines that match the expression.
 const GITLEAKS: &str = r#"
 import json, pathlib, re, sys
 try:
@@ -54,7 +54,7 @@ for file in pathlib.Path().rglob("*"):
 print(json.dumps([rule["id"], finds]))
 "#;
 
-/// What the rule for gitleaks finds in a directory.
+/// The findings of the rule for gitleaks in a directory.
 fn apply_rule(directory: &Path) -> BTreeSet<(String, u64)> {
     let rule = concat!(env!("CARGO_MANIFEST_DIR"), "/../scanners/gitleaks.toml");
     let scan = Command::new(tool("detect-secrets", "python"))
@@ -114,7 +114,7 @@ async fn a_scanner_finds_every_secret_in_a_tree_and_nothing_else() {
         &[format!("Use `{one}`."), noise(), format!("({two})")],
     );
     write("main.py", &[format!("client = Client(b'{one}')")]);
-    // Whatever stands before it or behind it. A file each: one secret is told once a file.
+    // Any text before or after the secret. One file each, since a secret is reported once per file.
     write("escaped.json", &[format!("\"first\\n{one}\\nlast\"")]);
     write("header.txt", &[format!("Bearer%20{one}")]);
     write("form.txt", &[format!("token%3D{one}")]);
@@ -139,7 +139,7 @@ async fn a_scanner_finds_every_secret_in_a_tree_and_nothing_else() {
         ("main.py", 1),
     ];
 
-    // A typing error in each place; cut, of another kind; what is random.
+    // A typing error at each position, a cut secret, one with another prefix, and random text.
     let typed = |at: usize| {
         let other = if &one[at..=at] == "x" { "y" } else { "x" };
         format!("{}{other}{}", &one[..at], &one[at + 1..])
@@ -167,7 +167,7 @@ async fn a_scanner_finds_every_secret_in_a_tree_and_nothing_else() {
     let found = scan(&directory);
     let expected = BTreeSet::from(positive.map(|(file, line)| (file.to_owned(), line)));
     assert_eq!(found, expected);
-    // A rule knows no checksum: typing errors are found too, and what has the form of a secret.
+    // A rule can't check the checksum, so it also finds typing errors and other texts of the same form.
     let typing_errors = (1..=49).map(|line| ("typing.txt".to_owned(), line));
     let alike = [3, 6].map(|line| ("lookalikes.txt".to_owned(), line));
     let expected: BTreeSet<_> = expected

@@ -1,4 +1,4 @@
-//! The life of a token, from its creation to its revocation, and the traces it leaves.
+//! The life of a token from creation to revocation, and its traces.
 
 use std::collections::BTreeMap;
 
@@ -164,8 +164,8 @@ fn check_csv(answer: &Answer, records: &[Value]) {
     assert_eq!(rows, expected);
 }
 
-/// Owner and administrator got one mail per record, which says what, who, when and from where; the
-/// others got none.
+/// Owner and administrator got one mail per record, with the action, the token, the actor, the time and the address.
+/// The others got none.
 async fn check_mails(account: &Account, token: &str, records: &[Value]) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     for person in [&account.owner, &account.administrator] {
@@ -222,7 +222,7 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
         secret,
     } = walk("nowhere").await;
     let stack = &account.stack;
-    // The open routes take secrets in their bodies.
+    // The public routes take secrets in their bodies.
     let form = [
         ("token", secret.as_str()),
         ("client_secret", &secret),
@@ -242,7 +242,7 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
     })
     .await;
 
-    // Places that can't be read, or where nothing arrived, would prove nothing.
+    // A place that can't be read, or that is empty, would prove nothing.
     let table = |table: &str| stack.get(table).to_owned();
     let (tokens, audit) = (table("tokensTable"), table("auditTable"));
     let token_items = stack.scan(&tokens).await;
@@ -294,15 +294,15 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
     }
 }
 
-/// Every line of a function has the time and the level by which Lambda filters, and those of decisions are short.
+/// Every line of a function has the time and level by which Lambda filters, and lines of decisions are short.
 fn check_lines(logs: &[(String, String)]) {
     let mut decisions = 0;
     for (group, text) in logs {
-        // What Lambda says itself is no JSON here.
+        // Lambda's own lines aren't JSON in the local cloud.
         let Ok(Value::Object(line)) = serde_json::from_str(text) else {
             continue;
         };
-        // An API of somebody else's.
+        // The log of an API that isn't ours.
         if group.ends_with("protected-api") {
             continue;
         }
@@ -325,8 +325,8 @@ fn check_lines(logs: &[(String, String)]) {
     assert!(decisions > 0);
 }
 
-/// Everything that would give the secret away: itself, every run of 12 characters of its random part, and
-/// the same in Base64, whatever stands before it.
+/// Everything that would reveal the secret: the secret, every run of 12 characters of its random part, and the same in
+/// Base64 at every offset.
 fn pieces(secret: &str) -> Vec<String> {
     let windows = |text: &str, length: usize| -> Vec<String> {
         let bytes = text.as_bytes().windows(length);
@@ -339,7 +339,7 @@ fn pieces(secret: &str) -> Vec<String> {
     for shift in 0..3 {
         let text = [&vec![b' '; shift], random.as_bytes()].concat();
         for encoded in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
-            // The first and the last four characters depend on the neighbours.
+            // The first and the last four characters depend on the neighbouring bytes.
             pieces.extend(windows(&encoded[4..encoded.len() - 4], 16));
         }
     }

@@ -1,5 +1,5 @@
-//! What SES tells of mails, and what was held back. The local cloud's SES tells nothing, and its people have
-//! large budgets: both events are put together here.
+//! The events of SES about mails, and held mails. The local cloud's SES sends no events, and its members have large
+//! budgets, so the test makes both.
 
 use end_to_end::{Account, Stack, eventually};
 use serde_json::{Value, json};

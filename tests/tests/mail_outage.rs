@@ -1,4 +1,4 @@
-//! Mails outlast an outage of SES. Alone in its file, so that no other test runs meanwhile.
+//! Mails survive an outage of SES. This test has its own file, so that no other one runs at the same time.
 
 use end_to_end::{Account, Stack, eventually};
 use serde_json::{Value, json};
@@ -17,8 +17,8 @@ async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
     })
     .await;
 
-    // Lambda's attempts are made here, since the local cloud makes no second one for a batch of which the
-    // function reports a part as failed.
+    // The test makes Lambda's attempts itself, since the local cloud doesn't retry a batch of which the function
+    // reports a part as failed.
     let sequence_number = &record["dynamodb"]["SequenceNumber"];
     let failed = attempt(&stack, &record).await;
     stack.refuse_mails(false).await;
@@ -36,7 +36,7 @@ async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
     }
 }
 
-/// Hands a record of the audit log's stream to the function; the answer is what it couldn't do.
+/// Sends a record of the audit log's stream to the function, and returns the failures that it reports.
 async fn attempt(stack: &Stack, record: &Value) -> Value {
     let mut answer = stack
         .invoke("SendNotifications", json!({"Records": [record]}))

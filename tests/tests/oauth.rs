@@ -1,4 +1,4 @@
-//! The endpoints that OAuth's clients know: introspection (RFC 7662) and revocation (RFC 7009).
+//! The standard OAuth endpoints: introspection (RFC 7662) and revocation (RFC 7009).
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use end_to_end::{Account, Answer, Stack, USER_AGENT, eventually, send, tool};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// An account with a token for asking, and one to ask about. Each is an id and a secret.
+/// An account with a token that asks and one to ask about, each as an id and a secret.
 struct Two {
     account: Account,
     asker: (String, String),
@@ -38,7 +38,7 @@ fn revoke(stack: &Stack, form: &[(&str, &str)]) -> RequestBuilder {
     stack.api(Method::POST, "/v1/revoke").form(form)
 }
 
-/// What Authlib is answered. It runs as a program of its own.
+/// The answer that Authlib gets. It runs as a separate program.
 fn authlib(stack: &Stack, operation: &str, client: &Value, token: &str) -> Answer {
     let task = json!({
         "operation": operation,
@@ -107,14 +107,14 @@ async fn an_api_learns_of_its_callers_token_until_that_is_revoked() {
     );
     assert!(!answer.text.contains(&two.asked.1[4..]));
 
-    // The use behind the question is on record, with where the bearer is and who asked; everybody
-    // responsible hears of it.
+    // The introspected use is recorded with the bearer's address and the asking token, and all responsible members
+    // get a mail.
     let mut records = account.audit("action=access").await;
     records.retain(|record| record["resource"]["id"] == json!(two.asked.0));
     let [record] = &records[..] else {
         panic!("{records:?}");
     };
-    // The address of the API, and the bearer's as the API asserts it.
+    // The API's address, and the bearer's as the API asserts it.
     assert_eq!(record["ip"], "127.0.0.1");
     assert_eq!(record["assertedIp"], "203.0.113.9");
     assert_eq!(record["user"]["id"], json!(two.asked.0));
@@ -268,7 +268,7 @@ async fn who_holds_a_secret_revokes_its_token_and_everybody_responsible_hears_of
         );
     }
 
-    // Again, and whatever is no secret: the same answer, and nothing happens.
+    // A repeated request, or one without a valid secret, gets the same answer and has no effect.
     let nobodys = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
     for text in [secret, nobodys, "nonsense"] {
         let answer = send(revoke(stack, &[("token", text)])).await;
@@ -323,7 +323,7 @@ async fn authlibs_client_introspects_and_revokes_as_it_is() {
     let wrong = json!({"client_id": id, "client_secret": two.asked.1});
     assert_eq!(ask(&wrong).expect(401)["error"], "invalid_client");
 
-    // A client that has nothing but the token, and one that also authenticates, which nobody needs.
+    // A client that has only the token, and one that also authenticates, which isn't required.
     let client = json!({"client_id": id, "client_secret": secret});
     let revoked = authlib(
         stack,

@@ -1,4 +1,4 @@
-//! What can be done to a token after its creation: what it changes, for the next request, and who hears of it.
+//! Operations on a token after its creation: their effect on the next request, and the mails about them.
 
 use std::collections::BTreeSet;
 
@@ -7,19 +7,19 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A call of the example API for the export `exp`; the answer is its status.
+/// Calls the example API for the export `exp`, and returns the status.
 async fn call(account: &Account, secret: &str) -> u16 {
     let request = account.stack.protected(Method::GET, "/v1/exports/exp");
     send(request.bearer_auth(secret)).await.status
 }
 
-/// What a token is told about itself.
+/// The answer that a token gets about itself.
 async fn token_info(stack: &Stack, secret: &str) -> Answer {
     let request = stack.api(Method::GET, "/v1/tokenInfo");
     send(request.bearer_auth(secret)).await
 }
 
-/// Does something to a token: `PATCH` of the token itself, `POST` of what follows its id.
+/// Changes a token: `PATCH` of the token itself, or `POST` to the path after its id.
 async fn change(
     account: &Account,
     by: &Person,
@@ -41,7 +41,7 @@ async fn delete(account: &Account, token: &str) -> Answer {
     send(account.request(Method::DELETE, &account.owner, &path)).await
 }
 
-/// Gives a token a new secret, and returns that with the answer.
+/// Gives a token a new secret, and returns it with the answer.
 async fn regenerate(account: &Account, token: &str, grace: u64) -> (String, Value) {
     let body = json!({"gracePeriodSeconds": grace});
     let answer = change(account, &account.owner, token, "/regenerate", body).await;
@@ -57,8 +57,7 @@ fn full(name: &str) -> Value {
     json!({"name": name, "autoPurge": "1h", "scope": {"type": "full"}})
 }
 
-/// Whether the table has the item that lets a secret in.
-/// Whether all that is kept of a secret is that it was one.
+/// Whether the table has only the tombstone of a secret.
 async fn is_over(stack: &Stack, secret: &str) -> bool {
     let digest = hex::encode(Sha256::digest(secret));
     let item = stack.item(&format!("SECRET#{digest}"), "SECRET").await;
@@ -66,10 +65,10 @@ async fn is_over(stack: &Stack, secret: &str) -> bool {
     ["ended", "compromised"].contains(&state)
 }
 
-/// An operation that must be on record.
+/// An operation that must be recorded.
 struct Told<'a> {
     action: &'a str,
-    /// `None` for the system.
+    /// The actor; `None` for the system.
     by: Option<&'a Person>,
     changes: Value,
 }
@@ -85,8 +84,8 @@ impl<'a> Told<'a> {
     }
 }
 
-/// What was done to a token after its creation is on record, in this order and nothing else, and owner and
-/// administrator got a mail about each. Uses and refusals are left out: how they are recorded is told elsewhere.
+/// The operations on a token after its creation are recorded in this order, and no others; owner and administrator got
+/// a mail about each. Uses and refusals are left out, since other tests cover them.
 async fn check_told(account: &Account, token: &str, told: &[Told<'_>]) {
     let mut records = account.audit("").await;
     records.retain(|record| {
@@ -114,7 +113,7 @@ async fn check_told(account: &Account, token: &str, told: &[Told<'_>]) {
     }
 }
 
-/// There is exactly one mail about a record, and it says what, which token, who, when and what changed.
+/// There is exactly one mail about a record. It names the action, the token, the actor, the time and the changes.
 async fn check_mail(account: &Account, recipient: &Person, record: &Value) {
     let what = match record["action"].as_str().expect("an action") {
         "update" => "changed",
@@ -184,10 +183,10 @@ async fn an_edit_counts_for_the_next_call_and_names_what_it_changed() {
     assert_eq!(renamed.header("etag"), "\"2\"");
     let outdated = send(rename().header("if-match", "\"1\"")).await;
     outdated.expect(412);
-    // The same once more changes nothing, and isn't on record.
+    // The same change again has no effect, and isn't recorded.
     assert_eq!(send(rename()).await.expect(200), renamed_token);
 
-    // A merge patch: the list that it leaves out stays.
+    // A merge patch keeps a list that it leaves out.
     assert_eq!(call(&account, &secret).await, 403);
     let add = json!({"scope": {"exports": ["exp"]}});
     let added = change(&account, owner, &token, "", add).await.expect(200);
@@ -329,7 +328,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     assert_eq!(repeated, json!({"token": repeated["token"]}));
     assert_eq!(call(&account, &second).await, 200);
 
-    // With one, both work. A second regeneration ends the oldest, whatever grace it had left.
+    // With a grace period, both secrets work. A second regeneration ends the oldest one at once.
     let mut current = second;
     let mut retired: Option<String> = None;
     for grace in [600, 600, 0, 600] {
@@ -385,7 +384,7 @@ async fn a_replaced_secret_ends_at_once_or_after_its_grace_period() {
     check_told(&account, &token, &told).await;
 }
 
-/// What changes with the replaced secret, by its hint and its end.
+/// The changes of the replaced secret's hint and end.
 fn of_previous(old: &(Value, Value), new: &(Value, Value)) -> Vec<Value> {
     if old == new {
         return vec![];
@@ -396,7 +395,7 @@ fn of_previous(old: &(Value, Value), new: &(Value, Value)) -> Vec<Value> {
     ]
 }
 
-/// Whatever comes next removes a secret whose grace period has ended.
+/// The next change after its grace period removes a replaced secret.
 #[tokio::test]
 async fn a_secret_is_gone_with_the_first_change_after_its_grace_period() {
     let stack = Stack::from_env();
@@ -416,7 +415,7 @@ async fn a_secret_is_gone_with_the_first_change_after_its_grace_period() {
         }
     }
     assert!(!is_over(&stack, &orphan_old).await);
-    // The last grace period that began is the last to end.
+    // The grace period that began last also ends last.
     eventually("the end of the grace periods", async || {
         (call(&account, &orphan_old).await == 403).then_some(())
     })
@@ -501,7 +500,7 @@ async fn only_a_revoked_token_is_deleted_and_its_audit_log_stays() {
             .map(|record| record["action"].clone())
             .collect::<Vec<_>>();
         actions.reverse();
-        // Both secrets were tried behind the deletion: a token that is gone is still known.
+        // Both secrets were tried after the deletion: a deleted token is still known.
         let expected = [
             "create",
             "regenerate",
@@ -559,7 +558,7 @@ async fn resources_are_listed_by_type_app_and_words_page_by_page() {
     assert_eq!(exact.expect(200), page);
     assert_eq!(exact.header("cache-control"), "no-store");
 
-    // By the cursor and by the link: the same pages, and every match once.
+    // Paging by cursor and by link gives the same pages, with every match once.
     let all = read("q=orders").await;
     assert_eq!(all.len(), 4, "{all:?}");
     let (mut paged, mut path) = (Vec::new(), "/resources?q=orders&limit=2".to_owned());
@@ -619,7 +618,7 @@ async fn a_token_is_told_about_itself_while_it_is_good() {
     });
     assert_eq!(informed.expect(200), expected);
     assert_eq!(informed.header("cache-control"), "no-store");
-    // To ask is a use, the first of the day from here; the next one isn't.
+    // The first question of the day from this address is recorded as a use; the next one isn't.
     assert_eq!(call(&account, &secret).await, 200);
     let uses = account.audit("action=access").await;
     assert_eq!(uses.len(), 1, "{uses:?}");
@@ -716,8 +715,8 @@ async fn an_integration_apps_token_stays_inside_its_app_whatever_is_changed() {
     check_told(&account, &other, &[]).await;
 }
 
-/// The local cloud's time to live removes items without a record in the stream, so the record is made here,
-/// from the image that the stream has of the token.
+/// The local cloud's time to live removes items without a stream record, so the test makes the record from the token's
+/// image in the stream.
 #[tokio::test]
 async fn a_purge_is_recorded_once_and_a_deletion_is_none() {
     let stack = Stack::from_env();
@@ -751,7 +750,7 @@ async fn a_purge_is_recorded_once_and_a_deletion_is_none() {
     let by_someone = removal.clone();
     removal["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
     let deletion = records(&deleted, "REMOVE").await;
-    // The secret's removal comes along and is no purge of its own.
+    // The secret's removal has a record too, and isn't a purge.
     let mut of_secret = removal.clone();
     of_secret["dynamodb"]["OldImage"]["sk"] = json!({"S": "SECRET"});
 
@@ -764,7 +763,7 @@ async fn a_purge_is_recorded_once_and_a_deletion_is_none() {
     record(json!([by_someone, deletion, of_secret])).await;
     assert_eq!(account.audit("action=purge").await, [] as [Value; 0]);
     record(json!([removal])).await;
-    // Lambda may deliver it again.
+    // Lambda may deliver the record again.
     record(json!([removal])).await;
 
     let shown = send(account.get(owner, &format!("/tokens/{purged}"))).await;

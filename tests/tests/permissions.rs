@@ -1,5 +1,5 @@
-//! What the functions' roles are granted. Runs last of all, by its name: it also reports which of the
-//! granted actions no test needed.
+//! The permissions of the functions' roles. By its name, this file runs last: it also reports which of the granted
+//! actions no test has used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -9,11 +9,11 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A function's role and what its policies state.
+/// A function's role and its policies.
 struct Role {
     function_arn: String,
     arn: String,
-    /// The policies, by name. Beside `log` there may be one, named after the function.
+    /// The policies, by name. Besides `log` there may be one with the function's name.
     policies: BTreeMap<String, Vec<Value>>,
 }
 
@@ -61,7 +61,7 @@ async fn roles(stack: &Stack) -> Vec<Role> {
     roles
 }
 
-/// The texts of every element of a name that holds nothing but text.
+/// The contents of all elements of that name that contain only text.
 fn texts<'a>(xml: &'a str, element: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{element}>"), format!("</{element}>"));
     let parts = xml.split(open.as_str()).skip(1);
@@ -70,7 +70,7 @@ fn texts<'a>(xml: &'a str, element: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// A member of a statement, which may be one string or an array of them.
+/// A member of a statement, which may be a string or an array of strings.
 fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
@@ -105,9 +105,9 @@ async fn no_policy_grants_more_than_its_function_needs() {
                 opened.entry(*action).or_default().insert(name);
             }
             for resource in &resources {
-                // The local cloud knows no SES identity as a resource; the template has one for AWS.
+                // The local cloud has no SES identities as resources; the template has one for AWS.
                 let mail = *resource == "*" && actions == ["ses:SendEmail"];
-                // Streams of a table, and streams of the function's log group.
+                // Streams of a table, and log streams of the function's log group.
                 let part = [&tokens, &audit]
                     .iter()
                     .any(|table| resource.ends_with(&format!("{table}/stream/*")))
@@ -131,7 +131,7 @@ async fn no_policy_grants_more_than_its_function_needs() {
                 let append_only = actions.iter().all(|action| harmless.contains(action));
                 assert!(append_only, "{name} may change the audit log: {statement}");
             }
-            // A statement on the tokens' table that names no kinds of partition is one on all of them.
+            // A statement on the token table without kinds of partition covers the whole table.
             let whole_table = resources.iter().any(|resource| resource.ends_with(&tokens));
             assert!(
                 !whole_table || !leading_keys(statement).is_empty(),
@@ -182,7 +182,7 @@ async fn the_page_may_do_nothing_but_log() {
     }
 }
 
-/// What a role did: an action on a table, and on which partition of it.
+/// A use of a permission: an action on a table, and the partition.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Use {
     action: String,
@@ -198,7 +198,7 @@ async fn what_no_test_needed_is_reported() {
         let uses = uses(&stack, &role).await;
         for statement in role.policies.get(role.name()).into_iter().flatten() {
             let resources = strings(&statement["Resource"]);
-            // The local cloud reads streams and keeps what was given up by itself, and doesn't record mails.
+            // The local cloud itself reads streams and stores failed events, and it doesn't record mails.
             let unseen = |action: &str| {
                 action.starts_with("sqs:")
                     || action.starts_with("s3:")
@@ -222,7 +222,7 @@ async fn what_no_test_needed_is_reported() {
             }
         }
     }
-    // The recording is a ring. Without the deployment, which came first, it isn't complete.
+    // The recording is a ring buffer. If the deployment, which came first, is missing, it is incomplete.
     let deployment = events(&stack, "EventName", "POST.cloudformation", &Value::Null).await;
     let report = match (deployment.is_empty(), unneeded.is_empty()) {
         (true, _) => {
@@ -231,18 +231,18 @@ async fn what_no_test_needed_is_reported() {
         (false, true) => "Every granted action was needed by a test.".into(),
         (false, false) => format!("Granted, but not needed by any test:\n{unneeded}"),
     };
-    // Not captured, as what is printed would be.
+    // Written directly, since printed text would be captured.
     std::io::stderr()
         .write_all(format!("\n{report}\n").as_bytes())
         .expect("written");
 }
 
-/// The kinds of partition to which a statement is limited.
+/// The kinds of partition in a statement's condition.
 fn leading_keys(statement: &Value) -> Vec<&str> {
     strings(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
 }
 
-/// Whether a statement's condition on the leading keys lets a partition pass.
+/// Whether a statement's condition on the leading keys allows a partition.
 fn has_partition(statement: &Value, partition: &str) -> bool {
     let keys = leading_keys(statement);
     keys.is_empty()
@@ -251,7 +251,7 @@ fn has_partition(statement: &Value, partition: &str) -> bool {
             .any(|key| partition.starts_with(key.trim_end_matches('*')))
 }
 
-/// What the role did since the cloud was started.
+/// The uses of the role since the cloud was started.
 async fn uses(stack: &Stack, role: &Role) -> BTreeSet<Use> {
     let mut uses = BTreeSet::new();
     let key = access_key(role);
@@ -262,7 +262,7 @@ async fn uses(stack: &Stack, role: &Role) -> BTreeSet<Use> {
             let detail = event["CloudTrailEvent"].as_str().expect("JSON");
             record(&serde_json::from_str(detail).expect("JSON"), &mut uses);
         }
-        // Newest first. The end is included, so the last event comes again.
+        // Newest first. The end is included, so the last event appears again.
         let oldest = events.last().map(|event| event["EventTime"].clone());
         match oldest {
             Some(time) if events.len() == 50 && time != end => end = time,
@@ -271,7 +271,7 @@ async fn uses(stack: &Stack, role: &Role) -> BTreeSet<Use> {
     }
 }
 
-/// Up to 50 of the recorded calls that have an attribute, newest first, from an end backwards.
+/// Up to 50 of the recorded calls with that attribute, newest first, backwards from `end`.
 async fn events(stack: &Stack, attribute: &str, value: &str, end: &Value) -> Vec<Value> {
     let mut request = json!({
         "LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}],
@@ -284,7 +284,7 @@ async fn events(stack: &Stack, attribute: &str, value: &str, end: &Value) -> Vec
     page["Events"].as_array().expect("events").clone()
 }
 
-/// The key that the local cloud signs a function's calls with; it records no more of the caller.
+/// The access key with which the local cloud signs a function's calls. It records nothing else about the caller.
 fn access_key(role: &Role) -> String {
     let digest = Sha256::digest(format!("{}:{}", role.function_arn, role.arn));
     let mut id = hex::encode_upper(digest);

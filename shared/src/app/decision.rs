@@ -16,9 +16,9 @@ use crate::domain::verification::{Purpose, Refusal, SecretRecord};
 /// The target of these lines. The functions log this target at every log level.
 pub const TARGET: &str = "latchkey::decision";
 
-/// The maximum of an id that a line shows whole, in characters. The platform's own ids fit. A longer id is cut to its
-/// first 15 characters, followed by `~` and the CRC-32 of the whole id in hexadecimal. So it is the same in every line
-/// and differs from other ids.
+/// The maximum length of an id that a line shows whole, in characters. The platform's own ids fit. A longer id is cut
+/// to its first 15 characters, followed by `~` and the CRC-32 of the whole id in hexadecimal. So it is the same in
+/// every line and differs from other ids.
 const MAX_ID: usize = 24;
 
 /// The name of a purpose in a line.
@@ -136,7 +136,7 @@ mod tests {
     use crate::system::System;
     use crate::testing::{Logs, secret_record};
 
-    /// The maximum of a line with its line end, in bytes.
+    /// The maximum length of a line with its line end, in bytes.
     const MOST: usize = 300;
 
     fn access(kind: Option<ResourceType>, id: Option<&str>, verb: Verb) -> AccessRequest {

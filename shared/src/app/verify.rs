@@ -75,7 +75,7 @@ pub struct Client<'a> {
     pub request_id: &'a str,
 }
 
-/// The maximum of a request's id in a record, in characters. Behind the tower layer, callers choose it.
+/// The maximum length of a request's id in a record, in characters. Behind the tower layer, callers choose it.
 const MAX_REQUEST_ID: usize = 256;
 
 /// How often a verification is attempted if its record conflicts with that of another use of the same secret.

@@ -61,7 +61,7 @@ pub const DAYS_REFUSED: &str = "daysRefused";
 /// The field of a compromise's record that names the secret: `current`, `previous` or `ended`.
 pub const COMPROMISED: &str = "compromisedSecret";
 
-/// The maximum of a client's name in a record, in characters.
+/// The maximum length of a client's name in a record, in characters.
 const MAX_USER_AGENT: usize = 256;
 
 /// A client's name as a record stores it: redacted, with invisible characters escaped, and cut.

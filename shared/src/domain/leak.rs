@@ -4,10 +4,10 @@ use super::audit::Change;
 use super::secret::SecretHash;
 use super::text::recorded;
 
-/// The maximum of a find's URL in an audit record, in characters.
+/// The maximum length of a find's URL in an audit record, in characters.
 pub const MAX_URL: usize = 2_048;
 
-/// The maximum of a find's kind of place in an audit record, in characters.
+/// The maximum length of a find's kind of place in an audit record, in characters.
 pub const MAX_PLACE: usize = 64;
 
 /// The reason of a revocation after a leak.

@@ -30,7 +30,7 @@ pub struct Page<T, K> {
 pub struct TokenQuery {
     /// The filter.
     pub filter: TokenFilter,
-    /// The maximum of items.
+    /// The maximum number of items.
     pub limit: usize,
     /// Only tokens after this one.
     pub after: Option<TokenId>,
@@ -83,7 +83,7 @@ pub struct AuditQuery {
     pub from: Option<Timestamp>,
     /// Only records before this instant.
     pub to: Option<Timestamp>,
-    /// The maximum of records.
+    /// The maximum number of records.
     pub limit: usize,
     /// Only records after this one.
     pub after: Option<AuditId>,
@@ -121,7 +121,7 @@ pub struct ResourceQuery {
     pub kind: Option<ResourceType>,
     /// The filter.
     pub filter: ResourceFilter,
-    /// The maximum of resources.
+    /// The maximum number of resources.
     pub limit: usize,
     /// Only resources after this one.
     pub after: Option<ResourceRef>,

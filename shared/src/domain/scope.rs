@@ -10,7 +10,7 @@ use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
 use super::validation::FieldError;
 
-/// The maximum of ids in a custom scope, over all types.
+/// The maximum number of ids in a custom scope, over all types.
 pub const MAX_SCOPE_IDS: usize = 1_000;
 
 /// A token's permissions: either full access or lists of resources.

@@ -274,7 +274,7 @@ pub enum Text {
 }
 
 impl Text {
-    /// Checks a text and returns it in Unicode's normalization form C, as it is stored. `most` is the maximum of
+    /// Checks a text and returns it in Unicode's normalization form C, as it is stored. `most` is the maximum number of
     /// characters in that form.
     ///
     /// # Errors

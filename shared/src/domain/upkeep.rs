@@ -7,7 +7,7 @@ use super::auto_purge::AutoPurge;
 use super::id::{AccountId, TokenId};
 use super::token::{Status, Token};
 
-/// The maximum of days before its end at which a warning about a token can be given. Warnings are given in the
+/// The maximum number of days before its end at which a warning about a token can be given. Warnings are given in the
 /// second half of a lifetime, and the longest lifetime is thirty days.
 pub const MAX_WARNING_DAYS: u8 = 15;
 

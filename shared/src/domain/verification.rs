@@ -17,8 +17,8 @@ use super::secret::SecretHash;
 use super::string_enum::string_enum;
 use super::token::{Ended, LastUse, Status, StoredToken, Token};
 
-/// The maximum of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond it,
-/// one use an hour is recorded. So callers from many addresses can neither grow the item nor flood the mailboxes,
+/// The maximum number of addresses that are stored per secret and day, for seen and for asserted addresses each. Beyond
+/// it, one use an hour is recorded. So callers from many addresses can neither grow the item nor flood the mailboxes,
 /// and can't hide a new address behind many others.
 pub const MAX_SEEN_ADDRESSES: usize = 32;
 
@@ -263,7 +263,7 @@ impl Seen {
         self.addresses.iter().filter(alike).count()
     }
 
-    /// Until when a recorded use is on record, whatever else happens.
+    /// Until when a recorded use stays on record.
     pub fn on_record_until(&self, from: UsedFrom, now: Timestamp) -> Timestamp {
         if self.addresses.contains(&from.canonical()) {
             let tomorrow = self.day.and_then(|day| day.tomorrow().ok());

@@ -267,7 +267,7 @@ pub(super) struct Problem<'a> {
     /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    /// The request, for asking us about it.
+    /// The id of the request. Name it when you report a problem.
     request_id: &'a str,
 }
 

@@ -11,7 +11,8 @@ use crate::domain::mailing::{Digest, HeldMail};
 use crate::domain::time::rfc3339;
 use crate::ports::{Mail, PortError};
 
-/// The maximum of entries in one mail. It is far below the size limit of SES, and above what an hour usually has.
+/// The maximum number of entries in one mail. It is far below the size limit of SES, and above what an hour usually
+/// has.
 const MAX_LISTED: usize = 5_000;
 
 #[derive(Template)]

@@ -88,12 +88,12 @@ impl Row {
     }
 }
 
-/// The maximum of a value in a mail, in characters. A scope may list a thousand ids; the audit log, to which the mail
-/// links, shows all of them.
+/// The maximum length of a value in a mail, in characters. A scope may list a thousand ids; the audit log, to which the
+/// mail links, shows all of them.
 pub(super) const MAX_VALUE: usize = 300;
 
-/// The maximum of a token's and of an account's name in a subject, in characters. Mail programs cut subjects, and the
-/// event must still be visible.
+/// The maximum length of a token's and of an account's name in a subject, in characters. Mail programs cut subjects,
+/// and the event must still be visible.
 pub(super) const MAX_SUBJECT_NAME: usize = 48;
 
 /// The mail about an audit record to a member of its account. It can't contain the secret, since the record doesn't.

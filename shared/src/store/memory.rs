@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::domain::secret::SecretHash;
 use crate::domain::verification::UsedFrom;
 
-/// The maximum of remembered uses, of some 100 bytes each.
+/// The maximum number of remembered uses, of some 100 bytes each.
 const MOST: usize = 8_192;
 
 /// Recorded uses, each with the instant until which it is certainly on record. The memory only saves reads: a

@@ -6,7 +6,7 @@ use super::table::{Item, Store, text};
 use crate::domain::paging::Page;
 use crate::ports::PortError;
 
-/// The maximum of items that a filtered list reads for one page. It bounds a page's cost, whatever the filter.
+/// The maximum number of items that a filtered list reads for one page. It bounds a page's cost, whatever the filter.
 const MAX_READ: usize = 1_000;
 
 /// The minimum of items that a filtered list reads at a time, since most of them won't be shown.

@@ -19,7 +19,7 @@ use crate::domain::verification::{
 };
 use crate::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
 
-/// The maximum of keys in one `BatchGetItem`.
+/// The maximum number of keys in one `BatchGetItem`.
 const BATCH: usize = 100;
 
 impl GetSecret for Store {

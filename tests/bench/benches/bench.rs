@@ -1,4 +1,4 @@
-//! The harness: runs the parts that the arguments name, or all, and prints what they measured.
+//! The harness: runs the parts that the arguments name, or all parts, and prints the figures.
 
 #![allow(clippy::print_stdout, reason = "prints what it measured")]
 
@@ -22,7 +22,7 @@ const PARTS: [&str; 6] = [
     "cost",
 ];
 
-/// Where the programs are: `.local/bench/programs.json`, which `make bench` writes.
+/// The paths of the programs, from `.local/bench/programs.json`, which `make bench` writes.
 #[derive(Deserialize)]
 struct Programs {
     engine: String,
@@ -55,7 +55,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let directory = PathBuf::from(std::env::var("LATCHKEY_BENCH")?);
     let programs = std::fs::read_to_string(directory.join("programs.json"))?;
     let programs: Programs = serde_json::from_str(&programs)?;
-    // What isn't measured this time stays as it was measured last.
+    // Parts that aren't measured this time keep their last figures.
     let file = directory.join("../bench.json");
     let mut all: Vec<Row> = match std::fs::read(&file) {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
@@ -95,7 +95,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     })
 }
 
-/// Runs one part; what measures itself does so in a process that has the functions' environment.
+/// Runs one part. A part that measures this process runs in a process with the functions' environment.
 fn run(part: &str, programs: &Programs, directory: &Path) -> Result<Vec<Row>, Box<dyn Error>> {
     if part == "size" {
         return size(programs.package.as_deref());
@@ -119,7 +119,7 @@ fn run(part: &str, programs: &Programs, directory: &Path) -> Result<Vec<Row>, Bo
     }
 }
 
-/// Starts this program again, in that environment, for one part.
+/// Starts this program again for one part, in the given environment.
 fn inside(part: &str, environment: &[(String, String)]) -> Result<Vec<Row>, Box<dyn Error>> {
     let output = Command::new(std::env::current_exe()?)
         .args(["--inside", part])
@@ -133,7 +133,7 @@ fn inside(part: &str, environment: &[(String, String)]) -> Result<Vec<Row>, Box<
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// The other end of [`inside`]: runs the part on a runtime like the functions'.
+/// The started process of [`inside`]: runs the part on a runtime like the functions'.
 #[tokio::main(flavor = "current_thread")]
 async fn inside_of(part: &str) -> Result<ExitCode, Box<dyn Error>> {
     let rows = match part {

@@ -1,4 +1,4 @@
-//! A function that does nothing: what no function on this runtime can do without.
+//! A function that does nothing: the baseline of every function on this runtime.
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A function that reads one item and lets everybody through: what one read costs a process that has just
-//! started, with the connection that it needs.
+//! A function that reads one item and allows every call: the cost of one read, with its connection, in a process that
+//! has just started.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;

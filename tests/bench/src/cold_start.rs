@@ -1,4 +1,4 @@
-//! From the start of a function's process to its first answer.
+//! The time from the start of a function's process to its first answer.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,65 +8,65 @@ use crate::lambda::Function;
 use crate::report::Row;
 use crate::stats::median;
 
-/// How many times as long as the empty function the authorizer may take, at the most: three to four times are
-/// usual, and with something slow in its init, such as jitter entropy, it would be dozens.
+/// The maximum duration of the authorizer's start, as a multiple of the empty function's. Three to four times are
+/// usual; with something slow in its initialization, such as jitter entropy, it would be dozens.
 const MOST_EMPTY: f64 = 6.0;
 
-/// What a program is there for.
+/// The role of a program in the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The others are measured against it.
+    /// The baseline of all others.
     Empty,
-    /// It tells what one read takes.
+    /// Shows the cost of one read.
     Reading,
-    /// It has to be nearly as quick as these.
+    /// Is compared with the two baselines.
     Authorize,
-    /// To compare with.
+    /// Is measured for comparison only.
     Other,
 }
 
-/// A program that is started again and again.
+/// A program whose start is measured repeatedly.
 pub struct Contestant {
-    /// What it is called in the table.
+    /// Its name in the table.
     pub name: &'static str,
     /// The program and its arguments.
     pub program: Vec<String>,
     /// Its environment.
     pub environment: Vec<(String, String)>,
-    /// What it is there for.
+    /// Its role.
     pub part: Part,
     /// Whether its memory is measured too.
     pub in_memory: bool,
 }
 
-/// How long one start took.
+/// The durations of a program's starts, in ms.
 #[derive(Default)]
 struct Starts {
-    /// Until it asked for an event.
+    /// From the start until it asked for an event.
     init: Vec<f64>,
-    /// Until it answered the first one.
+    /// From the start until it answered the first event.
     first: Vec<f64>,
-    /// For the first event alone.
+    /// The duration of the first event alone.
     first_event: Vec<f64>,
-    /// For the events that follow.
+    /// The duration of a later event.
     later_event: Vec<f64>,
 }
 
-/// The figures of all contestants, which take all.
+/// The figures of all contestants, which take turns.
 ///
 /// # Errors
-/// When one doesn't start, or doesn't let the call through.
+/// A program doesn't start, or doesn't allow the call.
 pub fn measure(rounds: usize, contestants: &[Contestant]) -> Result<Vec<Row>, Box<dyn Error>> {
     let mut all: Vec<_> = contestants
         .iter()
         .map(|contestant| (contestant, Starts::default()))
         .collect();
-    // The first time is for the file system's cache.
+    // The first start fills the file system's cache.
     for contestant in contestants {
         start(contestant, &mut Starts::default())?;
     }
     for round in 0..rounds {
-        // There and back, so that none always comes after the same one: the heaviest, for example.
+        // In alternating order, so that no program always follows the same one, such as the heaviest.
         let mut turns: Vec<_> = all.iter_mut().collect();
         if round % 2 == 1 {
             turns.reverse();
@@ -102,7 +102,7 @@ pub fn measure(rounds: usize, contestants: &[Contestant]) -> Result<Vec<Row>, Bo
             rows.push(times);
             continue;
         }
-        // What makes every first read slower, the set-up of TLS for example, is in the last bound too.
+        // The last bound includes what slows every first read, such as the setup of TLS.
         rows.push(times.at_most(MOST_EMPTY));
         let read = median(&starts.later_event) - median(&empty.later_event);
         let bounds: Vec<_> = empty.first.iter().map(|empty| 1.5 * empty + read).collect();
@@ -119,7 +119,7 @@ pub fn measure(rounds: usize, contestants: &[Contestant]) -> Result<Vec<Row>, Bo
     Ok(rows)
 }
 
-/// Start to first answer against the baselines, round by round.
+/// The time from start to first answer, relative to the baselines, round by round.
 fn against(starts: &Starts, baselines: &[f64]) -> Vec<f64> {
     let rounds = starts.first.iter().zip(baselines);
     rounds.map(|(this, baseline)| this / baseline).collect()
@@ -144,7 +144,7 @@ fn start(contestant: &Contestant, starts: &mut Starts) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// In ms.
+/// A duration in ms.
 pub(crate) fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

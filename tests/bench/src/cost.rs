@@ -1,36 +1,35 @@
-//! What a million verifications cost at list prices: on-demand, us-east-1, without free tiers. Before you
-//! rely on a price, look at the page that it names.
+//! The cost of a million verifications at list prices: on-demand, us-east-1, without free tiers. Check a price on its
+//! page before you rely on it.
 
 use crate::report::Row;
 
 /// USD per GB-second of Lambda on arm64, first tier. Published at aws.amazon.com/lambda/pricing, as quoted in
 /// November 2026.
 const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
-/// USD per million invocations of Lambda. The same page.
+/// USD per million invocations of Lambda. Published on the same page.
 const LAMBDA_REQUESTS: f64 = 0.20;
-/// USD per million read request units of DynamoDB; a consistent read of up to 4 KB is one.
+/// USD per million read request units of DynamoDB. A strongly consistent read of up to 4 KB takes one unit.
 /// Published at aws.amazon.com/dynamodb/pricing/on-demand, as quoted in November 2026.
 const DYNAMODB_READS: f64 = 0.125;
-/// USD per GB that CloudWatch Logs takes in of a function's lines, first tier. Published at
+/// USD per GB that CloudWatch Logs ingests of a function's lines, first tier. Published at
 /// aws.amazon.com/cloudwatch/pricing, as quoted in November 2026.
 const LOGS_GB: f64 = 0.50;
-/// The longest line about a decision, in bytes, and what CloudWatch Logs adds to every one.
+/// The longest line of a decision, and the overhead of CloudWatch Logs per line, in bytes.
 const LINE: f64 = 300.0 + 26.0;
 /// USD per million calls of an HTTP API, first tier, which the protected API pays with and without an
 /// authorizer. Published at aws.amazon.com/api-gateway/pricing, as quoted in November 2026.
 const API_GATEWAY_CALLS: f64 = 1.00;
-/// USD per million verifications at Clerk (0.00001 each), which announced it with its API keys in beta.
-/// Published at clerk.com/changelog, as quoted in November 2026.
+/// USD per million verifications at Clerk (0.00001 each), announced with its API keys in beta. Published at
+/// clerk.com/changelog, as quoted in November 2026.
 const CLERK: f64 = 10.0;
 
 /// The memory of the function in the template, in GB.
 const MEMORY: f64 = 0.5;
-/// How long DynamoDB takes to answer on AWS, in ms, where the engine here takes a fraction of one: AWS
-/// promises single-digit milliseconds.
+/// DynamoDB's latency on AWS, in ms. AWS promises single-digit milliseconds; the engine here takes a fraction of one.
 const DYNAMODB_LATENCY: f64 = 5.0;
 
-/// The cost, from how long a warm invocation took here, this time or the last that it was measured;
-/// nothing if it never was, by the part `cold-start`.
+/// The cost, computed from the last measured duration of a warm invocation. Empty if the part `cold-start` has never
+/// measured it.
 pub fn compute(measured: &[Row]) -> Vec<Row> {
     let warm = measured
         .iter()

@@ -1,4 +1,4 @@
-//! What is measured: an engine with the two tables, an account and a token that has been used today.
+//! The measured setup: an engine with the two tables, an account and a token that was used today.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -29,13 +29,13 @@ use latchkey::store::Store;
 use latchkey::system::System;
 use serde::Deserialize;
 
-/// A gateway's event that presents [`SECRET`]: `POST /v1/exports/exp_orders/invoke`.
+/// A gateway event that presents [`SECRET`]: `POST /v1/exports/exp_orders/invoke`.
 pub const EVENT: &str = include_str!("../../../events/authorize/http-api.json");
 
 /// The secret of the event.
 pub const SECRET: &str = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
 
-/// An engine in a process of its own. It ends with the value.
+/// An engine in a separate process. It stops when the value is dropped.
 pub struct Engine {
     process: Child,
     address: Address,
@@ -48,12 +48,12 @@ struct Address {
     authority: String,
 }
 
-/// How a client reaches the engine.
+/// The transport between a client and the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// In plain text, so that the engine's own time is what there is besides the client's.
+    /// Without TLS, so that only the engine's own time adds to the client's.
     Http,
-    /// As on AWS.
+    /// With TLS, as on AWS.
     Https,
 }
 
@@ -61,7 +61,7 @@ impl Engine {
     /// Starts the program of `bench-engine`.
     ///
     /// # Errors
-    /// When it doesn't start.
+    /// The program doesn't start.
     pub fn start(program: &str) -> Result<Self, Box<dyn Error>> {
         let mut process = Command::new(program)
             .stdin(Stdio::piped())
@@ -76,10 +76,11 @@ impl Engine {
         })
     }
 
-    /// The environment of a function, as Lambda and the template set it. The authorities that it trusts
-    /// are those of this machine, as many as on Lambda, and the engine's.
+    /// The environment of a function, as Lambda and the template set it. The trusted certificate authorities are those
+    /// of this machine, which are as many as on Lambda, and the engine's.
     ///
     /// # Errors
+    /// The authorities can't be written to `directory`.
     /// When the authorities can't be written to `directory`.
     pub fn environment(
         &self,
@@ -108,11 +109,11 @@ impl Engine {
             ("AWS_ACCESS_KEY_ID", "bench".into()),
             ("AWS_SECRET_ACCESS_KEY", "bench".into()),
             ("AWS_SESSION_TOKEN", "bench".into()),
-            // Rust, Python and Node.js. The last has the authorities of the world built in.
+            // For Rust, Python and Node.js. Node.js has built-in public authorities.
             ("SSL_CERT_FILE", all.clone()),
             ("AWS_CA_BUNDLE", all),
             ("NODE_EXTRA_CA_CERTS", own),
-            // It would print one about its own age.
+            // Otherwise it would warn about its own age.
             ("NODE_NO_WARNINGS", "1".into()),
             ("TOKENS_TABLE", TOKENS.into()),
             ("AUDIT_TABLE", AUDIT.into()),
@@ -132,7 +133,7 @@ impl Drop for Engine {
     }
 }
 
-/// Where distributions keep the authorities.
+/// The files in which distributions keep the authorities.
 const AUTHORITIES: [&str; 2] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -141,10 +142,11 @@ const AUTHORITIES: [&str; 2] = [
 const TOKENS: &str = "Tokens";
 const AUDIT: &str = "Audit";
 
-/// Fills the engine that the environment names: the tables, an account, and a token whose use today is
-/// on record already, as that of all but the first calls is.
+/// Fills the engine that the environment names: the tables, an account, and a token whose use today is on record
+/// already, as in all calls but the first ones.
 ///
 /// # Errors
+/// The engine refuses a write.
 /// When the engine doesn't take it.
 pub async fn seed() -> Result<(), Box<dyn Error>> {
     let config = aws_config().await;
@@ -194,12 +196,12 @@ pub async fn seed() -> Result<(), Box<dyn Error>> {
     granted(&serde_json::to_vec(&answer)?)
 }
 
-/// Sees to it that a function let the call through.
+/// Checks that a function allowed the call.
 ///
 /// # Errors
-/// When it didn't.
+/// The function didn't allow it.
 pub fn granted(answer: &[u8]) -> Result<(), Box<dyn Error>> {
-    // Looks without parsing, since this too takes time that is measured. Python puts a space in.
+    // Searched without parsing, since this takes measured time too. Python adds a space.
     let yes: [&[u8]; 2] = [br#"{"isAuthorized":true"#, br#"{"isAuthorized": true"#];
     if yes.iter().any(|yes| answer.starts_with(yes)) {
         return Ok(());

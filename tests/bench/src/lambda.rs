@@ -1,5 +1,4 @@
-//! A stand-in for AWS Lambda: starts a function and speaks the Runtime API with it, one event after
-//! another, as the service does.
+//! A stand-in for AWS Lambda: starts a function and serves it the Runtime API, one event after another.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -10,17 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a function did.
+/// A step of a function.
 enum Step {
-    /// It asked for an event.
+    /// The function asked for an event.
     Ready(Instant),
-    /// It answered one.
+    /// The function answered an event.
     Answered(Instant, String),
-    /// It gave up.
+    /// The function failed.
     Failed(String),
 }
 
-/// A running function. It ends with the value.
+/// A running function. It ends when the value is dropped.
 pub struct Function {
     process: Child,
     started: Instant,
@@ -28,14 +27,14 @@ pub struct Function {
     steps: Receiver<Step>,
 }
 
-/// How long a function may take for one step.
+/// The maximal duration of one step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Function {
-    /// Starts a program with an environment of its own: what Lambda sets, and `environment`.
+    /// Starts a program whose environment consists of Lambda's variables and `environment`.
     ///
     /// # Errors
-    /// When there is no free port, or the program doesn't start.
+    /// There is no free port, or the program doesn't start.
     pub fn start(
         program: &[String],
         environment: &[(String, String)],
@@ -50,7 +49,7 @@ impl Function {
                 let (step, event) = (step.clone(), Arc::clone(&event));
                 thread::spawn(move || {
                     if let Err(error) = serve(stream, &step, &event) {
-                        // Nobody listens any more when the function was ended.
+                        // Nobody receives this any more if the function was ended.
                         let _ = step.send(Step::Failed(error.to_string()));
                     }
                 });
@@ -79,10 +78,10 @@ impl Function {
         })
     }
 
-    /// Waits until the function has initialized itself; answers how long that took since its start.
+    /// Waits until the function is initialized, and returns the time since its start.
     ///
     /// # Errors
-    /// When it doesn't get that far.
+    /// The function fails before that.
     pub fn ready(&mut self) -> Result<Duration, Box<dyn Error>> {
         match self.steps.recv_timeout(PATIENCE)? {
             Step::Ready(at) => Ok(at - self.started),
@@ -91,11 +90,11 @@ impl Function {
         }
     }
 
-    /// Has the function answer an event for which it has asked; answers how long that took and the
-    /// answer, and waits until it asks for the next.
+    /// Sends the function an event and waits until it asks for the next one. Returns the time until the answer, and the
+    /// answer.
     ///
     /// # Errors
-    /// When it gives up.
+    /// The function fails.
     pub fn invoke(&mut self, event: &str) -> Result<(Duration, String), Box<dyn Error>> {
         let sent = Instant::now();
         self.events.send(event.into())?;
@@ -109,7 +108,7 @@ impl Function {
         }
     }
 
-    /// The process's id.
+    /// The id of the process.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -117,13 +116,13 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // It may have ended by itself, which is just as well.
+        // The process may have ended by itself.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Answers the requests of one connection.
+/// Serves the requests of one connection.
 fn serve(
     stream: TcpStream,
     steps: &Sender<Step>,
@@ -170,7 +169,7 @@ fn next(event: &str) -> String {
     )
 }
 
-/// The first line and the body of the next request; `None` when the client is gone.
+/// The first line and the body of the next request; `None` if the client has disconnected.
 fn read_request(
     reader: &mut BufReader<TcpStream>,
 ) -> Result<Option<(String, String)>, Box<dyn Error>> {

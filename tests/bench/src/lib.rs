@@ -1,5 +1,5 @@
-//! The benchmarks of `make bench`. Ratios are to a baseline of the same run, with which the contestant takes
-//! turns, so that a busy machine slows both.
+//! The benchmarks of `make bench`. Ratios relate to a baseline of the same run. Baseline and contestant take turns, so
+//! that a busy machine slows both.
 
 pub mod cold_start;
 pub mod cost;

@@ -1,4 +1,4 @@
-//! The most memory that a function ever needed.
+//! The peak memory of a function.
 
 use std::error::Error;
 use std::fs;
@@ -9,13 +9,13 @@ use crate::lambda::Function;
 use crate::report::Row;
 use crate::stats::median;
 
-/// What a function's peak may be, in MiB.
+/// The maximum allowed peak of a function, in MiB.
 const MOST: f64 = 32.0;
 
-/// Has a function answer so many events, good ones and bad ones, and reads its peak off the kernel.
+/// Sends a function that many events, valid and invalid ones, and reads its peak memory from the kernel.
 ///
 /// # Errors
-/// When it gives up, or the kernel doesn't tell.
+/// The function fails, or the kernel doesn't report the peak.
 pub fn measure(contestant: &Contestant, events: usize) -> Result<Vec<Row>, Box<dyn Error>> {
     let unknown = EVENT.replace(
         SECRET,
@@ -34,7 +34,7 @@ pub fn measure(contestant: &Contestant, events: usize) -> Result<Vec<Row>, Box<d
             _ => (EVENT, true),
         };
         let (time, answer) = function.invoke(event)?;
-        // The empty function lets everybody through.
+        // The empty function allows every call.
         if contestant.part != Part::Empty && granted(answer.as_bytes()).is_ok() != good {
             return Err(format!("{} answered {answer} to {event}", contestant.name).into());
         }

@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON.
+//! The figures, as a table and as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// The part of the benchmarks that it belongs to.
+    /// The part of the benchmarks.
     pub part: String,
-    /// What was measured.
+    /// The measured quantity.
     pub what: String,
-    /// How much it was.
+    /// The value.
     pub value: f64,
-    /// Of what; `x` for a ratio.
+    /// The unit; `x` for a ratio.
     pub unit: String,
-    /// Between what the middle half of the rounds lay.
+    /// The bounds of the middle half of the rounds.
     pub spread: Option<(f64, f64)>,
-    /// The most that it is to be.
+    /// The maximum that the value should have.
     pub target: Option<f64>,
 }
 
@@ -33,7 +33,7 @@ impl Row {
         }
     }
 
-    /// The median of the rounds, and how far they lie apart.
+    /// The median of the rounds, and their spread.
     pub fn of_rounds(part: &str, what: impl Into<String>, rounds: &[f64], unit: &str) -> Self {
         Self {
             spread: Some(crate::stats::middle_half(rounds)),
@@ -41,7 +41,7 @@ impl Row {
         }
     }
 
-    /// With the most that it is to be.
+    /// The figure with a maximum.
     pub fn at_most(self, target: f64) -> Self {
         Self {
             target: Some(target),
@@ -49,9 +49,9 @@ impl Row {
         }
     }
 
-    /// Whether it is more than it is to be.
+    /// Whether the figure exceeds its maximum.
     pub fn misses(&self) -> bool {
-        // What is no number isn't at most the target.
+        // NaN misses the target too.
         self.target
             .is_some_and(|target| self.value.is_nan() || self.value > target)
     }
@@ -85,7 +85,7 @@ pub fn table(rows: &[Row]) -> String {
     table
 }
 
-/// Three digits that matter.
+/// A number with three significant digits.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 100.0 => 0,

@@ -1,6 +1,6 @@
 //! Medians, quantiles and their spread.
 
-/// The value below which that share of the samples lies; no number without samples.
+/// The quantile of the samples at `share`; NaN without samples.
 pub fn quantile(samples: &[f64], share: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -19,7 +19,7 @@ pub fn median(samples: &[f64]) -> f64 {
     quantile(samples, 0.5)
 }
 
-/// Between what the middle half of the samples lies.
+/// The bounds of the middle half of the samples.
 pub fn middle_half(samples: &[f64]) -> (f64, f64) {
     (quantile(samples, 0.25), quantile(samples, 0.75))
 }

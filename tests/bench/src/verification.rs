@@ -1,4 +1,4 @@
-//! A verification against a bare read of the same item, in one process that is warm.
+//! A verification compared with a bare read of the same item, in one warm process.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -19,14 +19,14 @@ use crate::fixture::{EVENT, SECRET, granted};
 use crate::report::Row;
 use crate::stats::{median, quantile};
 
-/// How many callers there are at the same time.
+/// The numbers of concurrent callers.
 const CALLERS: [usize; 3] = [1, 8, 32];
-/// How many reads and how many verifications a round has.
+/// The number of reads and of verifications per round.
 const CALLS: usize = 960;
-/// How many rounds there are. Reads and verifications take turns in coming first.
+/// The number of rounds. Reads and verifications alternate in coming first.
 const ROUNDS: usize = 40;
 
-/// What is compared, the SDK as it comes and ours, on the engine that the environment names.
+/// The two sides of the comparison: the SDK with its defaults, and our store. The environment names their engine.
 struct Contest {
     client: Client,
     store: Store,
@@ -47,7 +47,7 @@ impl Contest {
         })
     }
 
-    /// What nobody can do without who asks DynamoDB through the SDK.
+    /// A bare read through the SDK.
     async fn read(&self) -> Result<(), Box<dyn Error>> {
         let output = self
             .client
@@ -61,8 +61,8 @@ impl Contest {
         output.item.map(drop).ok_or_else(|| "no item".into())
     }
 
-    /// All that the function does with an event: from its bytes to the bytes of the answer. The runtime
-    /// reads and writes those; how long that took is what this answers.
+    /// Everything that the function does with an event, from its bytes to the bytes of the answer. Returns the duration
+    /// of parsing and serialising, which the runtime does.
     async fn verify(&self) -> Result<Duration, Box<dyn Error>> {
         let begin = Instant::now();
         let event = serde_json::from_slice(EVENT.as_bytes())?;
@@ -74,7 +74,7 @@ impl Contest {
         Ok(read + begin.elapsed())
     }
 
-    /// One side of a round.
+    /// Runs one side of a round.
     async fn side(&self, callers: usize, verify: bool) -> Result<Side, Box<dyn Error>> {
         let before = processor_time();
         let calls = (0..callers).map(async |_| {
@@ -104,20 +104,20 @@ impl Contest {
     }
 }
 
-/// One side of a round, in µs.
+/// The durations of one side of a round, in µs.
 struct Side {
-    /// How long each call took.
+    /// The duration of each call.
     whole: Vec<f64>,
-    /// The same without JSON.
+    /// The duration of each call without JSON.
     handler: Vec<f64>,
-    /// The processor's time per call.
+    /// The processor time per call.
     processor: f64,
 }
 
-/// The figures of verifications against reads.
+/// The figures of verifications compared with reads.
 ///
 /// # Errors
-/// When the engine doesn't answer as it should.
+/// The engine gives an unexpected answer.
 pub async fn measure() -> Result<Vec<Row>, Box<dyn Error>> {
     let contest = Contest::new().await?;
     let mut rows = Vec::new();
@@ -191,10 +191,10 @@ impl Rounds {
     }
 }
 
-/// The figures of secrets that can't be ones.
+/// The figures of malformed secrets.
 ///
 /// # Errors
-/// When one is let through.
+/// A malformed secret is accepted.
 pub async fn measure_malformed() -> Result<Vec<Row>, Box<dyn Error>> {
     const CALLS: u32 = 2_000;
     let contest = Contest::new().await?;
@@ -245,7 +245,7 @@ fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
 }
 
-/// The processor's time that all threads of this process took.
+/// The processor time of all threads of this process.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()

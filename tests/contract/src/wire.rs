@@ -37,7 +37,7 @@ pub struct Counts {
     pub mails: usize,
     /// The read units that DynamoDB charges, in halves: an eventually consistent read of 4 KB is one half.
     pub half_read_units: usize,
-    /// What each request to DynamoDB touches.
+    /// The partitions that each request to DynamoDB touches.
     pub touched: Vec<Touched>,
 }
 

@@ -1,5 +1,5 @@
-//! Whoever has stolen a session can't export every secret, nor bury the warning of it under others; and
-//! whoever is in a hurry to end a token is never told to wait.
+//! A stolen session can neither export every secret nor bury the warning about it under other mails. Ending a token
+//! never has to wait.
 
 use contract::{Call, answer};
 use futures_util::future::join_all;
@@ -39,7 +39,7 @@ impl World {
         self.engine.add(token_at(now())).await
     }
 
-    /// The counters that there are.
+    /// The names of the existing counters.
     async fn counters(&self) -> Vec<String> {
         let images = self.engine.token_images().await.into_iter();
         images
@@ -158,7 +158,7 @@ async fn every_change_spends_the_budget_of_its_account() {
     assert_eq!(next.status, 201);
 }
 
-/// What people do to end a token or a secret, each with a token that it can be done to.
+/// The ways in which people end a token or a secret, each applicable to a token of its own.
 #[derive(Debug, Clone, Copy)]
 enum Rescue {
     Retire,
@@ -170,7 +170,7 @@ enum Rescue {
 impl Rescue {
     const ALL: [Self; 4] = [Self::Retire, Self::Revoke, Self::Delete, Self::BySecret];
 
-    /// Does it, and answers whether what it was to end is over.
+    /// Performs the rescue, and returns whether the token or secret has ended.
     async fn is_done(self, world: &World, stored: &StoredToken, secret: &str) -> bool {
         let path = path(stored);
         let done = match self {
@@ -196,7 +196,7 @@ impl Rescue {
 async fn what_ends_a_token_or_a_secret_is_never_budgeted() {
     for spent in ["changes", "reveals", "tokens", "everything"] {
         for rescue in Rescue::ALL {
-            // Room for what the rescue needs to have something to end, and to see it.
+            // Room for the preparation of the rescue and for its check.
             let mut budgets = Budgets {
                 changes: 3,
                 reveals: 1,
@@ -222,7 +222,7 @@ async fn what_ends_a_token_or_a_secret_is_never_budgeted() {
             if let Rescue::Delete = rescue {
                 assert_eq!(world.ask(post(&stored, "revoke")).await.status, 200);
             }
-            // Another one, to be changed for as long as the budgets last.
+            // Another token, to be changed for as long as the budgets last.
             let other = world.token().await;
             for number in 0..3 {
                 world
@@ -293,7 +293,7 @@ async fn what_does_nothing_spends_nothing() {
     }
     assert_eq!(world.counters().await, [""; 0]);
 
-    // Of two requests with the same key one is done.
+    // Of two requests with the same key, one creates a token.
     let world = World::new(Budgets {
         changes: 2,
         ..Engine::budgets()
@@ -332,7 +332,7 @@ async fn an_account_with_as_many_tokens_as_it_may_have_gets_another_when_one_is_
     assert!(exceeded(&world.ask_at(240, create().by("owner-1")).await));
 }
 
-/// Else a colleague who tries again and again would keep everybody from renaming and replacing.
+/// Otherwise a member who keeps trying would block the changes of all others.
 #[tokio::test]
 async fn creations_in_an_account_that_is_full_use_up_no_changes() {
     let world = World::new(Budgets {
@@ -351,7 +351,7 @@ async fn creations_in_an_account_that_is_full_use_up_no_changes() {
     assert!(exceeded(&world.ask(rename(&stored, "Again")).await));
 }
 
-/// And the other way around: creations that the hour's changes don't allow leave room for those of the next hour.
+/// Vice versa: creations that exceed the hour's changes leave the token count unchanged.
 #[tokio::test]
 async fn creations_beyond_the_changes_of_an_hour_take_no_tokens_place_for_long() {
     let world = World::new(Budgets {

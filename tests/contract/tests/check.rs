@@ -1,4 +1,4 @@
-//! What `make check` says of advisories, with stand-ins for all the tools that it calls.
+//! What `make check` reports about advisories. All tools that it calls are replaced by stubs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// Does nothing, and does it well.
+/// A stub that succeeds.
 const GOOD: &str = "#!/bin/sh\n";
-/// A cargo-deny whose database is or isn't there, and that finds something or nothing, as the environment says.
+/// A stub of cargo-deny. The environment says whether its database can be fetched and whether it finds something.
 const DENY: &str = r#"#!/bin/sh
 case "$*" in
 "fetch db") exit "$FETCH" ;;
@@ -18,7 +18,7 @@ case "$*" in
 esac
 "#;
 
-/// The stand-ins. Made before anything is run: a program that is still written to can't be.
+/// The stubs. They are written before anything runs, since a program that is open for writing can't be started.
 static STANDINS: LazyLock<PathBuf> = LazyLock::new(|| {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check");
     for (program, text) in [
@@ -42,11 +42,11 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Whether it is well, and the last line of what it says.
+    /// Runs the check. Returns whether it succeeded, and the last line of its output.
     fn run(&self, test: &str) -> (bool, String) {
         let standins = &*STANDINS;
         let checked = standins.join(test);
-        // What an earlier run said.
+        // The result of an earlier run.
         fs::write(&checked, "Checked: all, advisories among it.\n").unwrap();
         let path = format!("{}:{}", standins.join("bin").display(), env!("PATH"));
         let mut make = Command::new("make");
@@ -58,7 +58,7 @@ impl Check<'_> {
             .env("PATH", path)
             .env("FETCH", self.fetch)
             .env("ADVISORIES", self.advisories);
-        // Those of the `make test` that runs this.
+        // Variables of the `make test` that runs this test.
         for name in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CI"] {
             make.env_remove(name);
         }
@@ -102,7 +102,7 @@ fn a_database_that_is_not_reached_is_said_to_be_not_checked() {
         let check = Check {
             ci,
             fetch: "1",
-            // Not asked.
+            // Not used, since the database can't be fetched.
             advisories: "1",
         };
         let (is_well, last) = check.run("unreachable");

@@ -1,4 +1,4 @@
-//! The API's description and what the operations really answer are the same.
+//! The API's description matches the operations' actual answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -48,8 +48,8 @@ fn every_described_route_is_one_of_the_template_and_of_the_watch_router() {
     }
 }
 
-/// A gateway passes on what has a route, and answers all else by itself. No route takes any method, and `HEAD` is
-/// none of those that `GET` has.
+/// A gateway forwards requests that have a route, and answers all others itself. No route accepts every method, and a
+/// `GET` route doesn't accept `HEAD`.
 #[test]
 fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
     const METHODS: [&str; 10] = [
@@ -79,7 +79,7 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
             assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
         }
     }
-    // The page, the description itself and the reports of leaks aren't described.
+    // The page, the description itself and the leak reports aren't described.
     for (route, method) in [
         ("/", "GET"),
         ("/config.json", "GET"),
@@ -95,7 +95,7 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
     assert!(!keys.contains("$default"));
 }
 
-/// An account with the operations at its door, and what was seen there.
+/// An account with the operations, and the answers seen so far.
 struct World {
     engine: Engine,
     vault: FakeVault,
@@ -148,7 +148,7 @@ impl World {
         self.engine.revoke(stored).await
     }
 
-    /// A call of the operation that succeeds, with what it needs in place.
+    /// A successful call of the operation, after its preconditions are set up.
     async fn success(&self, operation: &str) -> Call {
         let never = AutoPurge::Never;
         let stored = match operation {
@@ -186,7 +186,7 @@ impl World {
                 return Call::new("POST", "/v1/revoke").form(&form);
             }
             "update-token" => Call::new("PATCH", &token).json(&json!({"name": "Renamed"})),
-            // Whatever needs nothing but its path.
+            // Operations that need nothing but their path.
             other => {
                 let operations = operations();
                 let found = operations
@@ -207,7 +207,7 @@ impl World {
         secret.as_str().unwrap().to_owned()
     }
 
-    /// An introspection by an API with a token that may ask, whose use is on record.
+    /// An introspection by an API whose token may ask and whose use is on record.
     async fn asking(&self) -> Call {
         let full = Token {
             scope: Scope::Full,
@@ -221,7 +221,7 @@ impl World {
         Call::new("POST", "/v1/introspect").bearer(&secret)
     }
 
-    /// The operation on a token of an account without the licence whose life would get longer.
+    /// The operation on a token of an account without the licence, such that it would lengthen the token's lifetime.
     async fn unlicensed(&self, operation: &str) -> Option<Call> {
         let account = "/v1/accounts/globex/tokens";
         let stored = self.revoked("globex", AutoPurge::ThirtyDays).await;
@@ -241,7 +241,7 @@ fn draft() -> Value {
     json!({"name": "Warehouse sync", "autoPurge": "30d", "scope": {"type": "full"}})
 }
 
-/// Lets that many calls through, and none after them.
+/// Lets that many calls of the store succeed, and fails all later ones.
 struct Fails<'a> {
     store: &'a Store,
     left: AtomicUsize,
@@ -269,7 +269,7 @@ impl Gate for Fails<'_> {
     }
 }
 
-/// A store that fails at any of an operation's calls is an error of its kind, and nothing has happened.
+/// If any of an operation's calls of the store fails, the answer is the matching error and nothing has changed.
 async fn fail_everywhere(world: &World, operation: &str) {
     let busy = || PortError::Unavailable("busy".into());
     let broken = || PortError::Broken("no rights".into());
@@ -298,7 +298,7 @@ async fn fail_everywhere(world: &World, operation: &str) {
     }
 }
 
-/// Another request that is always faster.
+/// A concurrent request that is always faster.
 async fn conflict(world: &World, operation: &str) {
     let call = world.success(operation).await;
     for calls in (0..4).rev() {
@@ -314,7 +314,7 @@ async fn conflict(world: &World, operation: &str) {
 async fn provoke(world: &World, operation: &str, code: &str) {
     let call = world.success(operation).await;
     match code {
-        // Those are seen by failing everywhere.
+        // `fail_everywhere` covers these.
         "unavailable" | "internal_error" => {}
         "conflict" => conflict(world, operation).await,
         "access_token_required" => {
@@ -356,7 +356,7 @@ async fn provoke(world: &World, operation: &str, code: &str) {
             world.expect(&call.bearer("lka_unknown"), (401, code)).await;
         }
         "invalid_client" => {
-            // The id isn't the secret's.
+            // The id differs from the secret's.
             let call = call.header("authorization", "Basic aWQ6c2VjcmV0");
             world.expect(&call, (401, code)).await;
         }
@@ -501,7 +501,7 @@ async fn provoke(world: &World, operation: &str, code: &str) {
 async fn token_not_found(world: &World, operation: &str, call: Call) {
     let outcome = (404, "token_not_found");
     if operation == "create-token" {
-        // The token that the first request made is gone when it is repeated.
+        // The token of the first request no longer exists when the request is repeated.
         let call = call.header("idempotency-key", "gone");
         let id = world.ask(&call).await.json["token"]["id"].clone();
         let path = format!("/v1/accounts/acme/tokens/{}", id.as_str().unwrap());
@@ -524,12 +524,12 @@ async fn every_outcome_that_is_described_happens_and_no_other() {
         Box::pin(fail_everywhere(&world, operation)).await;
         for (_, _, code) in outcomes.iter().filter(|(name, ..)| name == operation) {
             if let Some(code) = code {
-                // All operations in one future are too much for a test's stack.
+                // A single future of all operations is too large for a test's stack.
                 Box::pin(provoke(&world, operation, code)).await;
             }
         }
     }
-    // The successes that are not the usual ones.
+    // Successes with other statuses.
     let create = world
         .success("create-token")
         .await
@@ -563,7 +563,7 @@ async fn every_outcome_that_is_described_happens_and_no_other() {
     );
 }
 
-/// Bodies that break one rule of the schema each, with the field that must be named.
+/// Bodies that each break one rule of the schema, with the field that the failure must name.
 fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
     let mut breaches = Vec::new();
     for name in schema["required"].as_array().into_iter().flatten() {
@@ -590,7 +590,7 @@ fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
             breaches.extend([json!(["text"]), json!({})].map(with));
         }
         if let Some(most) = property["maxLength"].as_u64() {
-            // A character is one, however many bytes or UTF-16 units it has.
+            // Characters are counted, not bytes or UTF-16 units.
             for character in ["x", "é", "😀"] {
                 let long = character.repeat(usize::try_from(most).unwrap() + 1);
                 breaches.push(with(json!(long)));
@@ -618,7 +618,7 @@ fn breaches(schema: &Value, valid: &Value) -> Vec<(String, Value)> {
     breaches
 }
 
-/// Values at the bounds of what the schema allows.
+/// Values at the schema's bounds.
 fn bounds(property: &Value) -> Vec<Value> {
     let mut bounds: Vec<_> = property["enum"].as_array().cloned().unwrap_or_default();
     if let Some(most) = property["maxLength"].as_u64() {
@@ -629,7 +629,7 @@ fn bounds(property: &Value) -> Vec<Value> {
         bounds.push(json!("x".repeat(usize::try_from(least).unwrap())));
     }
     for bound in ["minimum", "maximum"] {
-        // A whole number is one, however it is written.
+        // A whole number may also be written with a fraction.
         let bound = property[bound].as_i64();
         bounds.extend(bound.map(|bound| json!(bound)));
         bounds.extend(bound.map(|bound| json!(f64::from(i32::try_from(bound).unwrap()))));
@@ -689,7 +689,7 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
         }
         for (name, property) in schema["properties"].as_object().unwrap() {
             for value in bounds(property) {
-                // An app's token is the only one that may name an app.
+                // Only a token of an app may name an app.
                 let mut body = valid.clone();
                 body[name] = value;
                 if body["kind"] == "integrationApp" {
@@ -716,7 +716,7 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
     );
 }
 
-/// Every schema that stands somewhere in a value, with where.
+/// Every schema within a value, with its path.
 fn schemas<'a>(value: &'a Value, path: &str, found: &mut Vec<(String, &'a Value)>) {
     match value {
         Value::Object(members) => {

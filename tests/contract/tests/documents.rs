@@ -1,4 +1,4 @@
-//! The documents' links lead somewhere, what their commands name exists, and the README is short.
+//! Links in documents resolve, the names in their commands exist, and the README stays short.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The lines that a newcomer reads.
+/// The maximal length of the README, in lines.
 const README_LINES: usize = 150;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The documents of a folder, without those that tools and builds bring along.
+/// The documents of a folder, without those that tools and builds generate.
 fn documents(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -32,7 +32,7 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The lines of a document, each with the language of the block of code that it is in, if it is in one.
+/// The lines of a document, each with the language of its code block, if it is in one.
 fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     let mut block = None;
     let mut lines = Vec::new();
@@ -45,7 +45,7 @@ fn lines(text: &str) -> Vec<(Option<&str>, &str)> {
     lines
 }
 
-/// The lines outside blocks of code.
+/// The lines outside of code blocks.
 fn prose(text: &str) -> Vec<&str> {
     let lines = lines(text).into_iter();
     lines
@@ -54,7 +54,7 @@ fn prose(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The anchors of a document's headings, as GitHub makes them.
+/// The anchors of a document's headings in GitHub's form.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut anchors = BTreeSet::new();
     for line in prose(text) {
@@ -76,7 +76,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
     anchors
 }
 
-/// Where a document's links and pictures lead.
+/// The targets of a document's links and pictures.
 fn targets(text: &str) -> Vec<String> {
     let prose = prose(text).join("\n");
     let links = prose.split("](").skip(1);
@@ -85,7 +85,7 @@ fn targets(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether there is the file that a document links to, and in it the heading.
+/// Whether the linked file exists, and has the linked heading.
 fn leads_somewhere(document: &Path, target: &str) -> bool {
     let (path, anchor) = match target.split_once('#') {
         Some((path, anchor)) => (path, Some(anchor)),
@@ -137,7 +137,7 @@ fn a_link_to_no_file_or_no_heading_is_told_from_others() {
     }
 }
 
-/// An interactive zsh takes a comment for a command, and runs what is between back-ticks in it.
+/// An interactive zsh runs a comment as a command, and also what is in backticks in it.
 #[test]
 fn commands_can_be_pasted_into_every_shell() {
     let mut commands = 0;
@@ -166,7 +166,7 @@ fn the_readme_is_short() {
 /// The programs whose commands are checked.
 const PROGRAMS: [&str; 4] = ["make", "cargo", "aws", "sam"];
 
-/// The commands in a document's shell blocks and in its inline code, word by word.
+/// The commands in a document's shell blocks and inline code, each as words.
 fn commands(text: &str) -> Vec<Vec<String>> {
     let prose = prose(text).join("\n");
     let inline = prose.split('`').skip(1).step_by(2);
@@ -267,7 +267,8 @@ fn every_package_test_and_option_of_cargo_exists() {
             continue;
         };
         let options = if subcommand == "lambda" {
-            // It is installed for `make deploy`, not for the tests: what the project itself calls counts.
+            // This program is installed for `make deploy` and not for tests, so the project's own calls are the
+            // reference.
             ours.clone()
         } else if subcommand == "xtask" {
             let tasks = fs::read_to_string(root().join("xtask/src/main.rs")).unwrap();
@@ -282,7 +283,7 @@ fn every_package_test_and_option_of_cargo_exists() {
             assert!(help.status.success(), "cargo {text}");
             String::from_utf8(help.stdout).unwrap()
         };
-        // What follows belongs to the program that cargo runs.
+        // The following arguments belong to the program that cargo runs.
         let words = command.iter().take_while(|word| *word != "--");
         let words: Vec<&str> = words.map(String::as_str).collect();
         for option in words.iter().filter(|word| word.starts_with("--")) {
@@ -301,7 +302,8 @@ fn every_package_test_and_option_of_cargo_exists() {
     }
 }
 
-/// Python of the SAM tool, which `make test` installs: it has AWS's own descriptions of its commands, and a reader of YAML.
+/// Runs a program in the SAM tool's Python, which `make test` installs. It includes AWS's models of its commands, and a
+/// YAML parser.
 fn python(program: &str, input: &Value) -> Value {
     let python = root().join(".local/tools/sam/bin/python");
     let mut child = Command::new(&python)
@@ -321,7 +323,7 @@ fn python(program: &str, input: &Value) -> Value {
 
 #[test]
 fn every_command_and_option_of_aws_and_sam_exists() {
-    // Answers which of the commands have a wrong service, operation or option. Two commands are the AWS CLI's own.
+    // Returns the commands with an unknown service, operation or option. Two commands are the AWS CLI's own.
     let program = "
 import json, sys
 import botocore.session
@@ -348,7 +350,7 @@ for operation, *words in commands['sam']:
 json.dump(wrong, sys.stdout)
 ";
     let aws: Vec<_> = commands_of("aws").into_iter().collect();
-    // `sam deploy` takes what `make deploy` is given for it.
+    // `make deploy` passes its arguments to `sam deploy`.
     let arguments = commands_of("make").into_iter().filter_map(|command| {
         let (target, words) = command.split_first()?;
         (target == "deploy").then(|| [&["deploy".to_owned()], words].concat())
@@ -365,7 +367,7 @@ json.dump(wrong, sys.stdout)
     assert_eq!(python(program, &json!({"aws": aws, "sam": sam})), json!([]));
 }
 
-/// Names in angle brackets and quotation marks stand for what the stack is asked for.
+/// Names in angle brackets and quotation marks are placeholders for outputs of the stack.
 #[test]
 fn every_output_and_parameter_that_commands_name_is_the_stacks() {
     let template = fs::read_to_string(root().join("infra/template.yaml")).unwrap();

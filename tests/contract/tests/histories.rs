@@ -1,12 +1,10 @@
-//! Random histories of several clients, holders of secrets and scanners at once: no secret works after the answer
-//! that ended it, least of all a compromised one, whatever comes later; nothing
-//! changes without its record, no secret is left without its token, no repeated request acts twice, and a
-//! new token is in the very next list.
+//! Random histories of several concurrent clients, holders of secrets and scanners. They check that a secret never
+//! works after the answer that ended it, in particular a compromised one; that nothing changes without a record; that
+//! no secret exists without its token; that no repeated request acts twice; and that a new token is in the next list.
 //!
-//! Every call of the store is one transaction or one read, so that what matters about concurrency is the
-//! order of the calls. A scheduler lets one client at a time make one call, chosen by the seed: a seed
-//! is a history, and replays. `LATCHKEY_SEED=<seed> cargo test -p contract --test histories` runs one
-//! alone.
+//! Every call of the store is one transaction or one read, so only the order of the calls matters for concurrency. A
+//! scheduler lets one client at a time make one call, chosen by the seed. So a seed determines a history and can be
+//! replayed: `LATCHKEY_SEED=<seed> cargo test -p contract --test histories` runs a single one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,7 +33,7 @@ const CLIENTS: usize = 5;
 const OPERATIONS: usize = 12;
 const TOKENS: &str = "/v1/accounts/acme/tokens";
 
-/// SplitMix64: small, and the same on every machine.
+/// SplitMix64: a small generator with the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
@@ -48,7 +46,7 @@ impl Random {
     }
 }
 
-/// A clock that the scheduler moves, and random bits that follow from the seed.
+/// A clock that the scheduler advances, and random bits derived from the seed.
 struct World {
     milliseconds: AtomicI64,
     random: Mutex<Random>,
@@ -68,7 +66,7 @@ impl Entropy for World {
     }
 }
 
-/// A client's way to the store: every call waits for its turn.
+/// A client's access to the store. Every call waits for its turn.
 struct Turns<'a> {
     store: &'a Store,
     client: usize,
@@ -84,53 +82,52 @@ impl Gate for Turns<'_> {
     }
 }
 
-/// A secret, as the answer gave it that handed it over.
+/// A secret as an answer contained it.
 #[derive(Clone)]
 struct Secret {
     text: String,
-    /// The version of the token that began with it.
+    /// The version of the token with which the secret began.
     version: u64,
 }
 
-/// What the clients know of a token.
+/// What the clients know about a token.
 #[derive(Default)]
 struct Known {
     secrets: Vec<Secret>,
-    /// Every replacement that was answered: the version it made, and until when it left the secret
-    /// before it.
+    /// Every answered replacement: the version that it made, and until when the secret before it remains valid.
     replaced: BTreeMap<u64, Timestamp>,
-    /// A revocation was answered, and no reactivation can have come after it.
+    /// A revocation was answered, and no later reactivation is possible.
     revoked: bool,
-    /// Reactivations that were begun, and those of them that aren't answered yet.
+    /// The number of reactivations that were begun, and of those among them that aren't answered yet.
     reactivations: usize,
     reactivating: usize,
     /// A deletion was answered.
     deleted: bool,
-    /// Secrets whose end was answered: whoever holds one gave it up, or it was found in public.
+    /// Secrets whose end was answered: the holder gave them up, or they were found in public.
     compromised: BTreeSet<String>,
-    /// Something was begun that may end a secret of it, or the token.
+    /// A request was begun that may end the token or one of its secrets.
     ending: bool,
     deleting: bool,
 }
 
 impl Known {
-    /// Whether a secret is over for good.
+    /// Whether a secret has ended permanently.
     fn is_over(&self, secret: &Secret, now: Timestamp) -> bool {
         self.compromised.contains(&secret.text) || self.is_replaced(secret, now)
     }
 
-    /// The secret that was replaced last, as of a version, has ended.
+    /// Notes that the secret replaced last, as of a version, has ended.
     fn end_previous(&mut self, version: u64, now: Timestamp) {
         if let Some((_, end)) = self.replaced.range_mut(..=version).next_back() {
             *end = now.min(*end);
         }
     }
 
-    /// Whether a secret gave way to others.
+    /// Whether a secret was replaced and no longer works.
     fn is_replaced(&self, secret: &Secret, now: Timestamp) -> bool {
         let mut later = self.replaced.range(secret.version + 1..);
         match (later.next(), later.next()) {
-            // A second replacement ends the grace that the first one left.
+            // A second replacement ends the grace period of the first one.
             (Some(_), Some(_)) => true,
             (Some((_, end)), None) => *end <= now,
             _ => self.deleted,
@@ -138,13 +135,13 @@ impl Known {
     }
 }
 
-/// What the clients have been answered.
+/// The answers that the clients got.
 #[derive(Default)]
 struct Answers {
     tokens: BTreeMap<String, Known>,
-    /// Which token an idempotency key stands for.
+    /// The token of an idempotency key.
     keys: BTreeMap<String, String>,
-    /// Requests that changed something, with their outcome.
+    /// The requests that changed something, with their outcomes.
     requests: BTreeMap<String, u16>,
 }
 
@@ -156,7 +153,7 @@ struct History<'a> {
     seed: u64,
 }
 
-/// A client of it.
+/// A client in a history.
 struct Client<'a> {
     history: &'a History<'a>,
     store: Gated<Turns<'a>>,
@@ -191,7 +188,7 @@ impl Client<'_> {
         self.history.answers.lock().unwrap()
     }
 
-    /// Asks, and remembers what became of the request.
+    /// Sends a request and remembers its outcome.
     async fn ask(&mut self, call: Call) -> Answer {
         self.requests += 1;
         let id = format!("{}-{}", self.store.0.client, self.requests);
@@ -209,8 +206,8 @@ impl Client<'_> {
         answer
     }
 
-    /// A token that somebody knows; one of the two newest, so that the clients meet. Without one,
-    /// there is one to be made.
+    /// A token that a client knows, one of the two newest, so that the clients use the same ones. `None` if there is
+    /// none yet.
     async fn any_token(&mut self) -> Option<String> {
         let index = self.random.below(2);
         if self.answers().tokens.is_empty() {
@@ -221,7 +218,7 @@ impl Client<'_> {
         answers.tokens.keys().rev().nth(index).cloned()
     }
 
-    /// Remembers something of a token.
+    /// Updates the knowledge about a token.
     fn know<T>(&self, token: &str, learn: impl FnOnce(&mut Known) -> T) -> T {
         learn(self.answers().tokens.entry(token.to_owned()).or_default())
     }
@@ -282,7 +279,7 @@ impl Client<'_> {
             let version = answer.json["version"].as_u64().unwrap();
             self.know(&id, |known| {
                 known.revoked = running == 0 && known.reactivations == begun;
-                // No reactivation brings it back.
+                // A reactivation doesn't restore it.
                 known.end_previous(version, began);
             });
         }
@@ -334,7 +331,7 @@ impl Client<'_> {
         }
     }
 
-    /// Any secret that was ever handed over, good or not.
+    /// Any secret that an answer contained, valid or not.
     async fn any_secret(&mut self) -> Option<(String, String)> {
         let id = self.any_token().await?;
         let secrets = self.know(&id, |known| known.secrets.clone());
@@ -346,7 +343,7 @@ impl Client<'_> {
         Some((id, secret))
     }
 
-    /// Whoever holds a secret ends it.
+    /// A holder of a secret revokes it.
     async fn give_up(&mut self) {
         let Some((id, secret)) = self.any_secret().await else {
             return;
@@ -476,13 +473,13 @@ impl Client<'_> {
                 "seed {seed}: another token's secret"
             );
         } else if answer.status == 401 {
-            // Nobody has done anything to it.
+            // No request has ended it.
             assert!(ending, "seed {seed}: a good secret is refused");
         }
     }
 }
 
-/// A find of a scanner, by the request that reports it.
+/// A scanner's find, with the id of its report's request.
 struct Found(String);
 
 impl Evidence for Found {
@@ -512,7 +509,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// Lets one client at a time make one call, until all are done.
+/// Lets one client at a time make one call, until all have finished.
 async fn schedule(
     mut ready: UnboundedReceiver<Option<usize>>,
     grants: Vec<UnboundedSender<()>>,
@@ -530,7 +527,7 @@ async fn schedule(
             running -= 1;
         }
         if !waiting.is_empty() {
-            // Who came first at the start is up to the runtime; who is next isn't.
+            // The runtime decides who comes first at the start. Sorted, the choice depends on the seed only.
             waiting.sort_unstable();
             let next = waiting.remove(random.below(waiting.len()));
             let step = i64::try_from(random.below(400)).unwrap();
@@ -541,7 +538,7 @@ async fn schedule(
     }
 }
 
-/// How often something happened, over all histories.
+/// How often each event happened, over all histories.
 type Counts = BTreeMap<&'static str, usize>;
 
 async fn history(seed: u64) -> (String, Counts) {
@@ -587,7 +584,7 @@ async fn history(seed: u64) -> (String, Counts) {
     (engine.dump().await, counts)
 }
 
-/// Every change has its record, and every record the answer of its change.
+/// Every change has its record, and every record has the answer of its change.
 async fn check_records(engine: &Engine, answers: &Answers, seed: u64) -> Counts {
     let acme = "acme".parse().unwrap();
     let records = engine.audit(&acme).await;
@@ -600,7 +597,7 @@ async fn check_records(engine: &Engine, answers: &Answers, seed: u64) -> Counts 
             (status < 300) == (record.action != Action::Refused),
             "seed {seed}: {status}, but on record: {record:?}"
         );
-        // The compromise of a secret that has ended changes that one alone.
+        // The compromise of an ended secret changes only that secret.
         let of_ended = record.changes.iter().any(|change| {
             change.field == "compromisedSecret" && change.new.as_deref() == Some("ended")
         });
@@ -623,7 +620,7 @@ async fn check_records(engine: &Engine, answers: &Answers, seed: u64) -> Counts 
     for (id, known) in &answers.tokens {
         let stored = engine.stored(&acme, &id.parse().unwrap()).await;
         assert_eq!(stored.is_none(), known.deleted, "seed {seed}: {id}");
-        // Every change makes a version.
+        // Every change makes one version.
         if let Some(stored) = stored {
             let recorded = changes.get(id).copied().unwrap_or_default();
             assert_eq!(
@@ -635,7 +632,7 @@ async fn check_records(engine: &Engine, answers: &Answers, seed: u64) -> Counts 
     counts
 }
 
-/// No secret without its token, and no token without its secrets; both say the same.
+/// Every secret has its token and every token its secrets, and their items agree.
 async fn check_secrets(engine: &Engine, answers: &Answers, seed: u64) {
     let acme = "acme".parse().unwrap();
     let mut expected = BTreeMap::new();
@@ -690,7 +687,7 @@ async fn in_no_history_does_a_secret_outlive_the_answer_that_ended_it() {
             *counts.entry(action).or_default() += count;
         }
     }
-    // Histories in which something never happens would prove nothing of it.
+    // An event that never happens in any history would prove nothing.
     if one.is_none() {
         let actions = [
             "access",

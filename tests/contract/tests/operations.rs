@@ -1,4 +1,4 @@
-//! The table of what each function reads and writes, in `docs/benchmarks.md`, is what goes over the wire.
+//! The table of each function's reads and writes, in `docs/benchmarks.md`, matches the requests on the wire.
 //!
 //! `make generate` writes the table anew.
 
@@ -33,13 +33,13 @@ macro_rules! event {
     };
 }
 
-/// Where the table is.
+/// The document with the table.
 const DOCUMENT: &str = "docs/benchmarks.md";
 
-/// Not a row of the table: what was claimed is given back.
+/// Not a row of the table: the mail's claim is released.
 const MAILS_FAIL: &str = "mails that fail";
 
-/// The functions on a wire, and the rows of the table.
+/// The functions with a recorded wire, and the table's rows.
 struct Functions {
     engine: Engine,
     wire: Wire,
@@ -70,7 +70,7 @@ impl Functions {
         }
     }
 
-    /// Writes down what went over the wire.
+    /// Adds a row with the requests since the last one.
     fn row(&mut self, function: &str, when: &str) {
         let mut counts = self.wire.take();
         let touched = self.touched.entry(function.to_owned()).or_default();
@@ -79,27 +79,27 @@ impl Functions {
             .push(format!("| {function} | {when} | {counts} |\n"));
     }
 
-    /// Has the next mail's claim fail, as if somebody else were sending it, and the next mail too.
+    /// Fails the next mail's claim, as if another sender held it, and then the next mail.
     fn mails_fail(&self) {
         self.wire
             .refuse_next("PutItem", "ConditionalCheckFailedException");
         self.wire.refuse_next("SendEmail", "SendingPausedException");
     }
 
-    /// Writes down what went over the wire for the policies alone: it is no row of the table.
+    /// Notes the requests for the check of the policies only, without a row.
     fn touched(&mut self, function: &str) {
         let mut counts = self.wire.take();
         let touched = self.touched.entry(function.to_owned()).or_default();
         touched.append(&mut counts.touched);
     }
 
-    /// The same for an HTTP answer, which must have that status.
+    /// Adds a row for an HTTP answer, and asserts its status.
     fn answered(&mut self, function: &str, when: &str, answer: &Answer, status: u16) {
         assert_eq!(answer.status, status, "{function}: {}", answer.text);
         self.row(function, when);
     }
 
-    /// A token of its own, put into the tables without the wire.
+    /// A new token, inserted without the wire.
     async fn token(&self) -> StoredToken {
         self.engine.add(latchkey::testing::token_at(now())).await
     }
@@ -143,7 +143,7 @@ impl Functions {
     }
 }
 
-/// For events with which all is well.
+/// A failure destination for events that all succeed.
 struct Nowhere;
 
 impl sync_platform::SetAside for Nowhere {
@@ -179,7 +179,7 @@ async fn verifications(functions: &mut Functions) {
     let owned = functions.authorize(&secret, "DELETE", get.1);
     assert!(owned.await);
     functions.row("authorize", "… whose rule needs the resource's owner");
-    // The sample's secret is another token's.
+    // The sample's secret belongs to another token.
     let unknown = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
     assert!(!functions.authorize(unknown, get.0, get.1).await);
     functions.row("authorize", "unknown secret");
@@ -314,7 +314,7 @@ async fn questions(functions: &mut Functions) {
     functions.answered("list-resources", "per page without filters", &answer, 200);
 }
 
-/// The scanner, with a key that nobody has to be asked for.
+/// The scanner, with a key that needn't be fetched.
 struct Published(String);
 
 impl FetchKeys for Published {
@@ -323,7 +323,7 @@ impl FetchKeys for Published {
     }
 }
 
-/// What takes a secret without asking who sends it, or asks about one.
+/// The functions that take a secret without a signed-in caller, or that answer questions about one.
 async fn secrets(functions: &mut Functions) {
     let full = json!({"name": "n", "autoPurge": "1d", "scope": {"type": "full"}});
     let mut secrets = vec![];
@@ -399,7 +399,7 @@ async fn secrets(functions: &mut Functions) {
     }
 }
 
-/// What the schedules do, to a token that ends tomorrow and to one that nobody has used for two days.
+/// The scheduled functions, with a token that ends tomorrow and one that was unused for two days.
 async fn upkeep(functions: &mut Functions) {
     let (day, system) = (Duration::from_hours(24), system_at(now()));
     let ending = Token {
@@ -496,7 +496,7 @@ async fn events(functions: &mut Functions) {
     }
 }
 
-/// What is over a member's budget of mails, and an address that takes none.
+/// Mails over a member's budget, and an address that bounces.
 async fn mails(functions: &mut Functions) {
     let budgets = Budgets {
         mails: 1,
@@ -535,7 +535,7 @@ async fn mails(functions: &mut Functions) {
     let bounce = json_of(include_str!(
         "../../../events/record-mail-feedback/bounce.json"
     ));
-    // The claim fails at first, then the mail.
+    // First the claim fails, then the mail.
     functions.mails_fail();
     for fails in [true, true, false] {
         let event = serde_json::from_value(bounce.clone()).unwrap();
@@ -635,8 +635,8 @@ async fn the_documents_say_what_each_function_reads_and_writes() {
     Section::of(DOCUMENT, "operations").must_be(&table().await.0);
 }
 
-/// The local cloud doesn't know `dynamodb:LeadingKeys`, so that the conditions are tried here. IAM may see the
-/// keys of a transaction item by item, or all those of an action together: both must be allowed.
+/// The local cloud doesn't support `dynamodb:LeadingKeys`, so these conditions are checked here. IAM may evaluate a
+/// transaction's keys item by item, or all keys of an action together: both must be allowed.
 #[tokio::test]
 async fn every_request_is_allowed_by_its_functions_policy_however_iam_sees_its_keys() {
     let policies = policies();
@@ -660,8 +660,8 @@ async fn every_request_is_allowed_by_its_functions_policy_however_iam_sees_its_k
     }
 }
 
-/// The neighbouring partitions and actions: whatever no request of a function needs is denied to it. An index has
-/// no other partitions than those of its own key, so that a pattern counts as needed if its table needs it.
+/// Partitions and actions that no request of a function needs are denied to it. An index has no partitions other than
+/// those of its own key, so a pattern counts as needed if its table needs it.
 #[tokio::test]
 async fn no_policy_allows_an_action_on_a_kind_of_partition_that_its_function_does_not_touch() {
     let touched = table().await.1;
@@ -698,12 +698,12 @@ fn every_table_of_a_policy_is_limited_to_kinds_of_partition_that_must_be_known()
                     pattern != "*" || is_sharded,
                     "{function}: {action} in {resource}"
                 );
-                // Where no key is supplied, `ForAllValues` alone would allow everything.
+                // Without any key, `ForAllValues` alone would allow everything.
                 let without = statement.allows(&resource, &action, &[]);
                 assert!(!without || is_sharded, "{function}: {action} in {resource}");
                 own.insert((resource, action));
             }
-            // One statement has all kinds of an action, or a transaction may match none.
+            // One statement must cover all kinds of an action, since a transaction may otherwise match none.
             assert!(actions.is_disjoint(&own), "{function}: {own:?}");
             actions.append(&mut own);
         }

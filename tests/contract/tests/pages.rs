@@ -1,5 +1,5 @@
-//! What a page of a list and a single read cost doesn't depend on how much there is. `make scale` runs
-//! this with 100,000 tokens and 1,000,000 audit records.
+//! The cost of a list's page and of a single read is independent of the amount of data. `make scale` runs this with
+//! 100,000 tokens and 1,000,000 audit records.
 
 use std::fmt::Write;
 
@@ -14,16 +14,16 @@ use latchkey::testing::{Engine, FakeVault, now, system_at};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "/v1/accounts/acme";
-/// How many audit records there are for each token.
+/// The number of audit records per token.
 const RECORDS: usize = 10;
 const FEW: usize = 100;
 
-/// An account with that many tokens, each with its records.
+/// An account with many tokens, each with its records.
 struct Filled {
     store: Store,
     wire: Wire,
     _engine: Engine,
-    /// One token somewhere in the middle.
+    /// A token in the middle of the list.
     token: String,
     secret: String,
 }
@@ -31,7 +31,7 @@ struct Filled {
 impl Filled {
     async fn with(count: usize) -> Self {
         let engine = Engine::with_accounts().await;
-        // One real token to copy from, with a use of it, so that its next verification only reads.
+        // The real token from which the others are copied. It has been used, so that its next verification only reads.
         let create = Call::new("POST", &format!("{ACCOUNT}/tokens"))
             .by("owner-1")
             .json(&json!({"name": "Copied", "autoPurge": "never", "scope": {"type": "full"}}));
@@ -57,7 +57,7 @@ impl Filled {
         let record = record.unwrap();
         let (item, record_id) = (item.to_string(), text(&record, "sk"));
         let record = record.to_string();
-        // Half of them older than the real one, half of them newer.
+        // Half of them are older than the real one, half of them newer.
         for start in (0..count).step_by(1_000) {
             let (mut tokens, mut records) = (vec![], vec![]);
             for number in start..count.min(start + 1_000) {
@@ -87,7 +87,7 @@ impl Filled {
         }
     }
 
-    /// What a call costs, which must succeed, with as many items in the answer.
+    /// The cost of a call, which must succeed with that many items in the answer.
     async fn cost(&self, call: Call, list: &str, items: usize) -> Counts {
         self.wire.take();
         let (vault, system) = (FakeVault::default(), system_at(now()));
@@ -97,7 +97,7 @@ impl Filled {
         let listed = answer.json[list].as_array().map_or(0, Vec::len);
         assert_eq!(listed, items, "{call:?}");
         Counts {
-            // Which keys, is up to chance.
+            // The touched keys depend on chance.
             touched: vec![],
             ..self.wire.take()
         }
@@ -142,7 +142,7 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Digits in groups of three.
+/// A number with its digits in groups of three.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -188,7 +188,7 @@ async fn a_page_and_a_single_read_cost_the_same_however_much_there_is() {
         section.write(&(header + &rows));
         return;
     }
-    // The document's figures are of more, and the same.
+    // The document's figures come from more data, and must be the same.
     assert!(
         section.text().ends_with(&rows),
         "docs/benchmarks.md says otherwise; `make scale` writes it anew:\n{rows}"

@@ -1,4 +1,4 @@
-//! The table of what a token may do, in `docs/api.md`, is what the policy answers.
+//! The table of what a token may do, in `docs/api.md`, matches the policy's answers.
 
 use std::fmt::Write;
 
@@ -58,7 +58,7 @@ fn app(text: &str) -> IntegrationId {
     text.parse().unwrap()
 }
 
-/// A resource that something is done to, or a whole collection.
+/// A resource to be accessed, or a whole collection.
 #[derive(Debug, Clone)]
 struct Target {
     id: Option<ResourceId>,
@@ -87,7 +87,7 @@ impl Target {
         self.id == Some(id(LISTED))
     }
 
-    /// Whether it is one resource of an Integration App.
+    /// Whether the target is a resource of the token's own Integration App.
     fn is_of_app(&self) -> bool {
         self.id.is_some() && matches!(self.owner, Owner::App(_))
     }
@@ -97,10 +97,10 @@ impl Target {
     }
 }
 
-/// What the policy says of each target.
+/// The policy's answer for a target.
 type Says = fn(&Target) -> Permission;
 
-/// What it may say of all targets together, in words.
+/// The possible answers for all targets together, in words.
 const WORDS: [(&str, Says); 8] = [
     ("no", |_| Permission::Denied),
     ("yes", |_| granted(vec![])),
@@ -144,7 +144,7 @@ fn only(yes: bool) -> Permission {
     }
 }
 
-/// One cell: what the policy answers for every target, in words.
+/// One cell: the policy's answer for all targets, in words.
 fn cell(token: Kind, scope: &Scope, verb: Verb, kind: Option<ResourceType>) -> &'static str {
     let own = app(OWN_APP);
     let own = (token == Kind::IntegrationApp).then_some(&own);
@@ -155,7 +155,7 @@ fn cell(token: Kind, scope: &Scope, verb: Verb, kind: Option<ResourceType>) -> &
             verb,
         };
         let answer = permission(token, own, scope, &access, &target.owner);
-        // What is decided without the owner is so whoever that is.
+        // An answer without the owner must hold for every owner.
         let early = permission(token, own, scope, &access, &Owner::NotRead);
         assert!(early == answer || matches!(early, Permission::NeedsOwner(_)));
         (target, answer)
@@ -175,7 +175,7 @@ fn cells(verb: Verb, kind: Option<ResourceType>) -> [&'static str; 4] {
     tokens().map(|(_, token, scope)| cell(token, &scope, verb, kind))
 }
 
-/// Joins what has the same cells into one row.
+/// Merges rows with the same cells.
 fn alike<const N: usize>(rows: [(&str, [&'static str; 4]); N]) -> Vec<(String, [&'static str; 4])> {
     let mut joined: Vec<(String, _)> = vec![];
     for (name, cells) in rows {

@@ -1,5 +1,5 @@
-//! Who gets which answer: role × developer mode × licence × operation × token state, every cell of it,
-//! through the handlers. The table itself is the snapshot beside this file.
+//! The answer for every combination of role, developer mode, licence, operation and token state, through the handlers.
+//! The table is the snapshot beside this file.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,7 +14,7 @@ use latchkey::ports::ProjectPlatform;
 use latchkey::testing::{Engine, FakeVault, now, system_at, token, token_at};
 use serde_json::json;
 
-/// Who calls: a role, with or without developer mode, or a stranger.
+/// The caller: a role, with or without developer mode, or a stranger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Member(Role, bool),
@@ -44,10 +44,10 @@ impl Caller {
     }
 }
 
-/// The state of the token that is asked for.
+/// The state of the requested token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// There is no such token, and never was.
+    /// The token never existed.
     Unknown,
     ActiveForAnHour,
     ActiveForThirtyDays,
@@ -55,10 +55,10 @@ enum State {
     ActiveOfAnApp,
     RevokedForAnHour,
     RevokedForThirtyDays,
-    /// Its purge time has come, and its item is still there.
+    /// The purge time has been reached, but the item still exists.
     Purged,
     Deleted,
-    /// It is another account's.
+    /// The token belongs to another account.
     Foreign,
 }
 
@@ -87,7 +87,7 @@ impl State {
     }
 }
 
-/// An operation with what matters of its body; those of one token have its path in `{t}`.
+/// The operations with the relevant part of the body. Operations on one token have `{t}` in the path.
 const OPERATIONS: [(&str, &str, &str, &str); 23] = [
     ("list accounts", "GET", "/v1/accounts", ""),
     ("get account", "GET", "{a}", ""),
@@ -124,13 +124,13 @@ const OPERATIONS: [(&str, &str, &str, &str); 23] = [
     ("delete", "DELETE", "{t}", ""),
 ];
 
-/// An account of a plan, with a member for every role and mode.
+/// An account with a plan, and a member for every role and mode.
 struct Tenant {
     account: Account,
     licensed: bool,
     engine: Engine,
     vault: FakeVault,
-    /// A token in each state, until somebody changes it.
+    /// A token for each state, until a request changes it.
     tokens: BTreeMap<String, StoredToken>,
 }
 
@@ -164,7 +164,7 @@ impl Tenant {
         }
     }
 
-    /// A token in that state. It was made when the account still had the licence.
+    /// A token in that state. It is created while the account still has the licence.
     async fn token(&mut self, state: State) -> StoredToken {
         if let Some(stored) = self.tokens.get(&format!("{state:?}")) {
             return stored.clone();
@@ -238,7 +238,7 @@ impl Tenant {
         format!("{status} {detail}").trim_end().to_owned()
     }
 
-    /// The answers to every caller.
+    /// The answers to all callers.
     async fn row(&mut self, operation: usize, state: State) -> Vec<String> {
         let mut row = Vec::new();
         for caller in Caller::all() {
@@ -248,7 +248,7 @@ impl Tenant {
     }
 }
 
-/// Operation and state → the answers to every caller.
+/// The answers to all callers, by operation and state.
 type Table = BTreeMap<(usize, usize), Vec<String>>;
 
 /// The table of one plan, and whether the plan has the licence.
@@ -258,7 +258,7 @@ async fn table(plan: Plan, api_management: bool) -> (bool, Table) {
     let mut table = BTreeMap::new();
     for (operation, (_, _, path, _)) in OPERATIONS.iter().enumerate() {
         for (index, state) in State::ALL.into_iter().enumerate() {
-            // Without a token in the path, one state is as good as any other.
+            // Without a token in the path, the state makes no difference.
             if path.contains("{t}") || state == State::Unknown {
                 table.insert((operation, index), tenant.row(operation, state).await);
             }
@@ -306,8 +306,7 @@ fn every_cell_of_the_table_of_rights_is_answered_as_it_says() {
     insta::assert_snapshot!(render(&licensed[0].1, &unlicensed[0].1));
 }
 
-/// The table for people. Callers who are always answered the same share a column, states that are
-/// answered the same share a line.
+/// The table for readers. Callers with the same answers share a column, states with the same answers share a line.
 fn render(licensed: &Table, unlicensed: &Table) -> String {
     let mut text = String::from(
         "operation | token | licence | owner, administrator: developer mode | no developer mode \
@@ -361,6 +360,6 @@ fn columns(row: &[String]) -> String {
 
 #[test]
 fn the_token_of_the_fixtures_has_a_custom_scope() {
-    // Otherwise giving it full access would change nothing.
+    // Otherwise giving the token full access would change nothing.
     assert_ne!(token().scope.type_name(), "full");
 }

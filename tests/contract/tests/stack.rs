@@ -1,5 +1,5 @@
-//! What the main template makes of itself on AWS: what rings, what mails, what can be deployed, and how much there is of
-//! it. Expanded by AWS's own libraries, which `make test` installs with the SAM tool.
+//! The main template as AWS would expand it: its alarms, mail permissions, rollback and size. AWS's own libraries,
+//! which `make test` installs with the SAM tool, expand it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,10 +19,10 @@ fn read(path: &str) -> String {
 
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
-/// As it is deployed with nothing but somebody who hears the alarms.
+/// The stack with default parameters, except for a topic for alarms.
 static STACK: LazyLock<Value> = LazyLock::new(|| expand(&[&format!("AlarmTopicArn={TOPIC}")]));
 
-/// The main template with every `Fn::ForEach` and SAM's transform carried out, as AWS's own libraries do it.
+/// The main template after every `Fn::ForEach` and SAM's transform, which AWS's own libraries apply.
 fn expand(parameters: &[&str]) -> Value {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let python = format!("{root}/.local/tools/sam/bin/python");
@@ -41,7 +41,7 @@ fn resources(stack: &Value) -> &Map<String, Value> {
     stack["Resources"].as_object().unwrap()
 }
 
-/// The ids and properties of a type's resources.
+/// The resources of a type: their ids and properties.
 fn of_type<'a>(stack: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
     let all = resources(stack).iter();
     let these = all.filter(|(_, resource)| resource["Type"] == kind);
@@ -50,7 +50,7 @@ fn of_type<'a>(stack: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
         .collect()
 }
 
-/// The id in `Ref`, or in a `Fn::GetAtt` of that attribute.
+/// The id in a `Ref`, or in a `Fn::GetAtt` of that attribute.
 fn referred<'a>(value: &'a Value, attribute: Option<&str>) -> &'a str {
     let id = match attribute {
         None => &value["Ref"],
@@ -63,14 +63,14 @@ fn referred<'a>(value: &'a Value, attribute: Option<&str>) -> &'a str {
     id.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 
-/// CloudFormation takes 500 resources, those with a false condition among them.
+/// CloudFormation accepts 500 resources. Those with a false condition count too.
 #[test]
 fn the_expanded_template_has_room_for_more() {
     let count = resources(&STACK).len();
     assert!((200..=450).contains(&count), "{count} resources");
     let text = STACK.to_string();
     assert!(!text.contains("Fn::ForEach"));
-    // And a megabyte.
+    // The limit of the size is one megabyte.
     assert!(text.len() < 500_000, "{} bytes", text.len());
 }
 
@@ -88,17 +88,17 @@ fn every_parameter_is_described_and_used() {
     }
 }
 
-/// A metric that an alarm watches.
+/// A metric of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Metric<'a> {
     namespace: &'a str,
     name: &'a str,
-    /// Of what: the id of a resource. A metric that a filter makes has none.
+    /// The id of the measured resource; `None` for a metric of a filter.
     of: Option<&'a str>,
 }
 
-/// What reports the metric, by the names that AWS's documentation has for namespaces, metrics and dimensions. The stack's
-/// name stands for "local" when it is expanded here.
+/// The source of a metric, by AWS's documented names of namespaces, metrics and dimensions. The stack's name is "local"
+/// in this expansion.
 fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
     let namespace = metric["Namespace"].as_str().unwrap();
     let name = metric["MetricName"].as_str().unwrap();
@@ -141,7 +141,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
             is_a(queue, "AWS::SQS::Queue");
             Some(queue)
         }
-        // The name of an HTTP API's metric; that of a REST API's is 5XXError.
+        // The metric's name for an HTTP API; a REST API calls it 5XXError.
         ("AWS/ApiGateway", "5xx", Some(("ApiId", value))) => {
             let api = referred(value, None);
             is_a(api, "AWS::ApiGatewayV2::Api");
@@ -171,7 +171,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
     }
 }
 
-/// Every alarm's metrics.
+/// The metrics of every alarm.
 fn alarms(stack: &Value) -> BTreeMap<&str, Vec<Metric<'_>>> {
     let alarms = of_type(stack, "AWS::CloudWatch::Alarm").into_iter();
     alarms
@@ -197,10 +197,10 @@ fn every_alarm_watches_what_is_reported_and_is_heard() {
         assert!(alarm["AlarmDescription"].is_string(), "{id}");
         assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{id}");
         assert_eq!(alarm["OKActions"], json!([TOPIC]), "{id}");
-        // Nothing is reported where nothing happens, and no number is an alarm.
+        // No data means no calls, which isn't an alarm.
         assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
         assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
-        // Every period of an expression's metrics is the same, and one metric is the alarm's.
+        // All metrics of an expression have the same period, and one of them is the alarm's.
         if let Some(queries) = alarm["Metrics"].as_array() {
             let periods = queries.iter().map(|query| &query["MetricStat"]["Period"]);
             let periods: BTreeSet<_> = periods.filter_map(Value::as_u64).collect();
@@ -211,7 +211,7 @@ fn every_alarm_watches_what_is_reported_and_is_heard() {
     }
 }
 
-/// A function's id from its crate's name.
+/// The resource id of a function with that crate name.
 fn function_id(name: &str) -> String {
     let words = name.split('-').map(|word| {
         let (first, rest) = word.split_at(1);
@@ -229,7 +229,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
         };
         assert!(watched.iter().any(is_this), "{namespace} {name} of {of}");
     };
-    // Whatever records a use verifies; a leak is told of by GitHub or by whoever finds a secret.
+    // Functions that record uses verify secrets; GitHub or the finder notices a failed leak report.
     let policies = policies();
     let verifies = policies.iter().filter(|(_, statements)| {
         let mut grants = statements.iter().flat_map(|statement| statement.grants());
@@ -255,7 +255,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
     for id in of_type(&STACK, "AWS::SQS::Queue").keys() {
         is_watched("AWS/SQS", "ApproximateNumberOfMessagesVisible", id);
     }
-    // What is called by nobody who waits for an answer has a place for what it gave up.
+    // Functions that are called asynchronously have a destination for failed events.
     for config in of_type(&STACK, "AWS::Lambda::EventInvokeConfig").values() {
         let queue = &config["DestinationConfig"]["OnFailure"]["Destination"];
         referred(queue, Some("Arn"));
@@ -340,7 +340,7 @@ async fn a_removed_audit_record_rings_the_alarm() {
     assert_eq!(counted.count(), 1, "{lines:?}");
 }
 
-/// Else a sender that is an identity already could not be used.
+/// Otherwise a sender that is an existing identity couldn't be used.
 #[test]
 fn without_a_mail_identity_of_its_own_nothing_needs_one() {
     let identity = &STACK["Resources"]["MailIdentity"];
@@ -359,8 +359,8 @@ fn without_a_mail_identity_of_its_own_nothing_needs_one() {
     assert!(template.contains(condition));
 }
 
-/// A rollback deletes what a deployment made, and fails where that refuses to be deleted; what it leaves must not be in
-/// the way of the next deployment.
+/// A rollback deletes what a deployment created, and fails if a resource can't be deleted. What it retains must not
+/// prevent the next deployment.
 #[test]
 fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
     let mut refusing = Vec::new();
@@ -369,7 +369,7 @@ fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
         let protection = ["DeletionProtectionEnabled", "DeletionProtection"];
         let is_protected = protection.iter().any(|name| !properties[name].is_null());
         let kind = resource["Type"].as_str().unwrap();
-        // A bucket with something in it can't be deleted either.
+        // A bucket with objects can't be deleted either.
         if is_protected || kind == "AWS::S3::Bucket" {
             assert_eq!(resource["DeletionPolicy"], "Retain", "{id}");
             for name in ["TableName", "BucketName"] {
@@ -377,7 +377,7 @@ fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
             }
             refusing.push(id);
         }
-        // Nothing that holds data goes with the stack, or with a replacement.
+        // Resources with data are kept when the stack is deleted or the resource is replaced.
         let holds_data = ["DynamoDB", "Cognito::UserPool", "KMS", "S3"];
         if holds_data
             .iter()
@@ -394,7 +394,7 @@ fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
     );
 }
 
-/// In its sandbox, SES asks for a right to the recipient's identity too.
+/// In its sandbox, SES also requires a permission on the recipient's identity.
 #[test]
 fn who_mails_may_do_so_from_one_address_to_anybody() {
     let mut senders = BTreeSet::new();

@@ -1,4 +1,5 @@
-//! The shared crate stands in storeys, and no files import each other in a ring.
+//! The shared crate has layers ("storeys"): no file imports from a higher one, and no files import each other in a
+//! cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ItemMod, ItemUse, UseTree, VisRestricted};
 
-/// The storeys from below. Those of one line don't import each other.
+/// The storeys, from the lowest. Modules in one line don't import each other.
 const STOREYS: [&[&str]; 4] = [
     &["domain"],
     &["ports"],
@@ -18,7 +19,7 @@ const STOREYS: [&[&str]; 4] = [
 /// The files of the crate, by their modules.
 type Files = BTreeMap<Vec<String>, PathBuf>;
 
-/// What each module's file imports.
+/// The imports of each module's file.
 type Imports = BTreeMap<Vec<String>, BTreeSet<Vec<String>>>;
 
 fn find(folder: &Path, module: &[String], files: &mut Files) {
@@ -35,14 +36,14 @@ fn find(folder: &Path, module: &[String], files: &mut Files) {
     }
 }
 
-/// Collects what a file names of the crate, without what is for tests.
+/// Collects the paths that a file uses, without code for tests.
 struct Names {
     module: Vec<String>,
     named: Vec<Vec<String>>,
 }
 
 impl Names {
-    /// Notes a path from the crate's root, if it is one within the crate.
+    /// Notes a path from the crate's root, if it is within the crate.
     fn note(&mut self, path: &[String]) {
         let mut from = self.module.clone();
         let mut rest = path.iter().peekable();
@@ -59,7 +60,7 @@ impl Names {
                     from.pop();
                 }
             }
-            // In another crate, or a module of this file's.
+            // A path into another crate, or to a module in this file.
             _ => {}
         }
         from.extend(rest.cloned());
@@ -89,7 +90,7 @@ impl Names {
     }
 }
 
-/// Whether something is there for tests alone.
+/// Whether an item exists for tests only.
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -113,7 +114,7 @@ impl Visit<'_> for Names {
         }
     }
 
-    /// Who may see something is no import.
+    /// A visibility isn't an import.
     fn visit_vis_restricted(&mut self, _: &VisRestricted) {}
 
     fn visit_path(&mut self, path: &syn::Path) {
@@ -129,7 +130,7 @@ impl Visit<'_> for Names {
     }
 }
 
-/// The file that has what a path names: the longest beginning of it that is a file's module.
+/// The file with the item of a path: the path's longest prefix that is a file's module.
 fn file_of<'a>(path: &[String], files: &'a Files) -> Option<&'a Vec<String>> {
     (1..=path.len()).rev().find_map(|length| {
         let found = files.get_key_value(&path[..length]);
@@ -199,7 +200,7 @@ fn what_the_domain_and_the_ports_need_is_below_them() {
 #[test]
 fn no_files_import_each_other_in_a_ring() {
     let imports = imports();
-    // Whatever imports nothing that is left can't be in a ring.
+    // A module without imports among those left can't be part of a cycle.
     let mut left = imports.clone();
     loop {
         let before = left.len();
@@ -214,7 +215,7 @@ fn no_files_import_each_other_in_a_ring() {
         imported.retain(|other| known.contains(other));
     }
     assert!(left.is_empty(), "{left:#?}");
-    // It saw something.
+    // The test has found imports.
     assert!(imports.len() > 50);
     let of_app = &imports[&vec!["app".to_owned(), "verify".to_owned()]];
     assert!(of_app.iter().any(|other| other[0] == "ports"));

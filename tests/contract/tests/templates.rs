@@ -1,5 +1,5 @@
-//! What the templates and the workspace must agree on with the code, and what no deployment to the local
-//! cloud would show.
+//! What the templates and the workspace must agree on with the code, and what no deployment to the local cloud would
+//! show.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -21,12 +21,12 @@ fn every_function_outlives_a_service_that_does_not_answer() {
     let timeouts: Vec<u64> = timeouts.map(|seconds| seconds.parse().unwrap()).collect();
     assert!(!timeouts.is_empty());
     for seconds in timeouts {
-        // With what goes before and after it.
+        // The operation's time and the time around it.
         assert!(seconds >= 2 * OPERATION_TIMEOUT.as_secs(), "{seconds} s");
     }
 }
 
-/// Else strangers could use up what those who are signed in need.
+/// Otherwise strangers could use up the throughput of signed-in users.
 #[test]
 fn every_route_without_sign_in_has_a_throttle_of_its_own() {
     let template = read("infra/template.yaml");
@@ -56,7 +56,7 @@ fn every_route_without_sign_in_has_a_throttle_of_its_own() {
     }
 }
 
-/// Else the permission to read an export would be one to delete it, or one from another address.
+/// Otherwise the permission to read an export would also be one to delete it, or one from another address.
 #[test]
 fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
     let http = read("examples/protected-api/template.yaml");
@@ -79,7 +79,7 @@ fn a_cached_decision_is_one_of_a_token_a_method_a_path_and_an_address() {
     assert!(rest.contains(key));
 }
 
-/// Else Lambda would drop every line about a decision at `LogLevel=WARN`, or those of finer levels.
+/// Otherwise Lambda would drop the decisions' lines at `LogLevel=WARN`, or the lines of finer levels.
 #[test]
 fn lambda_lets_the_lines_of_decisions_through_at_every_level() {
     let template = read("infra/template.yaml");
@@ -90,12 +90,12 @@ fn lambda_lets_the_lines_of_decisions_through_at_every_level() {
     for part in [levels, less, lambda, "        LOG_LEVEL: !Ref LogLevel\n"] {
         assert_eq!(template.matches(part).count(), 1, "{part}");
     }
-    // No function has a level of its own.
+    // No function has its own level.
     assert_eq!(template.matches("ApplicationLogLevel").count(), 1);
     assert_eq!(template.matches("LOG_LEVEL").count(), 1);
 }
 
-/// Else there would be clocks and keys of tests in what `make deploy` deploys.
+/// Otherwise `make deploy` would deploy the tests' clocks and keys.
 #[test]
 fn nothing_for_tests_is_deployed() {
     let tree = |packages: &[&str]| {
@@ -148,7 +148,7 @@ fn parameters() -> String {
                 let value = value.trim().trim_matches('"');
                 match name {
                     "Default" => *default = Some(value.to_owned()),
-                    // The text of a folded one is in the lines that follow.
+                    // A folded description has its text in the following lines.
                     "Description" if value != ">-" => value.clone_into(description),
                     _ => {}
                 }
@@ -169,7 +169,7 @@ fn parameters() -> String {
             Some("") => String::new(),
             Some(value) => format!("`{value}`"),
         };
-        // What is in angle brackets would be taken for HTML.
+        // Text in angle brackets would be read as HTML.
         let description = description.replace('<', "\\<");
         writeln!(table, "| `{name}` | {default} | {description} |").unwrap();
     }

@@ -87,7 +87,7 @@ fn change(before: &StoredToken, mut after: StoredToken) -> TokenChange {
     }
 }
 
-/// A scope with the maximum of ids, each of the maximal length.
+/// A scope with the maximum number of ids, each of the maximal length.
 fn widest_scope(letter: &str) -> Scope {
     let mut lists = ResourceLists::default();
     for number in 0..1_000 {

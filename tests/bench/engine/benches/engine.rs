@@ -1,4 +1,4 @@
-//! Starts an engine, says on one line of JSON where it is, and ends when its standard input does.
+//! Starts an engine, prints its addresses as one line of JSON, and stops when its standard input ends.
 
 #![allow(clippy::print_stdout, reason = "whoever starts it reads where it is")]
 
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             "authority": engine.authority,
         })
     );
-    // Whatever became of the parent, its end of the pipe closes.
+    // When the parent ends, for whatever reason, its end of the pipe closes.
     tokio::task::spawn_blocking(|| stdin().read_to_end(&mut Vec::new())).await??;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A DynamoDB engine in memory, over HTTP and, as AWS has it, over TLS.
+//! A DynamoDB engine in memory, over HTTP and, as on AWS, over TLS.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -12,13 +12,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A running engine. It ends with the process.
+/// A running engine. It stops with the process.
 pub struct Engine {
-    /// Where it speaks HTTP.
+    /// The address for HTTP.
     pub http: SocketAddr,
-    /// Where it speaks HTTPS, under the name `localhost`.
+    /// The address for HTTPS, under the name `localhost`.
     pub https: SocketAddr,
-    /// The certificate of the authority that vouches for it, as PEM.
+    /// The certificate of its certificate authority, as PEM.
     pub authority: String,
 }
 
@@ -26,7 +26,7 @@ impl Engine {
     /// Starts an engine without tables on two free ports of 127.0.0.1.
     ///
     /// # Errors
-    /// When there is no free port, or no certificate can be made.
+    /// There is no free port, or no certificate can be made.
     pub async fn start() -> Result<Self, Box<dyn Error>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let http = listener.local_addr()?;
@@ -48,8 +48,7 @@ impl Engine {
     }
 }
 
-/// An authority of its own and a certificate of it, of the kind that AWS's endpoints have most of all
-/// (ECDSA P-256).
+/// A new certificate authority and a certificate from it, of the kind that most of AWS's endpoints have (ECDSA P-256).
 fn certify() -> Result<(String, ServerConfig), Box<dyn Error>> {
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new([])?;
@@ -68,12 +67,12 @@ fn certify() -> Result<(String, ServerConfig), Box<dyn Error>> {
     Ok((authority.pem(), config))
 }
 
-/// Takes the TLS off every connection and passes it on.
+/// Terminates TLS and forwards every connection.
 async fn terminate(listener: TcpListener, acceptor: TlsAcceptor, to: SocketAddr) {
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
-            // A client that goes away is none of our business.
+            // A client that disconnects isn't an error.
             let _ = stream.set_nodelay(true);
             let Ok(mut client) = acceptor.accept(stream).await else {
                 return;

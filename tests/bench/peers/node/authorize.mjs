@@ -1,5 +1,5 @@
-// The steady path of `authorize` as one would write it in Node.js: a well-formed bearer, its SHA-256, one
-// consistent read, the decision. Speaks the Runtime API itself, which is quicker than AWS's own client.
+// The usual path of `authorize` in Node.js: a well-formed bearer, its SHA-256, one strongly consistent read, the
+// decision. It implements the Runtime API itself, which is faster than AWS's own client.
 
 import { createHash } from "node:crypto";
 import http from "node:http";
@@ -81,8 +81,8 @@ function isAllowed(item, wanted, ip, now) {
   return (scope[wanted.type]?.L ?? []).some(({ S: id }) => id === wanted.id);
 }
 
-// A use that isn't on record yet has to be recorded. None of the benchmarks is one. What is on record is
-// remembered, as ours does.
+// A use that isn't on record would have to be recorded, which doesn't happen in the benchmarks. Recorded uses are
+// remembered, as in our function.
 const onRecord = new Set();
 async function isOnRecord(hash, ip, now) {
   const today = new Date(now).toISOString().slice(0, 10);

@@ -1,5 +1,5 @@
-"""The steady path of `authorize` as one would write it in Python: a well-formed bearer, its SHA-256, one
-consistent read, the decision. Speaks the Runtime API itself, which is quicker than AWS's own client.
+"""The usual path of `authorize` in Python: a well-formed bearer, its SHA-256, one strongly consistent read, the
+decision. It implements the Runtime API itself, which is faster than AWS's own client.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def read(kind, digest):
 
 
 def operation(method, path):
-    """Type, id and action of a request, or None if its path has no meaning."""
+    """Type, id and action of a request, or None if its path can't be interpreted."""
     if not path.startswith("/v1/"):
         return None
     collection, *rest = path[4:].split("/")
@@ -94,12 +94,12 @@ def is_allowed(item, wanted, ip, now):
     return {"S": identifier} in scope.get(kind, {"L": []})["L"]
 
 
-# What is on record is remembered, as ours does.
+# Recorded uses are remembered, as in our function.
 ON_RECORD = set()
 
 
 def is_on_record(digest, ip, now):
-    """Whether a use has been recorded. One that hasn't has to be; none of the benchmarks is one."""
+    """Whether a use is on record. Others would have to be recorded, which doesn't happen in the benchmarks."""
     today = now.date().isoformat()
     if (digest, ip, today) not in ON_RECORD:
         seen = read("SEEN", digest) or {}
