@@ -2,7 +2,7 @@
 //! a digest. Records what is done to records.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
-use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
@@ -14,9 +14,7 @@ use latchkey::ports::{
     RefundBudget, SendMail, SpendBudget,
 };
 use latchkey::store::{audit_differences, audit_record};
-
-/// The principal of a removal by the time to live. One by anybody else has none.
-const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
+use latchkey::stream::{for_each_record, is_expiry};
 
 /// Sends the mails of a batch of the stream in its order, and begins none after `until`. Stops at the first
 /// failure and answers where that is: Lambda goes on from there.
@@ -35,18 +33,12 @@ pub async fn handle(
     until: Timestamp,
     event: Event,
 ) -> DynamoDbEventResponse {
-    let mut response = DynamoDbEventResponse::default();
-    for record in event.records {
+    for_each_record(event, async |record| {
         let sequence_number = record.change.sequence_number.clone();
-        if let Err(error) = notify(store, notifier, clock, until, record).await {
-            tracing::warn!(%error, sequence_number, "could not notify");
-            let mut failure = DynamoDbBatchItemFailure::default();
-            failure.item_identifier = sequence_number;
-            response.batch_item_failures.push(failure);
-            break;
-        }
-    }
-    response
+        let notified = notify(store, notifier, clock, until, record).await;
+        notified.inspect_err(|error| tracing::warn!(%error, sequence_number, "could not notify"))
+    })
+    .await
 }
 
 async fn notify(
@@ -74,9 +66,7 @@ async fn notify(
 /// Records that a record was changed, or removed by anything but the table's time to live. The new record is
 /// mailed as any other. Its id follows from the stream's, so that a retry writes it once.
 async fn record_tampering(store: &impl RecordAudit, record: EventRecord) -> Result<(), PortError> {
-    let identity = record.user_identity.as_ref();
-    let remover = identity.map(|identity| identity.principal_id.as_str());
-    if record.event_name == "REMOVE" && remover == Some(TIME_TO_LIVE) {
+    if is_expiry(&record) {
         return Ok(());
     }
     let changes = audit_differences(&record.change.old_image, &record.change.new_image)?;
