@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use jiff::{SignedDuration, Timestamp};
-use latchkey::ports::KeepKeys;
+use latchkey::ports::CacheKeys;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -115,7 +115,7 @@ impl<F: FetchKeys> Keys<F> {
     /// new: the list is asked for again, though not more than once a minute.
     pub(crate) async fn find(
         &self,
-        store: &impl KeepKeys,
+        store: &impl CacheKeys,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<PublicKey>, Unavailable> {
@@ -137,13 +137,16 @@ impl<F: FetchKeys> Keys<F> {
     /// Brings the list up to date, from the table or from the source.
     async fn refresh(
         &self,
-        store: &impl KeepKeys,
+        store: &impl CacheKeys,
         list: &mut List,
         id: &str,
         now: Timestamp,
     ) -> Result<(), String> {
         let since = now.checked_sub(PAUSE).unwrap_or(Timestamp::MIN);
-        let kept = store.kept_keys().await.map_err(|error| error.to_string())?;
+        let kept = store
+            .cached_keys()
+            .await
+            .map_err(|error| error.to_string())?;
         list.asked = kept.asked;
         if let Some((kept, fetched)) = kept.fetched {
             list.take(&kept, fetched)
@@ -154,14 +157,14 @@ impl<F: FetchKeys> Keys<F> {
         }
         // From here on nothing is known of the keys that aren't in the list, until an answer comes.
         list.asked = Some(now);
-        let noted = store.note_asking(now, since).await;
+        let noted = store.claim_fetch(now, since).await;
         if !noted.map_err(|error| error.to_string())? {
             return Err("somebody else is asking for them".into());
         }
         let fetched = self.source.fetch_keys().await?;
         list.take(&fetched, now)
             .map_err(|error| error.to_string())?;
-        let kept = store.keep_keys(&fetched, now).await;
+        let kept = store.cache_keys(&fetched, now).await;
         kept.map_err(|error| error.to_string())
     }
 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::mail::Notifier;
-use latchkey::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
+use latchkey::ports::{ClaimMail, Clock, GetRecipients, GetSuppression, SendMail};
 use tokio::time::timeout;
 
 /// How many tokens' mails are sent at the same time.
@@ -22,7 +22,7 @@ const WAITING: Duration = Duration::from_secs(20);
 /// Mails the leaks within the request: such a mail must not wait behind the others of the audit log's
 /// stream. What fails or comes too late is left to the stream, which has the same records.
 pub(crate) async fn mail_all(
-    store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+    store: &(impl GetRecipients + ClaimMail + GetSuppression),
     notifier: &Notifier<impl SendMail>,
     system: &impl Clock,
     records: &[AuditRecord],

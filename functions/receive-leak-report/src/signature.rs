@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use latchkey::http::{ApiError, ErrorCode};
-use latchkey::ports::{Clock, KeepKeys};
+use latchkey::ports::{CacheKeys, Clock};
 
 use crate::{FetchKeys, Keys};
 
@@ -14,7 +14,7 @@ const MAX_HEADER: usize = 256;
 /// Lets a report pass only if GitHub has signed its very bytes. What can't be a signature costs no
 /// look at the keys.
 pub(crate) async fn check_signature(
-    store: &impl KeepKeys,
+    store: &impl CacheKeys,
     keys: &Keys<impl FetchKeys>,
     clock: &impl Clock,
     request: &Request,

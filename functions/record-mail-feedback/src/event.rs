@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use latchkey::domain::id::AccountId;
-use latchkey::domain::mailing::Undeliverable;
+use latchkey::domain::mailing::SuppressionReason;
 use latchkey::mail::ACCOUNT_TAG;
 use serde::Deserialize;
 
@@ -49,15 +49,15 @@ impl Feedback {
     }
 
     /// Why no more mails are to be sent there; `None` if they may be.
-    pub(crate) fn undeliverable(&self) -> Option<Undeliverable> {
+    pub(crate) fn undeliverable(&self) -> Option<SuppressionReason> {
         let bounce = self.detail.bounce.as_ref();
         if bounce.is_some_and(|bounce| bounce.bounce_type == "Permanent") {
-            return Some(Undeliverable::Bounced);
+            return Some(SuppressionReason::Bounced);
         }
         let complaint = self.detail.complaint.as_ref()?;
         // The recipient has told his provider that it was a mistake to take the mail for spam.
         let mistake = complaint.complaint_feedback_type.as_deref() == Some("not-spam");
-        (!mistake).then_some(Undeliverable::Complained)
+        (!mistake).then_some(SuppressionReason::Complained)
     }
 
     /// To whom the mail was sent: a single recipient. What SES names beside it may be an address to which the

@@ -8,7 +8,7 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::ports::{Clock, EndIdle, GetToken, PortError};
+use latchkey::ports::{Clock, GetToken, PortError, RevokeIdle};
 use latchkey::schedule::ScheduledEvent;
 
 /// Why these tokens are revoked, as their records say.
@@ -23,7 +23,7 @@ const UNRECORDED: SignedDuration = SignedDuration::from_hours(24);
 /// # Errors
 /// When not every one could be revoked; the next attempt revokes the others.
 pub async fn handle(
-    store: &(impl EndIdle + GetToken),
+    store: &(impl RevokeIdle + GetToken),
     system: &(impl Clock + Entropy),
     idle_time: Option<SignedDuration>,
     until: Timestamp,
@@ -48,7 +48,7 @@ pub async fn handle(
 
 /// Revokes a token if nothing has happened to it after `since`.
 async fn revoke(
-    store: &(impl EndIdle + GetToken),
+    store: &(impl RevokeIdle + GetToken),
     system: &(impl Clock + Entropy),
     since: Timestamp,
     account: &AccountId,
@@ -62,7 +62,7 @@ async fn revoke(
         };
         if before.token.last_activity() > since {
             // The index goes by the token's own changes, and its uses are elsewhere.
-            store.note_activity(&before).await?;
+            store.record_activity(&before).await?;
             return Ok(Some(false));
         }
         let Some(token) = before

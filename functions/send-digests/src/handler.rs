@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use latchkey::domain::mailing::Digest;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, GetAddressMark, GetRecipients, ListDigests, PortError, SendMail,
+    ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, PortError, SendMail,
 };
 
 /// Sends every digest whose hour is over, and begins none after `until`. One that fails doesn't hold up the
@@ -13,7 +13,7 @@ use latchkey::ports::{
 /// # Errors
 /// When not every digest could be sent; the next attempt sends the others.
 pub async fn handle(
-    store: &(impl ListDigests + GetRecipients + ClaimMail + GetAddressMark),
+    store: &(impl ListDigests + GetRecipients + ClaimMail + GetSuppression),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,

@@ -10,7 +10,7 @@ use latchkey::domain::audit::{AuditRecord, Origin, Source};
 use latchkey::domain::id::AuditId;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, PortError, RecordAudit,
+    AddToDigest, ClaimMail, Clock, GetRecipients, GetSuppression, PortError, RecordAudit,
     RefundBudget, SendMail, SpendBudget,
 };
 use latchkey::store::{audit_differences, audit_record};
@@ -22,10 +22,10 @@ pub async fn handle(
     store: &(
          impl GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
          + SpendBudget
          + RefundBudget
-         + HoldMail
+         + AddToDigest
          + RecordAudit
      ),
     notifier: &Notifier<impl SendMail>,
@@ -45,10 +45,10 @@ async fn notify(
     store: &(
          impl GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
          + SpendBudget
          + RefundBudget
-         + HoldMail
+         + AddToDigest
          + RecordAudit
      ),
     notifier: &Notifier<impl SendMail>,

@@ -74,7 +74,7 @@ impl Digest {
 /// What a digest tells of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HeldMail {
+pub struct DigestEntry {
     /// The record.
     pub audit_id: AuditId,
     /// When it happened.
@@ -94,7 +94,7 @@ pub struct HeldMail {
     pub ip: Option<IpAddr>,
 }
 
-impl From<&AuditRecord> for HeldMail {
+impl From<&AuditRecord> for DigestEntry {
     fn from(record: &AuditRecord) -> Self {
         Self {
             audit_id: record.id.clone(),
@@ -111,7 +111,7 @@ impl From<&AuditRecord> for HeldMail {
 
 string_enum! {
     /// Why no mail is sent to an address any more.
-    pub enum Undeliverable {
+    pub enum SuppressionReason {
         /// The recipient's mail server says that there is no such address, now or later.
         Bounced = "bounced",
         /// The recipient has called a mail of ours spam.
@@ -121,9 +121,9 @@ string_enum! {
 
 /// That no mail is sent to an address any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressMark {
+pub struct Suppression {
     /// Why.
-    pub why: Undeliverable,
+    pub why: SuppressionReason,
     /// Since when.
     pub since: Timestamp,
 }

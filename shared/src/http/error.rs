@@ -25,7 +25,7 @@ enum Retry {
 }
 
 /// What is known of a code.
-struct Row {
+struct CodeRow {
     status: u16,
     code: &'static str,
     retry: Retry,
@@ -45,9 +45,9 @@ macro_rules! codes {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            const fn row(self) -> Row {
+            const fn row(self) -> CodeRow {
                 match self {
-                    $(Self::$name => Row {
+                    $(Self::$name => CodeRow {
                         status: $status,
                         code: $code,
                         retry: Retry::$retry,

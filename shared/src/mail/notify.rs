@@ -6,9 +6,9 @@ use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
-use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
+use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason, never_waits};
 use crate::ports::{
-    Cause, Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, ListDigests, Mail,
+    AddToDigest, Cause, Claim, ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, Mail,
     PortError, RefundBudget, SendMail, SendOutcome, SpendBudget,
 };
 
@@ -20,7 +20,7 @@ pub struct Notifier<M> {
 }
 
 /// A mail, and what it is known by.
-struct Letter<'a> {
+struct OutgoingMail<'a> {
     id: &'a str,
     account: &'a AccountId,
     member: &'a Member,
@@ -30,44 +30,45 @@ struct Letter<'a> {
 }
 
 /// What became of a letter.
-enum Fate {
+enum Delivery {
     /// It is sent, or kept for a digest, or will never be.
     Settled,
     /// It will never be, and the address is to blame.
-    Marked(AddressMark),
+    Suppressed(Suppression),
     /// It may be on its way.
     Unknown(Cause),
 }
 
 /// Whether a letter may be sent now.
-trait Admission: Sync {
+trait SendLimit: Sync {
     /// Whether it may; if not, it is in a digest.
     fn admits(
         &self,
-        letter: &Letter<'_>,
+        letter: &OutgoingMail<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Takes back that it was sent.
-    fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) -> impl Future<Output = ()> + Send;
+    fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp)
+    -> impl Future<Output = ()> + Send;
 }
 
 /// Lets every letter be sent.
-struct AtOnce;
+struct Unlimited;
 
-impl Admission for AtOnce {
-    async fn admits(&self, _: &Letter<'_>, _: Timestamp) -> Result<bool, PortError> {
+impl SendLimit for Unlimited {
+    async fn admits(&self, _: &OutgoingMail<'_>, _: Timestamp) -> Result<bool, PortError> {
         Ok(true)
     }
 
-    async fn give_back(&self, _: &Letter<'_>, _: Timestamp) {}
+    async fn refund(&self, _: &OutgoingMail<'_>, _: Timestamp) {}
 }
 
 /// Lets as many letters be sent as the recipient's budget allows, and keeps the others for a digest.
 struct Budgeted<'a, S>(&'a S);
 
-impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
-    async fn admits(&self, letter: &Letter<'_>, now: Timestamp) -> Result<bool, PortError> {
+impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> {
+    async fn admits(&self, letter: &OutgoingMail<'_>, now: Timestamp) -> Result<bool, PortError> {
         let Some(record) = letter.record else {
             return Ok(true);
         };
@@ -76,14 +77,14 @@ impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
             Spending::Granted => Ok(true),
             Spending::Exceeded { .. } => {
                 let digest = Digest::of(letter.account, letter.member, now);
-                let held = HeldMail::from(record);
-                self.0.hold_mail(&digest, &held, now).await?;
+                let held = DigestEntry::from(record);
+                self.0.add_to_digest(&digest, &held, now).await?;
                 Ok(false)
             }
         }
     }
 
-    async fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) {
+    async fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp) {
         let member = &letter.member.id;
         // A mail less in this hour is no harm: what doesn't go at once is in the digest.
         if let Err(error) = self.0.refund_mail(letter.account, member, sent).await {
@@ -109,7 +110,7 @@ impl<M: SendMail> Notifier<M> {
     pub async fn notify(
         &self,
         store: &(
-             impl GetRecipients + ClaimMail + GetAddressMark + SpendBudget + RefundBudget + HoldMail
+             impl GetRecipients + ClaimMail + GetSuppression + SpendBudget + RefundBudget + AddToDigest
          ),
         clock: &impl Clock,
         record: &AuditRecord,
@@ -129,18 +130,18 @@ impl<M: SendMail> Notifier<M> {
     /// As above.
     pub async fn notify_now(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
-        Box::pin(self.notify_all(store, &AtOnce, clock, record, until)).await
+        Box::pin(self.notify_all(store, &Unlimited, clock, record, until)).await
     }
 
     async fn notify_all(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
-        admission: &impl Admission,
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
+        limit: &impl SendLimit,
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
@@ -158,14 +159,14 @@ impl<M: SendMail> Notifier<M> {
             if clock.now() >= until {
                 return Err(PortError::Unavailable("the time is up".into()));
             }
-            let letter = Letter {
+            let letter = OutgoingMail {
                 id: record.id.as_str(),
                 account: &account.id,
                 member,
                 mail: compose(record, &account, member, &self.console)?,
                 record: Some(record),
             };
-            let done = match self.send_once(store, admission, clock, letter).await {
+            let done = match self.send_once(store, limit, clock, letter).await {
                 // Another account may have been told of it, and this one not.
                 Ok(Some(mark)) => {
                     Box::pin(self.tell_others(store, clock, &account, member, mark)).await
@@ -186,7 +187,7 @@ impl<M: SendMail> Notifier<M> {
     /// When it couldn't be sent, or is being sent by somebody else.
     pub async fn send_digest(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark + ListDigests),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression + ListDigests),
         clock: &impl Clock,
         digest: &Digest,
     ) -> Result<(), PortError> {
@@ -199,20 +200,20 @@ impl<M: SendMail> Notifier<M> {
             ))
         });
         if let Some((account, member)) = member {
-            let held = store.held_mails(digest).await?;
+            let held = store.digest_entries(digest).await?;
             let mails = digest::compose(digest, &held, account, member, &self.console)?;
             for (part, mail) in (1..).zip(mails) {
-                let letter = Letter {
+                let letter = OutgoingMail {
                     id: &format!("digest-{}-{}-{part}", digest.account_id, digest.hour),
                     account: &account.id,
                     member,
                     mail,
                     record: None,
                 };
-                self.send_once(store, &AtOnce, clock, letter).await?;
+                self.send_once(store, &Unlimited, clock, letter).await?;
             }
         }
-        store.forget_digest(digest).await
+        store.delete_digest(digest).await
     }
 
     /// Tells an account's owner and administrators that no mail is sent to an address of theirs any more,
@@ -222,11 +223,11 @@ impl<M: SendMail> Notifier<M> {
     /// When the mail to somebody couldn't be sent, or is being sent by somebody else.
     pub async fn tell_undeliverable(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
         clock: &impl Clock,
         account: &AccountId,
         address: &str,
-        why: Undeliverable,
+        why: SuppressionReason,
         since: Timestamp,
     ) -> Result<(), PortError> {
         let Some(account) = store.get_recipients(account).await? else {
@@ -236,18 +237,18 @@ impl<M: SendMail> Notifier<M> {
         let Some(concerned) = account.notified().find(is_it) else {
             return Ok(());
         };
-        let mark = AddressMark { why, since };
+        let mark = Suppression { why, since };
         self.tell_others(store, clock, &account, concerned, mark)
             .await
     }
 
     async fn tell_others(
         &self,
-        store: &(impl ClaimMail + GetAddressMark),
+        store: &(impl ClaimMail + GetSuppression),
         clock: &impl Clock,
         account: &Account,
         concerned: &Member,
-        mark: AddressMark,
+        mark: Suppression,
     ) -> Result<(), PortError> {
         let id = format!(
             "undeliverable-{}-{}-{}",
@@ -259,14 +260,14 @@ impl<M: SendMail> Notifier<M> {
             .filter(|member| !member.email.eq_ignore_ascii_case(address));
         let mut failed = None;
         for member in others {
-            let letter = Letter {
+            let letter = OutgoingMail {
                 id: &id,
                 account: &account.id,
                 member,
                 mail: bounce::compose(concerned, mark.why, account, member)?,
                 record: None,
             };
-            if let Err(error) = self.send_once(store, &AtOnce, clock, letter).await {
+            if let Err(error) = self.send_once(store, &Unlimited, clock, letter).await {
                 failed = Some(error);
             }
         }
@@ -276,11 +277,11 @@ impl<M: SendMail> Notifier<M> {
     /// Sends a letter, unless it was sent before. Answers the mark of an address to which it now never will be.
     async fn send_once(
         &self,
-        store: &(impl ClaimMail + GetAddressMark),
-        admission: &impl Admission,
+        store: &(impl ClaimMail + GetSuppression),
+        limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: Letter<'_>,
-    ) -> Result<Option<AddressMark>, PortError> {
+        letter: OutgoingMail<'_>,
+    ) -> Result<Option<Suppression>, PortError> {
         let (id, member) = (letter.id, &letter.member.id);
         match store.claim_mail(id, member, clock.now()).await? {
             Claim::Sent => return Ok(None),
@@ -289,17 +290,17 @@ impl<M: SendMail> Notifier<M> {
             }
             Claim::Granted => {}
         }
-        match self.settle(store, admission, clock, &letter).await {
-            Ok(Fate::Settled) => {
+        match self.settle(store, limit, clock, &letter).await {
+            Ok(Delivery::Settled) => {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(None)
             }
-            Ok(Fate::Marked(mark)) => {
+            Ok(Delivery::Suppressed(mark)) => {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(Some(mark))
             }
             // The claim runs out by itself, and then it is sent again.
-            Ok(Fate::Unknown(reason)) => Err(PortError::Unavailable(reason)),
+            Ok(Delivery::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
                 let released = store.release_mail(id, member).await;
                 if let Err(error) = released {
@@ -312,29 +313,29 @@ impl<M: SendMail> Notifier<M> {
 
     async fn settle(
         &self,
-        store: &impl GetAddressMark,
-        admission: &impl Admission,
+        store: &impl GetSuppression,
+        limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: &Letter<'_>,
-    ) -> Result<Fate, PortError> {
+        letter: &OutgoingMail<'_>,
+    ) -> Result<Delivery, PortError> {
         let (account, user, id) = (letter.account, &letter.member.id, letter.id);
-        if let Some(mark) = store.address_mark(&letter.mail.to).await? {
+        if let Some(mark) = store.get_suppression(&letter.mail.to).await? {
             tracing::warn!(account.id = %account, user.id = %user, mail.id = id, "no mail to a marked address");
-            return Ok(Fate::Marked(mark));
+            return Ok(Delivery::Suppressed(mark));
         }
         let spent = clock.now();
-        if !admission.admits(letter, spent).await? {
-            return Ok(Fate::Settled);
+        if !limit.admits(letter, spent).await? {
+            return Ok(Delivery::Settled);
         }
         match self.mailer.send_mail(&letter.mail).await {
-            Ok(SendOutcome::Accepted) => Ok(Fate::Settled),
+            Ok(SendOutcome::Accepted) => Ok(Delivery::Settled),
             Ok(SendOutcome::AddressRejected(reason)) => {
                 tracing::error!(account.id = %account, user.id = %user, mail.id = id, %reason, "no address for mails");
-                Ok(Fate::Settled)
+                Ok(Delivery::Settled)
             }
-            Ok(SendOutcome::NoResponse(reason)) => Ok(Fate::Unknown(reason)),
+            Ok(SendOutcome::NoResponse(reason)) => Ok(Delivery::Unknown(reason)),
             Err(error) => {
-                admission.give_back(letter, spent).await;
+                limit.refund(letter, spent).await;
                 Err(error)
             }
         }

@@ -38,7 +38,7 @@ pub trait CompromiseSecret: Sync {
 
 /// A scanner's public keys, as all instances of the function know them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptKeys {
+pub struct CachedKeys {
     /// The list, in the scanner's form, and when it was fetched.
     pub fetched: Option<(String, Timestamp)>,
     /// When it was last asked for, with whatever success.
@@ -47,18 +47,19 @@ pub struct KeptKeys {
 
 /// Keeps a scanner's public keys for all instances of the function, so that the scanner is asked once for
 /// all of them, and that what it said still counts when it can't be asked.
-pub trait KeepKeys: Sync {
+pub trait CacheKeys: Sync {
     /// What is kept.
-    fn kept_keys(&self) -> impl Future<Output = Result<KeptKeys>> + Send;
+    fn cached_keys(&self) -> impl Future<Output = Result<CachedKeys>> + Send;
 
     /// Notes that the list is asked for now. `false`, and nothing is noted, if it was asked for after
     /// `since`.
-    fn note_asking(
+    fn claim_fetch(
         &self,
         now: Timestamp,
         since: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Keeps a list, unless one is kept that was fetched later.
-    fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
+    fn cache_keys(&self, list: &str, fetched: Timestamp)
+    -> impl Future<Output = Result<()>> + Send;
 }

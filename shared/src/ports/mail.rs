@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::{Cause, Result};
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
+use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
 
 /// A mail ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +76,12 @@ pub trait ClaimMail: Sync {
 }
 
 /// Keeps what mails would tell that are over their recipient's budget.
-pub trait HoldMail: Sync {
+pub trait AddToDigest: Sync {
     /// Puts a record into a digest. The same record is in it once, however often it is put there.
-    fn hold_mail(
+    fn add_to_digest(
         &self,
         digest: &Digest,
-        held: &HeldMail,
+        held: &DigestEntry,
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 }
@@ -95,28 +95,31 @@ pub trait ListDigests: Sync {
     ) -> impl Future<Output = Result<Vec<Digest>>> + Send;
 
     /// All that a digest tells, in the order of the records.
-    fn held_mails(&self, digest: &Digest) -> impl Future<Output = Result<Vec<HeldMail>>> + Send;
+    fn digest_entries(
+        &self,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<Vec<DigestEntry>>> + Send;
 
     /// Takes a digest off the list.
-    fn forget_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
+    fn delete_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Marks addresses to which no mail is to be sent.
-pub trait MarkAddress: Sync {
+pub trait SuppressAddress: Sync {
     /// Marks an address. Answers since when it is marked: whoever marks it again gets the same answer.
-    fn mark_address(
+    fn suppress_address(
         &self,
         address: &str,
-        why: Undeliverable,
+        why: SuppressionReason,
         now: Timestamp,
     ) -> impl Future<Output = Result<Timestamp>> + Send;
 }
 
 /// Knows the addresses to which no mail is to be sent.
-pub trait GetAddressMark: Sync {
+pub trait GetSuppression: Sync {
     /// The mark of an address, if it has one.
-    fn address_mark(
+    fn get_suppression(
         &self,
         address: &str,
-    ) -> impl Future<Output = Result<Option<AddressMark>>> + Send;
+    ) -> impl Future<Output = Result<Option<Suppression>>> + Send;
 }

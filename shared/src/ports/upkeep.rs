@@ -8,34 +8,34 @@ use crate::domain::change::TokenChange;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::Page;
 use crate::domain::token::{StoredToken, Token};
-use crate::domain::upkeep::{Ending, Position, Reminded};
+use crate::domain::upkeep::{ExpiringToken, SentReminder, ShardPosition};
 
 /// Finds the tokens, of all accounts, that will end soon.
-pub trait ListEnding: Sync {
+pub trait ListExpiring: Sync {
     /// A page of the active tokens that end after `now` and not after `until`. They may be shown as
     /// they were a moment ago.
-    fn list_ending(
+    fn list_expiring(
         &self,
         now: Timestamp,
         until: Timestamp,
-        position: Option<Position>,
-    ) -> impl Future<Output = Result<Page<Ending, Position>>> + Send;
+        position: Option<ShardPosition>,
+    ) -> impl Future<Output = Result<Page<ExpiringToken, ShardPosition>>> + Send;
 
     /// The token as it is, with the last warning that was given; `None` if there is none or it is
     /// purged at `now`.
-    fn get_ending(
+    fn get_expiring(
         &self,
         account: &AccountId,
         id: &TokenId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<(Token, Option<Reminded>)>>> + Send;
+    ) -> impl Future<Output = Result<Option<(Token, Option<SentReminder>)>>> + Send;
 }
 
 /// A warning of a token's end.
 #[derive(Debug)]
 pub struct Reminder {
     /// The warning.
-    pub reminded: Reminded,
+    pub reminded: SentReminder,
     /// Its record, which names the token.
     pub audit: AuditRecord,
 }
@@ -48,14 +48,14 @@ pub trait RecordReminder: Sync {
 }
 
 /// Ends tokens that nobody uses.
-pub trait EndIdle: Sync {
+pub trait RevokeIdle: Sync {
     /// A page of the active tokens, of all accounts, to which nothing has happened after `since`. They
     /// may be shown as they were a moment ago.
     fn list_idle(
         &self,
         since: Timestamp,
-        position: Option<Position>,
-    ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
+        position: Option<ShardPosition>,
+    ) -> impl Future<Output = Result<Page<(AccountId, TokenId), ShardPosition>>> + Send;
 
     /// Writes a change as [`ChangeToken`](super::ChangeToken) does, provided that none of its secrets was used after `since`.
     fn change_idle(
@@ -66,5 +66,5 @@ pub trait EndIdle: Sync {
 
     /// Notes on a token that it was used lately, so that it isn't among the idle ones until that is long
     /// ago. Nothing is noted if the token has changed meanwhile.
-    fn note_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
+    fn record_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
 }
