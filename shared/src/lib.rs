@@ -14,6 +14,7 @@ pub mod ports;
 pub mod schedule;
 pub mod start;
 pub mod store;
+pub mod stream;
 pub mod system;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]

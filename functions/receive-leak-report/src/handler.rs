@@ -16,8 +16,8 @@ use latchkey::http::sender::Sender;
 use latchkey::http::{ApiError, response};
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, CompromiseSecret, GetAddressMark, GetRecipients, GetSecret, GetToken,
-    KeepKeys, SendMail,
+    CacheKeys, ClaimMail, Clock, CompromiseSecret, GetRecipients, GetSecret, GetSuppression,
+    GetToken, SendMail,
 };
 
 use finds::report_all;
@@ -37,13 +37,13 @@ pub use keys::{FetchKeys, Keys};
 /// of the report couldn't be processed. The other parts are processed all the same, and a repeated report skips them.
 pub async fn handle(
     store: &(
-         impl KeepKeys
+         impl CacheKeys
          + GetSecret
          + GetToken
          + CompromiseSecret
          + GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
      ),
     keys: &Keys<impl FetchKeys>,
     notifier: &Notifier<impl SendMail>,

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use jiff::{SignedDuration, Timestamp};
-use latchkey::ports::KeepKeys;
+use latchkey::ports::CacheKeys;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -120,7 +120,7 @@ impl<F: FetchKeys> Keys<F> {
     /// When the key isn't in the list and the last request for a list had no answer.
     pub(crate) async fn find(
         &self,
-        store: &impl KeepKeys,
+        store: &impl CacheKeys,
         id: &str,
         now: Timestamp,
     ) -> Result<Option<PublicKey>, Unavailable> {
@@ -142,13 +142,16 @@ impl<F: FetchKeys> Keys<F> {
     /// Reads the list from the table, or fetches it from the source.
     async fn refresh(
         &self,
-        store: &impl KeepKeys,
+        store: &impl CacheKeys,
         list: &mut List,
         id: &str,
         now: Timestamp,
     ) -> Result<(), String> {
         let since = now.checked_sub(PAUSE).unwrap_or(Timestamp::MIN);
-        let kept = store.kept_keys().await.map_err(|error| error.to_string())?;
+        let kept = store
+            .cached_keys()
+            .await
+            .map_err(|error| error.to_string())?;
         list.asked = kept.asked;
         if let Some((kept, fetched)) = kept.fetched {
             list.take(&kept, fetched)
@@ -159,14 +162,14 @@ impl<F: FetchKeys> Keys<F> {
         }
         // Until the answer comes, nothing is known about keys that aren't in the list.
         list.asked = Some(now);
-        let noted = store.note_asking(now, since).await;
+        let noted = store.claim_fetch(now, since).await;
         if !noted.map_err(|error| error.to_string())? {
             return Err("somebody else is asking for them".into());
         }
         let fetched = self.source.fetch_keys().await?;
         list.take(&fetched, now)
             .map_err(|error| error.to_string())?;
-        let kept = store.keep_keys(&fetched, now).await;
+        let kept = store.cache_keys(&fetched, now).await;
         kept.map_err(|error| error.to_string())
     }
 }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::mail::Notifier;
-use latchkey::ports::{ClaimMail, Clock, GetAddressMark, GetRecipients, SendMail};
+use latchkey::ports::{ClaimMail, Clock, GetRecipients, GetSuppression, SendMail};
 use tokio::time::timeout;
 
 /// The number of tokens whose mails are sent at the same time.
@@ -22,7 +22,7 @@ const WAITING: Duration = Duration::from_secs(20);
 /// Mails the people of each leaked token's account within the request, so that these mails don't wait behind others in
 /// the audit log's stream. The stream has the same records and sends the mails that fail here or come too late.
 pub(crate) async fn mail_all(
-    store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+    store: &(impl GetRecipients + ClaimMail + GetSuppression),
     notifier: &Notifier<impl SendMail>,
     system: &impl Clock,
     records: &[AuditRecord],

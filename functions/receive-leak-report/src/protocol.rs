@@ -40,7 +40,7 @@ impl Match {
         Some(Find {
             secret: secret.hash(),
             url: self.url.clone().unwrap_or_default(),
-            place: self.source.clone().unwrap_or_default(),
+            source_kind: self.source.clone().unwrap_or_default(),
         })
     }
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Request;
 use latchkey::http::{ApiError, ErrorCode};
-use latchkey::ports::{Clock, KeepKeys};
+use latchkey::ports::{CacheKeys, Clock};
 
 use crate::{FetchKeys, Keys};
 
@@ -17,7 +17,7 @@ const MAX_HEADER: usize = 256;
 /// `invalid_signature` if a header is missing or the signature isn't valid, and `unavailable` if the keys can't be
 /// obtained.
 pub(crate) async fn check_signature(
-    store: &impl KeepKeys,
+    store: &impl CacheKeys,
     keys: &Keys<impl FetchKeys>,
     clock: &impl Clock,
     request: &Request,

@@ -13,7 +13,7 @@ use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId, UserId};
 use latchkey::domain::kind::Kind;
-use latchkey::domain::mailing::AddressMark;
+use latchkey::domain::mailing::Suppression;
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::{
@@ -21,7 +21,7 @@ use latchkey::domain::token::{
 };
 use latchkey::domain::verification::{SecretRecord, SecretState, TOMBSTONE_LIFETIME};
 use latchkey::mail::Console;
-use latchkey::ports::{ChangeToken, Claim, Compromise, DeleteToken, KeptKeys, PortError};
+use latchkey::ports::{CachedKeys, ChangeToken, Claim, Compromise, DeleteToken, PortError};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, now, origin,
     owner_actor, plain, system_at, token_at,
@@ -111,13 +111,13 @@ async fn call(engine: &Engine, scanner: &Scanner, event: &Event) -> Answer {
 
 async fn call_on(
     store: &(
-         impl KeepKeys
+         impl CacheKeys
          + GetSecret
          + GetToken
          + CompromiseSecret
          + GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
      ),
     keys: &Keys<impl FetchKeys>,
     system: &(impl Clock + Entropy),
@@ -128,13 +128,13 @@ async fn call_on(
 
 async fn call_with(
     store: &(
-         impl KeepKeys
+         impl CacheKeys
          + GetSecret
          + GetToken
          + CompromiseSecret
          + GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
      ),
     keys: &Keys<impl FetchKeys>,
     post: &Post,
@@ -698,17 +698,17 @@ impl CompromiseSecret for Meanwhile<'_> {
     }
 }
 
-impl KeepKeys for Meanwhile<'_> {
-    async fn kept_keys(&self) -> Result<KeptKeys, PortError> {
-        self.engine.store.kept_keys().await
+impl CacheKeys for Meanwhile<'_> {
+    async fn cached_keys(&self) -> Result<CachedKeys, PortError> {
+        self.engine.store.cached_keys().await
     }
 
-    async fn note_asking(&self, now: Timestamp, since: Timestamp) -> Result<bool, PortError> {
-        self.engine.store.note_asking(now, since).await
+    async fn claim_fetch(&self, now: Timestamp, since: Timestamp) -> Result<bool, PortError> {
+        self.engine.store.claim_fetch(now, since).await
     }
 
-    async fn keep_keys(&self, list: &str, fetched: Timestamp) -> Result<(), PortError> {
-        self.engine.store.keep_keys(list, fetched).await
+    async fn cache_keys(&self, list: &str, fetched: Timestamp) -> Result<(), PortError> {
+        self.engine.store.cache_keys(list, fetched).await
     }
 }
 
@@ -742,9 +742,9 @@ impl ClaimMail for Meanwhile<'_> {
     }
 }
 
-impl GetAddressMark for Meanwhile<'_> {
-    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
-        self.engine.store.address_mark(address).await
+impl GetSuppression for Meanwhile<'_> {
+    async fn get_suppression(&self, address: &str) -> Result<Option<Suppression>, PortError> {
+        self.engine.store.get_suppression(address).await
     }
 }
 

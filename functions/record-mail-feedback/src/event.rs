@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use latchkey::domain::id::AccountId;
-use latchkey::domain::mailing::Undeliverable;
+use latchkey::domain::mailing::SuppressionReason;
 use latchkey::mail::ACCOUNT_TAG;
 use serde::Deserialize;
 
@@ -49,15 +49,15 @@ impl Feedback {
     }
 
     /// Returns why no more mails may be sent to the recipient; `None` if they may.
-    pub(crate) fn undeliverable(&self) -> Option<Undeliverable> {
+    pub(crate) fn undeliverable(&self) -> Option<SuppressionReason> {
         let bounce = self.detail.bounce.as_ref();
         if bounce.is_some_and(|bounce| bounce.bounce_type == "Permanent") {
-            return Some(Undeliverable::Bounced);
+            return Some(SuppressionReason::Bounced);
         }
         let complaint = self.detail.complaint.as_ref()?;
         // The recipient has told the provider that the mail wasn't spam.
         let mistake = complaint.complaint_feedback_type.as_deref() == Some("not-spam");
-        (!mistake).then_some(Undeliverable::Complained)
+        (!mistake).then_some(SuppressionReason::Complained)
     }
 
     /// Returns the addresses to which the mail was sent; each mail has one recipient. SES also names other addresses

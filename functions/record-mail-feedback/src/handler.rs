@@ -5,7 +5,7 @@ mod event;
 
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, GetAddressMark, GetRecipients, MarkAddress, PortError, SendMail,
+    ClaimMail, Clock, GetRecipients, GetSuppression, PortError, SendMail, SuppressAddress,
 };
 
 pub use event::Feedback;
@@ -17,7 +17,7 @@ pub use event::Feedback;
 /// When an address couldn't be marked, or a mail couldn't be sent. The event is delivered again then, and what is done
 /// isn't done twice.
 pub async fn handle(
-    store: &(impl MarkAddress + GetAddressMark + GetRecipients + ClaimMail),
+    store: &(impl SuppressAddress + GetSuppression + GetRecipients + ClaimMail),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     event: Feedback,
@@ -32,7 +32,7 @@ pub async fn handle(
     };
     let account = event.account();
     for address in event.addresses() {
-        let since = store.mark_address(address, why, clock.now()).await?;
+        let since = store.suppress_address(address, why, clock.now()).await?;
         let (reason, id) = (why.as_str(), account.as_ref().map(|id| id.as_str()));
         tracing::error!(
             account.id = id,

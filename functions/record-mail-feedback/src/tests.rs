@@ -39,7 +39,7 @@ async fn tell(engine: &Engine, post: &Post, at: i64, event: Value) -> Result<(),
 }
 
 async fn is_marked(engine: &Engine, address: &str) -> bool {
-    let mark = engine.store.address_mark(address).await;
+    let mark = engine.store.get_suppression(address).await;
     mark.unwrap().is_some()
 }
 

@@ -1,7 +1,7 @@
 //! Records the purge of a token after the table's time to live has removed it.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
-use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
 use latchkey::domain::audit::{AuditRecord, Change, Origin, Source};
@@ -9,33 +9,23 @@ use latchkey::domain::id::AuditId;
 use latchkey::domain::time::rfc3339;
 use latchkey::ports::{PortError, RecordAudit};
 use latchkey::store::token_of_image;
-
-/// The principal of a removal by the time to live. A removal by a function has no principal.
-const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
+use latchkey::stream::{for_each_record, is_expiry};
 
 /// Records the purges in a batch of the token table's stream, in order. Stops at the first failure. Returns the failed
 /// record's sequence number, and Lambda delivers the batch again from there.
 pub async fn handle(store: &impl RecordAudit, event: Event) -> DynamoDbEventResponse {
-    let mut response = DynamoDbEventResponse::default();
-    for record in event.records {
+    for_each_record(event, async |record| {
         let sequence_number = record.change.sequence_number.clone();
-        if let Err(error) = record_purge(store, record).await {
+        let recorded = record_purge(store, record).await;
+        recorded.inspect_err(|error| {
             tracing::error!(%error, sequence_number, "could not record a purge");
-            let mut failure = DynamoDbBatchItemFailure::default();
-            failure.item_identifier = sequence_number;
-            response.batch_item_failures.push(failure);
-            break;
-        }
-    }
-    response
+        })
+    })
+    .await
 }
 
 async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(), PortError> {
-    let remover = record
-        .user_identity
-        .as_ref()
-        .map(|identity| identity.principal_id.as_str());
-    if record.event_name != "REMOVE" || remover != Some(TIME_TO_LIVE) {
+    if !is_expiry(&record) {
         return Ok(());
     }
     let Some(stored) = token_of_image(record.change.old_image)? else {

@@ -7,8 +7,8 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::time::rfc3339;
-use latchkey::domain::upkeep::{Ending, Reminded, Warnings};
-use latchkey::ports::{Clock, ListEnding, PortError, RecordReminder, Reminder};
+use latchkey::domain::upkeep::{ExpiringToken, SentReminder, Warnings};
+use latchkey::ports::{Clock, ListExpiring, PortError, RecordReminder, Reminder};
 use latchkey::schedule::ScheduledEvent;
 
 /// Records every warning that is due. Starts no warning after `until`.
@@ -16,7 +16,7 @@ use latchkey::schedule::ScheduledEvent;
 /// # Errors
 /// When a warning couldn't be recorded. The next attempt records the others.
 pub async fn handle(
-    store: &(impl ListEnding + RecordReminder),
+    store: &(impl ListExpiring + RecordReminder),
     system: &(impl Clock + Entropy),
     warnings: &Warnings,
     until: Timestamp,
@@ -27,8 +27,8 @@ pub async fn handle(
     let given = sweep(
         system,
         until,
-        |position| store.list_ending(now, horizon, position),
-        |ending: Ending| async move {
+        |position| store.list_expiring(now, horizon, position),
+        |ending: ExpiringToken| async move {
             // Most listed tokens were warned of on an earlier day.
             if warnings.due(&ending, now).is_none() {
                 return Ok(false);
@@ -43,19 +43,19 @@ pub async fn handle(
 
 /// Reads the token again and records the warning that is due, if one still is. Returns whether it did.
 async fn warn(
-    store: &(impl ListEnding + RecordReminder),
+    store: &(impl ListExpiring + RecordReminder),
     system: &(impl Clock + Entropy),
     warnings: &Warnings,
-    listed: &Ending,
+    listed: &ExpiringToken,
     event: &ScheduledEvent,
 ) -> Result<bool, PortError> {
     let (account, id) = (&listed.account_id, &listed.token_id);
     let attempt = || async {
         let now = system.now();
-        let Some((token, reminded)) = store.get_ending(account, id, now).await? else {
+        let Some((token, reminded)) = store.get_expiring(account, id, now).await? else {
             return Ok(Some(false));
         };
-        let ending = Ending::of(&token, reminded);
+        let ending = ExpiringToken::of(&token, reminded);
         let due = ending.and_then(|ending| Some((warnings.due(&ending, now)?, ending.purge_at)));
         let Some((days, purge_at)) = due else {
             return Ok(Some(false));
@@ -65,7 +65,7 @@ async fn warn(
         let changes = vec![Change::new("purgeAt", end.clone(), end)];
         let audit = AuditRecord::new(Action::Remind, &token, changes, event.origin(), now, system)?;
         let reminder = Reminder {
-            reminded: Reminded { purge_at, days },
+            reminded: SentReminder { purge_at, days },
             audit,
         };
         let written = unless_conflict(store.record_reminder(&reminder).await)?;

@@ -8,7 +8,7 @@ use latchkey::domain::change::TokenChange;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::Page;
 use latchkey::domain::token::{Patch, StoredToken, Token};
-use latchkey::domain::upkeep::Position;
+use latchkey::domain::upkeep::ShardPosition;
 use latchkey::ports::ChangeToken;
 use latchkey::store::Store;
 use latchkey::testing::{Engine, acme, globex, now, origin, owner_actor, system_at, token_at};
@@ -39,7 +39,10 @@ fn mortal(auto_purge: AutoPurge) -> Token {
 }
 
 /// Runs the function some hours before the end of a token of thirty days.
-async fn run(store: &(impl ListEnding + RecordReminder), hours_left: i64) -> Result<(), PortError> {
+async fn run(
+    store: &(impl ListExpiring + RecordReminder),
+    hours_left: i64,
+) -> Result<(), PortError> {
     let time = after(30 * 24 - hours_left);
     handle(
         store,
@@ -224,7 +227,7 @@ async fn a_warning_without_its_record_is_none() {
     engine.break_audit().await;
     assert!(run(&engine.store, 24).await.is_err());
     let time = now();
-    let ending = engine.store.get_ending(&acme().id, &token.id, time).await;
+    let ending = engine.store.get_expiring(&acme().id, &token.id, time).await;
     assert_eq!(ending.unwrap().unwrap().1, None);
 }
 
@@ -236,23 +239,23 @@ struct Unlucky<'a> {
     change: Option<&'a TokenChange>,
 }
 
-impl ListEnding for Unlucky<'_> {
-    async fn list_ending(
+impl ListExpiring for Unlucky<'_> {
+    async fn list_expiring(
         &self,
         now: Timestamp,
         until: Timestamp,
-        position: Option<Position>,
-    ) -> Result<Page<Ending, Position>, PortError> {
-        self.store.list_ending(now, until, position).await
+        position: Option<ShardPosition>,
+    ) -> Result<Page<ExpiringToken, ShardPosition>, PortError> {
+        self.store.list_expiring(now, until, position).await
     }
 
-    async fn get_ending(
+    async fn get_expiring(
         &self,
         account: &AccountId,
         id: &TokenId,
         now: Timestamp,
-    ) -> Result<Option<(Token, Option<Reminded>)>, PortError> {
-        self.store.get_ending(account, id, now).await
+    ) -> Result<Option<(Token, Option<SentReminder>)>, PortError> {
+        self.store.get_expiring(account, id, now).await
     }
 }
 

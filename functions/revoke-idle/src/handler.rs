@@ -8,7 +8,7 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::ports::{Clock, EndIdle, GetToken, PortError};
+use latchkey::ports::{Clock, GetToken, PortError, RevokeIdle};
 use latchkey::schedule::ScheduledEvent;
 
 /// The reason in these revocations' records.
@@ -23,7 +23,7 @@ const UNRECORDED: SignedDuration = SignedDuration::from_hours(24);
 /// # Errors
 /// When a token couldn't be revoked. The next attempt revokes the others.
 pub async fn handle(
-    store: &(impl EndIdle + GetToken),
+    store: &(impl RevokeIdle + GetToken),
     system: &(impl Clock + Entropy),
     idle_time: Option<SignedDuration>,
     until: Timestamp,
@@ -48,7 +48,7 @@ pub async fn handle(
 
 /// Revokes a token if it was neither used nor changed after `since`. Returns whether it did.
 async fn revoke(
-    store: &(impl EndIdle + GetToken),
+    store: &(impl RevokeIdle + GetToken),
     system: &(impl Clock + Entropy),
     since: Timestamp,
     account: &AccountId,
@@ -62,7 +62,7 @@ async fn revoke(
         };
         if before.token.last_activity() > since {
             // The index knows the token's changes, but not its uses. The note keeps the token off the idle list.
-            store.note_activity(&before).await?;
+            store.record_activity(&before).await?;
             return Ok(Some(false));
         }
         let Some(token) = before

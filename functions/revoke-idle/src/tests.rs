@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::paging::Page;
 use latchkey::domain::token::{LastUse, NewSecret, Status, StoredToken, Token};
-use latchkey::domain::upkeep::Position;
+use latchkey::domain::upkeep::ShardPosition;
 use latchkey::domain::verification::UsedFrom;
 use latchkey::ports::{ChangeToken, GetSecret, RecallSecret, RecordUse, Use};
 use latchkey::store::Store;
@@ -20,7 +20,7 @@ fn event() -> ScheduledEvent {
 }
 
 /// Runs the function now. Tokens are idle after a year.
-async fn run(store: &(impl EndIdle + GetToken)) -> Result<(), PortError> {
+async fn run(store: &(impl RevokeIdle + GetToken)) -> Result<(), PortError> {
     handle(
         store,
         &system_at(now()),
@@ -185,17 +185,17 @@ impl GetToken for LastMoment<'_> {
     }
 }
 
-impl EndIdle for LastMoment<'_> {
+impl RevokeIdle for LastMoment<'_> {
     async fn list_idle(
         &self,
         since: Timestamp,
-        position: Option<Position>,
-    ) -> Result<Page<(AccountId, TokenId), Position>, PortError> {
+        position: Option<ShardPosition>,
+    ) -> Result<Page<(AccountId, TokenId), ShardPosition>, PortError> {
         self.store.list_idle(since, position).await
     }
 
-    async fn note_activity(&self, used: &StoredToken) -> Result<(), PortError> {
-        self.store.note_activity(used).await
+    async fn record_activity(&self, used: &StoredToken) -> Result<(), PortError> {
+        self.store.record_activity(used).await
     }
 
     async fn change_idle(&self, change: &TokenChange, since: Timestamp) -> Result<(), PortError> {

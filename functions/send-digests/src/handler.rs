@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use latchkey::domain::mailing::Digest;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, GetAddressMark, GetRecipients, ListDigests, PortError, SendMail,
+    ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, PortError, SendMail,
 };
 
 /// Sends every digest whose hour is over. Starts none after `until`. A digest that fails doesn't hold up the others.
@@ -12,7 +12,7 @@ use latchkey::ports::{
 /// # Errors
 /// When a digest couldn't be sent. The next attempt sends the others.
 pub async fn handle(
-    store: &(impl ListDigests + GetRecipients + ClaimMail + GetAddressMark),
+    store: &(impl ListDigests + GetRecipients + ClaimMail + GetSuppression),
     notifier: &Notifier<impl SendMail>,
     clock: &impl Clock,
     until: Timestamp,

@@ -3,10 +3,10 @@ use latchkey::domain::account::{Account, Role};
 use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budgets;
-use latchkey::domain::mailing::Undeliverable;
+use latchkey::domain::mailing::SuppressionReason;
 use latchkey::domain::time::rfc3339;
 use latchkey::mail::Console;
-use latchkey::ports::{MarkAddress, ProjectPlatform, SendOutcome};
+use latchkey::ports::{ProjectPlatform, SendOutcome, SuppressAddress};
 use latchkey::schedule::ScheduledEvent;
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
 
@@ -152,7 +152,7 @@ async fn a_marked_address_gets_none() {
     happen(&engine, minutes(10), 3).await;
     let marked = engine
         .store
-        .mark_address(OWNER, Undeliverable::Complained, minutes(20));
+        .suppress_address(OWNER, SuppressionReason::Complained, minutes(20));
     marked.await.unwrap();
     let post = Post::default();
     run(&engine, &post, minutes(65)).await.unwrap();

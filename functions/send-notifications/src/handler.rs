@@ -2,7 +2,7 @@
 //! kept for a digest. Also records changes of audit records themselves.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
-use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
@@ -10,13 +10,11 @@ use latchkey::domain::audit::{AuditRecord, Origin, Source};
 use latchkey::domain::id::AuditId;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, PortError, RecordAudit,
+    AddToDigest, ClaimMail, Clock, GetRecipients, GetSuppression, PortError, RecordAudit,
     RefundBudget, SendMail, SpendBudget,
 };
 use latchkey::store::{audit_differences, audit_record};
-
-/// The principal of a removal by the time to live. Any other removal has no principal.
-const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
+use latchkey::stream::{for_each_record, is_expiry};
 
 /// Sends the mails for a batch of the audit table's stream, in order. Starts none after `until`. Stops at the first
 /// failure. Returns the failed record's sequence number, and Lambda delivers the batch again from there.
@@ -24,10 +22,10 @@ pub async fn handle(
     store: &(
          impl GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
          + SpendBudget
          + RefundBudget
-         + HoldMail
+         + AddToDigest
          + RecordAudit
      ),
     notifier: &Notifier<impl SendMail>,
@@ -35,28 +33,22 @@ pub async fn handle(
     until: Timestamp,
     event: Event,
 ) -> DynamoDbEventResponse {
-    let mut response = DynamoDbEventResponse::default();
-    for record in event.records {
+    for_each_record(event, async |record| {
         let sequence_number = record.change.sequence_number.clone();
-        if let Err(error) = notify(store, notifier, clock, until, record).await {
-            tracing::warn!(%error, sequence_number, "could not notify");
-            let mut failure = DynamoDbBatchItemFailure::default();
-            failure.item_identifier = sequence_number;
-            response.batch_item_failures.push(failure);
-            break;
-        }
-    }
-    response
+        let notified = notify(store, notifier, clock, until, record).await;
+        notified.inspect_err(|error| tracing::warn!(%error, sequence_number, "could not notify"))
+    })
+    .await
 }
 
 async fn notify(
     store: &(
          impl GetRecipients
          + ClaimMail
-         + GetAddressMark
+         + GetSuppression
          + SpendBudget
          + RefundBudget
-         + HoldMail
+         + AddToDigest
          + RecordAudit
      ),
     notifier: &Notifier<impl SendMail>,
@@ -74,9 +66,7 @@ async fn notify(
 /// Records that an audit record was changed, or was removed other than by the table's time to live. The new record is
 /// mailed like any other. Its id is derived from the stream record's id, so that a retry doesn't record it twice.
 async fn record_tampering(store: &impl RecordAudit, record: EventRecord) -> Result<(), PortError> {
-    let identity = record.user_identity.as_ref();
-    let remover = identity.map(|identity| identity.principal_id.as_str());
-    if record.event_name == "REMOVE" && remover == Some(TIME_TO_LIVE) {
+    if is_expiry(&record) {
         return Ok(());
     }
     let changes = audit_differences(&record.change.old_image, &record.change.new_image)?;

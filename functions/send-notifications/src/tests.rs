@@ -7,12 +7,12 @@ use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::change::NewToken;
 use latchkey::domain::id::{AccountId, UserId};
-use latchkey::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
+use latchkey::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::ports::{
-    Claim, InsertToken, ListDigests, MarkAddress, ProjectPlatform, RecordView, SendOutcome,
+    Claim, InsertToken, ListDigests, ProjectPlatform, RecordView, SendOutcome, SuppressAddress,
 };
 use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
 use serde_json::{Value, json};
@@ -340,9 +340,9 @@ impl ClaimMail for Forgetful<'_> {
     }
 }
 
-impl GetAddressMark for Forgetful<'_> {
-    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
-        self.0.store.address_mark(address).await
+impl GetSuppression for Forgetful<'_> {
+    async fn get_suppression(&self, address: &str) -> Result<Option<Suppression>, PortError> {
+        self.0.store.get_suppression(address).await
     }
 }
 
@@ -363,8 +363,13 @@ impl RefundBudget for Forgetful<'_> {
     }
 }
 
-impl HoldMail for Forgetful<'_> {
-    async fn hold_mail(&self, _: &Digest, _: &HeldMail, _: Timestamp) -> Result<(), PortError> {
+impl AddToDigest for Forgetful<'_> {
+    async fn add_to_digest(
+        &self,
+        _: &Digest,
+        _: &DigestEntry,
+        _: Timestamp,
+    ) -> Result<(), PortError> {
         Err(PortError::Unavailable("throttled".into()))
     }
 }
@@ -514,7 +519,7 @@ async fn with_actions(count: u8, action: Action) -> Engine {
 async fn held(engine: &Engine) -> Vec<(String, usize)> {
     let mut held = Vec::new();
     for digest in engine.store.list_digests(now()).await.unwrap() {
-        let mails = engine.store.held_mails(&digest).await.unwrap();
+        let mails = engine.store.digest_entries(&digest).await.unwrap();
         held.push((digest.user_id.to_string(), mails.len()));
     }
     held
@@ -575,9 +580,10 @@ async fn a_mail_service_that_fails_uses_up_no_budget() {
 async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
     let (engine, _) = with_records(2).await;
     let (post, records) = (Post::default(), log(&engine).await);
-    let marked = engine
-        .store
-        .mark_address("Owner@ACME.example", Undeliverable::Bounced, now());
+    let marked =
+        engine
+            .store
+            .suppress_address("Owner@ACME.example", SuppressionReason::Bounced, now());
     marked.await.unwrap();
     assert!(deliver(&engine, &post, &records).await.is_empty());
     let mails = post.take();

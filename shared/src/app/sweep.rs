@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use crate::domain::paging::Page;
-use crate::domain::upkeep::Position;
+use crate::domain::upkeep::ShardPosition;
 use crate::ports::{Clock, PortError};
 
 /// How many tokens are processed at the same time.
@@ -20,11 +20,11 @@ const CONCURRENCY: usize = 16;
 pub async fn sweep<T, L, W>(
     clock: &impl Clock,
     until: Timestamp,
-    list: impl Fn(Option<Position>) -> L,
+    list: impl Fn(Option<ShardPosition>) -> L,
     work: impl Fn(T) -> W,
 ) -> Result<usize, PortError>
 where
-    L: Future<Output = Result<Page<T, Position>, PortError>>,
+    L: Future<Output = Result<Page<T, ShardPosition>, PortError>>,
     W: Future<Output = Result<bool, PortError>>,
 {
     let (mut done, mut failed, mut late) = (0, 0, false);
@@ -82,13 +82,13 @@ mod tests {
     /// A list of the numbers below `count`, in pages of three.
     async fn numbers(
         count: usize,
-        position: Option<Position>,
-    ) -> Result<Page<usize, Position>, PortError> {
+        position: Option<ShardPosition>,
+    ) -> Result<Page<usize, ShardPosition>, PortError> {
         let start = position.map_or(0, |position| usize::from(position.shard));
         let end = (start + 3).min(count);
         Ok(Page {
             items: (start..end).collect(),
-            next: (end < count).then(|| Position {
+            next: (end < count).then(|| ShardPosition {
                 shard: u8::try_from(end).unwrap(),
                 last: None,
             }),

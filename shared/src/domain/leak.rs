@@ -8,7 +8,7 @@ use super::text::recorded;
 pub const MAX_URL: usize = 2_048;
 
 /// The maximum length of a find's kind of place in an audit record, in characters.
-pub const MAX_PLACE: usize = 64;
+pub const MAX_SOURCE_KIND: usize = 64;
 
 /// The reason of a revocation after a leak.
 pub const LEAKED: &str = "leaked";
@@ -21,7 +21,7 @@ pub struct Find {
     /// The link to the place; empty if the scanner gives none.
     pub url: String,
     /// The kind of place, as the scanner names it.
-    pub place: String,
+    pub source_kind: String,
 }
 
 impl Find {
@@ -29,7 +29,7 @@ impl Find {
     pub fn changes(&self) -> Vec<Change> {
         [
             ("leakUrl", &self.url, MAX_URL),
-            ("leakPlace", &self.place, MAX_PLACE),
+            ("leakPlace", &self.source_kind, MAX_SOURCE_KIND),
         ]
         .into_iter()
         .filter(|(_, text, _)| !text.is_empty())
@@ -43,11 +43,11 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn find(url: &str, place: &str) -> Find {
+    fn find(url: &str, source_kind: &str) -> Find {
         Find {
             secret: testing::stored_token().secret_hash,
             url: url.into(),
-            place: place.into(),
+            source_kind: source_kind.into(),
         }
     }
 
@@ -65,7 +65,7 @@ mod tests {
         let broken = url.replace("lka_", "lk\u{1}a_");
         assert_eq!(find(&broken, "").changes()[0].new, Some(of(0)));
         assert_eq!(of(0).chars().count(), MAX_URL);
-        assert_eq!(of(1).len(), MAX_PLACE);
+        assert_eq!(of(1).len(), MAX_SOURCE_KIND);
         assert_eq!(find("", "").changes(), []);
     }
 }

@@ -74,7 +74,7 @@ impl Digest {
 /// What a digest says about a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HeldMail {
+pub struct DigestEntry {
     /// The id of the record.
     pub audit_id: AuditId,
     /// When it happened.
@@ -94,7 +94,7 @@ pub struct HeldMail {
     pub ip: Option<IpAddr>,
 }
 
-impl From<&AuditRecord> for HeldMail {
+impl From<&AuditRecord> for DigestEntry {
     fn from(record: &AuditRecord) -> Self {
         Self {
             audit_id: record.id.clone(),
@@ -111,7 +111,7 @@ impl From<&AuditRecord> for HeldMail {
 
 string_enum! {
     /// Why no more mail is sent to an address.
-    pub enum Undeliverable {
+    pub enum SuppressionReason {
         /// The recipient's mail server reports permanently that there is no such address.
         Bounced = "bounced",
         /// The recipient marked one of our mails as spam.
@@ -121,9 +121,9 @@ string_enum! {
 
 /// The mark of an address to which no more mail is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddressMark {
+pub struct Suppression {
     /// Why.
-    pub why: Undeliverable,
+    pub why: SuppressionReason,
     /// Since when.
     pub since: Timestamp,
 }

@@ -17,7 +17,7 @@ fn days(days: u8) -> SignedDuration {
 
 /// What warnings need to know about a token with an end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
+pub struct ExpiringToken {
     /// The token's account.
     pub account_id: AccountId,
     /// The token.
@@ -27,12 +27,12 @@ pub struct Ending {
     /// The instant at which the token is purged.
     pub purge_at: Timestamp,
     /// The last warning that was given.
-    pub reminded: Option<Reminded>,
+    pub reminded: Option<SentReminder>,
 }
 
-impl Ending {
+impl ExpiringToken {
     /// The end of a token; `None` if it has none or isn't active.
-    pub fn of(token: &Token, reminded: Option<Reminded>) -> Option<Self> {
+    pub fn of(token: &Token, reminded: Option<SentReminder>) -> Option<Self> {
         let purge_at = token
             .purge_at
             .filter(|_| token.status() == Status::Active)?;
@@ -49,7 +49,7 @@ impl Ending {
 /// A warning that was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Reminded {
+pub struct SentReminder {
     /// The end that the warning was about. A newly chosen lifetime has an end, and warnings, of its own.
     pub purge_at: Timestamp,
     /// The warning's number of days before the end.
@@ -82,7 +82,7 @@ impl Warnings {
     /// A warning is due from one day before its own day, so that a run once a day warns in time and not up to a day
     /// late. Of missed warnings only the latest is given. No warning is given in the first half of a token's lifetime,
     /// since its end was chosen not long before.
-    pub fn due(&self, ending: &Ending, now: Timestamp) -> Option<u8> {
+    pub fn due(&self, ending: &ExpiringToken, now: Timestamp) -> Option<u8> {
         let lifetime = ending.auto_purge.duration()?;
         let left = ending.purge_at.duration_since(now);
         if left <= SignedDuration::ZERO {
@@ -104,7 +104,7 @@ impl Warnings {
 
 /// A position in a list over all accounts, from which the list continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
+pub struct ShardPosition {
     /// The shard of the index.
     pub shard: u8,
     /// The position of the last entry that was read; `None` before the shard's first entry.
@@ -118,13 +118,13 @@ mod tests {
     use super::*;
     use crate::testing::{now, token};
 
-    fn ending(auto_purge: AutoPurge) -> Ending {
+    fn ending(auto_purge: AutoPurge) -> ExpiringToken {
         let token = Token {
             auto_purge,
             purge_at: Some(auto_purge.purge_at(now()).unwrap_or(Timestamp::MAX)),
             ..token()
         };
-        Ending::of(&token, None).unwrap()
+        ExpiringToken::of(&token, None).unwrap()
     }
 
     fn standard() -> Warnings {
@@ -132,13 +132,18 @@ mod tests {
     }
 
     /// The warnings that a run every `every` hours gives, each with the hours left until the end.
-    fn given(warnings: &Warnings, mut ending: Ending, first: i64, every: i64) -> Vec<(u8, i64)> {
+    fn given(
+        warnings: &Warnings,
+        mut ending: ExpiringToken,
+        first: i64,
+        every: i64,
+    ) -> Vec<(u8, i64)> {
         let mut given = Vec::new();
         let mut time = now() + SignedDuration::from_hours(first);
         while time < ending.purge_at {
             if let Some(days) = warnings.due(&ending, time) {
                 given.push((days, ending.purge_at.duration_since(time).as_hours()));
-                ending.reminded = Some(Reminded {
+                ending.reminded = Some(SentReminder {
                     purge_at: ending.purge_at,
                     days,
                 });
@@ -188,7 +193,7 @@ mod tests {
     fn another_end_has_warnings_of_its_own() {
         let mut ending = ending(AutoPurge::ThirtyDays);
         let time = ending.purge_at - SignedDuration::from_hours(20);
-        ending.reminded = Some(Reminded {
+        ending.reminded = Some(SentReminder {
             purge_at: ending.purge_at,
             days: 1,
         });
@@ -203,9 +208,9 @@ mod tests {
             purge_at: Some(now()),
             ..token()
         };
-        assert!(Ending::of(&token, None).is_some());
+        assert!(ExpiringToken::of(&token, None).is_some());
         let revoked = token.revoke(crate::testing::owner_actor(), now(), None);
-        assert_eq!(Ending::of(&revoked.unwrap(), None), None);
+        assert_eq!(ExpiringToken::of(&revoked.unwrap(), None), None);
     }
 
     proptest! {

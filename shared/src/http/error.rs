@@ -24,8 +24,8 @@ enum Retry {
     Perhaps,
 }
 
-/// The properties of a code.
-struct Row {
+/// The properties of an error code.
+struct CodeRow {
     status: u16,
     code: &'static str,
     retry: Retry,
@@ -45,9 +45,9 @@ macro_rules! codes {
             /// All codes.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            const fn row(self) -> Row {
+            const fn row(self) -> CodeRow {
                 match self {
-                    $(Self::$name => Row {
+                    $(Self::$name => CodeRow {
                         status: $status,
                         code: $code,
                         retry: Retry::$retry,

@@ -3,23 +3,23 @@
 use askama::Template;
 
 use super::notification::MAX_SUBJECT_NAME;
-use super::value::{Shown, Who};
+use super::value::{ActorLabel, DisplayText};
 use crate::domain::account::{Account, Member};
-use crate::domain::mailing::Undeliverable;
+use crate::domain::mailing::SuppressionReason;
 use crate::ports::{Mail, PortError};
 
 #[derive(Template)]
 #[template(path = "undeliverable.txt", escape = "none")]
-struct Text<'a>(&'a View);
+struct SuppressionText<'a>(&'a SuppressionView);
 
 #[derive(Template)]
 #[template(path = "undeliverable.html")]
-struct Html<'a>(&'a View);
+struct SuppressionHtml<'a>(&'a SuppressionView);
 
-struct View {
-    recipient: Shown,
-    account: Shown,
-    who: Who,
+struct SuppressionView {
+    recipient: DisplayText,
+    account: DisplayText,
+    who: ActorLabel,
     reason: &'static str,
 }
 
@@ -29,20 +29,20 @@ struct View {
 /// The template doesn't render, which is a defect.
 pub(super) fn compose(
     concerned: &Member,
-    why: Undeliverable,
+    why: SuppressionReason,
     account: &Account,
     recipient: &Member,
 ) -> Result<Mail, PortError> {
     let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
-    let view = View {
-        recipient: Shown::of(&recipient.name),
-        account: Shown::of(&account.name),
-        who: Who::member(concerned),
+    let view = SuppressionView {
+        recipient: DisplayText::of(&recipient.name),
+        account: DisplayText::of(&account.name),
+        who: ActorLabel::member(concerned),
         reason: match why {
-            Undeliverable::Bounced => {
+            SuppressionReason::Bounced => {
                 "The mail server of this address says that there is no such address."
             }
-            Undeliverable::Complained => "A mail to this address was reported as spam.",
+            SuppressionReason::Complained => "A mail to this address was reported as spam.",
         },
     };
     Ok(Mail {
@@ -50,10 +50,10 @@ pub(super) fn compose(
         to: recipient.email.clone(),
         subject: format!(
             "{} A colleague gets no mails about API tokens any more",
-            Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed()
+            DisplayText::cut(&account.name, MAX_SUBJECT_NAME).bracketed()
         ),
-        text: Text(&view).render().map_err(broken)?,
-        html: Html(&view).render().map_err(broken)?,
+        text: SuppressionText(&view).render().map_err(broken)?,
+        html: SuppressionHtml(&view).render().map_err(broken)?,
     })
 }
 
@@ -69,12 +69,12 @@ mod tests {
             panic!("two members")
         };
         let of = |why| compose(admin, why, &account, owner).unwrap();
-        let mail = of(Undeliverable::Bounced);
+        let mail = of(SuppressionReason::Bounced);
         insta::assert_snapshot!(format!(
             "To: {}\nSubject: {}\n\n{}\n-----\n{}",
             mail.to, mail.subject, mail.text, mail.html
         ));
-        let mail = of(Undeliverable::Complained);
+        let mail = of(SuppressionReason::Complained);
         assert!(mail.text.contains("reported as spam"));
     }
 }

@@ -3,11 +3,11 @@
 use askama::Template;
 
 use super::notification::{Console, MAX_SUBJECT_NAME};
-use super::value::{Shown, Who};
+use super::value::{ActorLabel, DisplayText};
 use super::words::predicate_of;
 use crate::domain::account::{Account, Member};
 use crate::domain::budget::Window;
-use crate::domain::mailing::{Digest, HeldMail};
+use crate::domain::mailing::{Digest, DigestEntry};
 use crate::domain::time::rfc3339;
 use crate::ports::{Mail, PortError};
 
@@ -17,30 +17,30 @@ const MAX_LISTED: usize = 5_000;
 
 #[derive(Template)]
 #[template(path = "digest.txt", escape = "none")]
-struct Text<'a>(&'a View<'a>);
+struct DigestText<'a>(&'a DigestView<'a>);
 
 #[derive(Template)]
 #[template(path = "digest.html")]
-struct Html<'a>(&'a View<'a>);
+struct DigestHtml<'a>(&'a DigestView<'a>);
 
-struct View<'a> {
-    recipient: Shown,
-    account: Shown,
+struct DigestView<'a> {
+    recipient: DisplayText,
+    account: DisplayText,
     from: String,
     to: String,
     count: usize,
     part: Option<(usize, usize)>,
-    rows: Vec<Row<'a>>,
+    rows: Vec<DigestRow<'a>>,
     link: String,
 }
 
-struct Row<'a> {
+struct DigestRow<'a> {
     when: String,
     what: &'static str,
-    token: Shown,
+    token: DisplayText,
     token_id: &'a str,
-    hint: Shown,
-    who: Who,
+    hint: DisplayText,
+    who: ActorLabel,
     ip: Option<String>,
 }
 
@@ -50,7 +50,7 @@ struct Row<'a> {
 /// The template doesn't render, which is a defect.
 pub(super) fn compose(
     digest: &Digest,
-    held: &[HeldMail],
+    held: &[DigestEntry],
     account: &Account,
     recipient: &Member,
     console: &Console,
@@ -59,9 +59,9 @@ pub(super) fn compose(
     let parts: Vec<_> = held.chunks(MAX_LISTED).collect();
     let mut mails = Vec::with_capacity(parts.len());
     for (number, part) in (1..).zip(&parts) {
-        let view = View {
-            recipient: Shown::of(&recipient.name),
-            account: Shown::of(&account.name),
+        let view = DigestView {
+            recipient: DisplayText::of(&recipient.name),
+            account: DisplayText::of(&account.name),
             from: rfc3339(digest.hour),
             to: rfc3339(Window::of(digest.hour).end),
             count: held.len(),
@@ -74,24 +74,24 @@ pub(super) fn compose(
             to: recipient.email.clone(),
             subject: format!(
                 "{} {} more events of API tokens",
-                Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed(),
+                DisplayText::cut(&account.name, MAX_SUBJECT_NAME).bracketed(),
                 held.len()
             ),
-            text: Text(&view).render().map_err(broken)?,
-            html: Html(&view).render().map_err(broken)?,
+            text: DigestText(&view).render().map_err(broken)?,
+            html: DigestHtml(&view).render().map_err(broken)?,
         });
     }
     Ok(mails)
 }
 
-fn row(held: &HeldMail) -> Row<'_> {
-    Row {
+fn row(held: &DigestEntry) -> DigestRow<'_> {
+    DigestRow {
         when: rfc3339(held.time),
         what: predicate_of(held.action),
-        token: Shown::of(&held.token_name),
+        token: DisplayText::of(&held.token_name),
         token_id: held.token_id.as_str(),
-        hint: Shown::of(&held.token_hint),
-        who: Who::of(&held.who),
+        hint: DisplayText::of(&held.token_hint),
+        who: ActorLabel::of(&held.who),
         ip: held.ip.map(|ip| ip.to_string()),
     }
 }
@@ -102,17 +102,17 @@ mod tests {
     use crate::domain::action::Action;
     use crate::testing::{acme, audit, now, token};
 
-    fn held(count: u8, name: &str) -> Vec<HeldMail> {
+    fn held(count: u8, name: &str) -> Vec<DigestEntry> {
         let token = crate::domain::token::Token {
             name: name.into(),
             ..token()
         };
         (0..count)
-            .map(|number| HeldMail::from(&audit(Action::Update, &token, now(), number)))
+            .map(|number| DigestEntry::from(&audit(Action::Update, &token, now(), number)))
             .collect()
     }
 
-    fn digest_of(held: &[HeldMail]) -> Vec<Mail> {
+    fn digest_of(held: &[DigestEntry]) -> Vec<Mail> {
         let account = acme();
         let member = &account.members[1];
         let digest = Digest::of(&account.id, member, now());

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::value::{Shown, Who};
+use super::value::{ActorLabel, DisplayText};
 use super::words::{advice, field, predicate, sentence, source};
 use crate::domain::account::{Account, Member};
 use crate::domain::action::Action;
@@ -39,48 +39,48 @@ impl Console {
 
 #[derive(Template)]
 #[template(path = "notification.txt", escape = "none")]
-struct Text<'a>(&'a View<'a>);
+struct NotificationText<'a>(&'a NotificationView<'a>);
 
 #[derive(Template)]
 #[template(path = "notification.html")]
-struct Html<'a>(&'a View<'a>);
+struct NotificationHtml<'a>(&'a NotificationView<'a>);
 
-/// The template's values.
-struct View<'a> {
-    recipient: Shown,
-    account: Shown,
+/// The values in a notification's templates.
+struct NotificationView<'a> {
+    recipient: DisplayText,
+    account: DisplayText,
     sentence: &'static str,
     advice: Option<&'static str>,
-    token: Shown,
+    token: DisplayText,
     token_id: &'a str,
-    hint: Shown,
-    who: Who,
+    hint: DisplayText,
+    who: ActorLabel,
     when: String,
     ip: Option<String>,
     asserted_ip: Option<String>,
-    client: Option<Shown>,
+    client: Option<DisplayText>,
     source: &'static str,
     /// The token's purge time, in a warning about it.
-    ends: Option<Shown>,
-    changes: Vec<Row>,
+    ends: Option<DisplayText>,
+    changes: Vec<ChangeRow>,
     link: String,
 }
 
-/// A change in the form in which the mail shows it.
-struct Row {
-    field: Shown,
-    old: Option<Shown>,
-    new: Option<Shown>,
+/// A change in a mail.
+struct ChangeRow {
+    field: DisplayText,
+    old: Option<DisplayText>,
+    new: Option<DisplayText>,
 }
 
-impl Row {
+impl ChangeRow {
     fn of(change: &Change, action: Action) -> Self {
-        let cut = |value: &String| Shown::cut(value, MAX_VALUE);
+        let cut = |value: &String| DisplayText::cut(value, MAX_VALUE);
         Self {
             // A changed record of the audit log can have attributes with any name.
             field: match action {
-                Action::Tamper => Shown::of(&change.field),
-                _ => Shown::known(field(&change.field)),
+                Action::Tamper => DisplayText::of(&change.field),
+                _ => DisplayText::known(field(&change.field)),
             },
             old: change.old.as_ref().map(cut),
             new: change.new.as_ref().map(cut),
@@ -113,27 +113,27 @@ pub fn compose(
         record
             .changes
             .split_at(if is_warning { record.changes.len() } else { 0 });
-    let view = View {
-        recipient: Shown::of(&recipient.name),
-        account: Shown::of(&account.name),
+    let view = NotificationView {
+        recipient: DisplayText::of(&recipient.name),
+        account: DisplayText::of(&account.name),
         sentence: sentence(record),
         advice: advice(record.action),
-        token: Shown::of(&record.token_name),
+        token: DisplayText::of(&record.token_name),
         token_id: record.token_id.as_str(),
-        hint: Shown::of(&record.token_hint),
-        who: Who::of(&record.origin.actor),
+        hint: DisplayText::of(&record.token_hint),
+        who: ActorLabel::of(&record.origin.actor),
         when: rfc3339(record.time),
         ip: record.origin.ip.map(|ip| ip.to_string()),
         asserted_ip: record.asserted_ip.map(|ip| ip.to_string()),
-        client: record.origin.user_agent.as_deref().map(Shown::of),
+        client: record.origin.user_agent.as_deref().map(DisplayText::of),
         source: source(record.origin.source),
         ends: told
             .iter()
             .find_map(|told| told.new.as_deref())
-            .map(Shown::of),
+            .map(DisplayText::of),
         changes: changes
             .iter()
-            .map(|change| Row::of(change, record.action))
+            .map(|change| ChangeRow::of(change, record.action))
             .collect(),
         link: console.audit_link(record),
     };
@@ -141,14 +141,14 @@ pub fn compose(
         account: account.id.clone(),
         to: recipient.email.clone(),
         subject: subject(record, account),
-        text: Text(&view).render().map_err(broken)?,
-        html: Html(&view).render().map_err(broken)?,
+        text: NotificationText(&view).render().map_err(broken)?,
+        html: NotificationHtml(&view).render().map_err(broken)?,
     })
 }
 
 /// The subject, which is always one line.
 fn subject(record: &AuditRecord, account: &Account) -> String {
-    let account = Shown::cut(&account.name, MAX_SUBJECT_NAME).bracketed();
-    let token = Shown::cut(&record.token_name, MAX_SUBJECT_NAME).quoted();
+    let account = DisplayText::cut(&account.name, MAX_SUBJECT_NAME).bracketed();
+    let token = DisplayText::cut(&record.token_name, MAX_SUBJECT_NAME).quoted();
     format!("{account} API token {token} {}", predicate(record))
 }

@@ -6,9 +6,9 @@ use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{Budget, Spending};
 use crate::domain::id::AccountId;
-use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable, never_waits};
+use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason, never_waits};
 use crate::ports::{
-    Cause, Claim, ClaimMail, Clock, GetAddressMark, GetRecipients, HoldMail, ListDigests, Mail,
+    AddToDigest, Cause, Claim, ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, Mail,
     PortError, RefundBudget, SendMail, SendOutcome, SpendBudget,
 };
 
@@ -19,8 +19,8 @@ pub struct Notifier<M> {
     console: Console,
 }
 
-/// A mail to a member, with the id by which its sending is claimed.
-struct Letter<'a> {
+/// A mail and the id that it is claimed by.
+struct OutgoingMail<'a> {
     id: &'a str,
     account: &'a AccountId,
     member: &'a Member,
@@ -29,45 +29,46 @@ struct Letter<'a> {
     record: Option<&'a AuditRecord>,
 }
 
-/// The outcome for a letter.
-enum Fate {
+/// The result of sending a mail.
+enum Delivery {
     /// It was sent, is held for a digest, or will never be sent.
     Settled,
-    /// It will never be sent, because its address can't get mail.
-    Marked(AddressMark),
+    /// The mail will never be sent, because of its address.
+    Suppressed(Suppression),
     /// It may have been sent.
     Unknown(Cause),
 }
 
-/// Decides whether a letter may be sent now.
-trait Admission: Sync {
-    /// Whether the letter may be sent. If not, it has been added to a digest.
+/// Decides whether a mail may be sent now.
+trait SendLimit: Sync {
+    /// Returns whether the mail may be sent. If not, its entry is in a digest.
     fn admits(
         &self,
-        letter: &Letter<'_>,
+        letter: &OutgoingMail<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
-    /// Gives back the budget of a letter that was admitted at `sent` and not sent.
-    fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) -> impl Future<Output = ()> + Send;
+    /// Gives a mail that wasn't sent back to the budget.
+    fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp)
+    -> impl Future<Output = ()> + Send;
 }
 
-/// Admits every letter.
-struct AtOnce;
+/// Lets every mail be sent.
+struct Unlimited;
 
-impl Admission for AtOnce {
-    async fn admits(&self, _: &Letter<'_>, _: Timestamp) -> Result<bool, PortError> {
+impl SendLimit for Unlimited {
+    async fn admits(&self, _: &OutgoingMail<'_>, _: Timestamp) -> Result<bool, PortError> {
         Ok(true)
     }
 
-    async fn give_back(&self, _: &Letter<'_>, _: Timestamp) {}
+    async fn refund(&self, _: &OutgoingMail<'_>, _: Timestamp) {}
 }
 
 /// Admits as many letters as the recipient's budget allows, and adds the others to a digest.
 struct Budgeted<'a, S>(&'a S);
 
-impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
-    async fn admits(&self, letter: &Letter<'_>, now: Timestamp) -> Result<bool, PortError> {
+impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> {
+    async fn admits(&self, letter: &OutgoingMail<'_>, now: Timestamp) -> Result<bool, PortError> {
         let Some(record) = letter.record else {
             return Ok(true);
         };
@@ -76,14 +77,14 @@ impl<S: SpendBudget + RefundBudget + HoldMail> Admission for Budgeted<'_, S> {
             Spending::Granted => Ok(true),
             Spending::Exceeded { .. } => {
                 let digest = Digest::of(letter.account, letter.member, now);
-                let held = HeldMail::from(record);
-                self.0.hold_mail(&digest, &held, now).await?;
+                let held = DigestEntry::from(record);
+                self.0.add_to_digest(&digest, &held, now).await?;
                 Ok(false)
             }
         }
     }
 
-    async fn give_back(&self, letter: &Letter<'_>, sent: Timestamp) {
+    async fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp) {
         let member = &letter.member.id;
         // If this fails, the recipient gets one mail less in this hour; the digest has what isn't sent at once.
         if let Err(error) = self.0.refund_mail(letter.account, member, sent).await {
@@ -108,7 +109,7 @@ impl<M: SendMail> Notifier<M> {
     pub async fn notify(
         &self,
         store: &(
-             impl GetRecipients + ClaimMail + GetAddressMark + SpendBudget + RefundBudget + HoldMail
+             impl GetRecipients + ClaimMail + GetSuppression + SpendBudget + RefundBudget + AddToDigest
          ),
         clock: &impl Clock,
         record: &AuditRecord,
@@ -128,18 +129,18 @@ impl<M: SendMail> Notifier<M> {
     /// As [`Notifier::notify`].
     pub async fn notify_now(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
-        Box::pin(self.notify_all(store, &AtOnce, clock, record, until)).await
+        Box::pin(self.notify_all(store, &Unlimited, clock, record, until)).await
     }
 
     async fn notify_all(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
-        admission: &impl Admission,
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
+        limit: &impl SendLimit,
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
@@ -157,15 +158,15 @@ impl<M: SendMail> Notifier<M> {
             if clock.now() >= until {
                 return Err(PortError::Unavailable("the time is up".into()));
             }
-            let letter = Letter {
+            let letter = OutgoingMail {
                 id: record.id.as_str(),
                 account: &account.id,
                 member,
                 mail: compose(record, &account, member, &self.console)?,
                 record: Some(record),
             };
-            let done = match self.send_once(store, admission, clock, letter).await {
-                // The address may have been marked for another account, so this one may not know yet.
+            let done = match self.send_once(store, limit, clock, letter).await {
+                // Another account may have been notified, and this one not.
                 Ok(Some(mark)) => {
                     Box::pin(self.tell_others(store, clock, &account, member, mark)).await
                 }
@@ -185,7 +186,7 @@ impl<M: SendMail> Notifier<M> {
     /// A mail couldn't be sent, or another caller is sending it.
     pub async fn send_digest(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark + ListDigests),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression + ListDigests),
         clock: &impl Clock,
         digest: &Digest,
     ) -> Result<(), PortError> {
@@ -198,20 +199,20 @@ impl<M: SendMail> Notifier<M> {
             ))
         });
         if let Some((account, member)) = member {
-            let held = store.held_mails(digest).await?;
+            let held = store.digest_entries(digest).await?;
             let mails = digest::compose(digest, &held, account, member, &self.console)?;
             for (part, mail) in (1..).zip(mails) {
-                let letter = Letter {
+                let letter = OutgoingMail {
                     id: &format!("digest-{}-{}-{part}", digest.account_id, digest.hour),
                     account: &account.id,
                     member,
                     mail,
                     record: None,
                 };
-                self.send_once(store, &AtOnce, clock, letter).await?;
+                self.send_once(store, &Unlimited, clock, letter).await?;
             }
         }
-        store.forget_digest(digest).await
+        store.delete_digest(digest).await
     }
 
     /// Tells an account's owner and administrators that no more mail is sent to the address of one of them. The mail
@@ -221,11 +222,11 @@ impl<M: SendMail> Notifier<M> {
     /// A mail couldn't be sent, or another caller is sending it.
     pub async fn tell_undeliverable(
         &self,
-        store: &(impl GetRecipients + ClaimMail + GetAddressMark),
+        store: &(impl GetRecipients + ClaimMail + GetSuppression),
         clock: &impl Clock,
         account: &AccountId,
         address: &str,
-        why: Undeliverable,
+        why: SuppressionReason,
         since: Timestamp,
     ) -> Result<(), PortError> {
         let Some(account) = store.get_recipients(account).await? else {
@@ -235,18 +236,18 @@ impl<M: SendMail> Notifier<M> {
         let Some(concerned) = account.notified().find(is_it) else {
             return Ok(());
         };
-        let mark = AddressMark { why, since };
+        let mark = Suppression { why, since };
         self.tell_others(store, clock, &account, concerned, mark)
             .await
     }
 
     async fn tell_others(
         &self,
-        store: &(impl ClaimMail + GetAddressMark),
+        store: &(impl ClaimMail + GetSuppression),
         clock: &impl Clock,
         account: &Account,
         concerned: &Member,
-        mark: AddressMark,
+        mark: Suppression,
     ) -> Result<(), PortError> {
         let id = format!(
             "undeliverable-{}-{}-{}",
@@ -258,14 +259,14 @@ impl<M: SendMail> Notifier<M> {
             .filter(|member| !member.email.eq_ignore_ascii_case(address));
         let mut failed = None;
         for member in others {
-            let letter = Letter {
+            let letter = OutgoingMail {
                 id: &id,
                 account: &account.id,
                 member,
                 mail: bounce::compose(concerned, mark.why, account, member)?,
                 record: None,
             };
-            if let Err(error) = self.send_once(store, &AtOnce, clock, letter).await {
+            if let Err(error) = self.send_once(store, &Unlimited, clock, letter).await {
                 failed = Some(error);
             }
         }
@@ -275,11 +276,11 @@ impl<M: SendMail> Notifier<M> {
     /// Sends a letter, unless it was sent before. Returns the address's mark if no mail is sent to it any more.
     async fn send_once(
         &self,
-        store: &(impl ClaimMail + GetAddressMark),
-        admission: &impl Admission,
+        store: &(impl ClaimMail + GetSuppression),
+        limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: Letter<'_>,
-    ) -> Result<Option<AddressMark>, PortError> {
+        letter: OutgoingMail<'_>,
+    ) -> Result<Option<Suppression>, PortError> {
         let (id, member) = (letter.id, &letter.member.id);
         match store.claim_mail(id, member, clock.now()).await? {
             Claim::Sent => return Ok(None),
@@ -288,17 +289,17 @@ impl<M: SendMail> Notifier<M> {
             }
             Claim::Granted => {}
         }
-        match self.settle(store, admission, clock, &letter).await {
-            Ok(Fate::Settled) => {
+        match self.settle(store, limit, clock, &letter).await {
+            Ok(Delivery::Settled) => {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(None)
             }
-            Ok(Fate::Marked(mark)) => {
+            Ok(Delivery::Suppressed(mark)) => {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(Some(mark))
             }
             // The claim lapses, and then the letter is sent again.
-            Ok(Fate::Unknown(reason)) => Err(PortError::Unavailable(reason)),
+            Ok(Delivery::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
                 let released = store.release_mail(id, member).await;
                 if let Err(error) = released {
@@ -311,29 +312,29 @@ impl<M: SendMail> Notifier<M> {
 
     async fn settle(
         &self,
-        store: &impl GetAddressMark,
-        admission: &impl Admission,
+        store: &impl GetSuppression,
+        limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: &Letter<'_>,
-    ) -> Result<Fate, PortError> {
+        letter: &OutgoingMail<'_>,
+    ) -> Result<Delivery, PortError> {
         let (account, user, id) = (letter.account, &letter.member.id, letter.id);
-        if let Some(mark) = store.address_mark(&letter.mail.to).await? {
+        if let Some(mark) = store.get_suppression(&letter.mail.to).await? {
             tracing::warn!(account.id = %account, user.id = %user, mail.id = id, "no mail to a marked address");
-            return Ok(Fate::Marked(mark));
+            return Ok(Delivery::Suppressed(mark));
         }
         let spent = clock.now();
-        if !admission.admits(letter, spent).await? {
-            return Ok(Fate::Settled);
+        if !limit.admits(letter, spent).await? {
+            return Ok(Delivery::Settled);
         }
         match self.mailer.send_mail(&letter.mail).await {
-            Ok(SendOutcome::Accepted) => Ok(Fate::Settled),
+            Ok(SendOutcome::Accepted) => Ok(Delivery::Settled),
             Ok(SendOutcome::AddressRejected(reason)) => {
                 tracing::error!(account.id = %account, user.id = %user, mail.id = id, %reason, "no address for mails");
-                Ok(Fate::Settled)
+                Ok(Delivery::Settled)
             }
-            Ok(SendOutcome::NoResponse(reason)) => Ok(Fate::Unknown(reason)),
+            Ok(SendOutcome::NoResponse(reason)) => Ok(Delivery::Unknown(reason)),
             Err(error) => {
-                admission.give_back(letter, spent).await;
+                limit.refund(letter, spent).await;
                 Err(error)
             }
         }

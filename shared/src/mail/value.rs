@@ -13,11 +13,11 @@ use crate::domain::account::Member;
 use crate::domain::actor::{Actor, ActorType};
 use crate::domain::text::{isolate, line, redact};
 
-/// A value on one line. Its `Display` is for HTML, in a `<bdi>`; [`Shown::text`] is for plain text.
+/// A value on one line. Its `Display` is for HTML, in a `<bdi>`; [`DisplayText::text`] is for plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shown(String);
+pub(super) struct DisplayText(String);
 
-impl Shown {
+impl DisplayText {
     /// A whole value.
     pub(super) fn of(value: &str) -> Self {
         // The value may be put in quotation marks, in text and HTML, and must not end them.
@@ -71,7 +71,7 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for DisplayText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -79,14 +79,14 @@ impl fmt::Display for Shown {
 
 /// An actor and its type, since a name alone doesn't show the type.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Who {
+pub(super) struct ActorLabel {
     /// The type.
     pub(super) what: &'static str,
     /// The name, and what tells the actor apart from others with that name.
-    pub(super) called: Option<(Shown, Shown)>,
+    pub(super) called: Option<(DisplayText, DisplayText)>,
 }
 
-impl Who {
+impl ActorLabel {
     /// A member whom a mail is about.
     pub(super) fn member(member: &Member) -> Self {
         Self::of(&Actor::member(member))
@@ -101,10 +101,10 @@ impl Who {
     }
 
     pub(super) fn of(actor: &Actor) -> Self {
-        let (name, id) = (Shown::of(&actor.name), Shown::of(&actor.id));
+        let (name, id) = (DisplayText::of(&actor.name), DisplayText::of(&actor.id));
         let (what, called) = match actor.kind {
             ActorType::Member => {
-                let address = actor.email.as_deref().map(Shown::address);
+                let address = actor.email.as_deref().map(DisplayText::address);
                 ("the member", Some((name, address.unwrap_or(id))))
             }
             ActorType::Token => ("whoever holds the token", Some((name, id))),
@@ -179,7 +179,7 @@ mod tests {
             ("i❤.ws", "i❤[.]ws"),
             ("evil_.com", "evil_[.]com"),
         ] {
-            assert_eq!(Shown::of(value).to_string(), shown);
+            assert_eq!(DisplayText::of(value).to_string(), shown);
         }
         for value in [
             "v1.2 sync",
@@ -192,30 +192,30 @@ mod tests {
             "(.net)",
             "a: b",
         ] {
-            assert_eq!(Shown::of(value).to_string(), value);
+            assert_eq!(DisplayText::of(value).to_string(), value);
         }
     }
 
     #[test]
     fn a_value_ends_no_quotation_and_turns_nothing_around() {
         assert_eq!(
-            Shown::of("T” was deleted “").quoted(),
+            DisplayText::of("T” was deleted “").quoted(),
             "“T\" was deleted \"”"
         );
-        assert_eq!(Shown::of("T” by “x").to_string(), "T\" by \"x");
+        assert_eq!(DisplayText::of("T” by “x").to_string(), "T\" by \"x");
         assert_eq!(
-            Shown::of("Acme] API token “X” was deleted [").bracketed(),
+            DisplayText::of("Acme] API token “X” was deleted [").bracketed(),
             "[Acme) API token \"X\" was deleted (]"
         );
         assert_eq!(
-            Shown::of("אבג\u{202e}\n").quoted(),
+            DisplayText::of("אבג\u{202e}\n").quoted(),
             "“\u{2068}אבג[U+202E] ⏎ \u{2069}”"
         );
-        assert_eq!(Shown::cut("ééé", 2).to_string(), "éé…");
-        assert_eq!(Shown::cut("ééé", 3).to_string(), "ééé");
+        assert_eq!(DisplayText::cut("ééé", 2).to_string(), "éé…");
+        assert_eq!(DisplayText::cut("ééé", 3).to_string(), "ééé");
         let secret = crate::testing::plain(&crate::testing::plain_secret());
         assert_eq!(
-            Shown::cut(&format!("x {secret}"), 30).to_string(),
+            DisplayText::cut(&format!("x {secret}"), 30).to_string(),
             "x lka_[redacted]"
         );
     }
@@ -224,7 +224,7 @@ mod tests {
     fn a_token_is_not_taken_for_the_person_it_is_called_like() {
         let member = crate::testing::owner_actor();
         let token = Actor::token(&crate::testing::token().id, &member.name);
-        let told = |actor| Who::of(&actor).text();
+        let told = |actor| ActorLabel::of(&actor).text();
         assert_eq!(
             told(member),
             "the member “Olive Owner” (owner@acme.example)"

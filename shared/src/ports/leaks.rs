@@ -38,7 +38,7 @@ pub trait CompromiseSecret: Sync {
 
 /// A scanner's public keys, as all instances of the function share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptKeys {
+pub struct CachedKeys {
     /// The list in the scanner's format, and when it was fetched.
     pub fetched: Option<(String, Timestamp)>,
     /// When the list was last requested, whether or not that succeeded.
@@ -47,17 +47,18 @@ pub struct KeptKeys {
 
 /// Stores a scanner's public keys for all instances of the function. So the scanner is asked once for all of them, and
 /// its last answer stays valid while it can't be reached.
-pub trait KeepKeys: Sync {
+pub trait CacheKeys: Sync {
     /// The stored keys.
-    fn kept_keys(&self) -> impl Future<Output = Result<KeptKeys>> + Send;
+    fn cached_keys(&self) -> impl Future<Output = Result<CachedKeys>> + Send;
 
     /// Notes that the list is requested at `now`. Returns `false` and notes nothing if it was requested after `since`.
-    fn note_asking(
+    fn claim_fetch(
         &self,
         now: Timestamp,
         since: Timestamp,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Stores a list fetched at `fetched`, unless the stored list was fetched later.
-    fn keep_keys(&self, list: &str, fetched: Timestamp) -> impl Future<Output = Result<()>> + Send;
+    fn cache_keys(&self, list: &str, fetched: Timestamp)
+    -> impl Future<Output = Result<()>> + Send;
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::{Cause, Result};
 use crate::domain::id::{AccountId, UserId};
-use crate::domain::mailing::{AddressMark, Digest, HeldMail, Undeliverable};
+use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
 
 /// A mail that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +77,12 @@ pub trait ClaimMail: Sync {
 }
 
 /// Stores what held mails would say, for a digest.
-pub trait HoldMail: Sync {
+pub trait AddToDigest: Sync {
     /// Adds a record to a digest. Adding the same record again has no effect.
-    fn hold_mail(
+    fn add_to_digest(
         &self,
         digest: &Digest,
-        held: &HeldMail,
+        held: &DigestEntry,
         now: Timestamp,
     ) -> impl Future<Output = Result<()>> + Send;
 }
@@ -96,28 +96,31 @@ pub trait ListDigests: Sync {
     ) -> impl Future<Output = Result<Vec<Digest>>> + Send;
 
     /// All entries of a digest, in the order of the records' ids.
-    fn held_mails(&self, digest: &Digest) -> impl Future<Output = Result<Vec<HeldMail>>> + Send;
+    fn digest_entries(
+        &self,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<Vec<DigestEntry>>> + Send;
 
     /// Removes a digest from the pending ones.
-    fn forget_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
+    fn delete_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Marks addresses to which no mail is to be sent.
-pub trait MarkAddress: Sync {
+pub trait SuppressAddress: Sync {
     /// Marks an address. Returns since when it is marked; marking it again returns the same time.
-    fn mark_address(
+    fn suppress_address(
         &self,
         address: &str,
-        why: Undeliverable,
+        why: SuppressionReason,
         now: Timestamp,
     ) -> impl Future<Output = Result<Timestamp>> + Send;
 }
 
 /// Reads the marks of addresses to which no mail is to be sent.
-pub trait GetAddressMark: Sync {
+pub trait GetSuppression: Sync {
     /// The mark of an address, or `None` if it has none.
-    fn address_mark(
+    fn get_suppression(
         &self,
         address: &str,
-    ) -> impl Future<Output = Result<Option<AddressMark>>> + Send;
+    ) -> impl Future<Output = Result<Option<Suppression>>> + Send;
 }

@@ -18,14 +18,14 @@ pub use audit::{ListAudit, RecordAudit};
 pub use budgets::{RefundBudget, SpendBudget};
 pub use clock::Clock;
 pub use error::{Cause, PortError};
-pub use leaks::{Compromise, CompromiseSecret, KeepKeys, KeptKeys};
+pub use leaks::{CacheKeys, CachedKeys, Compromise, CompromiseSecret};
 pub use mail::{
-    Claim, ClaimMail, GetAddressMark, HoldMail, ListDigests, Mail, MarkAddress, SendMail,
-    SendOutcome,
+    AddToDigest, Claim, ClaimMail, GetSuppression, ListDigests, Mail, SendMail, SendOutcome,
+    SuppressAddress,
 };
 pub use resources::{GetResources, ListResources};
 pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret, RecordUse, Use};
 pub use tokens::{
     ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, RecordView,
 };
-pub use upkeep::{EndIdle, ListEnding, RecordReminder, Reminder};
+pub use upkeep::{ListExpiring, RecordReminder, Reminder, RevokeIdle};

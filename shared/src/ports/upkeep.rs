@@ -8,34 +8,34 @@ use crate::domain::change::TokenChange;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::Page;
 use crate::domain::token::{StoredToken, Token};
-use crate::domain::upkeep::{Ending, Position, Reminded};
+use crate::domain::upkeep::{ExpiringToken, SentReminder, ShardPosition};
 
 /// Finds tokens of all accounts that will end soon.
-pub trait ListEnding: Sync {
+pub trait ListExpiring: Sync {
     /// A page of the active tokens that end after `now` and at `until` at the latest. The list may be slightly out of
     /// date.
-    fn list_ending(
+    fn list_expiring(
         &self,
         now: Timestamp,
         until: Timestamp,
-        position: Option<Position>,
-    ) -> impl Future<Output = Result<Page<Ending, Position>>> + Send;
+        position: Option<ShardPosition>,
+    ) -> impl Future<Output = Result<Page<ExpiringToken, ShardPosition>>> + Send;
 
     /// The token with the last warning about it; `None` if there is none or it is purged at `now`. The read is up to
     /// date.
-    fn get_ending(
+    fn get_expiring(
         &self,
         account: &AccountId,
         id: &TokenId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Option<(Token, Option<Reminded>)>>> + Send;
+    ) -> impl Future<Output = Result<Option<(Token, Option<SentReminder>)>>> + Send;
 }
 
 /// A warning about a token's end.
 #[derive(Debug)]
 pub struct Reminder {
     /// The warning.
-    pub reminded: Reminded,
+    pub reminded: SentReminder,
     /// The audit record, which names the token.
     pub audit: AuditRecord,
 }
@@ -49,14 +49,14 @@ pub trait RecordReminder: Sync {
 }
 
 /// Ends unused tokens.
-pub trait EndIdle: Sync {
+pub trait RevokeIdle: Sync {
     /// A page of the active tokens of all accounts without any activity after `since`. The list may be slightly out of
     /// date.
     fn list_idle(
         &self,
         since: Timestamp,
-        position: Option<Position>,
-    ) -> impl Future<Output = Result<Page<(AccountId, TokenId), Position>>> + Send;
+        position: Option<ShardPosition>,
+    ) -> impl Future<Output = Result<Page<(AccountId, TokenId), ShardPosition>>> + Send;
 
     /// Writes a change like [`ChangeToken`](super::ChangeToken). Errs with
     /// [`PortError::Conflict`](super::PortError::Conflict) also if one of the token's secrets was used after `since`.
@@ -68,5 +68,5 @@ pub trait EndIdle: Sync {
 
     /// Copies a token's last use to the index of idle tokens, so that the token isn't listed as idle. Does nothing if
     /// the token has changed since it was read.
-    fn note_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
+    fn record_activity(&self, used: &StoredToken) -> impl Future<Output = Result<()>> + Send;
 }

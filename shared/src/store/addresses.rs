@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::items::expiry;
 use super::table::{Item, Store, key, text};
 use crate::aws::port_error;
-use crate::domain::mailing::{AddressMark, Undeliverable};
-use crate::ports::{GetAddressMark, MarkAddress, PortError};
+use crate::domain::mailing::{Suppression, SuppressionReason};
+use crate::ports::{GetSuppression, PortError, SuppressAddress};
 
 /// How long an address stays marked after it was last marked.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(400 * 24);
@@ -24,22 +24,22 @@ fn seconds(instant: Timestamp) -> AttributeValue {
     AttributeValue::N(instant.as_second().to_string())
 }
 
-fn mark(item: &Item) -> Result<AddressMark, PortError> {
+fn mark(item: &Item) -> Result<Suppression, PortError> {
     let why = item.get("reason").and_then(|why| why.as_s().ok());
-    let why = why.and_then(|why| Undeliverable::parse(why));
+    let why = why.and_then(|why| SuppressionReason::parse(why));
     let since = item.get("markedAt").and_then(|at| at.as_n().ok());
     let since = since.and_then(|at| Timestamp::from_second(at.parse().ok()?).ok());
     let unclear = || PortError::Broken("a mark doesn't say why and since when".into());
     why.zip(since)
-        .map(|(why, since)| AddressMark { why, since })
+        .map(|(why, since)| Suppression { why, since })
         .ok_or_else(unclear)
 }
 
-impl MarkAddress for Store {
-    async fn mark_address(
+impl SuppressAddress for Store {
+    async fn suppress_address(
         &self,
         address: &str,
-        why: Undeliverable,
+        why: SuppressionReason,
         now: Timestamp,
     ) -> Result<Timestamp, PortError> {
         let end = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
@@ -63,8 +63,8 @@ impl MarkAddress for Store {
     }
 }
 
-impl GetAddressMark for Store {
-    async fn address_mark(&self, address: &str) -> Result<Option<AddressMark>, PortError> {
+impl GetSuppression for Store {
+    async fn get_suppression(&self, address: &str) -> Result<Option<Suppression>, PortError> {
         let item = self.get_item(address_key(address)).await?;
         item.as_ref().map(mark).transpose()
     }

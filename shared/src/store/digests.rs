@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::items::{expiry, to_item};
 use super::table::{Item, Store, key, parse, text};
 use crate::aws::port_error;
-use crate::domain::mailing::{Digest, HeldMail};
-use crate::ports::{HoldMail, ListDigests, PortError};
+use crate::domain::mailing::{Digest, DigestEntry};
+use crate::ports::{AddToDigest, ListDigests, PortError};
 
 /// How long held mails are kept. It is longer than the retries of a failing digest can take.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
@@ -53,11 +53,11 @@ impl Store {
     }
 }
 
-impl HoldMail for Store {
-    async fn hold_mail(
+impl AddToDigest for Store {
+    async fn add_to_digest(
         &self,
         digest: &Digest,
-        held: &HeldMail,
+        held: &DigestEntry,
         now: Timestamp,
     ) -> Result<(), PortError> {
         // The entry is written before the list, so that no listed digest lacks it.
@@ -107,7 +107,7 @@ impl ListDigests for Store {
         }
     }
 
-    async fn held_mails(&self, digest: &Digest) -> Result<Vec<HeldMail>, PortError> {
+    async fn digest_entries(&self, digest: &Digest) -> Result<Vec<DigestEntry>, PortError> {
         let mut held = Vec::new();
         let mut start = None;
         loop {
@@ -124,7 +124,7 @@ impl ListDigests for Store {
                 .await
                 .map_err(port_error)?;
             for item in output.items.unwrap_or_default() {
-                held.push(parse::<HeldMail>(item)?);
+                held.push(parse::<DigestEntry>(item)?);
             }
             start = output.last_evaluated_key;
             if start.is_none() {
@@ -133,7 +133,7 @@ impl ListDigests for Store {
         }
     }
 
-    async fn forget_digest(&self, digest: &Digest) -> Result<(), PortError> {
+    async fn delete_digest(&self, digest: &Digest) -> Result<(), PortError> {
         self.client
             .delete_item()
             .table_name(&self.tables.tokens)

@@ -9,31 +9,29 @@ use super::table::Item;
 
 /// An update that sets the attributes of `item` and removes those of `optional` that `item` lacks. All other
 /// attributes stay, such as the last warning of a token's end.
-pub(super) fn set_all(mut item: Item, optional: &[&str]) -> UpdateBuilder {
+pub(super) fn set_all(mut item: Item, former: &[&str]) -> UpdateBuilder {
     let key = ["pk", "sk"]
         .into_iter()
         .filter_map(|name| item.remove(name).map(|value| (name.to_owned(), value)))
         .collect();
+    let former = former.iter().map(|name| (*name).to_owned());
+    item.extend(former.map(|name| (name, AttributeValue::Null(true))));
     let mut names = HashMap::new();
-    let mut values: HashMap<String, AttributeValue> = HashMap::new();
-    let mut set = Vec::new();
-    let removed: Vec<_> = optional
-        .iter()
-        .filter(|name| !item.contains_key(**name))
-        .map(|name| {
-            names.insert(format!("#{name}"), (*name).to_owned());
-            format!("#{name}")
-        })
-        .collect();
+    let mut values = HashMap::new();
+    let (mut set, mut remove) = (Vec::new(), Vec::new());
     for (name, value) in item {
-        set.push(format!("#{name} = :{name}"));
-        names.insert(format!("#{name}"), name.clone());
-        values.insert(format!(":{name}"), value);
+        if value.is_null() {
+            remove.push(format!("#{name}"));
+        } else {
+            set.push(format!("#{name} = :{name}"));
+            values.insert(format!(":{name}"), value);
+        }
+        names.insert(format!("#{name}"), name);
     }
     let mut expression = format!("SET {}", set.join(", "));
-    if !removed.is_empty() {
+    if !remove.is_empty() {
         expression.push_str(" REMOVE ");
-        expression.push_str(&removed.join(", "));
+        expression.push_str(&remove.join(", "));
     }
     Update::builder()
         .set_key(Some(key))

@@ -121,24 +121,14 @@ pub(super) fn to_item(item: &impl Serialize) -> Result<Item, PortError> {
         .map_err(|error| PortError::broken("an item doesn't serialize", error))
 }
 
-/// A token's optional attributes. An update must remove those that it doesn't set.
-pub(super) const OPTIONAL_TOKEN_ATTRIBUTES: [&str; 14] = [
-    "purgeAt",
-    "revokedAt",
-    "revokedBy",
-    "revocationReason",
-    "accountDeleted",
-    "compromisedAt",
-    "compromisedBy",
-    "previousSecret",
-    "lastUsedAt",
-    "lastUsedIp",
-    "expiresAt",
-    "activeShard",
-    // From earlier versions.
-    "leakReported",
-    "retired",
-];
+/// The attributes of an item that aren't null.
+pub(super) fn without_nulls(mut item: Item) -> Item {
+    item.retain(|_, value| !value.is_null());
+    item
+}
+
+/// Attributes of tokens that only earlier versions store. An update removes them.
+pub(super) const FORMER_TOKEN_ATTRIBUTES: [&str; 1] = ["retired"];
 
 /// The number of shards of the indexes over all active tokens. It is large enough that writes don't reach a partition's
 /// limit, and small enough that each shard can be queried every day.
@@ -162,6 +152,7 @@ pub(super) fn token_of_keys(pk: &str, sk: &str) -> Option<(AccountId, TokenId)> 
     Some((account, token))
 }
 
+/// A token. In what is written, an attribute that it lacks is null.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenItem {
@@ -170,12 +161,10 @@ pub(super) struct TokenItem {
     id: TokenId,
     account_id: AccountId,
     kind: Kind,
-    #[serde(skip_serializing_if = "Option::is_none")]
     integration_id: Option<IntegrationId>,
     name: String,
     description: String,
     auto_purge: AutoPurge,
-    #[serde(skip_serializing_if = "Option::is_none")]
     purge_at: Option<Timestamp>,
     scope: Scope,
     allowed_cidrs: Vec<IpNet>,
@@ -186,36 +175,26 @@ pub(super) struct TokenItem {
     created_by: Actor,
     updated_at: Timestamp,
     updated_by: Actor,
-    #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     revoked_by: Option<Actor>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     revocation_reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     account_deleted: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     compromised_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     compromised_by: Option<Action>,
     /// The first version's mark of a reported leak.
-    #[serde(skip_serializing)]
     leak_reported: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     last_used_ip: Option<IpAddr>,
     secret_hash: SecretHash,
     ciphertext: ByteBuf,
-    #[serde(skip_serializing_if = "Option::is_none", alias = "retired")]
+    #[serde(alias = "retired")]
     previous_secret: Option<PreviousSecretItem>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
     /// For the index of idle tokens, in seconds.
     #[serde(skip_deserializing)]
     last_activity: i64,
     /// Set for active tokens only, since only these are in the indexes.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_deserializing)]
     active_shard: Option<String>,
 }
 
@@ -346,18 +325,10 @@ impl From<TokenItem> for StoredToken {
     }
 }
 
-/// A secret's optional attributes.
-pub(super) const OPTIONAL_SECRET_ATTRIBUTES: [&str; 7] = [
-    "purgeAt",
-    "validUntil",
-    "endedAt",
-    "endedBy",
-    "expiresAt",
-    // From earlier versions.
-    "seenDay",
-    "seenAddresses",
-];
+/// Attributes of secrets that only earlier versions store. An update removes them.
+pub(super) const FORMER_SECRET_ATTRIBUTES: [&str; 2] = ["seenDay", "seenAddresses"];
 
+/// A secret, as it is written: an attribute that it lacks is null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SecretItem {
@@ -369,21 +340,15 @@ pub(super) struct SecretItem {
     token_name: String,
     token_hint: String,
     kind: Kind,
-    #[serde(skip_serializing_if = "Option::is_none")]
     integration_id: Option<IntegrationId>,
     status: Status,
     scope: Scope,
-    #[serde(skip_serializing_if = "Option::is_none")]
     purge_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     valid_until: Option<Timestamp>,
     allowed_cidrs: Vec<IpNet>,
-    state: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    state: SecretState,
     ended_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     ended_by: Option<Action>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 
@@ -415,7 +380,7 @@ impl SecretItem {
             purge_at: record.purge_at,
             valid_until: record.valid_until,
             allowed_cidrs: record.allowed_cidrs,
-            state: record.state.as_str(),
+            state: record.state,
             ended_at: record.ended.map(|ended| ended.at),
             ended_by: record.ended.map(|ended| ended.by),
             expires_at: kept_until.map(expiry),

@@ -8,7 +8,7 @@ use super::table::{Item, Store, key, text};
 use crate::aws::port_error;
 use crate::domain::token::Status;
 use crate::domain::verification::{SecretState, tombstone_end};
-use crate::ports::{Compromise, CompromiseSecret, KeepKeys, KeptKeys, PortError};
+use crate::ports::{CacheKeys, CachedKeys, Compromise, CompromiseSecret, PortError};
 
 impl CompromiseSecret for Store {
     async fn compromise_secret(&self, compromise: &Compromise) -> Result<(), PortError> {
@@ -55,17 +55,17 @@ fn time(item: &Item, name: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-impl KeepKeys for Store {
-    async fn kept_keys(&self) -> Result<KeptKeys, PortError> {
+impl CacheKeys for Store {
+    async fn cached_keys(&self) -> Result<CachedKeys, PortError> {
         let item = self.get_item(keys_key()).await?.unwrap_or_default();
         let list = item.get("list").and_then(|list| list.as_s().ok());
-        Ok(KeptKeys {
+        Ok(CachedKeys {
             fetched: list.cloned().zip(time(&item, "fetchedAt")),
             asked: time(&item, "askedAt"),
         })
     }
 
-    async fn note_asking(&self, now: Timestamp, since: Timestamp) -> Result<bool, PortError> {
+    async fn claim_fetch(&self, now: Timestamp, since: Timestamp) -> Result<bool, PortError> {
         let update = self.client.update_item().table_name(&self.tables.tokens);
         let noted = update
             .set_key(Some(keys_key()))
@@ -82,7 +82,7 @@ impl KeepKeys for Store {
         }
     }
 
-    async fn keep_keys(&self, list: &str, fetched: Timestamp) -> Result<(), PortError> {
+    async fn cache_keys(&self, list: &str, fetched: Timestamp) -> Result<(), PortError> {
         let update = self.client.update_item().table_name(&self.tables.tokens);
         let kept = update
             .set_key(Some(keys_key()))

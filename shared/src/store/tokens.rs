@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::expression::set_all;
 use super::items::{
-    OPTIONAL_SECRET_ATTRIBUTES, OPTIONAL_TOKEN_ATTRIBUTES, PROFILE, SecretItem, TOKEN_PREFIX,
+    FORMER_SECRET_ATTRIBUTES, FORMER_TOKEN_ATTRIBUTES, PROFILE, SecretItem, TOKEN_PREFIX,
     TokenItem, account_key, expiry, idempotency_key, profile_key, to_item, token_key,
+    without_nulls,
 };
 use super::paging::{collect, position};
 use super::table::{Item, Store, built, key, parse, text};
@@ -87,13 +88,14 @@ impl ListTokens for Store {
 
 impl InsertToken for Store {
     async fn insert_token(&self, new: &NewToken) -> Result<(), PortError> {
-        let token = to_item(&TokenItem::from(&new.stored))?;
+        let token = without_nulls(to_item(&TokenItem::from(&new.stored))?);
         let mut writes = vec![
             self.account_exists(&new.stored.token.account_id)?,
             self.put(token)?,
         ];
         for secret in SecretRecord::all_of(&new.stored) {
-            writes.push(self.put(to_item(&SecretItem::of(secret))?)?);
+            let item = to_item(&SecretItem::of(secret))?;
+            writes.push(self.put(without_nulls(item))?);
         }
         if let Some(record) = &new.idempotency {
             let now = new.audit.time;
@@ -232,7 +234,7 @@ impl Store {
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let mut writes = Vec::new();
         let item = to_item(&TokenItem::from(after))?;
-        let update = set_all(item, &OPTIONAL_TOKEN_ATTRIBUTES)
+        let update = set_all(item, &FORMER_TOKEN_ATTRIBUTES)
             .condition_expression("#version = :version_read")
             .expression_attribute_values(
                 ":version_read",
@@ -249,14 +251,14 @@ impl Store {
             );
             let item = to_item(&SecretItem::of(secret))?;
             writes.push(if is_known {
-                let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+                let update = set_all(item, &FORMER_SECRET_ATTRIBUTES);
                 self.update(if is_compromised || was_compromised {
                     update.condition_expression("attribute_exists(pk)")
                 } else {
                     not_compromised(update)
                 })?
             } else {
-                self.put(item)?
+                self.put(without_nulls(item))?
             });
         }
         for secret in SecretRecord::all_of(before) {
@@ -334,7 +336,7 @@ impl Store {
             secret.end(state, ended)
         };
         let item = to_item(&SecretItem::tombstone(buried, ended.at))?;
-        let update = set_all(item, &OPTIONAL_SECRET_ATTRIBUTES);
+        let update = set_all(item, &FORMER_SECRET_ATTRIBUTES);
         // The table may have removed a secret whose grace period ended long ago. That doesn't prevent the change.
         self.update(if was_compromised {
             update

@@ -17,8 +17,8 @@ use crate::domain::change::TokenChange;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::paging::Page;
 use crate::domain::token::{Status, StoredToken, Token};
-use crate::domain::upkeep::{Ending, Position, Reminded};
-use crate::ports::{EndIdle, ListEnding, PortError, RecordReminder, Reminder};
+use crate::domain::upkeep::{ExpiringToken, SentReminder, ShardPosition};
+use crate::ports::{ListExpiring, PortError, RecordReminder, Reminder, RevokeIdle};
 
 /// The number of an index's entries that are read at a time.
 const PAGE: i32 = 1_000;
@@ -29,13 +29,13 @@ const PAGE: i32 = 1_000;
 struct EndingItem {
     auto_purge: AutoPurge,
     purge_at: Timestamp,
-    reminded: Option<Reminded>,
+    reminded: Option<SentReminder>,
 }
 
 /// The attributes of a token's item that aren't part of the token.
 #[derive(Debug, Deserialize)]
 struct RemindedItem {
-    reminded: Option<Reminded>,
+    reminded: Option<SentReminder>,
 }
 
 /// A range of an index.
@@ -51,13 +51,13 @@ fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-impl ListEnding for Store {
-    async fn list_ending(
+impl ListExpiring for Store {
+    async fn list_expiring(
         &self,
         now: Timestamp,
         until: Timestamp,
-        position: Option<Position>,
-    ) -> Result<Page<Ending, Position>, PortError> {
+        position: Option<ShardPosition>,
+    ) -> Result<Page<ExpiringToken, ShardPosition>, PortError> {
         let range = Range {
             index: "byEnd",
             attribute: "expiresAt",
@@ -68,7 +68,7 @@ impl ListEnding for Store {
         let mut items = Vec::with_capacity(page.items.len());
         for ((account_id, token_id), item) in page.items {
             let item = parse::<EndingItem>(item)?;
-            items.push(Ending {
+            items.push(ExpiringToken {
                 account_id,
                 token_id,
                 auto_purge: item.auto_purge,
@@ -82,12 +82,12 @@ impl ListEnding for Store {
         })
     }
 
-    async fn get_ending(
+    async fn get_expiring(
         &self,
         account: &AccountId,
         id: &TokenId,
         now: Timestamp,
-    ) -> Result<Option<(Token, Option<Reminded>)>, PortError> {
+    ) -> Result<Option<(Token, Option<SentReminder>)>, PortError> {
         let item = self
             .get_item(key(account_key(account), token_key(id)))
             .await?;
@@ -128,12 +128,12 @@ impl RecordReminder for Store {
     }
 }
 
-impl EndIdle for Store {
+impl RevokeIdle for Store {
     async fn list_idle(
         &self,
         since: Timestamp,
-        position: Option<Position>,
-    ) -> Result<Page<(AccountId, TokenId), Position>, PortError> {
+        position: Option<ShardPosition>,
+    ) -> Result<Page<(AccountId, TokenId), ShardPosition>, PortError> {
         let range = Range {
             index: "byActivity",
             attribute: "lastActivity",
@@ -163,7 +163,7 @@ impl EndIdle for Store {
         self.transact(writes).await
     }
 
-    async fn note_activity(&self, used: &StoredToken) -> Result<(), PortError> {
+    async fn record_activity(&self, used: &StoredToken) -> Result<(), PortError> {
         let token = &used.token;
         let update = self.client.update_item().table_name(&self.tables.tokens);
         let noted = update
@@ -191,10 +191,10 @@ impl Store {
     pub(super) async fn read_index(
         &self,
         range: &Range,
-        position: Option<Position>,
+        position: Option<ShardPosition>,
         limit: i32,
-    ) -> Result<Page<((AccountId, TokenId), Item), Position>, PortError> {
-        let position = position.unwrap_or(Position {
+    ) -> Result<Page<((AccountId, TokenId), Item), ShardPosition>, PortError> {
+        let position = position.unwrap_or(ShardPosition {
             shard: 0,
             last: None,
         });
@@ -230,14 +230,14 @@ impl Store {
                 let time = time.and_then(|time| time.parse().ok());
                 let unknown = || PortError::Broken("a query of an index ended nowhere".into());
                 let (account, token) = token_of(&last)?;
-                Some(Position {
+                Some(ShardPosition {
                     shard,
                     last: Some((time.ok_or_else(unknown)?, account, token)),
                 })
             }
             None => Some(shard + 1)
                 .filter(|shard| *shard < SHARDS)
-                .map(|shard| Position { shard, last: None }),
+                .map(|shard| ShardPosition { shard, last: None }),
         };
         Ok(Page { items, next })
     }

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use latchkey::ports::{KeptKeys, PortError};
+use latchkey::ports::{CachedKeys, PortError};
 use latchkey::testing::{Engine as Tables, now};
 
 use super::*;
@@ -212,16 +212,16 @@ impl Nowhere {
     }
 }
 
-impl KeepKeys for Nowhere {
-    async fn kept_keys(&self) -> Result<KeptKeys, PortError> {
+impl CacheKeys for Nowhere {
+    async fn cached_keys(&self) -> Result<CachedKeys, PortError> {
         Self::error()
     }
 
-    async fn note_asking(&self, _: Timestamp, _: Timestamp) -> Result<bool, PortError> {
+    async fn claim_fetch(&self, _: Timestamp, _: Timestamp) -> Result<bool, PortError> {
         Self::error()
     }
 
-    async fn keep_keys(&self, _: &str, _: Timestamp) -> Result<(), PortError> {
+    async fn cache_keys(&self, _: &str, _: Timestamp) -> Result<(), PortError> {
         Self::error()
     }
 }

@@ -27,7 +27,7 @@ pub struct Operation {
     security: Value,
     parameters: Vec<Value>,
     body: Option<Body>,
-    answers: Vec<Answer>,
+    answers: Vec<Success>,
     refusals: BTreeMap<u16, Vec<ErrorCode>>,
 }
 
@@ -134,7 +134,7 @@ struct Body {
 
 /// A successful response.
 #[derive(Debug)]
-struct Answer {
+struct Success {
     status: u16,
     description: &'static str,
     headers: Vec<&'static str>,
@@ -363,7 +363,7 @@ impl Operation {
         headers: &[&'static str],
         content: Content,
     ) -> Self {
-        self.answers.push(Answer {
+        self.answers.push(Success {
             status,
             description,
             headers: headers.to_vec(),
@@ -466,7 +466,7 @@ fn content(name: &str, schema: &Value) -> Value {
     }
 }
 
-impl Answer {
+impl Success {
     fn describe(&self, components: &mut Components) -> Value {
         let mut response = json!({"description": self.description});
         if !self.headers.is_empty() {

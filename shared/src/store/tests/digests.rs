@@ -1,8 +1,8 @@
 //! Entries held for a digest, and addresses to which no mail is sent.
 
 use super::*;
-use crate::domain::mailing::{Digest, HeldMail, Undeliverable};
-use crate::ports::{GetAddressMark, HoldMail, ListDigests, MarkAddress};
+use crate::domain::mailing::{Digest, DigestEntry, SuppressionReason};
+use crate::ports::{AddToDigest, GetSuppression, ListDigests, SuppressAddress};
 use crate::testing::token;
 
 fn digest(account: &str, user: &str, hours: i64) -> Digest {
@@ -13,10 +13,10 @@ fn digest(account: &str, user: &str, hours: i64) -> Digest {
     }
 }
 
-async fn hold(engine: &Engine, digest: &Digest) -> HeldMail {
-    let held = HeldMail::from(&record(Action::Update, &token()));
+async fn hold(engine: &Engine, digest: &Digest) -> DigestEntry {
+    let held = DigestEntry::from(&record(Action::Update, &token()));
     for _ in 0..2 {
-        let kept = engine.store.hold_mail(digest, &held, now()).await;
+        let kept = engine.store.add_to_digest(digest, &held, now()).await;
         kept.unwrap();
     }
     held
@@ -39,7 +39,7 @@ async fn a_digest_has_what_was_held_back_of_one_account_person_and_hour_each_onc
         all.push((digest, held));
     }
     for (digest, held) in &all {
-        assert_eq!(engine.store.held_mails(digest).await.unwrap(), *held);
+        assert_eq!(engine.store.digest_entries(digest).await.unwrap(), *held);
     }
     let due = async |hour: i64| {
         let mut due = engine
@@ -60,7 +60,7 @@ async fn a_digest_has_what_was_held_back_of_one_account_person_and_hour_each_onc
     let first = [&all[0].0, &all[2].0, &all[3].0].map(Clone::clone);
     assert_eq!(due(0).await, first);
     assert_eq!(due(1).await.len(), 4);
-    engine.store.forget_digest(&all[0].0).await.unwrap();
+    engine.store.delete_digest(&all[0].0).await.unwrap();
     assert_eq!(due(0).await, first[1..]);
 }
 
@@ -77,13 +77,18 @@ async fn what_is_held_back_is_removed_after_a_fortnight() {
 async fn an_address_is_marked_in_whatever_case_and_since_the_first_time() {
     let engine = Engine::start().await;
     let marked = async |address: &str| {
-        let mark = engine.store.address_mark(address).await.unwrap();
-        assert!(mark.is_none_or(|mark| mark.why == Undeliverable::Bounced && mark.since == now()));
+        let mark = engine.store.get_suppression(address).await.unwrap();
+        assert!(
+            mark.is_none_or(|mark| mark.why == SuppressionReason::Bounced && mark.since == now())
+        );
         mark.is_some()
     };
     let mark = async |address: &str, second: i64| {
-        let why = Undeliverable::Bounced;
-        let since = engine.store.mark_address(address, why, later(second)).await;
+        let why = SuppressionReason::Bounced;
+        let since = engine
+            .store
+            .suppress_address(address, why, later(second))
+            .await;
         since.unwrap()
     };
     assert!(!marked("a@example.com").await);

@@ -9,10 +9,11 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret, Revocation, Status};
-use crate::domain::upkeep::Reminded;
+use crate::domain::upkeep::SentReminder;
 use crate::domain::verification::{Refusal, SecretState, Seen, UsedFrom, standing};
 use crate::ports::{
-    Claim, ClaimMail, GetIdempotency, KeepKeys, KeptKeys, ListEnding, ListMemberships, RecallSecret,
+    CacheKeys, CachedKeys, Claim, ClaimMail, GetIdempotency, ListExpiring, ListMemberships,
+    RecallSecret,
 };
 use crate::testing::{acme, token};
 
@@ -216,14 +217,14 @@ async fn a_leaked_token_needs_a_new_secret_and_its_old_one_stays_compromised() {
 async fn a_warning_is_read() {
     let engine = engine_with(&[fixture!("token-with-everything")]).await;
     let (account, id) = (acme().id, token().id);
-    let read = engine.store.get_ending(&account, &id, now()).await;
+    let read = engine.store.get_expiring(&account, &id, now()).await;
     let (read, reminded) = read.unwrap().unwrap();
     let purge_at = time("2026-12-20T10:00:00Z");
-    assert_eq!(reminded, Some(Reminded { purge_at, days: 7 }));
+    assert_eq!(reminded, Some(SentReminder { purge_at, days: 7 }));
     let until = time("2026-12-21T10:00:00Z");
     let (mut listed, mut position) = (Vec::new(), None);
     loop {
-        let page = engine.store.list_ending(now(), until, position).await;
+        let page = engine.store.list_expiring(now(), until, position).await;
         let page = page.unwrap();
         listed.extend(page.items);
         position = page.next;
@@ -328,9 +329,9 @@ async fn what_else_there_was_is_read() {
         .claim_mail("aud_01ARZ3NDEKTSV4RRFFQ69G5FAV", &user, now())
         .await;
     assert_eq!(claim.unwrap(), Claim::Sent);
-    let kept = KeptKeys {
+    let kept = CachedKeys {
         fetched: Some(("{\"public_keys\":[]}".into(), time("2026-11-20T10:00:00Z"))),
         asked: Some(time("2026-11-20T11:00:00Z")),
     };
-    assert_eq!(store.kept_keys().await.unwrap(), kept);
+    assert_eq!(store.cached_keys().await.unwrap(), kept);
 }

@@ -9,7 +9,7 @@ use crate::domain::id::AccountId;
 use crate::domain::paging::{Page, TokenFilter, TokenQuery};
 use crate::domain::token::Status;
 use crate::ports::ListTokens;
-use crate::store::items::{TokenItem, to_item};
+use crate::store::items::{TokenItem, to_item, without_nulls};
 use crate::testing::{FixedEntropy, acme, globex, token_at};
 
 fn query(limit: usize, after: Option<TokenId>) -> TokenQuery {
@@ -61,7 +61,7 @@ async fn put(engine: &Engine, tokens: impl Iterator<Item = Token>) {
                 token,
                 ..stored_token()
             };
-            let item = to_item(&TokenItem::from(&stored)).unwrap();
+            let item = without_nulls(to_item(&TokenItem::from(&stored)).unwrap());
             let put = PutRequest::builder().set_item(Some(item)).build().unwrap();
             WriteRequest::builder().put_request(put).build()
         })

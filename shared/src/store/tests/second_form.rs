@@ -14,17 +14,17 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Change, DAYS_REFUSED, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::budget::Budget;
-use crate::domain::mailing::{Digest, HeldMail, Undeliverable};
+use crate::domain::mailing::{Digest, DigestEntry, SuppressionReason};
 use crate::domain::paging::{ResourceFilter, ResourceQuery};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
-use crate::domain::upkeep::Reminded;
+use crate::domain::upkeep::SentReminder;
 use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
 use crate::ports::{
-    Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetAddressMark,
-    GetIdempotency, GetRecipients, HoldMail, KeepKeys, ListDigests, ListEnding, ListMemberships,
-    ListResources, MarkAddress, ProjectPlatform, RecallSecret, RecordAudit, RecordReminder,
-    RecordUse, Reminder, SpendBudget, Use,
+    AddToDigest, CacheKeys, Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken,
+    GetAccount, GetIdempotency, GetRecipients, GetSuppression, ListDigests, ListExpiring,
+    ListMemberships, ListResources, ProjectPlatform, RecallSecret, RecordAudit, RecordReminder,
+    RecordUse, Reminder, SpendBudget, SuppressAddress, Use,
 };
 use crate::testing::{acme, globex, token};
 
@@ -177,7 +177,7 @@ async fn write_tokens(engine: &Engine, records: &mut Records) {
 
     let full = full_sample();
     records.create(engine, &full).await;
-    let reminded = Reminded {
+    let reminded = SentReminder {
         purge_at: full.token.purge_at.unwrap(),
         days: 7,
     };
@@ -306,18 +306,21 @@ async fn write_the_rest(engine: &Engine, records: &mut Records) {
         store.claim_mail(audit, &user, now()).await.unwrap();
     }
     store.confirm_mail("aud_2", &user, later(1)).await.unwrap();
-    let held = HeldMail::from(&records.next(Action::Update, &token()));
-    store.hold_mail(&a_digest(), &held, now()).await.unwrap();
+    let held = DigestEntry::from(&records.next(Action::Update, &token()));
+    store
+        .add_to_digest(&a_digest(), &held, now())
+        .await
+        .unwrap();
     for (address, why) in [
-        ("gone@acme.example", Undeliverable::Bounced),
-        ("cross@acme.example", Undeliverable::Complained),
+        ("gone@acme.example", SuppressionReason::Bounced),
+        ("cross@acme.example", SuppressionReason::Complained),
     ] {
-        store.mark_address(address, why, now()).await.unwrap();
+        store.suppress_address(address, why, now()).await.unwrap();
     }
-    let asked = store.note_asking(later(1), now()).await;
+    let asked = store.claim_fetch(later(1), now()).await;
     assert!(asked.unwrap());
     let keys = "{\"public_keys\":[]}";
-    store.keep_keys(keys, now()).await.unwrap();
+    store.cache_keys(keys, now()).await.unwrap();
     for budget in [
         Budget::Reveal(user.clone()),
         Budget::Change,
@@ -415,7 +418,7 @@ async fn read_all(engine: &Engine) -> String {
     for end in IDS {
         let (account, id) = (acme().id, sample_id(end));
         tell("token", &engine.stored(&account, &id).await);
-        let ending = store.get_ending(&account, &id, now()).await.unwrap();
+        let ending = store.get_expiring(&account, &id, now()).await.unwrap();
         tell("warning", &ending.and_then(|(_, reminded)| reminded));
     }
     for pair in PAIRS {
@@ -432,15 +435,15 @@ async fn read_all(engine: &Engine) -> String {
         assert_eq!(claim, expected);
     }
     tell("digests", &store.list_digests(now()).await.unwrap());
-    tell("held", &store.held_mails(&a_digest()).await.unwrap());
+    tell("held", &store.digest_entries(&a_digest()).await.unwrap());
     for address in [
         "gone@acme.example",
         "cross@acme.example",
         "owner@acme.example",
     ] {
-        tell(address, &store.address_mark(address).await.unwrap());
+        tell(address, &store.get_suppression(address).await.unwrap());
     }
-    tell("keys", &store.kept_keys().await.unwrap());
+    tell("keys", &store.cached_keys().await.unwrap());
     tell("log", &engine.audit(&acme().id).await);
     read
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::token::{LastUse, Status};
-use crate::domain::upkeep::{Position, Reminded};
+use crate::domain::upkeep::{SentReminder, ShardPosition};
 use crate::domain::verification::UsedFrom;
 use crate::ports::{
-    EndIdle, GetToken, ListEnding, RecallSecret, RecordReminder, RecordUse, Reminder, Use,
+    GetToken, ListExpiring, RecallSecret, RecordReminder, RecordUse, Reminder, RevokeIdle, Use,
 };
 use crate::store::upkeep::Range;
 use crate::testing::token;
@@ -35,7 +35,7 @@ async fn pages(engine: &Engine, hours: (i64, i64), limit: i32) -> Vec<Vec<TokenI
         to: later(hours.1 * 3600).as_second(),
     };
     let mut pages = Vec::new();
-    let mut position: Option<Position> = None;
+    let mut position: Option<ShardPosition> = None;
     loop {
         let page = engine.store.read_index(&range, position, limit).await;
         let page = page.unwrap();
@@ -130,7 +130,7 @@ async fn a_warning_is_recorded_of_the_end_it_was_meant_for_and_only_forward() {
     let purge_at = token.purge_at.unwrap();
     let remind = async |days, purge_at| {
         let reminder = Reminder {
-            reminded: Reminded { purge_at, days },
+            reminded: SentReminder { purge_at, days },
             audit: record(Action::Remind, &token),
         };
         engine.store.record_reminder(&reminder).await
@@ -142,12 +142,12 @@ async fn a_warning_is_recorded_of_the_end_it_was_meant_for_and_only_forward() {
     remind(1, purge_at).await.unwrap();
     let (_, reminded) = engine
         .store
-        .get_ending(&token.account_id, &token.id, now())
+        .get_expiring(&token.account_id, &token.id, now())
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(reminded, Some(Reminded { purge_at, days: 1 }));
-    let page = engine.store.list_ending(now(), later(61 * 3600), None);
+    assert_eq!(reminded, Some(SentReminder { purge_at, days: 1 }));
+    let page = engine.store.list_expiring(now(), later(61 * 3600), None);
     let listed = page.await.unwrap().items;
     assert!(listed.iter().all(|ending| ending.reminded == reminded));
     let log = engine.audit(&token.account_id).await;
@@ -184,7 +184,7 @@ async fn a_use_counts_as_activity_once_it_is_noted() {
     assert_eq!(idle(&engine, later(59)).await, id);
     let read = read(&engine, &stored).await;
     assert_eq!(read.token.last_activity(), later(60));
-    engine.store.note_activity(&read).await.unwrap();
+    engine.store.record_activity(&read).await.unwrap();
     assert_eq!(idle(&engine, later(59)).await, BTreeSet::new());
     assert_eq!(idle(&engine, later(60)).await, id);
     // It isn't a change, so a change based on an earlier read still succeeds.
@@ -200,11 +200,11 @@ async fn nothing_is_noted_on_a_token_that_has_changed_or_gone() {
     after.token.updated_at = later(120);
     apply(&engine, &stale, after).await;
     let before = engine.dump().await;
-    engine.store.note_activity(&stale).await.unwrap();
+    engine.store.record_activity(&stale).await.unwrap();
     assert_eq!(engine.dump().await, before);
     engine.remove(&stored.token).await;
     let before = engine.dump().await;
-    engine.store.note_activity(&stale).await.unwrap();
+    engine.store.record_activity(&stale).await.unwrap();
     assert_eq!(engine.dump().await, before);
 }
 
