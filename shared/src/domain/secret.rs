@@ -193,13 +193,9 @@ fn push_base62(text: &mut String, number: &mut [u8], length: usize) {
     }
 }
 
-/// The digit of a value below 62.
+/// The digit of a value below 62. In ASCII, 7 characters stand between `9` and `A`, and 6 between `Z` and `a`.
 fn base62_digit(value: u8) -> char {
-    char::from(match value {
-        0..10 => b'0' + value,
-        10..36 => b'A' + (value - 10),
-        _ => b'a' + (value - 36),
-    })
+    char::from(b'0' + value + 7 * u8::from(value > 9) + 6 * u8::from(value > 35))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ struct OutgoingMail<'a> {
     record: Option<&'a AuditRecord>,
 }
 
-/// The result of sending a mail.
+/// What became of a mail.
 enum Delivery {
     /// It was sent, is held for a digest, or will never be sent.
     Settled,
@@ -39,18 +39,21 @@ enum Delivery {
     Unknown(Cause),
 }
 
-/// Decides whether a mail may be sent now.
+/// Whether a mail may be sent now.
 trait SendLimit: Sync {
     /// Returns whether the mail may be sent. If not, its entry is in a digest.
     fn admits(
         &self,
-        letter: &OutgoingMail<'_>,
+        outgoing: &OutgoingMail<'_>,
         now: Timestamp,
     ) -> impl Future<Output = Result<bool, PortError>> + Send;
 
     /// Gives a mail that wasn't sent back to the budget.
-    fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp)
-    -> impl Future<Output = ()> + Send;
+    fn refund(
+        &self,
+        outgoing: &OutgoingMail<'_>,
+        sent: Timestamp,
+    ) -> impl Future<Output = ()> + Send;
 }
 
 /// Lets every mail be sent.
@@ -64,19 +67,19 @@ impl SendLimit for Unlimited {
     async fn refund(&self, _: &OutgoingMail<'_>, _: Timestamp) {}
 }
 
-/// Admits as many letters as the recipient's budget allows, and adds the others to a digest.
+/// Lets as many mails be sent as the recipient's budget allows, and keeps the others for a digest.
 struct Budgeted<'a, S>(&'a S);
 
 impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> {
-    async fn admits(&self, letter: &OutgoingMail<'_>, now: Timestamp) -> Result<bool, PortError> {
-        let Some(record) = letter.record else {
+    async fn admits(&self, outgoing: &OutgoingMail<'_>, now: Timestamp) -> Result<bool, PortError> {
+        let Some(record) = outgoing.record else {
             return Ok(true);
         };
-        let budget = Budget::Mail(letter.member.id.clone());
-        match self.0.spend_budget(letter.account, &budget, now).await? {
+        let budget = Budget::Mail(outgoing.member.id.clone());
+        match self.0.spend_budget(outgoing.account, &budget, now).await? {
             Spending::Granted => Ok(true),
             Spending::Exceeded { .. } => {
-                let digest = Digest::of(letter.account, letter.member, now);
+                let digest = Digest::of(outgoing.account, outgoing.member, now);
                 let held = DigestEntry::from(record);
                 self.0.add_to_digest(&digest, &held, now).await?;
                 Ok(false)
@@ -84,10 +87,10 @@ impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> 
         }
     }
 
-    async fn refund(&self, letter: &OutgoingMail<'_>, sent: Timestamp) {
-        let member = &letter.member.id;
-        // If this fails, the recipient gets one mail less in this hour; the digest has what isn't sent at once.
-        if let Err(error) = self.0.refund_mail(letter.account, member, sent).await {
+    async fn refund(&self, outgoing: &OutgoingMail<'_>, sent: Timestamp) {
+        let member = &outgoing.member.id;
+        // A mail less in this hour is no harm: what doesn't go at once is in the digest.
+        if let Err(error) = self.0.refund_mail(outgoing.account, member, sent).await {
             tracing::warn!(%error, "could not give a mail back to its budget");
         }
     }
@@ -158,15 +161,15 @@ impl<M: SendMail> Notifier<M> {
             if clock.now() >= until {
                 return Err(PortError::Unavailable("the time is up".into()));
             }
-            let letter = OutgoingMail {
+            let outgoing = OutgoingMail {
                 id: record.id.as_str(),
                 account: &account.id,
                 member,
                 mail: compose(record, &account, member, &self.console)?,
                 record: Some(record),
             };
-            let done = match self.send_once(store, limit, clock, letter).await {
-                // Another account may have been notified, and this one not.
+            let done = match self.send_once(store, limit, clock, outgoing).await {
+                // Another account may have been told of it, and this one not.
                 Ok(Some(mark)) => {
                     Box::pin(self.tell_others(store, clock, &account, member, mark)).await
                 }
@@ -202,14 +205,14 @@ impl<M: SendMail> Notifier<M> {
             let held = store.digest_entries(digest).await?;
             let mails = digest::compose(digest, &held, account, member, &self.console)?;
             for (part, mail) in (1..).zip(mails) {
-                let letter = OutgoingMail {
+                let outgoing = OutgoingMail {
                     id: &format!("digest-{}-{}-{part}", digest.account_id, digest.hour),
                     account: &account.id,
                     member,
                     mail,
                     record: None,
                 };
-                self.send_once(store, &Unlimited, clock, letter).await?;
+                self.send_once(store, &Unlimited, clock, outgoing).await?;
             }
         }
         store.delete_digest(digest).await
@@ -259,29 +262,29 @@ impl<M: SendMail> Notifier<M> {
             .filter(|member| !member.email.eq_ignore_ascii_case(address));
         let mut failed = None;
         for member in others {
-            let letter = OutgoingMail {
+            let outgoing = OutgoingMail {
                 id: &id,
                 account: &account.id,
                 member,
                 mail: bounce::compose(concerned, mark.why, account, member)?,
                 record: None,
             };
-            if let Err(error) = self.send_once(store, &Unlimited, clock, letter).await {
+            if let Err(error) = self.send_once(store, &Unlimited, clock, outgoing).await {
                 failed = Some(error);
             }
         }
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends a letter, unless it was sent before. Returns the address's mark if no mail is sent to it any more.
+    /// Sends a mail, unless it was sent before. Answers the mark of an address to which it now never will be.
     async fn send_once(
         &self,
         store: &(impl ClaimMail + GetSuppression),
         limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: OutgoingMail<'_>,
+        outgoing: OutgoingMail<'_>,
     ) -> Result<Option<Suppression>, PortError> {
-        let (id, member) = (letter.id, &letter.member.id);
+        let (id, member) = (outgoing.id, &outgoing.member.id);
         match store.claim_mail(id, member, clock.now()).await? {
             Claim::Sent => return Ok(None),
             Claim::Held => {
@@ -289,7 +292,7 @@ impl<M: SendMail> Notifier<M> {
             }
             Claim::Granted => {}
         }
-        match self.settle(store, limit, clock, &letter).await {
+        match self.settle(store, limit, clock, &outgoing).await {
             Ok(Delivery::Settled) => {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(None)
@@ -315,18 +318,18 @@ impl<M: SendMail> Notifier<M> {
         store: &impl GetSuppression,
         limit: &impl SendLimit,
         clock: &impl Clock,
-        letter: &OutgoingMail<'_>,
+        outgoing: &OutgoingMail<'_>,
     ) -> Result<Delivery, PortError> {
-        let (account, user, id) = (letter.account, &letter.member.id, letter.id);
-        if let Some(mark) = store.get_suppression(&letter.mail.to).await? {
+        let (account, user, id) = (outgoing.account, &outgoing.member.id, outgoing.id);
+        if let Some(mark) = store.get_suppression(&outgoing.mail.to).await? {
             tracing::warn!(account.id = %account, user.id = %user, mail.id = id, "no mail to a marked address");
             return Ok(Delivery::Suppressed(mark));
         }
         let spent = clock.now();
-        if !limit.admits(letter, spent).await? {
+        if !limit.admits(outgoing, spent).await? {
             return Ok(Delivery::Settled);
         }
-        match self.mailer.send_mail(&letter.mail).await {
+        match self.mailer.send_mail(&outgoing.mail).await {
             Ok(SendOutcome::Accepted) => Ok(Delivery::Settled),
             Ok(SendOutcome::AddressRejected(reason)) => {
                 tracing::error!(account.id = %account, user.id = %user, mail.id = id, %reason, "no address for mails");
@@ -334,7 +337,7 @@ impl<M: SendMail> Notifier<M> {
             }
             Ok(SendOutcome::NoResponse(reason)) => Ok(Delivery::Unknown(reason)),
             Err(error) => {
-                limit.refund(letter, spent).await;
+                limit.refund(outgoing, spent).await;
                 Err(error)
             }
         }
