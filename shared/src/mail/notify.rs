@@ -29,7 +29,7 @@ struct OutgoingMail<'a> {
     record: Option<&'a AuditRecord>,
 }
 
-/// What became of a mail.
+/// The result of sending a mail.
 enum Delivery {
     /// It was sent, is held for a digest, or will never be sent.
     Settled,
@@ -39,7 +39,7 @@ enum Delivery {
     Unknown(Cause),
 }
 
-/// Whether a mail may be sent now.
+/// Decides whether a mail may be sent now.
 trait SendLimit: Sync {
     /// Returns whether the mail may be sent. If not, its entry is in a digest.
     fn admits(
@@ -67,7 +67,7 @@ impl SendLimit for Unlimited {
     async fn refund(&self, _: &OutgoingMail<'_>, _: Timestamp) {}
 }
 
-/// Lets as many mails be sent as the recipient's budget allows, and keeps the others for a digest.
+/// Admits as many mails as the recipient's budget allows, and adds the others to a digest.
 struct Budgeted<'a, S>(&'a S);
 
 impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> {
@@ -89,7 +89,7 @@ impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> 
 
     async fn refund(&self, outgoing: &OutgoingMail<'_>, sent: Timestamp) {
         let member = &outgoing.member.id;
-        // A mail less in this hour is no harm: what doesn't go at once is in the digest.
+        // If this fails, the recipient gets one mail less in this hour; the digest has what isn't sent at once.
         if let Err(error) = self.0.refund_mail(outgoing.account, member, sent).await {
             tracing::warn!(%error, "could not give a mail back to its budget");
         }
@@ -169,7 +169,7 @@ impl<M: SendMail> Notifier<M> {
                 record: Some(record),
             };
             let done = match self.send_once(store, limit, clock, outgoing).await {
-                // Another account may have been told of it, and this one not.
+                // Another account may have been notified, and this one not.
                 Ok(Some(mark)) => {
                     Box::pin(self.tell_others(store, clock, &account, member, mark)).await
                 }
@@ -276,7 +276,7 @@ impl<M: SendMail> Notifier<M> {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Sends a mail, unless it was sent before. Answers the mark of an address to which it now never will be.
+    /// Sends a mail, unless it was sent before. Returns the mark of an address to which mail is no longer sent.
     async fn send_once(
         &self,
         store: &(impl ClaimMail + GetSuppression),
@@ -301,7 +301,7 @@ impl<M: SendMail> Notifier<M> {
                 store.confirm_mail(id, member, clock.now()).await?;
                 Ok(Some(mark))
             }
-            // The claim lapses, and then the letter is sent again.
+            // The claim lapses, and then the mail is sent again.
             Ok(Delivery::Unknown(reason)) => Err(PortError::Unavailable(reason)),
             Err(error) => {
                 let released = store.release_mail(id, member).await;
