@@ -76,9 +76,7 @@ where
     let handler = &handler;
     run(service_fn(|event: LambdaEvent<E>| async move {
         let until = until(event.context.deadline);
-        // Without the box, the nested types of the futures become too deep for the compiler.
-        let answer = Box::pin(handler(event.payload, until));
-        answer.await.map_err(Error::from)
+        handler(event.payload, until).await.map_err(Error::from)
     }))
     .await
 }

@@ -1,15 +1,15 @@
-//! Functions that a table's stream starts.
+//! What functions that read a table's stream share.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 
 use crate::ports::PortError;
 
-/// The principal of a removal by the time to live. One by anybody else has none.
+/// The principal of a removal by the time to live. Any other removal has no principal.
 const TIME_TO_LIVE: &str = "dynamodb.amazonaws.com";
 
-/// Handles the records of a batch in their order. Stops at the first failure and answers where that is: Lambda goes
-/// on from there.
+/// Handles the records of a batch in order. Stops at the first failure. Returns the failed record's sequence number, and
+/// Lambda delivers the batch again from there.
 pub async fn for_each_record(
     event: Event,
     handle: impl AsyncFn(EventRecord) -> Result<(), PortError>,
@@ -17,7 +17,8 @@ pub async fn for_each_record(
     let mut response = DynamoDbEventResponse::default();
     for record in event.records {
         let sequence_number = record.change.sequence_number.clone();
-        if handle(record).await.is_err() {
+        // Without the box, the nested types of the futures become too deep for the compiler.
+        if Box::pin(handle(record)).await.is_err() {
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_number;
             response.batch_item_failures.push(failure);

@@ -17,7 +17,7 @@ use crate::domain::secret::PlainSecret;
 use crate::domain::text::recorded;
 use crate::domain::token::LastUse;
 use crate::domain::verification::{
-    Decision, Introspection, MAX_SEEN_ADDRESSES, Purpose, Refusal, SecretRecord, Sighting,
+    Decision, Introspection, MAX_SEEN_ADDRESSES, Purpose, Refusal, SecretRecord, Seen, Sighting,
     UsedFrom, decide,
 };
 use crate::ports::{Clock, GetResources, PortError, Recall, RecallSecret, RecordUse, Use};
@@ -215,52 +215,55 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
     };
     let hash = plain.hash();
     let from = presentation.used_from();
-    // Boxed, since the SDK's nested futures are too deep for the compiler.
-    let attempt = || {
-        Box::pin(async {
-            let found = store.recall_secret(&hash, from, system.now()).await?;
-            let found = found.filter(|(secret, _)| presentation.may_learn_of(secret));
-            let Some((secret, recall)) = found else {
-                return Ok(Some(Verified::unknown(Refusal::Unknown)));
-            };
-            let (ip, purpose, now) = (
-                presentation.bearer_ip(),
-                &presentation.purpose,
-                system.now(),
-            );
-            let decision = match decide(Some(&secret), ip, purpose, &Owner::NotRead, now) {
-                Decision::NeedsOwner(resource) => {
-                    let owner = owner_of(secret.account_id.clone(), resource).await?;
-                    decide(Some(&secret), ip, purpose, &owner, now)
-                }
-                decision => decision,
-            };
-            match decision {
-                Decision::Allow(obligations) => {
-                    let recorded =
-                        record_use(store, system, &secret, recall, presentation, now).await;
-                    Ok(unless_conflict(recorded)?.map(|()| Verified::Granted {
-                        secret: Box::new(secret),
-                        obligations,
-                    }))
-                }
-                // Only a grant may be based on a remembered use. The next attempt reads the secret again.
-                _ if matches!(recall, Recall::Kept) => Ok(None),
-                Decision::Refuse(refusal) => {
-                    record_refusal(store, system, &secret, recall, refusal, presentation, now)
-                        .await;
-                    Ok(Some(Verified::refused(refusal, secret)))
-                }
-                Decision::NeedsOwner(_) => Ok(Some(Verified::refused(Refusal::Forbidden, secret))),
+    // What not every verification does is boxed: it would make the future of each as large as its own.
+    let attempt = || async {
+        let found = store.recall_secret(&hash, from, system.now()).await?;
+        let found = found.filter(|(secret, _)| presentation.may_learn_of(secret));
+        let Some((secret, recall)) = found else {
+            return Ok(Some(Verified::unknown(Refusal::Unknown)));
+        };
+        let (ip, purpose, now) = (
+            presentation.bearer_ip(),
+            &presentation.purpose,
+            system.now(),
+        );
+        let decision = match decide(Some(&secret), ip, purpose, &Owner::NotRead, now) {
+            Decision::NeedsOwner(resource) => {
+                let owner = Box::pin(owner_of(secret.account_id.clone(), resource)).await?;
+                decide(Some(&secret), ip, purpose, &owner, now)
             }
-        })
+            decision => decision,
+        };
+        match decision {
+            Decision::Allow(obligations) => {
+                let recorded = match recall {
+                    Recall::Read(seen) => {
+                        Box::pin(record_use(store, system, &secret, seen, presentation, now)).await
+                    }
+                    Recall::OnRecord | Recall::Kept => Ok(()),
+                };
+                Ok(unless_conflict(recorded)?.map(|()| Verified::Granted {
+                    secret: Box::new(secret),
+                    obligations,
+                }))
+            }
+            // Only a grant may be based on a remembered use. The next attempt reads the secret again.
+            _ if matches!(recall, Recall::Kept) => Ok(None),
+            Decision::Refuse(refusal) => {
+                let recorded =
+                    record_refusal(store, system, &secret, recall, refusal, presentation, now);
+                Box::pin(recorded).await;
+                Ok(Some(Verified::refused(refusal, secret)))
+            }
+            Decision::NeedsOwner(_) => Ok(Some(Verified::refused(Refusal::Forbidden, secret))),
+        }
     };
     retry_on_conflict(ATTEMPTS, attempt)
         .await
         .map_err(|error| unavailable_for_now(error, "what is on record of a secret"))
 }
 
-/// Records a use, unless it is on record.
+/// Records a use, unless `seen` says that it is on record.
 ///
 /// The transaction doesn't check the secret again. If it is revoked between the read and this write, it was valid when
 /// it was read; the call goes on and must be logged, and the next one is refused. A check would close no gap, since the
@@ -269,13 +272,10 @@ async fn record_use(
     store: &impl RecordUse,
     system: &impl Entropy,
     secret: &SecretRecord,
-    recall: Recall,
+    seen: Seen,
     presentation: &Presentation<'_>,
     now: Timestamp,
 ) -> Result<(), PortError> {
-    let Recall::Read(seen) = recall else {
-        return Ok(());
-    };
     let Some(sighting) = seen.use_of(presentation.used_from(), now) else {
         return Ok(());
     };

@@ -1,19 +1,13 @@
-//! `authorize` without the read that opens the connection before the first request.
+//! The function `authorize` without opening its connection at the start. The benchmark of cold starts compares both.
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use latchkey::aws::aws_config;
-use latchkey::config::Tables;
-use latchkey::store::Store;
+#![recursion_limit = "256"] // The nested types of the SDK's futures are deep.
+
+use latchkey::start::{Start, serve_events};
 use latchkey::system::System;
-use latchkey::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
-    telemetry::init("authorize");
-    let tables = Tables::from_env()?;
-    let store = &Store::new(&aws_config().await, tables);
-    run(service_fn(|event: LambdaEvent<authorize::Event>| {
-        authorize::handle(store, &System, event.payload)
-    }))
-    .await
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let start = Start::new("authorize").await;
+    let store = &start.store()?;
+    serve_events(|event, _| authorize::handle(store, &System, event)).await
 }
