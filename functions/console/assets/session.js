@@ -4,7 +4,8 @@
 // survive the way to the sign-in page and back (the verifier, the state, the route, what was typed)
 // is in sessionStorage during that time only.
 
-import { quoted } from "./dom.js";
+import { texts } from "./texts.js";
+import { quoted } from "./untrusted.js";
 
 const PENDING = "latchkey.sign-in";
 // Not a secret: says that this tab was signed in, so that a reload goes on by itself.
@@ -55,11 +56,11 @@ export async function start() {
   // The code must not stay in the address.
   history.replaceState(null, "", home() + (pending?.route ?? ""));
   if (!pending || query.get("state") !== pending.state) {
-    return { problem: "This sign-in was not started here, or it was finished before. Sign in again." };
+    return { problem: texts.signIn.notStartedHere };
   }
   if (!query.has("code")) {
-    const reason = query.get("error_description") ?? query.get("error") ?? "no reason given";
-    return { problem: `The sign-in page answered: ${quoted(reason)}. Sign in again.`, draft: pending.draft };
+    const reason = query.get("error_description") ?? query.get("error") ?? texts.signIn.noReason;
+    return { problem: texts.signIn.refused(quoted(reason)), draft: pending.draft };
   }
   const failed = await redeem({
     grant_type: "authorization_code",
@@ -82,19 +83,19 @@ async function redeem(grant) {
       signal: AbortSignal.timeout(20_000),
     });
   } catch {
-    return "The sign-in service could not be reached. Check your connection, then sign in again.";
+    return texts.signIn.unreachable;
   }
   const body = await answer.json().catch(() => ({}));
   if (left) {
     // Nobody is there for it any more.
     await revoke(body.refresh_token);
-    return "You have signed out.";
+    return texts.signIn.signedOut;
   }
   // A provider that is busy has not ended the session.
-  if (answer.status === 429 || answer.status >= 500) return "The sign-in service is busy. Wait a moment, then sign in again.";
+  if (answer.status === 429 || answer.status >= 500) return texts.signIn.busy;
   if (!answer.ok || !body.access_token) {
     tokens = null;
-    return "The sign-in could not be finished, or it took too long. Sign in again.";
+    return texts.signIn.unfinished;
   }
   tokens = {
     access: body.access_token,
@@ -117,6 +118,9 @@ function nameIn(idToken) {
     return null;
   }
 }
+
+/** What the page was told about its surroundings. */
+export const settings = () => config;
 
 /** Whether somebody is signed in. */
 export function signedIn() {
@@ -148,9 +152,12 @@ export async function accessToken({ renew = false } = {}) {
   return null;
 }
 
-/** Leaves for the sign-in page. `draft` is what was typed and must not be lost. */
-export async function signIn(draft) {
-  const pending = { state: random(), verifier: random(), route: location.hash, draft };
+/**
+ * Leaves for the sign-in page, and comes back to `route`. `draft` is what was typed and must not be lost. With `again`,
+ * whoever is signed in has to show that it is still them: the provider asks, also if it has a session of its own.
+ */
+export async function signIn({ draft, route = location.hash, again = false } = {}) {
+  const pending = { state: random(), verifier: random(), route, draft };
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(pending.verifier));
   sessionStorage.setItem(PENDING, JSON.stringify(pending));
   const url = new URL(config.authorizationEndpoint);
@@ -162,6 +169,8 @@ export async function signIn(draft) {
     state: pending.state,
     code_challenge: base64url(digest),
     code_challenge_method: "S256",
+    // OpenID Connect's two ways to ask for it; some providers know only one of them.
+    ...(again && { prompt: "login", max_age: "0" }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   location.assign(url);

@@ -4,33 +4,43 @@ use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
-/// The page's HTML, with [`PLACEHOLDER`] in the addresses of its files.
+/// The page's HTML, without the list of its files.
 const PAGE: &str = include_str!("../assets/index.html");
 
-const PLACEHOLDER: &str = "{version}";
+/// Everything that the page is made of. A new file needs no entry anywhere.
+static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const STYLE: &str = "text/css; charset=utf-8";
+/// Stands in the page for the version in the addresses of its files.
+const VERSION: &str = "{version}";
+/// Stands in the page for its styles and scripts.
+const LINKS: &str = "{files}";
 
-/// The files that the page and its scripts refer to: name, content type, content.
-const FILES: [(&str, &str, &str); 10] = [
-    ("actions.js", SCRIPT, include_str!("../assets/actions.js")),
-    ("api.js", SCRIPT, include_str!("../assets/api.js")),
-    ("app.js", SCRIPT, include_str!("../assets/app.js")),
-    ("audit.js", SCRIPT, include_str!("../assets/audit.js")),
-    ("dom.js", SCRIPT, include_str!("../assets/dom.js")),
-    ("form.js", SCRIPT, include_str!("../assets/form.js")),
-    (
-        "icon.svg",
-        "image/svg+xml",
-        include_str!("../assets/icon.svg"),
-    ),
-    ("list.js", SCRIPT, include_str!("../assets/list.js")),
-    ("session.js", SCRIPT, include_str!("../assets/session.js")),
-    ("style.css", STYLE, include_str!("../assets/style.css")),
+/// The files that are served, by extension. Others, such as licences, only lie beside them.
+const TYPES: [(&str, &str); 3] = [
+    ("css", "text/css; charset=utf-8"),
+    ("js", "text/javascript; charset=utf-8"),
+    ("svg", "image/svg+xml"),
 ];
+
+/// Returns the files that the page and its scripts refer to, in the order of their paths: path, content type, content.
+fn served() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut found = Vec::new();
+    let mut folders = vec![&ASSETS];
+    while let Some(folder) = folders.pop() {
+        folders.extend(folder.dirs());
+        found.extend(folder.files().filter_map(|file| {
+            let path = file.path().to_str()?;
+            let extension = file.path().extension()?;
+            let (_, content_type) = TYPES.into_iter().find(|(it, _)| *it == extension)?;
+            Some((path, content_type, file.contents_utf8()?))
+        }));
+    }
+    found.sort_unstable();
+    found
+}
 
 /// A file, plain and compressed.
 #[derive(Debug, Clone)]
@@ -66,7 +76,7 @@ impl File {
 /// the files permanently, and never mix files of two versions.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new_with_prefix(PAGE);
-    for (name, _, content) in FILES {
+    for (name, _, content) in served() {
         for part in [name, content] {
             hash.update(part.len().to_be_bytes());
             hash.update(part);
@@ -82,15 +92,25 @@ fn short(hash: Sha256) -> String {
     digest
 }
 
-/// Returns the page's HTML with the addresses of that version's files.
+/// Returns the page's HTML with the addresses of that version's files. It names all of them, so that the browser asks
+/// for them at once, and not one import after the other. Styles apply in the order of their paths.
 pub(crate) fn page(version: &str) -> io::Result<File> {
-    let page = PAGE.replace(PLACEHOLDER, version);
+    let link = |(name, _, _): (&str, &str, &str)| {
+        let rel = match name.rsplit_once('.')? {
+            (_, "css") => "stylesheet",
+            (_, "js") if name != "app.js" => "modulepreload",
+            _ => return None,
+        };
+        Some(format!(r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#))
+    };
+    let links: Vec<_> = served().into_iter().filter_map(link).collect();
+    let page = PAGE.replace(LINKS, &links.join("\n")).replace(VERSION, version);
     File::new("index.html", "text/html; charset=utf-8", page)
 }
 
 /// Returns the files that the page and its scripts refer to.
 pub(crate) fn files() -> io::Result<Vec<File>> {
-    FILES
+    served()
         .into_iter()
         .map(|(name, content_type, content)| File::new(name, content_type, content.to_owned()))
         .collect()

@@ -83,7 +83,7 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
     for (route, method) in [
         ("/", "GET"),
         ("/config.json", "GET"),
-        ("/assets/{version}/{file}", "GET"),
+        ("/assets/{version}/{file+}", "GET"),
         ("/v1/openapi.json", "GET"),
         ("/v1/leaks/github", "POST"),
     ] {

@@ -1,0 +1,137 @@
+// What the page knows about tokens: what they may do, whether their old secret works, and what needs attention.
+
+import { useEffect, useState } from "./html.js";
+import { account, call, query } from "./api.js";
+import { texts } from "./texts.js";
+import { count } from "./words.js";
+
+/** The lists of a custom scope, in the page's order, with the type of their resources. */
+export const LISTS = { connections: "connection", exports: "export", imports: "import", apis: "api" };
+
+/** The replaced secret, if it still works. */
+export const oldSecret = ({ previousSecret }) =>
+  (previousSecret && Date.parse(previousSecret.validUntil) > Date.now() ? previousSecret : null);
+
+/** Whether a token is purged: its time has come, also if the page has it still. */
+export const isPurged = ({ purgeAt }) => Boolean(purgeAt) && Date.parse(purgeAt) <= Date.now();
+
+/** What a token may touch, in a few words. */
+export function scopeText({ scope }) {
+  if (scope.type === "full") return texts.scope.full;
+  const parts = Object.keys(LISTS).filter((list) => scope[list].length > 0)
+    .map((list) => count(scope[list].length, texts.lists[list][1], texts.lists[list][0]));
+  return texts.scope.counted(parts);
+}
+
+/** The resources of a scope, as the API refers to them: `exports/exp_1`. */
+export const references = (scope) => (scope.type === "full" ? []
+  : Object.keys(LISTS).flatMap((list) => scope[list].map((id) => `${list}/${id}`)));
+
+// ---- Names of resources and Integration Apps --------------------------------------------------------
+
+// As many references as a request may have.
+const MOST = 100;
+// Per account: names by reference. What has no name any more is `null`.
+const names = new Map();
+
+/** The names of resources by reference, from the API or from before. */
+async function read(accountId, wanted) {
+  if (!names.has(accountId)) names.set(accountId, new Map());
+  const known = names.get(accountId);
+  const missing = wanted.filter((reference) => !known.has(reference));
+  for (let at = 0; at < missing.length; at += MOST) {
+    const ids = missing.slice(at, at + MOST);
+    const { body } = await call("GET", query(account(accountId, "resources"), { ids: ids.join(",") }));
+    const lists = Object.fromEntries(Object.entries(LISTS).map(([list, type]) => [type, list]));
+    for (const reference of ids) known.set(reference, null);
+    for (const { type, id, name } of body.resources) known.set(`${lists[type]}/${id}`, name);
+  }
+  return known;
+}
+
+/**
+ * A hook: the names of the resources of a scope, as a map of references. `null` until they are known. A resource that no
+ * longer exists has the name `null`; names that can't be read are missing, and the ids have to do.
+ */
+export function useNames(accountId, scope) {
+  const wanted = references(scope);
+  const key = wanted.join();
+  const [state, setState] = useState({ key: null, names: null });
+  useEffect(() => {
+    let left = false;
+    const take = (found) => left || setState({ key, names: found });
+    read(accountId, wanted).then((all) => take(new Map(all)), () => take(new Map()));
+    return () => { left = true; };
+  }, [accountId, key]);
+  return state.key === key ? state.names : null;
+}
+
+const apps = new Map();
+
+/** An account's Integration Apps, `[{ id, name }]` by name. */
+export function readApps(accountId) {
+  if (!apps.has(accountId)) {
+    apps.set(accountId, readAll().catch((error) => {
+      apps.delete(accountId);
+      throw error;
+    }));
+  }
+  return apps.get(accountId);
+
+  async function readAll() {
+    const found = [];
+    let cursor = "";
+    while (cursor != null) {
+      const { body } = await call("GET", query(account(accountId, "integrations"), { limit: "100", cursor }));
+      found.push(...body.integrations);
+      cursor = body.nextCursor;
+    }
+    return found.sort((a, b) => a.name.localeCompare(b.name));
+  }
+}
+
+/** A hook: the account's Integration Apps, `null` until they are known or if they can't be read. */
+export function useApps(accountId) {
+  const [all, setAll] = useState(null);
+  useEffect(() => {
+    let left = false;
+    readApps(accountId).then((found) => left || setAll(found), () => left || setAll([]));
+    return () => { left = true; };
+  }, [accountId]);
+  return all;
+}
+
+/** What an Integration App is called: its name, or its id. */
+export const appName = (apps, id) => apps?.find((app) => app.id === id)?.name ?? id;
+
+// ---- Attention --------------------------------------------------------------------------------------
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+// A token that nobody has used for so long is idle, and one that was made so long ago should have been used.
+const IDLE = 30 * DAY;
+const NEW = DAY;
+
+/**
+ * What needs attention, most urgent first: `[{ what, kind, at? }]`, with `what` a key of the page's texts and `kind`
+ * `danger` or `warning`, or `info` for what only should be known.
+ */
+export function attention(token) {
+  const found = [];
+  const now = Date.now();
+  const active = token.status === "active";
+  if (token.compromisedAt) found.push({ what: "compromised", kind: "danger", at: token.compromisedAt });
+  if (token.purgeAt && active) {
+    const left = Date.parse(token.purgeAt) - now;
+    const life = Date.parse(token.purgeAt) - Date.parse(token.updatedAt);
+    // The last tenth of a life, and not more than the last week.
+    if (left < DAY && left < life / 2) found.push({ what: "endsToday", kind: "danger", at: token.purgeAt });
+    else if (left < Math.min(7 * DAY, life / 2)) found.push({ what: "endsSoon", kind: "warning", at: token.purgeAt });
+  }
+  const old = oldSecret(token);
+  if (old && active) found.push({ what: "grace", kind: "info", at: old.validUntil });
+  if (active && token.scope.type === "full" && !token.purgeAt) found.push({ what: "fullForever", kind: "warning" });
+  if (active && !token.lastUsedAt && now - Date.parse(token.createdAt) > NEW) found.push({ what: "neverUsed", kind: "info", at: token.createdAt });
+  if (active && token.lastUsedAt && now - Date.parse(token.lastUsedAt) > IDLE) found.push({ what: "idle", kind: "info", at: token.lastUsedAt });
+  return found;
+}
