@@ -1,0 +1,201 @@
+//! Every view in every look: accessible, and nothing cut.
+
+use super::*;
+
+/// Checks every view in light and dark mode, and in narrow and wide windows.
+#[tokio::test]
+async fn every_view_is_accessible() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-views", "enterprise").await;
+    for (kind, id) in [
+        ("connection", "con-crm"),
+        ("export", "exp-orders"),
+        ("import", "imp-one"),
+        ("api", "api-one"),
+    ] {
+        account.add_resource(kind, id, None).await;
+    }
+    let custom = json!({"name": "Warehouse sync", "description": "Nightly export of the stock. Kept in the warehouse's vault, under integrations/stock.",
+        "autoPurge": "30d", "scope": {"type": "custom", "exports": ["exp-orders"], "connections": ["con-crm"]}});
+    let (id, secret) = account.create_token(custom).await;
+    let (revoked, _) = account
+        .create_token(full(
+            "A contractor's import with quite a long name that has to wrap somewhere",
+        ))
+        .await;
+    send(account.post(&account.owner, &format!("/tokens/{revoked}/revoke")))
+        .await
+        .expect(200);
+    status_with(&account, &secret).await;
+    let mut hostile = full("<img src=x onerror=alert(1)>");
+    hostile["description"] = json!("<script>alert(2)</script>\n\u{5d0}\u{5d1}\u{5d2}");
+    account.create_token(hostile).await;
+    let (given_up, secret) = account.create_token(full("Given up by its holder")).await;
+    give_up(&account, &secret).await;
+    status_with(&account, &secret).await;
+    let (replaced, _) = account.create_token(full("Replaced")).await;
+    replace(&account, &replaced).await;
+    in_browser(&stack, async |browser| {
+        browser.open(&list(&account)).await;
+        browser.find(Button("Sign in")).await;
+        let mut findings = check(browser, "sign-in").await;
+        browser.sign_in(&account.owner).await;
+        browser.see("5 tokens").await;
+        browser.see("<img src=x onerror=alert(1)>").await;
+        assert_eq!(
+            browser
+                .eval("document.images.length + document.querySelectorAll('main script').length")
+                .await,
+            0
+        );
+        findings.extend(check(browser, "list").await);
+
+        browser.click(Button("Show token Warehouse sync")).await;
+        browser.find(Button("Copy token Warehouse sync")).await;
+        findings.extend(check(browser, "shown").await);
+        browser.click(Button("Mask the token")).await;
+
+        browser.click(Button("Actions for Warehouse sync")).await;
+        browser
+            .see("To delete this API token, revoke it first.")
+            .await;
+        findings.extend(check_open_menu(browser).await);
+        for (action, name) in [
+            ("Revoke API token", "revoke"),
+            ("Generate new token", "generate"),
+        ] {
+            choose_action(browser, "Warehouse sync", action).await;
+            browser.find(Button("Cancel")).await;
+            findings.extend(check(browser, name).await);
+            browser.click(Button("Cancel")).await;
+        }
+
+        choose_action(browser, "Replaced", "End the old secret now").await;
+        browser.find(Button("Cancel")).await;
+        findings.extend(check(browser, "retire").await);
+        browser.click(Button("Cancel")).await;
+
+        browser.go(&format!("{}?q=none", list(&account))).await;
+        browser.see("No token matches").await;
+        findings.extend(check(browser, "no-match").await);
+        browser.go(&format!("{}/tokens/{id}", list(&account))).await;
+        browser.find(Button("Remove exp-orders")).await;
+        findings.extend(check(browser, "edit").await);
+        browser
+            .go(&format!("{}/tokens/{given_up}", list(&account)))
+            .await;
+        browser
+            .see("The secret of this token is compromised.")
+            .await;
+        findings.extend(check(browser, "compromised").await);
+        browser
+            .go(&format!("{}/tokens/{replaced}", list(&account)))
+            .await;
+        browser.find(Button("End the old secret now")).await;
+        findings.extend(check(browser, "old-secret").await);
+        browser.go(&format!("{}/tokens/new", list(&account))).await;
+        browser.click(Field("Custom")).await;
+        browser.click(Button("Save")).await;
+        browser.see("Name is required.").await;
+        findings.extend(check(browser, "create-errors").await);
+        browser.click(Field("Full access")).await;
+        browser.write(Field("Name"), "New").await;
+        browser.choose(Field("Auto purge token"), "1 day").await;
+        browser.click(Button("Save")).await;
+        browser.find(Button("Copy token")).await;
+        findings.extend(check(browser, "handover").await);
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+        browser.see("Edit API token").await;
+
+        browser
+            .go(&format!("{}/tokens/{id}/audit", list(&account)))
+            .await;
+        browser
+            .until("document.querySelector('.audit tbody tr')")
+            .await;
+        findings.extend(check(browser, "audit").await);
+        browser.click(Button("Close")).await;
+        browser
+            .go(&format!("{}/tokens/{given_up}/audit", list(&account)))
+            .await;
+        browser.see("A secret was tried and refused.").await;
+        findings.extend(check(browser, "refused").await);
+        browser.click(Button("Close")).await;
+        browser.go(&format!("{}/apps/app-1", list(&account))).await;
+        browser
+            .see("This Integration App has no API tokens yet")
+            .await;
+        findings.extend(check(browser, "app-empty").await);
+        browser.go("#/accounts/nobodys").await;
+        browser.see("No such account").await;
+        findings.extend(check(browser, "no-account").await);
+        assert!(findings.is_empty(), "{}", findings.join("\n"));
+    })
+    .await;
+}
+
+/// Checks the current view in every look, and that nothing overflows at the side.
+async fn check(browser: &Browser, view: &str) -> Vec<String> {
+    let mut findings = Vec::new();
+    for (width, dark, look) in [
+        (1280, false, "wide"),
+        (1280, true, "wide-dark"),
+        (360, false, "narrow"),
+        (360, true, "narrow-dark"),
+    ] {
+        browser.look(width, dark).await;
+        browser.picture(&format!("{view}-{look}")).await;
+        fits(browser, view, width).await;
+        let found = browser.accessibility().await;
+        // All elements in their hover state, so that the findings don't depend on the pointer's position.
+        browser.hover(true).await;
+        let hovered = browser.accessibility().await;
+        browser.hover(false).await;
+        findings.extend(
+            found
+                .into_iter()
+                .chain(hovered)
+                .map(|finding| format!("{view}, {look}: {finding}")),
+        );
+    }
+    for width in [320, 800, 900, 2200] {
+        browser.look(width, false).await;
+        fits(browser, view, width).await;
+    }
+    browser.look(1280, false).await;
+    findings
+}
+
+async fn fits(browser: &Browser, view: &str, width: u32) {
+    let wide = browser.eval("document.documentElement.scrollWidth").await;
+    assert!(
+        wide.as_u64() <= Some(width.into()),
+        "{view} is {wide} wide in {width}"
+    );
+}
+
+/// Checks an open menu in the current look only, since it closes when the window changes.
+async fn check_open_menu(browser: &Browser) -> Vec<String> {
+    let mut found = Vec::new();
+    for (dark, look) in [(true, "wide-dark"), (false, "wide")] {
+        browser.scheme(dark).await;
+        browser.picture(&format!("menu-{look}")).await;
+        found.extend(browser.accessibility().await);
+        browser.hover(true).await;
+        found.extend(browser.accessibility().await);
+        // The checker skips disabled items, but their reason must be readable.
+        let plain = "
+            const disabled = [...document.querySelectorAll('.menu:popover-open [aria-disabled=true]')];
+            return disabled.length > 0
+                && disabled.every((item) => getComputedStyle(item).backgroundColor === 'rgba(0, 0, 0, 0)');
+        ";
+        assert_eq!(browser.run(plain, &[]).await, true, "{look}");
+        browser.hover(false).await;
+    }
+    browser.press("\u{e00c}").await;
+    found
+        .into_iter()
+        .map(|finding| format!("menu: {finding}"))
+        .collect()
+}
