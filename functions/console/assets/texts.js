@@ -248,6 +248,17 @@ export const texts = {
   secretCompromised: "Secret compromised",
   endsIn: (hint) => `Ends in ${hint}`,
 
+  // What needs attention, as the page says it of a token. `when` is relative, `until` a moment, `days` a number.
+  attention: {
+    compromised: () => "Secret compromised",
+    endsToday: ({ when }) => `Ends ${when}`,
+    endsSoon: ({ when }) => `Ends ${when}`,
+    fullForever: () => "Full access, never ends",
+    grace: ({ until }) => `Old secret works until ${until}`,
+    neverUsed: () => "Never used",
+    idle: ({ days }) => `Not used for ${count(days, "day", "days")}`,
+  },
+
   // ---- What can be done to a token --------------------------------------------------------------------
 
   token: {
@@ -327,6 +338,129 @@ export const texts = {
     text: "{token} is deleted for good and can't be reactivated. Its audit log stays.",
     action: "Delete",
     done: (name) => `${name} is deleted.`,
+  },
+
+  // ---- The list of tokens -----------------------------------------------------------------------------
+
+  list: {
+    title: "API tokens",
+    titleApp: (name) => `API tokens of ${name}`,
+    titleAppParts: "API tokens of {app}",
+    back: "All API tokens of {account}",
+    create: "Create API token",
+    auditLog: "Audit log",
+    loading: "Loading…",
+    loadingAll: (number) => `Loading all: ${number} so far…`,
+    app: "Integration App",
+    by: "by",
+    never: "Never",
+    notRevoked: "Not revoked:",
+    purged: (name) => `${name} was purged: its time has come.`,
+    purgedMany: (number) => `${number} tokens were purged: their time has come.`,
+    showFailed: "The token could not be shown. Try again.",
+    columns: {
+      name: "Name", status: "Status", scope: "Scope", purge: "Auto purge", used: "Last used", updated: "Last updated", actions: "Actions",
+    },
+    filters: {
+      label: "Filter the tokens",
+      keywords: "Keywords",
+      keywordsHint: "Name or description",
+      status: "Status",
+      kind: "Kind",
+      app: "Integration App",
+      all: "All",
+      clear: "Clear filters",
+      kinds: { account: "Account tokens", integrationApp: "Integration App tokens" },
+    },
+    sort: {
+      label: "Sort by",
+      whole: "The whole list",
+      loaded: "What is loaded",
+      newest: "Newest first",
+      oldest: "Oldest first",
+      // Both directions of each column.
+      columns: {
+        name: ["Name, A to Z", "Name, Z to A"],
+        status: ["Status, active first", "Status, revoked first"],
+        scope: ["Scope, A to Z", "Scope, Z to A"],
+        purge: ["Auto purge, soonest first", "Auto purge, latest first"],
+        used: ["Last used, longest ago first", "Last used, latest first"],
+        updated: ["Last updated, longest ago first", "Last updated, latest first"],
+      },
+      by: { name: "name", status: "status", scope: "scope", purge: "auto purge", used: "last use", updated: "last update" },
+      all: "Load all and sort them",
+      pages: "Show page by page",
+    },
+    pages: "Pages",
+    perPage: "Per page",
+    previous: "Previous",
+    first: "First page",
+    next: "Next",
+    /** What is shown. `page` is a number from 1, `shown` how many of the `loaded` ones are. */
+    position({ loaded, shown, page, more, by }) {
+      const tokens = count(loaded, "token", "tokens");
+      const some = shown < loaded ? `${shown} of ` : "";
+      const before = page > 1 ? `Page ${page}, ` : "";
+      if (!by) return `${before}${some}${tokens}${more ? ", more follow" : ""}`;
+      if (!more && page === 1) return `${some}${tokens} by ${by}`;
+      const these = `${before}${some}${loaded === 1 ? "this" : "these"} ${tokens} by ${by}.`;
+      return `${these[0].toUpperCase()}${these.slice(1)} ${more ? "More follow." : "Others come before."}`;
+    },
+    attention: {
+      label: "What needs attention",
+      here: "On this page:",
+      all: "Show all",
+      none: "None of the loaded tokens needs this attention",
+      noneText: "Tokens on other pages may.",
+      // One of the kinds, counted.
+      compromised: (number) => `${number} compromised`,
+      ends: (number) => count(number, "ends soon", "end soon"),
+      fullForever: (number) => `${number} full access, never ending`,
+      grace: (number) => count(number, "old secret still works", "old secrets still work"),
+      neverUsed: (number) => `${number} never used`,
+      idle: (number) => `${number} not used for a month`,
+    },
+    select: {
+      all: "Select all active tokens on this page",
+      one: (name) => `Select ${name}`,
+      bar: "Selected tokens",
+      selected: (number) => `${number} selected`,
+      revoke: "Revoke…",
+      clear: "Clear selection",
+    },
+    bulk: {
+      title: (number) => `Revoke ${count(number, "API token", "API tokens")}`,
+      text: "Calls with these tokens are refused from the next request on. Whatever uses them stops working:",
+      app: "Every export and import of {app}",
+      resource: "{kind} {name}",
+      lastUsed: "last used {when}",
+      neverUsed: "never used",
+      oldEnds: (number) => `${count(number, "old secret ends", "old secrets end")} for good: no reactivation brings ${number === 1 ? "it" : "them"} back.`,
+      later: "You can reactivate them later. The account's administrators are notified.",
+      reasonHelp: "Is kept with each of the tokens and in its audit log.",
+      action: (number) => `Revoke ${count(number, "token", "tokens")}`,
+      progress: (done, all) => `${done} of ${all}`,
+      progressLabel: "Revoking",
+      waiting: (seconds) => `The service is busy. Going on in ${count(seconds, "second", "seconds")}.`,
+      stop: "Stop",
+      stopping: "Stopping…",
+      failed: (number, all) => `${number} of ${count(all, "token", "tokens")} ${number === 1 ? "is" : "are"} not revoked.`,
+      failedText: "They stay selected.",
+      revoked: (number) => `${count(number, "token is", "tokens are")} revoked.`,
+      gone: (number) => `${count(number, "token no longer exists", "tokens no longer exist")}.`,
+      notTried: "Not tried yet.",
+    },
+    noMatch: "No token matches",
+    noMatchText: "Search looks at names and descriptions, for every word. Purged and deleted tokens are in the {log} only.",
+    log: "audit log",
+    noMore: "Nothing is left on this page",
+    noMoreText: "Its tokens were purged or deleted.",
+    none: "This account has no API tokens yet",
+    noneApp: "This Integration App has no API tokens yet",
+    noneText: "A token lets somebody call this account's API without signing in. You choose what it may do and how long it lives; everything that happens to it is recorded and mailed to the account's administrators.",
+    noneAppText: "A token of an Integration App lets somebody run the app's exports and imports and see their debug logs, and nothing else.",
+    noApp: "No Integration App matches",
+    apps: (number) => count(number, "Integration App matches", "Integration Apps match"),
   },
 
   /** Such as "3 tokens". */
