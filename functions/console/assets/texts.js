@@ -426,7 +426,7 @@ export const texts = {
       bar: "Selected tokens",
       selected: (number) => `${number} selected`,
       revoke: "Revoke…",
-      clear: "Clear selection",
+      clear: "Clear",
     },
     bulk: {
       title: (number) => `Revoke ${count(number, "API token", "API tokens")}`,

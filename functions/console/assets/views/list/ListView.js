@@ -199,7 +199,7 @@ export function ListView({ me, app, query }) {
         orderBy=${(value) => restart({ order: value, sort: "" })} />`}</div>
     ${table ? html`<div class="table" aria-busy=${list.loading ? "true" : null}><table role="table" aria-label=${words.title} class="tokens">
       <thead role="rowgroup"><tr role="row">
-        <th role="columnheader" scope="col" class="select"><${SelectAll} tokens=${selectable} selected=${selected} mark=${mark} /></th>
+        <th role="columnheader" scope="col" class="of-select"><${SelectAll} tokens=${selectable} selected=${selected} mark=${mark} /></th>
         ${COLUMNS.map((column) => html`<${Head} key=${column} column=${column} sort=${sort} sortBy=${sortBy} />`)}</tr></thead>
       <tbody role="rowgroup">${list.loading
         ? html`<${SkeletonRows} rows=${SKELETON} columns=${["select", ...COLUMNS]} />`
@@ -218,9 +218,9 @@ export function ListView({ me, app, query }) {
 
 /** The head of a column. */
 function Head({ column, sort, sortBy }) {
-  if (!sorts(column)) return html`<th role="columnheader" scope="col" class=${column}>${words.columns[column]}</th>`;
+  if (!sorts(column)) return html`<th role="columnheader" scope="col" class=${`of-${column}`}>${words.columns[column]}</th>`;
   const state = sort?.column !== column ? "none" : sort.descending ? "descending" : "ascending";
-  return html`<th role="columnheader" scope="col" class=${column} aria-sort=${state}>
+  return html`<th role="columnheader" scope="col" class=${`of-${column}`} aria-sort=${state}>
     <button type="button" class="sort" onClick=${() => sortBy(nextSort(column, sort))}>${words.columns[column]}<${Icon} name="down" /></button></th>`;
 }
 

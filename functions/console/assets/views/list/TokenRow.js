@@ -19,12 +19,12 @@ const words = texts.list;
  * what may end it. `failure` is why a revocation of it failed.
  */
 export function TokenRow({ token, me, app, apps, selected, select, failure, act, drop }) {
-  const cell = (column, content) => html`<td role="cell" class=${column} data-label=${words.columns[column]}><div>${content}</div></td>`;
+  const cell = (column, content) => html`<td role="cell" class=${`of-${column}`} data-label=${words.columns[column]}><div>${content}</div></td>`;
   const custom = token.scope.type !== "full";
   return html`<tr role="row" data-token=${token.id} data-attention=${attention(token)[0]?.kind} aria-selected=${selected ? "true" : null}>
-    <td role="cell" class="select">${token.status === "active"
-      ? html`<label class="hit"><input type="checkbox" checked=${selected} aria-label=${words.select.one(isolated(token.name))}
-          onChange=${(event) => select(event.target.checked)} /></label>` : null}</td>
+    <td role="cell" class="of-select">${token.status === "active"
+      ? html`<label class="hit"><input type="checkbox" checked=${selected}
+          onChange=${(event) => select(event.target.checked)} /><span>${words.select.one(isolated(token.name))}</span></label>` : null}</td>
     ${cell("name", html`<a class="name" href=${links.token(me.id, token.id)}><${Foreign} text=${token.name} /></a>
       ${token.description ? html`<p class="fine two-lines"><${Foreign} text=${token.description} /></p>` : null}
       <p class="fine meta"><code aria-label=${texts.endsIn(token.hint)}>…${token.hint}</code>
