@@ -19,9 +19,7 @@ async fn enter_with_apps(browser: &Browser, account: &Account, names: &[&str]) {
 
 /// Selects a token of the list, or takes the selection back.
 async fn select(browser: &Browser, token: &str) {
-    browser
-        .click(Field(&format!("Select {token}")))
-        .await;
+    browser.click(Field(&format!("Select {token}"))).await;
 }
 
 /// The selected tokens, as a condition.
@@ -152,7 +150,7 @@ async fn the_list_has_pages() {
         names(browser, &["Token 02", "Token 01"]).await;
         // Another filter is no other page, and begins at the first one.
         browser.write(Field("Keywords"), "Token 1").await;
-        browser.see("10 tokens").await;
+        browser.see("12 tokens").await;
         browser
             .until("location.hash.endsWith('?limit=25&q=Token+1')")
             .await;
@@ -314,7 +312,7 @@ async fn an_integration_app_is_called_by_its_name() {
         names(browser, &["Runs imports", "Of the account"]).await;
 
         browser.write(Field("Integration App"), "ift 0").await;
-        browser.until("document.querySelectorAll('[role=option]').length === 9").await;
+        browser.until("document.querySelectorAll('[role=option]').length === 12").await;
         browser.picture("combobox").await;
         let found = browser.accessibility().await;
         assert!(found.is_empty(), "{found:?}");
@@ -351,7 +349,7 @@ async fn what_needs_attention_stands_out() {
     in_browser(&stack, async |browser| {
         let badges = |name: &str| {
             format!(
-                "[...[...document.querySelectorAll('.tokens tbody tr')].find((row) => row.querySelector('.name a').textContent === {}).querySelectorAll('.attention li')].map((e) => e.textContent).join(' | ')",
+                "[...[...document.querySelectorAll('.tokens tbody tr')].find((row) => row.querySelector('a.name').textContent === {}).querySelectorAll('.attention li')].map((e) => e.textContent).join(' | ')",
                 json!(name)
             )
         };
@@ -515,7 +513,7 @@ async fn several_tokens_are_revoked_at_once() {
             .await;
         browser.click(Button("Revoke 4 tokens")).await;
         browser
-            .see("1 of 4 tokens is not revoked. They stay selected. 3 tokens are revoked.")
+            .see("1 of 4 tokens is not revoked. It stays selected. 3 tokens are revoked.")
             .await;
         browser.see("Something went wrong on our side.").await;
         browser.picture("bulk-failed").await;
@@ -606,6 +604,12 @@ async fn several_tokens_and_the_end_of_a_right() {
         browser.with_answers().await;
         browser.enter(&account.administrator, &list(&account)).await;
         browser.see("9 tokens").await;
+        // Without developer mode, a token can't be shown, and the menu says why.
+        browser.click(Button("Actions for Token 1")).await;
+        browser.see("Needs developer mode, which you turn on in your profile on the platform.").await;
+        browser.click(Button("Show token")).await;
+        browser.press("\u{e00c}").await;
+        browser.until("!document.querySelector('dialog')").await;
         browser.click(Css("th.of-select input")).await;
         browser.click(Button("Revoke…")).await;
         // A reason that isn't valid concerns all, and is said once.

@@ -80,7 +80,11 @@ export function ListView({ me, app, query }) {
   /** Shows what is loaded in another way. */
   const arrange = (changes) => setQuery({ ...now(), ...changes });
   const sortBy = (text) => arrange({ sort: text, ...(text ? {} : { all: "" }) });
-  const clear = () => restart({ q: "", status: "", kind: "", integrationId: "", attention: "" });
+  const keywords = useRef();
+  const clear = () => {
+    restart({ q: "", status: "", kind: "", integrationId: "", attention: "" });
+    keywords.current.focus();
+  };
   const turn = (to, number) => go(withQuery(location.hash, { ...now(), cursor: to, page: to ? String(number) : "" }));
   const next = more && !shown.all ? () => {
     before.set(list.data.next, cursor);
@@ -177,7 +181,15 @@ export function ListView({ me, app, query }) {
   const position = list.loading ? (shown.all && soFar ? words.loadingAll(soFar) : words.loading) : !loaded || empty ? "" : words.position({
     loaded: loaded.length, shown: tokens.length, page, more, by: sort && words.sort.by[sort.column],
   });
-  const again = list.error?.code === "invalid_cursor" ? () => restart({}) : list.reload;
+  const choose = (attention) => {
+    arrange({ attention });
+    refocus();
+  };
+  const again = () => {
+    if (list.error.code === "invalid_cursor") restart({});
+    else list.reload();
+    refocus();
+  };
   const table = list.loading || tokens?.length > 0;
   return html`<div class="view list">
     ${app ? html`<a class="back" href=${links.list(me.id)}><${Icon} name="back" /><span>${fill(words.back, { account: html`<${Foreign} text=${me.name} />` })}</span></a>` : null}
@@ -186,14 +198,15 @@ export function ListView({ me, app, query }) {
       <span class="spring"></span>
       ${app ? null : html`<${ButtonLink} icon="history" href=${links.audit(me.id)}>${words.auditLog}<//>`}
       <${ButtonLink} kind="primary" icon="plus" href=${links.create(me.id, app)}>${words.create}<//></div>
-    <${Filters} filters=${filters} app=${app} apps=${apps} filtered=${shown.filtered || Boolean(group)} change=${restart} clear=${clear} />
+    <${Filters} keywords=${keywords} filters=${filters} app=${app} apps=${apps} filtered=${shown.filtered || Boolean(group)} change=${restart} clear=${clear} />
     ${list.error ? html`<${Problem} error=${list.error} actions=${html`<${Button} run=${again}>${texts.tryAgain}<//>`} />` : null}
-    ${loaded ? html`<${Summary} tokens=${loaded} chosen=${group} choose=${(attention) => arrange({ attention })} />` : null}
+    ${loaded ? html`<${Summary} tokens=${loaded} chosen=${group} choose=${choose} />` : null}
     <div class="toolbar">
       <p class="position" role="status">${position}</p>
-      ${sort && loaded && !shown.all && (more || cursor)
-        ? html`<${Button} kind="quiet" run=${() => arrange({ all: "1", cursor: "", page: "" })}>${words.sort.all}<//>` : null}
-      ${shown.all ? html`<${Button} kind="quiet" run=${() => arrange({ all: "" })}>${words.sort.pages}<//>` : null}
+      ${shown.all || (sort && loaded && (more || cursor)) ? html`<${Button} kind="quiet" run=${() => {
+        arrange(shown.all ? { all: "" } : { all: "1", cursor: "", page: "" });
+        refocus();
+      }}>${shown.all ? words.sort.pages : words.sort.all}<//>` : null}
       <span class="spring"></span>
       ${list.error || empty ? null : html`<${SortBy} order=${order} sort=${sort} sortBy=${sortBy}
         orderBy=${(value) => restart({ order: value, sort: "" })} />`}</div>
@@ -207,7 +220,7 @@ export function ListView({ me, app, query }) {
           selected=${marked.has(token.id) && token.status === "active"} select=${(on) => mark([token.id], on)} failure=${failures.get(token.id)} />`)}</tbody>
     </table></div>` : null}
     ${empty ? html`<${Nothing} me=${me} app=${app} filtered=${shown.filtered} cursor=${cursor} clear=${clear} first=${() => turn("")} />` : null}
-    ${loaded && !empty && tokens.length === 0 ? html`<${NoneOfThese} more=${more || cursor} all=${() => arrange({ attention: "" })} />` : null}
+    ${loaded && !empty && tokens.length === 0 ? html`<${NoneOfThese} more=${more || cursor} all=${() => choose("")} />` : null}
     ${selected.length ? html`<${Bar} number=${selected.length} run=${revokeThem} clear=${() => {
       mark([...marked], false);
       refocus();
