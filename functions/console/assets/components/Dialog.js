@@ -60,7 +60,7 @@ export function Dialog({ title, kind = "", mayClose = () => true, children }) {
     event.preventDefault();
     if (mayClose()) close();
   };
-  return html`<dialog ref=${element} class=${kind} aria-labelledby=${heading} onCancel=${ask}>
+  return html`<dialog ref=${element} class=${kind} aria-labelledby=${heading} onCancel=${ask} onClose=${() => close()}>
     <${Progress} />
     <header><h2 id=${heading} tabindex="-1">${title}</h2>
       <${Button} kind="quiet" class="icon-only" icon="close" aria-label=${texts.close} run=${ask} /></header>
