@@ -248,87 +248,6 @@ export const texts = {
   secretCompromised: "Secret compromised",
   endsIn: (hint) => `Ends in ${hint}`,
 
-  // ---- What can be done to a token --------------------------------------------------------------------
-
-  token: {
-    view: "View token",
-    edit: "Edit API token",
-    show: "Show token",
-    audit: "View audit log",
-    revoke: "Revoke API token",
-    reactivate: "Reactivate token",
-    regenerate: "Generate new token",
-    retire: "End the old secret now",
-    delete: "Delete API token",
-    more: (name) => `Actions for ${name}`,
-    revokeFirst: "To delete this API token, revoke it first.",
-    compromisedFirst: "Its secret is compromised and never works again: generate a new token first.",
-    needsDeveloperMode: "Needs developer mode, which you turn on in your profile on the platform.",
-  },
-
-  lastUse: {
-    never: (subject) => `${subject} has never been used.`,
-    at: (subject, ip) => `${subject} was last used {when}${ip ? ` from ${ip}` : ""}.`,
-    it: "It",
-    either: "With either of its secrets, the token",
-  },
-
-  oldSecret: {
-    works: "The old secret{ending} works until {until}.",
-    over: (name) => `The old secret of ${name} has ended: its grace period is over.`,
-  },
-
-  revoke: {
-    text: "Calls with {token} are refused from the next request on. Whatever uses it stops working.",
-    stops: "What stops",
-    stopsFull: "Every call with this token: it has full access to the account.",
-    stopsApp: "Every export and import of the Integration App that is run with this token.",
-    more: (number) => `and ${number} more`,
-    oldEnds: "The old secret{ending} ends for good: no reactivation brings it back.",
-    later: "You can reactivate it later. The account's administrators are notified.",
-    reason: "Reason (optional)",
-    reasonHelp: "Is kept with the token and in its audit log.",
-    action: "Revoke",
-    done: (name) => `${name} is revoked.`,
-  },
-
-  reactivate: {
-    text: "Calls with {token} work again at once, with the same secret: {scope}.",
-    revokedFor: "It was revoked {when} by {who}: {reason}",
-    revoked: "It was revoked {when} by {who}.",
-    purge: "Auto purge stays: the token is purged {when}.",
-    action: "Reactivate",
-    done: (name) => `${name} is active again.`,
-  },
-
-  retire: {
-    text: "Calls with the old secret{ending} of {token} are refused from the next request on. Whatever still uses it stops working.",
-    rest: "The new secret {hint} goes on working. This can't be undone, and the account's administrators are notified.",
-    action: "End it now",
-    done: (name) => `The old secret of ${name} has ended.`,
-  },
-
-  regenerate: {
-    text: "{token} gets a new secret. Its name, scope, auto purge and audit log stay.",
-    revoked: "The secret that it has now never works again.",
-    active: "Whatever uses the old secret stops working when the grace period ends.",
-    before: "The secret before that{ending}, which still works until {until}, ends at once: a token has one old secret at most.",
-    grace: "Grace period of the old token",
-    graces: {
-      0: "None: ends at once", 300: "5 minutes", 3600: "1 hour", 14400: "4 hours", 43200: "12 hours", 86400: "24 hours",
-    },
-    graceHelp: "Both secrets work during it, so that whoever uses the token can change over without an outage. The old one ends with the token's auto purge at the latest.",
-    graceRevoked: "A revoked token gets none. The new secret works once you reactivate the token.",
-    action: "Generate",
-    handedOver: "New token generated",
-  },
-
-  delete: {
-    text: "{token} is deleted for good and can't be reactivated. Its audit log stays.",
-    action: "Delete",
-    done: (name) => `${name} is deleted.`,
-  },
-
   // ---- What a token may do, in words ------------------------------------------------------------------
 
   grants: {
@@ -483,6 +402,87 @@ export const texts = {
     mcpHelp: "For the configuration of a program that speaks the Model Context Protocol over HTTP.",
     placeholder: "The address of the platform's API is not set up here: put it in place of https://api.example.com.",
     may: "What it may do",
+  },
+
+  // ---- What can be done to a token --------------------------------------------------------------------
+
+  token: {
+    view: "View token",
+    edit: "Edit API token",
+    show: "Show token",
+    audit: "View audit log",
+    revoke: "Revoke API token",
+    reactivate: "Reactivate token",
+    regenerate: "Generate new token",
+    retire: "End the old secret now",
+    delete: "Delete API token",
+    more: (name) => `Actions for ${name}`,
+    revokeFirst: "To delete this API token, revoke it first.",
+    compromisedFirst: "Its secret is compromised and never works again: generate a new token first.",
+    needsDeveloperMode: "Needs developer mode, which you turn on in your profile on the platform.",
+  },
+
+  lastUse: {
+    never: (subject) => `${subject} has never been used.`,
+    at: (subject, ip) => `${subject} was last used {when}${ip ? ` from ${ip}` : ""}.`,
+    it: "It",
+    either: "With either of its secrets, the token",
+  },
+
+  oldSecret: {
+    works: "The old secret{ending} works until {until}.",
+    over: (name) => `The old secret of ${name} has ended: its grace period is over.`,
+  },
+
+  revoke: {
+    text: "Calls with {token} are refused from the next request on. Whatever uses it stops working.",
+    stops: "What stops",
+    stopsFull: "Every call with this token: it has full access to the account.",
+    stopsApp: "Every export and import of the Integration App that is run with this token.",
+    more: (number) => `and ${number} more`,
+    oldEnds: "The old secret{ending} ends for good: no reactivation brings it back.",
+    later: "You can reactivate it later. The account's administrators are notified.",
+    reason: "Reason (optional)",
+    reasonHelp: "Is kept with the token and in its audit log.",
+    action: "Revoke",
+    done: (name) => `${name} is revoked.`,
+  },
+
+  reactivate: {
+    text: "Calls with {token} work again at once, with the same secret: {scope}.",
+    revokedFor: "It was revoked {when} by {who}: {reason}",
+    revoked: "It was revoked {when} by {who}.",
+    purge: "Auto purge stays: the token is purged {when}.",
+    action: "Reactivate",
+    done: (name) => `${name} is active again.`,
+  },
+
+  retire: {
+    text: "Calls with the old secret{ending} of {token} are refused from the next request on. Whatever still uses it stops working.",
+    rest: "The new secret {hint} goes on working. This can't be undone, and the account's administrators are notified.",
+    action: "End it now",
+    done: (name) => `The old secret of ${name} has ended.`,
+  },
+
+  regenerate: {
+    text: "{token} gets a new secret. Its name, scope, auto purge and audit log stay.",
+    revoked: "The secret that it has now never works again.",
+    active: "Whatever uses the old secret stops working when the grace period ends.",
+    before: "The secret before that{ending}, which still works until {until}, ends at once: a token has one old secret at most.",
+    grace: "Grace period of the old token",
+    graces: {
+      0: "None: ends at once", 300: "5 minutes", 3600: "1 hour", 14400: "4 hours", 43200: "12 hours", 86400: "24 hours",
+    },
+    graceHelp: "Both secrets work during it, so that whoever uses the token can change over without an outage. The old one ends with the token's auto purge at the latest.",
+    graceRevoked: "A revoked token gets none. The new secret works once you reactivate the token.",
+    action: "Generate",
+    handedOver: "New token generated",
+  },
+
+  delete: {
+    text: "{token} is deleted for good and can't be reactivated. Its audit log stays.",
+    action: "Delete",
+    done: (name) => `${name} is deleted.`,
   },
 
   /** Such as "3 tokens". */
