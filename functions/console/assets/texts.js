@@ -248,6 +248,24 @@ export const texts = {
   secretCompromised: "Secret compromised",
   endsIn: (hint) => `Ends in ${hint}`,
 
+  // ---- What can be done to a token --------------------------------------------------------------------
+
+  token: {
+    view: "View token",
+    edit: "Edit API token",
+    show: "Show token",
+    audit: "View audit log",
+    revoke: "Revoke API token",
+    reactivate: "Reactivate token",
+    regenerate: "Generate new token",
+    retire: "End the old secret now",
+    delete: "Delete API token",
+    more: (name) => `Actions for ${name}`,
+    revokeFirst: "To delete this API token, revoke it first.",
+    compromisedFirst: "Its secret is compromised and never works again: generate a new token first.",
+    needsDeveloperMode: "Needs developer mode, which you turn on in your profile on the platform.",
+  },
+
   // ---- What a token may do, in words ------------------------------------------------------------------
 
   grants: {
@@ -402,24 +420,6 @@ export const texts = {
     mcpHelp: "For the configuration of a program that speaks the Model Context Protocol over HTTP.",
     placeholder: "The address of the platform's API is not set up here: put it in place of https://api.example.com.",
     may: "What it may do",
-  },
-
-  // ---- What can be done to a token --------------------------------------------------------------------
-
-  token: {
-    view: "View token",
-    edit: "Edit API token",
-    show: "Show token",
-    audit: "View audit log",
-    revoke: "Revoke API token",
-    reactivate: "Reactivate token",
-    regenerate: "Generate new token",
-    retire: "End the old secret now",
-    delete: "Delete API token",
-    more: (name) => `Actions for ${name}`,
-    revokeFirst: "To delete this API token, revoke it first.",
-    compromisedFirst: "Its secret is compromised and never works again: generate a new token first.",
-    needsDeveloperMode: "Needs developer mode, which you turn on in your profile on the platform.",
   },
 
   lastUse: {
