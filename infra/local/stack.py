@@ -262,7 +262,18 @@ def seed(target):
             for member in account["members"]
         ],
     }
+    tell_the_page(description["protectedApiUrl"])
     Path(target).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+
+def tell_the_page(url):
+    """Set what the parameter PlatformApiUrl sets. The example API is deployed after Latchkey: it needs the authorizer."""
+    functions_api = client("lambda")
+    name = dict(functions())["console"]
+    variables = environment_of(functions_api.get_function_configuration(FunctionName=name))
+    changed = variables | {"PLATFORM_API_URL": url}
+    if changed != variables:
+        functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
     write_events(subs, Path(target).with_name("events"))
 
 

@@ -90,10 +90,14 @@ export function readApps(accountId) {
   }
 }
 
-/** A hook: the account's Integration Apps, `null` until they are known or if they can't be read. */
+/**
+ * A hook: the account's Integration Apps, `null` until they are known; none if they can't be read. Without an account,
+ * nothing is read.
+ */
 export function useApps(accountId) {
   const [all, setAll] = useState(null);
   useEffect(() => {
+    if (!accountId) return undefined;
     let left = false;
     readApps(accountId).then((found) => left || setAll(found), () => left || setAll([]));
     return () => { left = true; };

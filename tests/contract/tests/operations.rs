@@ -430,15 +430,17 @@ async fn upkeep(functions: &mut Functions) {
 }
 
 fn page(functions: &mut Functions) {
-    let sign_in = console::sign_in::Config {
+    let config = console::config::Config {
         client_id: "client".into(),
         authorization_endpoint: "https://sign-in.example/authorize".into(),
         token_endpoint: "https://sign-in.example/token".into(),
         revocation_endpoint: None,
         end_session_endpoint: None,
         scopes: "openid".into(),
+        platform_api_url: None,
+        mcp_url: None,
     };
-    let site = console::Site::new(&sign_in).unwrap();
+    let site = console::Site::new(&config).unwrap();
     let page = console::handle(&site, &event!("console/page").request());
     assert_eq!(page.unwrap().status(), 200);
     functions.row("console", "");

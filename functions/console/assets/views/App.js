@@ -10,7 +10,7 @@ import { Notice, Problem } from "../components/Notice.js";
 import { Progress } from "../components/Progress.js";
 import { fill, Foreign } from "../components/Text.js";
 import { Toasts } from "../components/Toasts.js";
-import { links, parse, replace } from "../router.js";
+import { links, noteList, parse, replace } from "../router.js";
 import * as session from "../session.js";
 import { goAndSignIn, isLeaving, leave } from "../stepUp.js";
 import { texts } from "../texts.js";
@@ -113,6 +113,7 @@ export function App({ begin }) {
   };
 
   const route = parse(hash);
+  useEffect(() => noteList(hash), [hash]);
   const me = accounts?.find(({ id }) => id === route.account);
   useEffect(() => {
     if (accounts && !route.account && accounts.length > 0) replace(links.list((accounts.find(mayManage) ?? accounts[0]).id));
@@ -164,10 +165,10 @@ function View({ route, me, draft }) {
   const given = { me, app, tokenId: token, query };
   switch (page) {
     case "create":
-    case "edit": return html`<${FormView} key=${`${account}/${app}/${token}`} ...${given} draft=${draft} />`;
+    case "edit": return html`<${FormView} key=${`${account}/${app}/${token}?${new URLSearchParams(query)}`} ...${given} draft=${draft} />`;
     case "token": return html`<${TokenView} key=${`${account}/${token}`} ...${given} />`;
     case "audit": return html`<${AuditView} key=${`${account}/${token}`} ...${given} />`;
-    case "notifications": return html`<${NotificationsView} key=${account} ...${given} />`;
+    case "notifications": return html`<${NotificationsView} key=${account} ...${given} draft=${draft} />`;
     default: return html`<${ListView} key=${`${account}/${app}`} ...${given} />`;
   }
 }
