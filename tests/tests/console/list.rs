@@ -280,7 +280,8 @@ async fn an_integration_app_has_a_list_of_its_own() {
         browser.picture("app").await;
         choose_action(browser, "Runs imports", "View audit log").await;
         browser.see("Audit log of Runs imports").await;
-        browser.click(Button("Close")).await;
+        browser.run("history.back()", &[]).await;
+        browser.see("API tokens of Night shift").await;
         names(browser, &["Runs imports"]).await;
     })
     .await;
@@ -426,6 +427,13 @@ async fn a_row_says_what_can_be_done_and_follows_what_was_done() {
         browser.answer("/reveal", json!({"status": 503, "body": {}})).await;
         choose_action(browser, "One", "Show token").await;
         browser.see("The service is busy.").await;
+
+        browser.answer("/reveal", json!({"status": 403, "body": {"code": "step_up_required", "maxAge": 300}})).await;
+        choose_action(browser, "One", "Show token").await;
+        browser.see("This needs a fresh sign-in.").await;
+        browser.find(Button("Sign in again")).await;
+        browser.click(Button("Cancel")).await;
+        browser.answer("/reveal", Value::Null).await;
 
         // The row is replaced where it is, also if it moves, and keeps the focus.
         browser.click(Button("Status")).await;

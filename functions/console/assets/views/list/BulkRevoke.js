@@ -66,6 +66,11 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
       stopped: () => stopped.current,
     });
     const rest = left.filter(({ id }) => !settledNow.has(id));
+    if (closed.current) {
+      // Nobody sees the dialog any more, but what came of it is told.
+      if (!end) toast([rest.length ? words.failed(rest.length, left.length) : "", summary()].filter(Boolean).join(" "), rest.length ? "warning" : "info");
+      return;
+    }
     setRun(null);
     setResume(0);
     if (rest.length === 0) {
@@ -82,6 +87,12 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
     stopped.current = true;
     setStopping(true);
   };
+  // A browser may close a dialog that is asked to stay. What isn't sent yet stays unsent then.
+  const closed = useRef(false);
+  useEffect(() => () => {
+    closed.current = true;
+    stopped.current = true;
+  }, []);
   const form = useRef();
   useEffect(() => {
     const field = form.current.querySelector("[aria-invalid=true]");
@@ -93,7 +104,10 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
   const invalid = problem?.fields?.find(({ field }) => field === "reason")?.message;
   const olds = left.filter((token) => oldSecret(token)).length;
   const tried = problem !== null;
-  return html`<${Dialog} title=${words.title(left.length)} kind="bulk-revoke" mayClose=${() => !run}>
+  return html`<${Dialog} title=${words.title(left.length)} kind="bulk-revoke" mayClose=${() => {
+    if (run) stop();
+    return !run;
+  }}>
     <form ref=${form} novalidate onSubmit=${(event) => event.preventDefault()}>
       <div class="text"><p>${words.text(left.length)}</p></div>
       <ul class="what-stops" tabindex="0" aria-label=${texts.revoke.stops}>${left.map((token) => html`<li key=${token.id}>

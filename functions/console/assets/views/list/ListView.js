@@ -2,6 +2,7 @@
 
 import { html, useEffect, useId, useRef, useState } from "../../html.js";
 import { Button, ButtonLink } from "../../components/Button.js";
+import { ask } from "../../components/Dialog.js";
 import { Icon } from "../../components/Icon.js";
 import { Problem } from "../../components/Notice.js";
 import { Pager } from "../../components/Pager.js";
@@ -10,6 +11,7 @@ import { fill, Foreign } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
 import { go, links, parse, setQuery, withQuery } from "../../router.js";
+import { signInAgain } from "../../stepUp.js";
 import { texts } from "../../texts.js";
 import { useAlarm } from "../../times.js";
 import { appName, isPurged, useApps } from "../../tokens.js";
@@ -116,7 +118,8 @@ export function ListView({ me, app, query }) {
       const after = await action(token, me);
       if (after) replace(after);
     } catch (error) {
-      toast(error.title ? error.message : words.showFailed, "danger");
+      if (error.code === "step_up_required") await askToSignIn(error, token);
+      else toast(error.title ? error.message : words.showFailed, "danger");
     }
     refocus(token.id);
   };
@@ -227,6 +230,12 @@ export function ListView({ me, app, query }) {
     }} />` : null}
     ${loaded && !shown.all && (!empty || cursor) ? html`<${Pager} sizes=${SIZES} size=${size} resize=${(limit) => restart({ limit: limit === SIZE ? "" : limit })}
       previous=${previous} next=${next} first=${cursor && !previous ? () => turn("") : null} />` : null}</div>`;
+}
+
+/** Says that a token is only shown after a fresh sign-in, which returns to the token's page. */
+async function askToSignIn({ title, advice }, token) {
+  const yes = await ask({ title, text: advice, action: texts.signIn.again });
+  if (yes) await signInAgain(links.token(token.accountId, token.id, { do: "show" }));
 }
 
 /** The head of a column. */
