@@ -452,7 +452,7 @@ class Cloud:
             self.watched.unlink()
 
     def seed(self):
-        with step("Seeding two demo accounts"):
+        with step("Seeding two demo accounts with resources and tokens"):
             self.ask("seed", self.description)
 
 
