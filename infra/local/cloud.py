@@ -11,7 +11,7 @@
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
-Needs Rust and Python 3.10 or newer with venv. It writes only below .local/ and target/.
+Needs what prerequisites.sh checks, which `make` runs first. It writes only below .local/ and target/.
 Environment: LATCHKEY_PORT, the local cloud's port (default 4566).
 """
 
@@ -74,21 +74,7 @@ def step(title):
     print(f"  {time.monotonic() - begin:5.1f} s", flush=True)
 
 
-# ---- Prerequisites and tools ------------------------------------------------------------------------
-
-
-def check_prerequisites():
-    if sys.version_info < (3, 10):
-        fail(f"Python {platform.python_version()} is too old: install Python 3.10 or newer.")
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        fail("Python's venv module is incomplete: install it (on Debian and Ubuntu the package python3-venv).")
-    if shutil.which("cargo") is None:
-        fail("cargo was not found: install Rust (https://rustup.rs).")
-    if shutil.which("strip") is None:
-        fail("strip was not found: install the C build tools (on Debian and Ubuntu the package build-essential).")
+# ---- Tools ------------------------------------------------------------------------------------------
 
 
 def tool(name, program):
@@ -452,7 +438,7 @@ class Cloud:
             self.watched.unlink()
 
     def seed(self):
-        with step("Seeding two demo accounts"):
+        with step("Seeding two demo accounts with resources and tokens"):
             self.ask("seed", self.description)
 
 
@@ -514,7 +500,6 @@ def main_cloud():
 
 
 def start(cloud, *selection):
-    check_prerequisites()
     cloud.check_port()
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
@@ -590,7 +575,6 @@ def test(arguments):
     with_node = True
     try:
         # Programs of third parties, which the tests run against Latchkey.
-        check_prerequisites()
         install_tools("authlib", "detect-secrets")
         with_node = install_clients()
         if not with_node:
@@ -619,7 +603,6 @@ def skipping(arguments, tests):
 
 def bench(arguments):
     """Build the benchmarks and what they measure in release mode, and run them."""
-    check_prerequisites()
     parts = {argument for argument in arguments if not argument.startswith("-")}
     wants = lambda *names: not parts or bool(parts & set(names))  # noqa: E731
     BENCH.mkdir(parents=True, exist_ok=True)
@@ -738,7 +721,6 @@ def main():
     unknown = set(options.names) - set(available)
     if unknown:
         fail(f"there is no tool {unknown.pop()}; there are {', '.join(available)}.")
-    check_prerequisites()
     return install_tools(*(options.names or available))
 
 
