@@ -20,6 +20,7 @@ pub mod policy;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+pub mod step_up;
 mod string_enum;
 pub mod text;
 pub mod time;

@@ -216,7 +216,17 @@ pub async fn answer(
     let console = &ConsoleClient::new("console");
     let request = call.request();
     Answer::of(match call.operation() {
-        "create-token" => create_token::handle(store, vault, system, console, request).await,
+        "create-token" => {
+            create_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
+        }
         "delete-token" => delete_token::handle(store, system, console, request).await,
         "list-accounts" | "get-account" => get_account::handle(store, request).await,
         "get-token" => get_token::handle(store, system, request).await,
@@ -226,10 +236,28 @@ pub async fn answer(
         "list-tokens" => list_tokens::handle(store, system, request).await,
         "reactivate-token" => reactivate_token::handle(store, system, console, request).await,
         "regenerate-token" => {
-            regenerate_token::handle(store, vault, system, console, request).await
+            regenerate_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
         }
         "retire-secret" => retire_secret::handle(store, system, console, request).await,
-        "reveal-token" => reveal_token::handle(store, vault, system, console, request).await,
+        "reveal-token" => {
+            reveal_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
+        }
         "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, console, request).await,
         "token-info" => token_info::handle(store, system, request).await,

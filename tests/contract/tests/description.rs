@@ -10,6 +10,7 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::scope::Scope;
+use latchkey::domain::step_up::StepUp;
 use latchkey::domain::token::{Revocation, StoredToken, Token};
 use latchkey::ports::PortError;
 use latchkey::store::Store;
@@ -384,6 +385,11 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         "malformed_json" => {
             let call = call.text("{").header("content-type", "application/json");
             world.expect(&call, (400, code)).await;
+        }
+        "step_up_required" => {
+            let call = call.step_up(StepUp::new(300, "auth_time"));
+            let answer = world.expect(&call, (403, code)).await;
+            assert_eq!(answer.json["maxAge"], 300);
         }
         "role_required" => {
             world.expect(&call.by("manage-1"), (403, code)).await;

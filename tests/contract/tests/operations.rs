@@ -107,13 +107,15 @@ impl Functions {
     async fn create(&self, request: Request) -> Answer {
         let system = system_at(now());
         let (store, vault) = (&self.store, &self.vault);
-        Answer::of(create_token::handle(store, vault, &system, &self.console, request).await)
+        Answer::of(create_token::handle(store, vault, &system, &self.console, None, request).await)
     }
 
     async fn regenerate(&self, request: Request) -> Answer {
         let system = system_at(now());
         let (store, vault) = (&self.store, &self.vault);
-        Answer::of(regenerate_token::handle(store, vault, &system, &self.console, request).await)
+        Answer::of(
+            regenerate_token::handle(store, vault, &system, &self.console, None, request).await,
+        )
     }
 
     async fn update(&self, request: Request) -> Answer {
@@ -227,7 +229,7 @@ async fn creations(functions: &mut Functions) {
     functions.wire.take();
     let reveal = event!("reveal-token/reveal").token(&id).request();
     let (store, vault, console) = (&functions.store, &functions.vault, &functions.console);
-    let answer = reveal_token::handle(store, vault, &system_at(now()), console, reveal).await;
+    let answer = reveal_token::handle(store, vault, &system_at(now()), console, None, reveal).await;
     functions.answered("reveal-token", "", &Answer::of(answer), 200);
 
     let grace = || event!("regenerate-token/with-grace-period").token(&id);

@@ -222,6 +222,12 @@ impl Operation {
             .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
+    /// The operation hands out a secret: adds the error for a sign-in that isn't recent.
+    #[must_use]
+    pub fn wants_recent_sign_in(self) -> Self {
+        self.refuses([ErrorCode::StepUpRequired])
+    }
+
     /// The operation spends a budget: adds the error for a spent one.
     #[must_use]
     pub fn budgeted(self) -> Self {
@@ -553,7 +559,7 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     if errors.iter().any(|error| error.may_say_when()) {
         headers.extend([response_header("Retry-After")]);
     }
-    if errors.iter().any(|error| error.status() == 401) {
+    if errors.iter().any(|error| error.is_challenge()) {
         headers.extend([response_header("WWW-Authenticate")]);
     }
     let response = json!({"description": text.join(" "), "content": content});
@@ -571,8 +577,9 @@ fn response_header(name: &str) -> (String, Value) {
         "Location" => "The path of the new token.",
         "Retry-After" => "The number of seconds to wait before a retry.",
         "WWW-Authenticate" => {
-            "The error of the credentials (RFC 6750), or no error if there were none. API Gateway \
-             may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
+            "The error of the credentials (RFC 6750), or no error if there were none. In a 403, how recent \
+             the sign-in must be (RFC 9470), with `step_up_required` only. API Gateway may rename it to \
+             `x-amzn-Remapped-WWW-Authenticate`: read both."
         }
         _ => "",
     };
