@@ -58,7 +58,7 @@ impl<T> Ports for T where
 }
 
 /// The operations' routes, by path and method.
-const ROUTES: [Route; 18] = [
+const ROUTES: [Route; 19] = [
     Route {
         name: "list-accounts",
         method: "GET",
@@ -75,6 +75,12 @@ const ROUTES: [Route; 18] = [
         name: "list-audit",
         method: "GET",
         path: "/v1/accounts/{accountId}/audit",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-members",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/members",
         caller: CallerKind::Administrator,
     },
     Route {
@@ -181,6 +187,7 @@ pub fn operations() -> Vec<Operation> {
     described.push(get_token::operation());
     described.push(introspect_token::operation());
     described.extend(list_audit::operations());
+    described.push(list_members::operation());
     described.push(list_resources::operation());
     described.push(list_tokens::operation());
     described.push(reactivate_token::operation());
@@ -232,6 +239,7 @@ pub async fn answer(
         "get-token" => get_token::handle(store, system, request).await,
         "introspect-token" => introspect_token::handle(store, system, request).await,
         "list-audit" | "list-token-audit" => list_audit::handle(store, request).await,
+        "list-members" => list_members::handle(store, request).await,
         "list-resources" => list_resources::handle(store, request).await,
         "list-tokens" => list_tokens::handle(store, system, request).await,
         "reactivate-token" => reactivate_token::handle(store, system, console, request).await,

@@ -311,6 +311,9 @@ async fn questions(functions: &mut Functions) {
     let one = event!("get-account/one").request();
     let answer = Answer::of(get_account::handle(&store, one).await);
     functions.answered("get-account", "one", &answer, 200);
+    let members = event!("list-members/list").request();
+    let answer = Answer::of(list_members::handle(&store, members).await);
+    functions.answered("list-members", "", &answer, 200);
     let resources = event!("list-resources/exports").request();
     let answer = Answer::of(list_resources::handle(&store, resources).await);
     functions.answered("list-resources", "per page without filters", &answer, 200);

@@ -88,9 +88,10 @@ impl State {
 }
 
 /// The operations with the relevant part of the body. Operations on one token have `{t}` in the path.
-const OPERATIONS: [(&str, &str, &str, &str); 23] = [
+const OPERATIONS: [(&str, &str, &str, &str); 24] = [
     ("list accounts", "GET", "/v1/accounts", ""),
     ("get account", "GET", "{a}", ""),
+    ("list members", "GET", "{a}/members", ""),
     ("list resources", "GET", "{a}/resources", ""),
     ("list tokens", "GET", "{a}/tokens", ""),
     ("list audit", "GET", "{a}/audit", ""),
