@@ -12,6 +12,7 @@ pub mod change;
 pub mod entropy;
 pub mod event_time;
 pub mod id;
+pub mod integration;
 pub mod kind;
 pub mod leak;
 pub mod mailing;

@@ -7,8 +7,8 @@ use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::{CallerKind, Operation, Route};
 use latchkey::ports::{
     ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
-    GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
-    RecallSecret, RecordUse, RecordView, SpendBudget,
+    GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships, ListResources,
+    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
 };
 use latchkey::testing::{Answer, FakeVault};
 
@@ -26,6 +26,7 @@ pub trait Ports:
     + GetToken
     + InsertToken
     + ListAudit
+    + ListIntegrations
     + ListMemberships
     + ListResources
     + ListTokens
@@ -47,6 +48,7 @@ impl<T> Ports for T where
         + GetToken
         + InsertToken
         + ListAudit
+        + ListIntegrations
         + ListMemberships
         + ListResources
         + ListTokens
@@ -58,7 +60,7 @@ impl<T> Ports for T where
 }
 
 /// The operations' routes, by path and method.
-const ROUTES: [Route; 19] = [
+const ROUTES: [Route; 20] = [
     Route {
         name: "list-accounts",
         method: "GET",
@@ -75,6 +77,12 @@ const ROUTES: [Route; 19] = [
         name: "list-audit",
         method: "GET",
         path: "/v1/accounts/{accountId}/audit",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-integrations",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/integrations",
         caller: CallerKind::Administrator,
     },
     Route {
@@ -187,6 +195,7 @@ pub fn operations() -> Vec<Operation> {
     described.push(get_token::operation());
     described.push(introspect_token::operation());
     described.extend(list_audit::operations());
+    described.push(list_integrations::operation());
     described.push(list_members::operation());
     described.push(list_resources::operation());
     described.push(list_tokens::operation());
@@ -239,6 +248,7 @@ pub async fn answer(
         "get-token" => get_token::handle(store, system, request).await,
         "introspect-token" => introspect_token::handle(store, system, request).await,
         "list-audit" | "list-token-audit" => list_audit::handle(store, request).await,
+        "list-integrations" => list_integrations::handle(store, request).await,
         "list-members" => list_members::handle(store, request).await,
         "list-resources" => list_resources::handle(store, request).await,
         "list-tokens" => list_tokens::handle(store, system, request).await,

@@ -317,6 +317,14 @@ async fn questions(functions: &mut Functions) {
     let resources = event!("list-resources/exports").request();
     let answer = Answer::of(list_resources::handle(&store, resources).await);
     functions.answered("list-resources", "per page without filters", &answer, 200);
+    let integrations = event!("list-integrations/list").request();
+    let answer = Answer::of(list_integrations::handle(&store, integrations).await);
+    functions.answered(
+        "list-integrations",
+        "per page without filters",
+        &answer,
+        200,
+    );
 }
 
 /// The scanner, with a key that needn't be fetched.
@@ -563,6 +571,12 @@ async fn platform(functions: &mut Functions) {
     let mut gone = json_of(include_str!(
         "../../../events/sync-platform/resource-deleted.json"
     ));
+    let mut app = json_of(include_str!(
+        "../../../events/sync-platform/integration-upserted.json"
+    ));
+    let mut removed = json_of(include_str!(
+        "../../../events/sync-platform/integration-deleted.json"
+    ));
     let mut account = json_of(include_str!(
         "../../../events/sync-platform/account-upserted.json"
     ));
@@ -572,6 +586,8 @@ async fn platform(functions: &mut Functions) {
     for (event, second) in [
         (&mut resource, 1),
         (&mut gone, 2),
+        (&mut app, 1),
+        (&mut removed, 2),
         (&mut account, 3),
         (&mut deleted, 4),
     ] {
@@ -581,12 +597,19 @@ async fn platform(functions: &mut Functions) {
     functions.row("sync-platform", "`ResourceUpserted`");
     functions.sync(gone).await;
     functions.row("sync-platform", "`ResourceDeleted`");
+    functions.sync(app.clone()).await;
+    functions.row("sync-platform", "`IntegrationUpserted`");
+    functions.sync(removed).await;
+    functions.row("sync-platform", "`IntegrationDeleted`");
+    app["time"] = json!((now() + Duration::from_secs(3)).to_string());
+    functions.sync(app).await;
+    functions.touched("sync-platform");
     functions.sync(account).await;
     functions.row("sync-platform", "`AccountUpserted`, four members as before");
     functions.sync(deleted).await;
     functions.row(
         "sync-platform",
-        "`AccountDeleted`, four members, one active token",
+        "`AccountDeleted`, four members, one active token, one Integration App",
     );
 }
 

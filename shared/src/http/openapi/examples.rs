@@ -24,6 +24,8 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "AuditRecord" => record(),
         "RecordsPage" => json!({"records": [record()], "nextCursor": null}),
         "Members" => json!({"members": [member()]}),
+        "Integration" => integration(),
+        "IntegrationsPage" => json!({"integrations": [integration()], "nextCursor": null}),
         "Resource" => resource(),
         "ResourcesPage" => json!({"resources": [resource()], "nextCursor": null}),
         "IntrospectTokenRequest" => json!({"token": SECRET, "client_ip": "192.0.2.7"}),
@@ -95,6 +97,10 @@ fn record() -> Value {
 
 fn member() -> Value {
     json!({"id": "user-1", "name": "Olive Owner", "email": "olive@acme.example", "role": "owner"})
+}
+
+fn integration() -> Value {
+    json!({"id": "app1", "name": "Order management"})
 }
 
 fn resource() -> Value {

@@ -383,7 +383,7 @@ impl Operation {
         let parts: Vec<_> = self.path.split('/').collect();
         match parts.as_slice() {
             [.., "audit"] => "audit",
-            [.., "resources"] => "resources",
+            [.., "resources" | "integrations"] => "resources",
             [_, _, "accounts", _, "tokens", ..] => "tokens",
             [_, _, "accounts", ..] => "accounts",
             _ => "verification",
@@ -624,7 +624,7 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
         "tags": [
             {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
             {"name": "audit", "description": "The audit log, for owners and administrators."},
-            {"name": "resources", "description": "The resources that a scope can name."},
+            {"name": "resources", "description": "The resources that a scope can name, and the Integration Apps."},
             {"name": "accounts", "description": "The caller's accounts."},
             {"name": "verification", "description": "For the bearers of tokens, and for the APIs that receive them."},
         ],
