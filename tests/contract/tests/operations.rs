@@ -317,6 +317,17 @@ async fn questions(functions: &mut Functions) {
     let resources = event!("list-resources/exports").request();
     let answer = Answer::of(list_resources::handle(&store, resources).await);
     functions.answered("list-resources", "per page without filters", &answer, 200);
+    for (references, when) in [
+        ("exports/exp_orders", "one reference"),
+        (
+            "exports/exp_orders,imports/imp_stock",
+            "up to 100 references",
+        ),
+    ] {
+        let found = event!("list-resources/exports").query(&format!("ids={references}"));
+        let answer = list_resources::handle(&store, found.request()).await;
+        functions.answered("list-resources", when, &Answer::of(answer), 200);
+    }
     let integrations = event!("list-integrations/list").request();
     let answer = Answer::of(list_integrations::handle(&store, integrations).await);
     functions.answered(
