@@ -8,6 +8,7 @@ use super::id::{AuditId, IntegrationId, TokenId};
 use super::integration::Integration;
 use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
+use super::string_enum::string_enum;
 use super::text::fold;
 use super::token::{Status, Token};
 
@@ -26,11 +27,23 @@ pub struct Page<T, K> {
     pub next: Option<K>,
 }
 
+string_enum! {
+    /// The orders of a list of tokens, by their creation.
+    pub enum TokenOrder {
+        /// The last one first.
+        Newest = "newest",
+        /// The first one first.
+        Oldest = "oldest",
+    }
+}
+
 /// Which tokens to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
     /// The filter.
     pub filter: TokenFilter,
+    /// The order.
+    pub order: TokenOrder,
     /// The maximum number of items.
     pub limit: usize,
     /// Only tokens after this one.
