@@ -136,7 +136,7 @@ def sort_keys(table, *partitions):
 
 
 def projected(table, account):
-    """Return the sort keys of the account's profile and resources in the tokens table."""
+    """Return the sort keys of the account's profile, resources and Integration Apps in the tokens table."""
     return sort_keys(table, f"PROFILE#{account}", f"RESOURCE#{account}")
 
 
@@ -190,8 +190,12 @@ def resource_key(resource):
     return f"{resource['type']}#{resource['id']}"
 
 
+def integration_key(integration):
+    return f"INTEGRATION#{integration['id']}"
+
+
 def ensure_projection(latchkey, subs):
-    """Create accounts and resources as the platform does: by its events."""
+    """Create accounts, resources and Integration Apps as the platform does: by its events."""
     table, bus = latchkey["TokensTable"], latchkey["EventBus"]
     present = {account["id"]: projected(table, account["id"]) for account in SEED["accounts"]}
     # Accounts come first, so that no resource arrives before its account.
@@ -206,9 +210,22 @@ def ensure_projection(latchkey, subs):
             for account in SEED["accounts"]
             for resource in resources(account)
             if resource_key(resource) not in present[account["id"]]
+        ]
+        + [
+            ("IntegrationUpserted", {"accountId": account["id"], **integration})
+            for account in SEED["accounts"]
+            for integration in account["integrations"]
+            if integration_key(integration) not in present[account["id"]]
         ],
     )
-    await_projection(table, {a["id"]: {resource_key(r) for r in resources(a)} for a in SEED["accounts"]})
+    await_projection(
+        table,
+        {
+            account["id"]: {resource_key(resource) for resource in resources(account)}
+            | {integration_key(integration) for integration in account["integrations"]}
+            for account in SEED["accounts"]
+        },
+    )
 
 
 def without(mapping, key):

@@ -24,6 +24,7 @@ pub fn operation() -> Operation {
     ])
     .repeatable()
     .budgeted()
+    .wants_recent_sign_in()
     .answers::<IssuedBody<'_>>(201, "The token and its secret.", &["ETag", "Location"])
     .answers::<IssuedBody<'_>>(
         200,

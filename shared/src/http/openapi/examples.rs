@@ -23,6 +23,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "RegenerateTokenRequest" => json!({"gracePeriodSeconds": 3_600}),
         "AuditRecord" => record(),
         "RecordsPage" => json!({"records": [record()], "nextCursor": null}),
+        "Members" => json!({"members": [member()]}),
+        "Integration" => integration(),
+        "IntegrationsPage" => json!({"integrations": [integration()], "nextCursor": null}),
         "Resource" => resource(),
         "ResourcesPage" => json!({"resources": [resource()], "nextCursor": null}),
         "IntrospectTokenRequest" => json!({"token": SECRET, "client_ip": "192.0.2.7"}),
@@ -90,6 +93,14 @@ fn record() -> Value {
         "userAgent": "curl/8.5.0",
         "requestId": "JKJaXmPLvHcESHA=",
     })
+}
+
+fn member() -> Value {
+    json!({"id": "user-1", "name": "Olive Owner", "email": "olive@acme.example", "role": "owner"})
+}
+
+fn integration() -> Value {
+    json!({"id": "app1", "name": "Order management"})
 }
 
 fn resource() -> Value {

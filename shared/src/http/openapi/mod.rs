@@ -222,6 +222,12 @@ impl Operation {
             .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
+    /// The operation hands out a secret: adds the error for a sign-in that isn't recent.
+    #[must_use]
+    pub fn wants_recent_sign_in(self) -> Self {
+        self.refuses([ErrorCode::StepUpRequired])
+    }
+
     /// The operation spends a budget: adds the error for a spent one.
     #[must_use]
     pub fn budgeted(self) -> Self {
@@ -377,7 +383,7 @@ impl Operation {
         let parts: Vec<_> = self.path.split('/').collect();
         match parts.as_slice() {
             [.., "audit"] => "audit",
-            [.., "resources"] => "resources",
+            [.., "resources" | "integrations"] => "resources",
             [_, _, "accounts", _, "tokens", ..] => "tokens",
             [_, _, "accounts", ..] => "accounts",
             _ => "verification",
@@ -553,7 +559,7 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     if errors.iter().any(|error| error.may_say_when()) {
         headers.extend([response_header("Retry-After")]);
     }
-    if errors.iter().any(|error| error.status() == 401) {
+    if errors.iter().any(|error| error.is_challenge()) {
         headers.extend([response_header("WWW-Authenticate")]);
     }
     let response = json!({"description": text.join(" "), "content": content});
@@ -571,8 +577,9 @@ fn response_header(name: &str) -> (String, Value) {
         "Location" => "The path of the new token.",
         "Retry-After" => "The number of seconds to wait before a retry.",
         "WWW-Authenticate" => {
-            "The error of the credentials (RFC 6750), or no error if there were none. API Gateway \
-             may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
+            "The error of the credentials (RFC 6750), or no error if there were none. In a 403, how recent \
+             the sign-in must be (RFC 9470), with `step_up_required` only. API Gateway may rename it to \
+             `x-amzn-Remapped-WWW-Authenticate`: read both."
         }
         _ => "",
     };
@@ -617,7 +624,7 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
         "tags": [
             {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
             {"name": "audit", "description": "The audit log, for owners and administrators."},
-            {"name": "resources", "description": "The resources that a scope can name."},
+            {"name": "resources", "description": "The resources that a scope can name, and the Integration Apps."},
             {"name": "accounts", "description": "The caller's accounts."},
             {"name": "verification", "description": "For the bearers of tokens, and for the APIs that receive them."},
         ],
