@@ -21,6 +21,7 @@ pub(crate) struct ActiveBody<'a> {
     scope: String,
     /// The token's id, which is also its client id.
     client_id: &'a TokenId,
+    /// `Bearer`.
     token_type: &'static str,
     /// When this secret ends, in seconds since 1970. Missing if never.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -34,6 +34,7 @@ fn read_filter(parameters: &mut impl Parameters) -> (Option<ResourceType>, Resou
     (kind, filter)
 }
 
+/// A resource of the account.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Resource")]
@@ -41,7 +42,9 @@ struct ResourceBody<'a> {
     #[serde(rename = "type")]
     kind: ResourceType,
     id: &'a ResourceId,
+    /// The name, for people.
     name: &'a str,
+    /// The Integration App that the resource belongs to; `null` if it is the account's own.
     integration_id: Option<&'a IntegrationId>,
 }
 
@@ -83,6 +86,7 @@ pub async fn handle(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("list-resources", "List the resources that a scope can name")
+        .description("The connections, exports, imports and APIs of the account, by type and id.")
         .query(read_filter)
         .answers_page::<ResourceBody<'_>>("resources")
 }

@@ -248,9 +248,12 @@ pub struct ApiError {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Problem<'a> {
+    /// `about:blank`: `code` says what it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
     /// Says what went wrong, for programs. It never changes.
     code: &'static str,
