@@ -316,6 +316,11 @@ impl ApiError {
         Self::with_detail(ErrorCode::DuplicateKey, detail)
     }
 
+    /// A known token doesn't work. `detail` says why, to whoever holds its secret.
+    pub fn invalid_token(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_detail(ErrorCode::InvalidToken, detail)
+    }
+
     /// A form doesn't follow OAuth's rules. `detail` says why.
     pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::with_detail(ErrorCode::InvalidRequest, detail)

@@ -201,6 +201,12 @@ impl World {
         call.by("owner-1")
     }
 
+    async fn active_secret(&self) -> String {
+        let stored = self.active("acme", AutoPurge::Never).await;
+        let token = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+        self.secret(&token).await
+    }
+
     async fn secret(&self, token: &str) -> String {
         let reveal = Call::new("POST", &format!("{token}/reveal")).by("owner-1");
         let secret = self.ask(&reveal).await.json["secret"].clone();
@@ -423,7 +429,12 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         }
         "validation_failed" => {
             let unknown = json!({"unknown": true});
-            let answer = if operation.starts_with("list-") {
+            let answer = if operation == "token-info" {
+                let path = "/v1/tokenInfo?unknown=true";
+                let secret = world.active_secret().await;
+                let call = Call::new("GET", path).bearer(&secret);
+                world.expect(&call, (422, code)).await
+            } else if operation.starts_with("list-") {
                 let path = match operation {
                     "list-resources" => "/v1/accounts/acme/resources",
                     "list-tokens" => "/v1/accounts/acme/tokens",
