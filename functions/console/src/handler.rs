@@ -2,17 +2,16 @@
 //! secrets. The browser fetches the data from the API, with the signed-in person's access token.
 
 mod assets;
-mod headers;
 pub mod sign_in;
 
 use assets::File;
-use headers::{policy, secured};
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use lambda_http::http::response::Builder;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
+use latchkey::http::security::{policy, secured};
 use latchkey::http::{ApiError, media};
 
 /// The browser asks at each use whether the file has changed, and downloads it only then.

@@ -38,6 +38,7 @@ pub(crate) struct ActiveBody<'a> {
     #[serde(rename = "tokenId")]
     token_id: &'a TokenId,
     kind: Kind,
+    /// The Integration App of an Integration App token, else `null`.
     #[serde(rename = "integrationId")]
     integration_id: Option<&'a IntegrationId>,
     /// The scope in the form of the token's own JSON.

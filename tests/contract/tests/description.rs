@@ -79,12 +79,14 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
             assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
         }
     }
-    // The page, the description itself and the leak reports aren't described.
+    // The pages, the description itself and the leak reports aren't described.
     for (route, method) in [
         ("/", "GET"),
         ("/config.json", "GET"),
         ("/assets/{version}/{file}", "GET"),
         ("/v1/openapi.json", "GET"),
+        ("/docs", "GET"),
+        ("/docs/style.css", "GET"),
         ("/v1/leaks/github", "POST"),
     ] {
         for other in METHODS {

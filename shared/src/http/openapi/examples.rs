@@ -28,6 +28,7 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "IntrospectTokenRequest" => json!({"token": SECRET, "client_ip": "192.0.2.7"}),
         "RevokeBySecretRequest" => json!({"token": SECRET}),
         "TokenInfo" => token_info(),
+        "Decision" => decision(),
         "Introspection" => json!({
             "active": true,
             "scope": "exports:exp_orders",
@@ -110,6 +111,15 @@ fn token_info() -> Value {
         "allowedCidrs": ["192.0.2.0/24"],
         "purgeAt": "2026-12-23T10:00:00.000Z",
         "secretValidUntil": null,
+        "decision": decision(),
+    })
+}
+
+fn decision() -> Value {
+    json!({
+        "allowed": false,
+        "code": "resource_not_in_scope",
+        "detail": "the token's scope does not list this resource; ask for the resource to be added to it",
     })
 }
 
