@@ -5,8 +5,8 @@
     cloud.py down [--purge]      stop; with --purge also delete its data
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
     cloud.py test [ARGUMENT...]  `cargo test --workspace` on a new cloud, which is stopped afterwards; the tests of the
-                                 API tokens page need Chromium and its driver, those of clients in TypeScript need
-                                 Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
+                                 API tokens page need Chromium and its driver, those of clients in TypeScript and of
+                                 linters need Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
                                  environment) the run fails
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
@@ -142,10 +142,10 @@ def install_node_peer():
 # ---- Clients ----------------------------------------------------------------------------------------
 
 # The names of all tests that need Node.js contain this.
-TYPESCRIPT_TESTS = "in_typescript"
+NODE_TESTS = "on_node"
 NO_NODE = f"""
 {"!" * 100}
-The tests of clients in TypeScript did NOT run: they need Node.js 20 or newer with npm.
+The tests of clients in TypeScript and of linters did NOT run: they need Node.js 20 or newer with npm.
 {"!" * 100}
 """
 
@@ -157,6 +157,12 @@ def install_clients():
     files = sorted(file.name for file in source.iterdir() if file.suffix == ".ts" or file.name == "tsconfig.json")
     with step("Installing clients-typescript"):
         return install_node("clients-typescript", source, *files) is not None
+
+
+def install_linters():
+    """Install the linters of the API's description, if there is Node.js."""
+    with step("Installing linters"):
+        install_node("linters", ROOT / "tests" / "linters", "redocly.yaml", "spectral.yaml")
 
 
 # ---- Browser ----------------------------------------------------------------------------------------
@@ -577,10 +583,11 @@ def test(arguments):
         # Programs of third parties, which the tests run against Latchkey.
         install_tools("authlib", "detect-secrets")
         with_node = install_clients()
+        install_linters()
         if not with_node:
             if os.environ.get("CI"):
                 fail(f"CI runs every test.{NO_NODE}")
-            arguments = skipping(arguments, TYPESCRIPT_TESTS)
+            arguments = skipping(arguments, NODE_TESTS)
         # With the tests' features: otherwise `cargo test` would compile the dependencies again.
         start(cloud, "--workspace", "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)

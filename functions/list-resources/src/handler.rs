@@ -60,6 +60,7 @@ fn read_selection(parameters: &mut impl Parameters) -> Selection {
     }
 }
 
+/// A resource of the account.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Resource")]
@@ -67,7 +68,9 @@ struct ResourceBody<'a> {
     #[serde(rename = "type")]
     kind: ResourceType,
     id: &'a ResourceId,
+    /// The name, for people.
     name: &'a str,
+    /// The Integration App that the resource belongs to; `null` if it is the account's own.
     integration_id: Option<&'a IntegrationId>,
 }
 
@@ -135,6 +138,7 @@ async fn find(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("list-resources", "List the resources that a scope can name")
+        .description("The connections, exports, imports and APIs of the account, by type and id.")
         .query(read_selection)
         .answers_page::<ResourceBody<'_>>("resources")
 }

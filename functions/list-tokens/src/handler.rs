@@ -76,6 +76,10 @@ pub async fn handle(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("list-tokens", "List the tokens, newest or oldest first")
+        .description(
+            "Tokens of every kind, active and revoked, without their secrets. A new token is in the \
+            very next list.",
+        )
         .query(read_filter)
         .answers_page::<TokenBody<'_>>("tokens")
 }

@@ -113,6 +113,10 @@ fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiEr
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("regenerate-token", "Replace a token's secret")
+    .description(
+        "The new secret is in this answer. The old one ends at once, or when the grace period is over. The token keeps its \
+         id, its scope and its `purgeAt`.",
+    )
     .of_a_token()
     .changes_a_token()
     .body([optional("gracePeriodSeconds", schema::grace_period())

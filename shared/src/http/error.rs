@@ -264,9 +264,12 @@ pub struct ApiError {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Problem<'a> {
+    /// `about:blank`: `code` says what it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
     /// Says what went wrong, for programs. It never changes.
     code: &'static str,
@@ -332,6 +335,11 @@ impl ApiError {
     pub(super) fn duplicate_key(name: &str) -> Self {
         let detail = format!("`{name}` is given more than once");
         Self::with_detail(ErrorCode::DuplicateKey, detail)
+    }
+
+    /// A known token doesn't work. `detail` says why, to whoever holds its secret.
+    pub fn invalid_token(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_detail(ErrorCode::InvalidToken, detail)
     }
 
     /// A form doesn't follow OAuth's rules. `detail` says why.

@@ -80,12 +80,14 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
             assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
         }
     }
-    // The page, the description itself and the leak reports aren't described.
+    // The pages, the description itself and the leak reports aren't described.
     for (route, method) in [
         ("/", "GET"),
         ("/config.json", "GET"),
         ("/assets/{version}/{file+}", "GET"),
         ("/v1/openapi.json", "GET"),
+        ("/docs", "GET"),
+        ("/docs/style.css", "GET"),
         ("/v1/leaks/github", "POST"),
     ] {
         for other in METHODS {
@@ -201,6 +203,12 @@ impl World {
             }
         };
         call.by("owner-1")
+    }
+
+    async fn active_secret(&self) -> String {
+        let stored = self.active("acme", AutoPurge::Never).await;
+        let token = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+        self.secret(&token).await
     }
 
     async fn secret(&self, token: &str) -> String {
@@ -431,7 +439,12 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         }
         "validation_failed" => {
             let unknown = json!({"unknown": true});
-            let answer = if operation.starts_with("list-") {
+            let answer = if operation == "token-info" {
+                let path = "/v1/tokenInfo?unknown=true";
+                let secret = world.active_secret().await;
+                let call = Call::new("GET", path).bearer(&secret);
+                world.expect(&call, (422, code)).await
+            } else if operation.starts_with("list-") {
                 let path = match operation {
                     "list-resources" => "/v1/accounts/acme/resources",
                     "list-integrations" => "/v1/accounts/acme/integrations",

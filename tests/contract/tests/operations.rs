@@ -201,6 +201,11 @@ async fn verifications(functions: &mut Functions) {
         let answer = Answer::of(token_info::handle(store, &system_at(now()), request).await);
         functions.answered("token-info", when, &answer, 200);
     }
+    let call = info(&another).query("method=DELETE&path=/v1/exports/exp_orders");
+    let (store, request) = (&functions.store, call.request());
+    let answer = Answer::of(token_info::handle(store, &system_at(now()), request).await);
+    let when = "… that asks about a call whose rule needs the resource's owner";
+    functions.answered("token-info", when, &answer, 200);
 }
 
 async fn creations(functions: &mut Functions) {
