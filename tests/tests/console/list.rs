@@ -382,7 +382,7 @@ async fn what_needs_attention_stands_out() {
         browser.advance(Duration::from_secs(48 * 60)).await;
         browser.click(Button("Name")).await;
         browser.until(&format!("/^Ends in 1[012] minutes \\| Never used$/.test({})", badges("An hour"))).await;
-        browser.until("document.querySelector('.summary').innerText.includes('1 ends soon')").await;
+        browser.until("document.querySelector('.needs').innerText.includes('1 ends soon')").await;
         browser.click(Button("1 ends soon")).await;
         names(browser, &["An hour"]).await;
         browser.advance(Duration::from_secs(8 * 60)).await;
@@ -486,15 +486,17 @@ async fn several_tokens_are_revoked_at_once() {
             .until("document.querySelector('th.of-select input').indeterminate")
             .await;
         browser.click(Button("Clear")).await;
-        browser.until("!document.querySelector('.bulk')").await;
+        browser.until("!document.querySelector('.picked')").await;
         for name in ["A", "B", "C", "Custom"] {
             select(browser, name).await;
         }
         browser.see("4 selected").await;
+        let found = browser.accessibility().await;
+        assert!(found.is_empty(), "{found:?}");
         // What isn't shown isn't selected.
         browser.write(Field("Keywords"), "C").await;
         names(browser, &["C", "Custom"]).await;
-        browser.until("!document.querySelector('.bulk')").await;
+        browser.until("!document.querySelector('.picked')").await;
         browser.click(Button("Clear filters")).await;
         names(
             browser,
@@ -561,7 +563,7 @@ async fn several_tokens_are_revoked_at_once() {
         browser.answer(&b, Value::Null).await;
         browser.see("1 token is revoked.").await;
         browser
-            .until("!document.querySelector('dialog') && !document.querySelector('.bulk')")
+            .until("!document.querySelector('dialog') && !document.querySelector('.picked')")
             .await;
         browser.until("document.activeElement.matches('h1')").await;
         assert_eq!(token(&account, &ids[1]).await["status"], "revoked");
@@ -597,6 +599,8 @@ async fn several_tokens_are_revoked_at_once() {
             .see("1 token is revoked. 1 token no longer exists.")
             .await;
         names(browser, &["Revoked before", "E", "C", "B", "A", "Custom"]).await;
+        // The reason stands in the row.
+        browser.see("“Moved away”").await;
     })
     .await;
 }
@@ -675,7 +679,7 @@ async fn nothing_old_stands_under_a_new_question() {
         browser.choose(Field("Status"), "Revoked").await;
         browser.see("Something went wrong on our side.").await;
         names(browser, &[]).await;
-        browser.until("!document.querySelector('.tokens, .pager, .summary')").await;
+        browser.until("!document.querySelector('.tokens, .pager, .needs')").await;
         browser.answer("/tokens?", Value::Null).await;
         browser.choose(Field("Status"), "Active").await;
         names(browser, &["One"]).await;

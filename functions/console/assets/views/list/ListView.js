@@ -271,7 +271,7 @@ function SelectAll({ tokens, selected, mark }) {
 
 /** What can be done to the selected tokens. */
 function Bar({ number, run, clear }) {
-  return html`<section class="bulk" aria-label=${words.select.bar}>
+  return html`<section class="picked" aria-label=${words.select.bar}>
     <p role="status"><strong>${words.select.selected(number)}</strong></p><span class="spring"></span>
     <${Button} kind="quiet" run=${clear}>${words.select.clear}<//>
     <${Button} kind="danger" run=${() => { run(); }}>${words.select.revoke}<//></section>`;
