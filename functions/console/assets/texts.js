@@ -285,7 +285,7 @@ export const texts = {
     custom: (number) => `Only ${count(number, "resource", "resources")}, and nothing else in this account.`,
     nothing: "Nothing: all resources that it was made for are gone.",
     removed: "no longer exists",
-    removedCount: (number) => `${count(number, "resource", "resources")} of these no longer ${number === 1 ? "exists" : "exist"}. Edit the token to take ${number === 1 ? "it" : "them"} off the list.`,
+    removedCount: (number) => `${number} of these no longer ${number === 1 ? "exists" : "exist"}. Edit the token to take ${number === 1 ? "it" : "them"} off the list.`,
     search: "Search these resources",
     noMatch: "None of these resources matches.",
     matches: (number) => count(number, "resource matches.", "resources match."),
@@ -357,6 +357,7 @@ export const texts = {
     ip: "Address",
     assertedIp: "Address, as claimed by the API that asked",
     client: "Client, as claimed",
+    userAgent: "As it calls itself",
     requestId: "Request",
     recordId: "Record",
     fields: "Created with",
@@ -409,7 +410,7 @@ export const texts = {
 
   notifications: {
     title: "Which mails I get",
-    lead: "Latchkey sends you mails about the API tokens of {account}, because you are one of its administrators. This is your own choice: it changes nothing for the others.",
+    lead: "Latchkey sends you mails about the API tokens of {account}, because you administer them. What you choose here is for you alone.",
     loading: "Loading your choice",
     events: {
       create: ["New tokens", "A token was created."],

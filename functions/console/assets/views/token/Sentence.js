@@ -10,12 +10,15 @@ const words = texts.timeline;
 const { events, changed } = words;
 
 const Ending = ({ hint }) => html`<code>…<${Foreign} text=${hint ?? ""} /></code>`;
-const Until = ({ at }) => (isTime("purgeAt", at) ? html`<time datetime=${at}>${until(at)}</time>` : html`<${Foreign} text=${at ?? ""} />`);
+const Until = ({ at }) => (isTime("purgeAt", at)
+  ? html`<time datetime=${at}>${until(at)}</time>` : html`<${Foreign} text=${at ?? ""} />`);
 
 /** Which sentence a record is told with. */
 function eventOf(record) {
   switch (record.action) {
-    case "revoke": return told(record, "compromisedSecret") ? "revokeBySecret" : told(record, "revocationReason") ? "revokeFor" : "revoke";
+    case "revoke":
+      if (told(record, "compromisedSecret")) return "revokeBySecret";
+      return told(record, "revocationReason") ? "revokeFor" : "revoke";
     case "regenerate": return told(record, "previousSecret.validUntil") ? "regenerateWithGrace" : "regenerate";
     case "access": return told(record, "addressesToday") ? "accessCrowded" : "access";
     default: return Object.hasOwn(events, record.action) ? record.action : "other";
@@ -44,6 +47,9 @@ export function Sentence({ record }) {
   });
 }
 
+// Values that the service itself writes: they are no texts of somebody.
+const OWN = ["autoPurge", "integrationId", "daysRefused", "introspectedBy", "compromisedSecret"];
+
 // What the sentences say already.
 const IN_SENTENCES = {
   create: null,
@@ -66,7 +72,8 @@ export function Changes({ record, names, apps }) {
   const changes = said === null ? [] : record.changes.filter(({ field }) => isRaw(record) || !said.includes(field));
   if (changes.length === 0) return null;
   return html`<ul class="changes">${changes.map((change, index) => html`<li key=${index}>
-    <${FieldName} record=${record} field=${change.field} />: <${Change} record=${record} change=${change} names=${names} apps=${apps} /></li>`)}</ul>`;
+    <${FieldName} record=${record} field=${change.field} />:${" "}
+    <${Change} record=${record} change=${change} names=${names} apps=${apps} /></li>`)}</ul>`;
 }
 
 function Change({ record, change, names, apps }) {
@@ -87,17 +94,19 @@ function Change({ record, change, names, apps }) {
     if (change[side] == null) return !raw && change.field === "purgeAt" ? changed.never : null;
     const shown = html`<${Value} record=${record} field=${change.field} value=${change[side]} names=${names} apps=${apps} />`;
     // A text of somebody is in quotation marks; what the page has a word for isn't.
-    const word = !raw && (isTime(change.field, change[side]) || wordFor(wordFor(texts.values, change.field) ?? {}, change[side]) || change.field === "integrationId");
+    const word = !raw && (isTime(change.field, change[side]) || OWN.includes(change.field)
+      || wordFor(wordFor(texts.values, change.field) ?? {}, change[side]));
     return word ? shown : html`<${Quoted} text=${change[side]} />`;
   };
   const [before, after] = [value("old"), value("new")];
-  if (before && after) return fill(!raw && change.field === "name" ? changed.renamed : changed.from, { new: after, old: before });
+  const renamed = !raw && change.field === "name";
+  if (before && after) return fill(renamed ? changed.renamed : changed.from, { new: after, old: before });
   return before ? fill(changed.cleared, { old: before }) : fill(changed.set, { new: after });
 }
 
 /** What a token was created with, to be opened. */
 export function CreatedWith({ record, names, apps }) {
   return html`<details class="record"><summary>${words.fields}</summary>
-    <dl>${record.changes.map((change) => html`<div key=${change.field}><dt><${FieldName} record=${record} field=${change.field} /></dt>
-      <dd><${Value} record=${record} field=${change.field} value=${change.new} names=${names} apps=${apps} /></dd></div>`)}</dl></details>`;
+    <dl>${record.changes.map(({ field, new: value }) => html`<div key=${field}><dt><${FieldName} record=${record} field=${field} /></dt>
+      <dd><${Value} record=${record} field=${field} value=${value} names=${names} apps=${apps} /></dd></div>`)}</dl></details>`;
 }

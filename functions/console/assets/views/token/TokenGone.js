@@ -54,7 +54,8 @@ function Gone({ me, tokenId, query, name, deleted, purged }) {
   return html`<div class="view token-page">
     <a class="back" href=${links.list(me.id)}><${Icon} name="back" />${words.back}</a>
     <header><h1 ref=${heading} tabindex="-1"><${Foreign} text=${name} /></h1>
-      <div class="state revoked"><${Icon} name="trash" /><p><strong>${words.gone}.</strong> ${when} ${words.goneText}</p></div>
+      <div class="state revoked"><div class="said"><${Icon} name="trash" />
+        <p><strong>${words.gone}.</strong> ${when} ${words.goneText}</p></div></div>
       <div class="buttons"><${ButtonLink} kind="primary" href=${links.list(me.id)}>${words.toList}<//></div></header>
     <${Timeline} me=${me} tokenId=${tokenId} query=${query} version=${0} /></div>`;
 }

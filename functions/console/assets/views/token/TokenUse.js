@@ -28,7 +28,8 @@ export function TokenUse({ token, version }) {
     ]);
     return { last: uses.records[0] ?? null, refused: refused.records, more: Boolean(refused.cursor) };
   });
-  return html`<section class="card" aria-labelledby=${title} aria-busy=${use.loading ? "true" : null}><h2 id=${title}>${words.use}</h2>
+  return html`<section class="card" aria-labelledby=${title} aria-busy=${use.loading ? "true" : null}>
+    <h2 id=${title}>${words.use}</h2>
     <${Problem} error=${use.error} actions=${html`<${Button} run=${use.reload}>${texts.tryAgain}<//>`} />
     ${use.loading ? html`<${Skeleton} rows=${3} label=${texts.working} />` : html`
       <${LastUsed} token=${token} record=${use.data?.last} />
