@@ -555,7 +555,7 @@ async fn the_timeline_tells_everything_in_words() {
         browser.click(Css(".event .more details:last-child summary")).await;
         browser.see("olive@acme.example").await;
         browser.see("curl/8.5.0").await;
-        browser.click(Css(".event:last-child .more details:first-child summary")).await;
+        browser.click(Css(".event:last-child .more details summary")).await;
         browser.see("Full access").await;
 
         // The kinds. Each event is of one; what the page doesn't know is a change.
