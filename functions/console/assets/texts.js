@@ -104,6 +104,7 @@ const TIMELINE = {
   remind: "The administrators were reminded that it ends {until}.",
   leak: "{who} reported {secret} as leaked. It never works again.",
   tamper: "A record of this log was changed or removed. The old values are what it said.",
+  oldEnded: "The old secret, {old}, ended with it.",
   other: "{who}: {action}",
   from: " from {ip}",
   fromAsserted: " from {ip} (as claimed by the API that asked)",

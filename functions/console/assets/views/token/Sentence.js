@@ -50,6 +50,7 @@ export function Sentence({ record }) {
 // Values that the service itself writes: they are no texts of somebody.
 const OWN = ["autoPurge", "integrationId", "daysRefused", "introspectedBy", "compromisedSecret"];
 
+const OLD_SECRET = ["previousSecret.hint", "previousSecret.validUntil"];
 // What the sentences say already.
 const IN_SENTENCES = {
   create: null,
@@ -58,20 +59,26 @@ const IN_SENTENCES = {
   purge: null,
   remind: null,
   access: ["addressesToday"],
-  revoke: ["status", "revocationReason", "compromisedSecret", "compromisedAt"],
+  revoke: ["status", "revocationReason", "compromisedSecret", "compromisedAt", ...OLD_SECRET],
   reactivate: ["status", "revocationReason"],
-  regenerate: ["hint", "previousSecret.hint", "previousSecret.validUntil", "compromisedAt"],
-  retire: ["previousSecret.hint", "previousSecret.validUntil"],
+  regenerate: ["hint", "compromisedAt", ...OLD_SECRET],
+  retire: OLD_SECRET,
   refused: ["reason"],
-  leak: ["compromisedSecret", "status", "compromisedAt", "revocationReason"],
+  leak: ["compromisedSecret", "status", "compromisedAt", "revocationReason", ...OLD_SECRET],
 };
 
 /** What changed, in words. */
 export function Changes({ record, names, apps }) {
   const said = Object.hasOwn(IN_SENTENCES, record.action) ? IN_SENTENCES[record.action] : [];
-  const changes = said === null ? [] : record.changes.filter(({ field }) => isRaw(record) || !said.includes(field));
-  if (changes.length === 0) return null;
-  return html`<ul class="changes">${changes.map((change, index) => html`<li key=${index}>
+  const isNews = ({ field, new: value }) => isRaw(record) || !(said.includes(field) || (field === "daysRefused" && value === "1"));
+  const changes = said === null ? [] : record.changes.filter(isNews);
+  // An old secret doesn't outlive a revocation.
+  const ended = ["revoke", "leak"].includes(record.action) && told(record, "compromisedSecret") !== "previous"
+    ? toldBefore(record, "previousSecret.validUntil") && !told(record, "previousSecret.validUntil") : false;
+  if (changes.length === 0 && !ended) return null;
+  return html`<ul class="changes">
+    ${ended ? html`<li>${fill(events.oldEnded, { old: html`<${Ending} hint=${toldBefore(record, "previousSecret.hint")} />` })}</li>` : null}
+    ${changes.map((change, index) => html`<li key=${index}>
     <${FieldName} record=${record} field=${change.field} />:${" "}
     <${Change} record=${record} change=${change} names=${names} apps=${apps} /></li>`)}</ul>`;
 }
