@@ -390,7 +390,8 @@ async fn what_a_token_may_do_is_told_by_name_also_if_it_is_much() {
     in_browser(&stack, async |browser| {
         browser.with_answers().await;
         browser.allow_clipboard().await;
-        browser.enter(&account.owner, "").await;
+        // Nothing has asked for names yet.
+        browser.enter(&account.owner, &format!("{}/notifications", list(&account))).await;
         browser.answer(&format!("GET v1/accounts/{}/integrations", account.id), json!({"status": 200, "body": {"integrations": [{"id": "app-1", "name": "Order management"}], "nextCursor": null}})).await;
         browser.answer("/resources?ids=", json!({"status": 200, "body": {"resources": known, "nextCursor": null}})).await;
         browser.answer(&format!("/tokens/{id}/audit"), json!({"status": 200, "body": {"records": [], "nextCursor": null}})).await;
@@ -436,8 +437,10 @@ async fn the_end_of_a_token_comes_near_in_words_and_then_it_is_purged() {
         browser.see("Active. It ends in ").await;
         browser.advance(Duration::from_secs(45 * 60)).await;
         browser.see("Ends in 1").await;
+        browser.until("document.querySelector('.state:is(.warning, .danger)')").await;
+        browser.advance(Duration::from_secs(10 * 60)).await;
         browser.until("document.querySelector('.state.danger')").await;
-        browser.advance(Duration::from_secs(20 * 60)).await;
+        browser.advance(Duration::from_secs(10 * 60)).await;
         browser.see("its time is over, and calls with it are refused.").await;
         browser.until("!document.querySelector('.token-actions')").await;
     })
