@@ -48,6 +48,19 @@ export function withQuery(hash, query) {
   return `${hash.split("?")[0]}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
 }
 
+let left = null;
+
+/** Keeps the address of the list, with its filters, for the way back from another view. */
+export function noteList(hash) {
+  if (parse(hash).page === "list") left = hash;
+}
+
+/** The list of an account, or of one of its Integration Apps, as it was left. */
+export function listAsLeft(account, app = null) {
+  const last = left && parse(left);
+  return last && last.account === account && last.app === app ? left : links.list(account, app);
+}
+
 /** Goes to a view. */
 export function go(to) {
   location.hash = to;

@@ -345,6 +345,18 @@ async fn which_mails_one_gets_is_ones_own_choice() {
         browser.go(&route).await;
         browser.until(&format!("JSON.stringify({chosen}) === JSON.stringify(['create immediate', 'access daily', 'change immediate'])")).await;
 
+        // It also survives the end of the session.
+        browser.click(Css("[name=change][value=daily]")).await;
+        browser.answer("PUT v1/accounts", json!({"status": 401, "body": {"message": "Unauthorized"}})).await;
+        browser.click(Button("Save")).await;
+        browser.see("Your session has ended").await;
+        browser.sign_in(&account.owner).await;
+        browser.see("What you had chosen is back, and not saved yet.").await;
+        browser.until(&format!("JSON.stringify({chosen}) === JSON.stringify(['create immediate', 'access daily', 'change daily'])")).await;
+        browser.click(Button("Save")).await;
+        browser.see("Your choice is saved.").await;
+        browser.see_no("not saved yet").await;
+
         // A choice that can't be read is no choice.
         browser.answer("/preferences", json!({"status": 500, "body": {"code": "internal_error"}})).await;
         browser.go(&list(&account)).await;

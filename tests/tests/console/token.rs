@@ -285,6 +285,7 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
     let (id, secret) = account.create_token(full("Linked")).await;
     in_browser(&stack, async |browser| {
         let to = |what: &str| format!("{}?do={what}&events=use", page(&account, &id));
+        browser.with_answers().await;
         browser.enter(&account.owner, &to("revoke")).await;
         browser.find(Field("Reason (optional)")).await;
         browser.until("location.hash.endsWith('?events=use')").await;
@@ -306,11 +307,9 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
         assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
         browser.click(Button("Close")).await;
 
-        for (what, dialog) in [("regenerate", "Grace period of the old token")] {
-            browser.go(&to(what)).await;
-            browser.see(dialog).await;
-            browser.click(Button("Cancel")).await;
-        }
+        browser.go(&to("regenerate")).await;
+        browser.see("Grace period of the old token").await;
+        browser.click(Button("Cancel")).await;
         for (what, refused) in [
             ("reactivate", "This token is active: there is nothing to reactivate."),
             ("retire", "No old secret of this token works any more: there is nothing to end."),
@@ -320,6 +319,15 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
             browser.see(refused).await;
             assert_eq!(browser.eval("document.querySelector('dialog')").await, Value::Null, "{what}");
         }
+        // After a fresh sign-in that the button needed, the page asks, and shows nothing by itself.
+        browser.answer("/reveal", json!({"status": 403, "body": {"code": "step_up_required", "maxAge": 900}})).await;
+        browser.click(Button("Show token")).await;
+        browser.see("This needs a fresh sign-in.").await;
+        browser.click(Button("Sign in again")).await;
+        browser.fill_in_sign_in(&account.owner).await;
+        browser.see("Show this token?").await;
+        assert_eq!(browser.places_of(&secret).await, json!([]));
+        browser.click(Button("Cancel")).await;
         replace(&account, &id).await;
         send(account.post(&account.owner, &format!("/tokens/{id}/revoke"))).await.expect(200);
         browser.go(&list(&account)).await;

@@ -6,7 +6,7 @@ import { Problem } from "../../components/Notice.js";
 import { Foreign, Who } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
-import { links, setQuery } from "../../router.js";
+import { links, listAsLeft, setQuery } from "../../router.js";
 import { texts } from "../../texts.js";
 import { exact } from "../../times.js";
 import { useApps } from "../../tokens.js";
@@ -67,7 +67,7 @@ export function AuditView({ me, tokenId, query }) {
   };
   const filtered = Object.values(filters).some(Boolean);
   return html`<div class="view audit-view">
-    <a class="back" href=${tokenId ? links.token(me.id, tokenId) : links.list(me.id)}><${Icon} name="back" />
+    <a class="back" href=${tokenId ? links.token(me.id, tokenId) : listAsLeft(me.id)}><${Icon} name="back" />
       ${tokenId ? texts.audit.toToken : texts.tokenPage.back}</a>
     <div class="title"><h1 ref=${heading} tabindex="-1">${title}</h1><span class="spring"></span>
       <${Button} icon="download" run=${csv}>${texts.audit.download}<//></div>
