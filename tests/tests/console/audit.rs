@@ -383,13 +383,22 @@ async fn the_log_and_the_choice_of_mails_are_legible_in_every_look() {
     give_up(&account, &given_up).await;
     status_with(&account, &given_up).await;
     in_browser(&stack, async |browser| {
-        browser.enter(&account.owner, &format!("{}/audit", list(&account))).await;
+        browser
+            .enter(&account.owner, &format!("{}/audit", list(&account)))
+            .await;
         browser.see("A secret was tried and refused.").await;
         let mut findings = views::check(browser, "audit").await;
-        browser.run("for (const each of document.querySelectorAll('details')) each.open = true", &[]).await;
+        browser
+            .run(
+                "for (const each of document.querySelectorAll('details')) each.open = true",
+                &[],
+            )
+            .await;
         browser.click(Css("button.fold")).await;
         findings.extend(views::check(browser, "audit-opened").await);
-        browser.go(&format!("{}/notifications", list(&account))).await;
+        browser
+            .go(&format!("{}/notifications", list(&account)))
+            .await;
         browser.see("Always at once").await;
         findings.extend(views::check(browser, "notifications").await);
         assert!(findings.is_empty(), "{}", findings.join("\n"));

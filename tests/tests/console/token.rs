@@ -90,27 +90,46 @@ async fn a_token_is_revoked_reactivated_replaced_and_deleted() {
         browser.allow_clipboard().await;
         browser.enter(&account.owner, &page(&account, &id)).await;
         browser.see("Active. It ends in ").await;
-        browser.until("document.title.startsWith('“Partner” – ')").await;
+        browser
+            .until("document.title.startsWith('“Partner” – ')")
+            .await;
         assert_eq!(browser.focused().await, "Partner");
         browser.click(Button("Actions for Partner")).await;
-        browser.see("To delete this API token, revoke it first.").await;
+        browser
+            .see("To delete this API token, revoke it first.")
+            .await;
         browser.click(Button("Delete API token")).await;
         browser.find(Button("Delete API token")).await;
         browser.press("\u{e00c}").await;
         assert_eq!(browser.focused().await, "Actions for Partner");
         browser.click(Button("Revoke API token")).await;
-        browser.see("are refused from the next request on. Whatever uses it stops working.").await;
-        browser.see("Every call with this token: it has full access to the account.").await;
+        browser
+            .see("are refused from the next request on. Whatever uses it stops working.")
+            .await;
+        browser
+            .see("Every call with this token: it has full access to the account.")
+            .await;
         browser.see("It was last used ").await;
         browser.see(" from 127.0.0.1.").await;
-        browser.write(Field("Reason (optional)"), "The partner has left").await;
+        browser
+            .write(Field("Reason (optional)"), "The partner has left")
+            .await;
         browser.picture("revoke").await;
         browser.click(Button("Revoke")).await;
         browser.see("“Partner” is revoked.").await;
-        browser.see(&format!("by {}: “The partner has left”.", account.owner.name)).await;
+        browser
+            .see(&format!(
+                "by {}: “The partner has left”.",
+                account.owner.name
+            ))
+            .await;
         // The same button now does the opposite.
         assert_eq!(browser.focused().await, "Reactivate token");
-        event(browser, &format!("{} revoked it: “The partner has left”.", account.owner.name)).await;
+        event(
+            browser,
+            &format!("{} revoked it: “The partner has left”.", account.owner.name),
+        )
+        .await;
         assert_eq!(status_with(&account, &secret).await, 403);
 
         browser.click(Button("Generate new token")).await;
@@ -118,31 +137,49 @@ async fn a_token_is_revoked_reactivated_replaced_and_deleted() {
         browser.click(Button("Cancel")).await;
         assert_eq!(browser.focused().await, "Generate new token");
         browser.click(Button("Reactivate token")).await;
-        browser.see("work again at once, with the same secret").await;
+        browser
+            .see("work again at once, with the same secret")
+            .await;
         browser.see("“The partner has left”").await;
         browser.click(Button("Reactivate")).await;
         browser.see("Active. It ends in ").await;
         assert_eq!(status_with(&account, &secret).await, 200);
 
         browser.click(Button("Generate new token")).await;
-        browser.see("stops working when the grace period ends").await;
-        browser.choose(Field("Grace period of the old token"), "1 hour").await;
+        browser
+            .see("stops working when the grace period ends")
+            .await;
+        browser
+            .choose(Field("Grace period of the old token"), "1 hour")
+            .await;
         browser.click(Button("Generate")).await;
         browser.see("New token generated").await;
         browser.click(Button("Copy token")).await;
-        browser.until("document.querySelector('dialog').innerText.includes('Copied')").await;
+        browser
+            .until("document.querySelector('dialog').innerText.includes('Copied')")
+            .await;
         let new = browser.clipboard().await;
         browser.click(Button("Done")).await;
         assert_ne!(new, secret);
         assert_eq!(status_with(&account, &new).await, 200);
         assert_eq!(status_with(&account, &secret).await, 200);
-        event(browser, &format!("{} generated a new secret, …{}.", account.owner.name, new.split_at(new.len() - 4).1)).await;
+        event(
+            browser,
+            &format!(
+                "{} generated a new secret, …{}.",
+                account.owner.name,
+                new.split_at(new.len() - 4).1
+            ),
+        )
+        .await;
 
         browser.click(Button("Revoke API token")).await;
         browser.click(Button("Revoke")).await;
         browser.find(Button("Reactivate token")).await;
         choose_action(browser, "Partner", "Delete API token").await;
-        browser.see("is deleted for good and can't be reactivated. Its audit log stays.").await;
+        browser
+            .see("is deleted for good and can't be reactivated. Its audit log stays.")
+            .await;
         browser.click(Button("Delete")).await;
         browser.see("“Partner” is deleted.").await;
         assert_eq!(status_with(&account, &new).await, 403);
@@ -158,7 +195,9 @@ async fn a_token_is_revoked_reactivated_replaced_and_deleted() {
         }
         browser.see("This token no longer exists.").await;
         browser.click(Button("Go to the API tokens")).await;
-        browser.until(&format!("location.hash === '{}'", list(&account))).await;
+        browser
+            .until(&format!("location.hash === '{}'", list(&account)))
+            .await;
     })
     .await;
 }
@@ -175,36 +214,68 @@ async fn an_old_secret_is_seen_until_it_ends_and_can_be_ended_before() {
     in_browser(&stack, async |browser| {
         browser.with_clock().await;
         browser.enter(&account.owner, &page(&account, &id)).await;
-        let told = format!("The old secret …{} works until ", old.split_at(old.len() - 4).1);
+        let told = format!(
+            "The old secret …{} works until ",
+            old.split_at(old.len() - 4).1
+        );
         browser.see(&told).await;
         let times = "[...document.querySelectorAll('.state time')].map((e) => e.dateTime)";
-        assert!(browser.eval(times).await.as_array().expect("times").contains(&end));
+        assert!(
+            browser
+                .eval(times)
+                .await
+                .as_array()
+                .expect("times")
+                .contains(&end)
+        );
 
         // Another revocation, or another new secret, would end the replaced secret too.
         browser.click(Button("Revoke API token")).await;
-        browser.see("ends for good: no reactivation brings it back.").await;
+        browser
+            .see("ends for good: no reactivation brings it back.")
+            .await;
         browser.click(Button("Cancel")).await;
         browser.click(Button("Generate new token")).await;
-        browser.see("ends at once: a token has one old secret at most.").await;
+        browser
+            .see("ends at once: a token has one old secret at most.")
+            .await;
         browser.click(Button("Cancel")).await;
 
         // A concurrent change of the token: the secret that is ended must be the one that is shown.
-        let rename = account.request(Method::PATCH, &account.administrator, &format!("/tokens/{id}"));
-        send(rename.json(&json!({"name": "Renamed"}))).await.expect(200);
+        let rename = account.request(
+            Method::PATCH,
+            &account.administrator,
+            &format!("/tokens/{id}"),
+        );
+        send(rename.json(&json!({"name": "Renamed"})))
+            .await
+            .expect(200);
         browser.click(Button("End the old secret now")).await;
         browser.see("Whatever still uses it stops working.").await;
         browser.click(Button("End it now")).await;
         browser.see("This token was changed in the meantime.").await;
         assert_eq!(status_with(&account, &old).await, 200);
         browser.click(Button("Cancel")).await;
-        browser.until("document.querySelector('h1').innerText === 'Renamed'").await;
+        browser
+            .until("document.querySelector('h1').innerText === 'Renamed'")
+            .await;
         browser.click(Button("End the old secret now")).await;
         browser.click(Button("End it now")).await;
         browser.see("The old secret of “Renamed” has ended.").await;
         browser.see_no("works until").await;
         // Its button is gone.
-        browser.until("document.activeElement === document.querySelector('h1')").await;
-        event(browser, &format!("{} ended the old secret …{} before its time.", account.owner.name, old.split_at(old.len() - 4).1)).await;
+        browser
+            .until("document.activeElement === document.querySelector('h1')")
+            .await;
+        event(
+            browser,
+            &format!(
+                "{} ended the old secret …{} before its time.",
+                account.owner.name,
+                old.split_at(old.len() - 4).1
+            ),
+        )
+        .await;
         assert_eq!(status_with(&account, &old).await, 403);
         assert_eq!(status_with(&account, &new).await, 200);
 
@@ -212,7 +283,9 @@ async fn an_old_secret_is_seen_until_it_ends_and_can_be_ended_before() {
         browser.go(&page(&account, &other)).await;
         browser.see(" works until ").await;
         browser.advance(Duration::from_secs(3600)).await;
-        browser.see("The old secret of “Runs out” has ended: its grace period is over.").await;
+        browser
+            .see("The old secret of “Runs out” has ended: its grace period is over.")
+            .await;
         browser.see_no("works until").await;
     })
     .await;
@@ -289,11 +362,19 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
         browser.enter(&account.owner, &to("revoke")).await;
         browser.find(Field("Reason (optional)")).await;
         browser.until("location.hash.endsWith('?events=use')").await;
-        assert_eq!(browser.eval("document.querySelector('.timeline select').value").await, "use");
+        assert_eq!(
+            browser
+                .eval("document.querySelector('.timeline select').value")
+                .await,
+            "use"
+        );
         browser.click(Button("Cancel")).await;
         assert_eq!(browser.focused().await, "Linked");
         // A reload doesn't ask again.
-        assert_eq!(browser.eval("document.querySelector('dialog')").await, Value::Null);
+        assert_eq!(
+            browser.eval("document.querySelector('dialog')").await,
+            Value::Null
+        );
 
         browser.go(&to("show")).await;
         browser.see("Show this token?").await;
@@ -311,16 +392,34 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
         browser.see("Grace period of the old token").await;
         browser.click(Button("Cancel")).await;
         for (what, refused) in [
-            ("reactivate", "This token is active: there is nothing to reactivate."),
-            ("retire", "No old secret of this token works any more: there is nothing to end."),
-            ("constructor", "This page does not know what the link wants to be done."),
+            (
+                "reactivate",
+                "This token is active: there is nothing to reactivate.",
+            ),
+            (
+                "retire",
+                "No old secret of this token works any more: there is nothing to end.",
+            ),
+            (
+                "constructor",
+                "This page does not know what the link wants to be done.",
+            ),
         ] {
             browser.go(&to(what)).await;
             browser.see(refused).await;
-            assert_eq!(browser.eval("document.querySelector('dialog')").await, Value::Null, "{what}");
+            assert_eq!(
+                browser.eval("document.querySelector('dialog')").await,
+                Value::Null,
+                "{what}"
+            );
         }
         // After a fresh sign-in that the button needed, the page asks, and shows nothing by itself.
-        browser.answer("/reveal", json!({"status": 403, "body": {"code": "step_up_required", "maxAge": 900}})).await;
+        browser
+            .answer(
+                "/reveal",
+                json!({"status": 403, "body": {"code": "step_up_required", "maxAge": 900}}),
+            )
+            .await;
         browser.click(Button("Show token")).await;
         browser.see("This needs a fresh sign-in.").await;
         browser.click(Button("Sign in again")).await;
@@ -329,7 +428,9 @@ async fn a_link_to_an_action_asks_and_does_nothing_by_itself() {
         assert_eq!(browser.places_of(&secret).await, json!([]));
         browser.click(Button("Cancel")).await;
         replace(&account, &id).await;
-        send(account.post(&account.owner, &format!("/tokens/{id}/revoke"))).await.expect(200);
+        send(account.post(&account.owner, &format!("/tokens/{id}/revoke")))
+            .await
+            .expect(200);
         browser.go(&list(&account)).await;
         browser.go(&to("revoke")).await;
         browser.see("This token is revoked already.").await;
@@ -345,7 +446,9 @@ async fn a_token_that_never_was_one_that_is_gone_and_one_that_cannot_be_read_are
     let stack = Stack::from_env();
     let account = Account::create(&stack, "page-gone", "enterprise").await;
     let (id, _) = account.create_token(full("Purged")).await;
-    let mut log = send(account.get(&account.owner, &format!("/tokens/{id}/audit"))).await.expect(200);
+    let mut log = send(account.get(&account.owner, &format!("/tokens/{id}/audit")))
+        .await
+        .expect(200);
     let mut record = log["records"][0].take();
     record["action"] = json!("purge");
     record["user"] = json!({"id": "system", "type": "system", "email": null, "name": "System"});
@@ -394,7 +497,9 @@ async fn what_a_token_may_do_is_told_by_name_also_if_it_is_much() {
     scoped["integrationId"] = json!("app-1");
     scoped["description"] = json!("Kept in the vault.\nAsk the warehouse.");
     let mut known: Vec<_> = exports.iter().map(|id| json!({"type": "export", "id": id, "name": format!("Orders of {id}"), "description": ""})).collect();
-    known.push(json!({"type": "connection", "id": "con-erp", "name": "\u{202e}ERP", "description": ""}));
+    known.push(
+        json!({"type": "connection", "id": "con-erp", "name": "\u{202e}ERP", "description": ""}),
+    );
     in_browser(&stack, async |browser| {
         browser.with_answers().await;
         browser.allow_clipboard().await;
@@ -434,23 +539,37 @@ async fn what_a_token_may_do_is_told_by_name_also_if_it_is_much() {
 async fn the_end_of_a_token_comes_near_in_words_and_then_it_is_purged() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "page-end", "enterprise").await;
-    let (id, _) = account.create_token(json!({"name": "Short", "autoPurge": "1h", "scope": {"type": "full"}})).await;
-    let (forever, _) = account.create_token(json!({"name": "Forever", "autoPurge": "never", "scope": {"type": "full"}})).await;
+    let (id, _) = account
+        .create_token(json!({"name": "Short", "autoPurge": "1h", "scope": {"type": "full"}}))
+        .await;
+    let (forever, _) = account
+        .create_token(json!({"name": "Forever", "autoPurge": "never", "scope": {"type": "full"}}))
+        .await;
     in_browser(&stack, async |browser| {
         browser.with_clock().await;
-        browser.enter(&account.owner, &page(&account, &forever)).await;
+        browser
+            .enter(&account.owner, &page(&account, &forever))
+            .await;
         browser.see("Active. It never ends by itself.").await;
         browser.see("It has full access and never ends.").await;
         browser.go(&page(&account, &id)).await;
         browser.see("Active. It ends in ").await;
         browser.advance(Duration::from_secs(45 * 60)).await;
         browser.see("Ends in 1").await;
-        browser.until("document.querySelector('.state:is(.warning, .danger)')").await;
+        browser
+            .until("document.querySelector('.state:is(.warning, .danger)')")
+            .await;
         browser.advance(Duration::from_secs(10 * 60)).await;
-        browser.until("document.querySelector('.state.danger')").await;
+        browser
+            .until("document.querySelector('.state.danger')")
+            .await;
         browser.advance(Duration::from_secs(10 * 60)).await;
-        browser.see("its time is over, and calls with it are refused.").await;
-        browser.until("!document.querySelector('.token-actions')").await;
+        browser
+            .see("its time is over, and calls with it are refused.")
+            .await;
+        browser
+            .until("!document.querySelector('.token-actions')")
+            .await;
     })
     .await;
 }
@@ -462,7 +581,9 @@ async fn the_timeline_tells_everything_in_words() {
     let (id, secret) = account.create_token(full("Told")).await;
     status_with(&account, &secret).await;
     let mut log = eventually("the use", async || {
-        let mut log = send(account.get(&account.owner, &format!("/tokens/{id}/audit"))).await.expect(200);
+        let mut log = send(account.get(&account.owner, &format!("/tokens/{id}/audit")))
+            .await
+            .expect(200);
         let records = std::mem::take(log["records"].as_array_mut()?);
         (records.len() == 2).then_some(records)
     })
@@ -473,46 +594,118 @@ async fn the_timeline_tells_everything_in_words() {
     let system = json!({"id": "system", "type": "system", "email": null, "name": "System"});
     let scanner = json!({"id": "github", "type": "scanner", "email": null, "name": "GitHub"});
     let mut number = 0;
-    let mut record = |action: &str, user: &Value, changes: &[(&str, Option<&str>, Option<&str>)]| {
-        number += 1;
-        let mut record = sample.clone();
-        record["id"] = json!(format!("aud_{number:026}"));
-        record["action"] = json!(action);
-        record["user"] = user.clone();
-        record["userAgent"] = json!("curl/8.5.0");
-        record["ip"] = json!("203.0.113.9");
-        record["changes"] = changes
-            .iter()
-            .map(|(field, old, new)| json!({"field": field, "old": old, "new": new}))
-            .collect();
-        record
-    };
+    let mut record =
+        |action: &str, user: &Value, changes: &[(&str, Option<&str>, Option<&str>)]| {
+            number += 1;
+            let mut record = sample.clone();
+            record["id"] = json!(format!("aud_{number:026}"));
+            record["action"] = json!(action);
+            record["user"] = user.clone();
+            record["userAgent"] = json!("curl/8.5.0");
+            record["ip"] = json!("203.0.113.9");
+            record["changes"] = changes
+                .iter()
+                .map(|(field, old, new)| json!({"field": field, "old": old, "new": new}))
+                .collect();
+            record
+        };
     let records = vec![
         record("archived", &member, &[("shelf", None, Some("<b>7</b>"))]),
-        record("tamper", &system, &[("scope.exports", Some("exp-1"), Some("\u{202e}x"))]),
-        record("leak", &scanner, &[("compromisedSecret", None, Some("previous")), ("leakUrl", None, Some("https://example.com/x"))]),
-        record("remind", &system, &[("purgeAt", Some("2030-01-01T10:00:00Z"), Some("2030-01-01T10:00:00Z"))]),
-        record("purge", &system, &[("purgeAt", Some("2030-01-01T10:00:00Z"), None)]),
-        record("refused", &member, &[("reason", None, Some("ended")), ("daysRefused", None, Some("3"))]),
+        record(
+            "tamper",
+            &system,
+            &[("scope.exports", Some("exp-1"), Some("\u{202e}x"))],
+        ),
+        record(
+            "leak",
+            &scanner,
+            &[
+                ("compromisedSecret", None, Some("previous")),
+                ("leakUrl", None, Some("https://example.com/x")),
+            ],
+        ),
+        record(
+            "remind",
+            &system,
+            &[(
+                "purgeAt",
+                Some("2030-01-01T10:00:00Z"),
+                Some("2030-01-01T10:00:00Z"),
+            )],
+        ),
+        record(
+            "purge",
+            &system,
+            &[("purgeAt", Some("2030-01-01T10:00:00Z"), None)],
+        ),
+        record(
+            "refused",
+            &member,
+            &[
+                ("reason", None, Some("ended")),
+                ("daysRefused", None, Some("3")),
+            ],
+        ),
         record("refused", &member, &[("reason", None, Some("constructor"))]),
         record("delete", &member, &[]),
-        record("retire", &member, &[("previousSecret.hint", Some("ab12"), None), ("previousSecret.validUntil", Some("2030-01-01T10:00:00Z"), None)]),
-        record("regenerate", &member, &[("hint", Some("ab12"), Some("x7Qd"))]),
-        record("reactivate", &member, &[("status", Some("revoked"), Some("active")), ("revocationReason", Some("left"), None)]),
-        record("revoke", &system, &[("status", Some("active"), Some("revoked")), ("revocationReason", None, Some("idle” x"))]),
-        record("revoke", &member, &[("compromisedSecret", None, Some("ended"))]),
+        record(
+            "retire",
+            &member,
+            &[
+                ("previousSecret.hint", Some("ab12"), None),
+                (
+                    "previousSecret.validUntil",
+                    Some("2030-01-01T10:00:00Z"),
+                    None,
+                ),
+            ],
+        ),
+        record(
+            "regenerate",
+            &member,
+            &[("hint", Some("ab12"), Some("x7Qd"))],
+        ),
+        record(
+            "reactivate",
+            &member,
+            &[
+                ("status", Some("revoked"), Some("active")),
+                ("revocationReason", Some("left"), None),
+            ],
+        ),
+        record(
+            "revoke",
+            &system,
+            &[
+                ("status", Some("active"), Some("revoked")),
+                ("revocationReason", None, Some("idle” x")),
+            ],
+        ),
+        record(
+            "revoke",
+            &member,
+            &[("compromisedSecret", None, Some("ended"))],
+        ),
         record("view", &member, &[]),
-        record("update", &member, &[
-            ("name", Some("Old"), Some("Told")),
-            ("description", None, Some("For <i>tests</i>")),
-            ("autoPurge", Some("1d"), Some("never")),
-            ("purgeAt", Some("2030-01-01T10:00:00Z"), None),
-            ("scope", Some("full"), Some("custom")),
-            ("scope.exports", Some("exp-1, exp-2"), Some("exp-2, exp-3")),
-            ("allowedCidrs", None, Some("192.0.2.0/24")),
-        ]),
+        record(
+            "update",
+            &member,
+            &[
+                ("name", Some("Old"), Some("Told")),
+                ("description", None, Some("For <i>tests</i>")),
+                ("autoPurge", Some("1d"), Some("never")),
+                ("purgeAt", Some("2030-01-01T10:00:00Z"), None),
+                ("scope", Some("full"), Some("custom")),
+                ("scope.exports", Some("exp-1, exp-2"), Some("exp-2, exp-3")),
+                ("allowedCidrs", None, Some("192.0.2.0/24")),
+            ],
+        ),
         record("access", &member, &[]),
-        record("create", &member, &[("name", None, Some("Old")), ("scope", None, Some("full"))]),
+        record(
+            "create",
+            &member,
+            &[("name", None, Some("Old")), ("scope", None, Some("full"))],
+        ),
     ];
     in_browser(&stack, async |browser| {
         browser.with_answers().await;
@@ -606,9 +799,13 @@ async fn a_token_says_when_it_was_used_and_refused() {
         browser.enter(&account.owner, &page(&account, &id)).await;
         browser.see("It has never been used.").await;
         browser.see("None in the last 30 days.").await;
-        let call = stack.protected(Method::GET, "/v1/connections").header("user-agent", "warehouse/1.0");
+        let call = stack
+            .protected(Method::GET, "/v1/connections")
+            .header("user-agent", "warehouse/1.0");
         assert_eq!(send(call.bearer_auth(&secret)).await.status, 200);
-        send(account.post(&account.owner, &format!("/tokens/{id}/revoke"))).await.expect(200);
+        send(account.post(&account.owner, &format!("/tokens/{id}/revoke")))
+            .await
+            .expect(200);
         assert_eq!(status_with(&account, &secret).await, 403);
         let path = format!("/tokens/{id}/audit");
         eventually("the records", async || {
@@ -619,8 +816,12 @@ async fn a_token_says_when_it_was_used_and_refused() {
         browser.go(&list(&account)).await;
         browser.go(&page(&account, &id)).await;
         browser.see("Client, as claimed warehouse/1.0").await;
-        browser.see("On 1 day of the last 30: The token is revoked: 1 day, last ").await;
-        browser.see("Something still uses a secret that doesn't work.").await;
+        browser
+            .see("On 1 day of the last 30: The token is revoked: 1 day, last ")
+            .await;
+        browser
+            .see("Something still uses a secret that doesn't work.")
+            .await;
     })
     .await;
 }
@@ -630,16 +831,39 @@ async fn a_token_says_when_it_was_used_and_refused() {
 async fn the_page_of_a_token_is_legible_in_every_look() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "page-look", "enterprise").await;
-    for (kind, id) in [("connection", "con-crm"), ("export", "exp-orders"), ("export", "exp-a-very-long-identifier-that-somebody-chose-without-spaces"), ("api", "api-one")] {
+    for (kind, id) in [
+        ("connection", "con-crm"),
+        ("export", "exp-orders"),
+        (
+            "export",
+            "exp-a-very-long-identifier-that-somebody-chose-without-spaces",
+        ),
+        ("api", "api-one"),
+    ] {
         account.add_resource(kind, id, None).await;
     }
     let custom = json!({"name": "Warehouse sync", "description": "Nightly export of the stock. Kept in the warehouse's vault, under integrations/stock.",
         "autoPurge": "30d", "allowedCidrs": ["127.0.0.0/8", "2001:db8::/32"], "scope": {"type": "custom", "exports": ["exp-orders", "exp-a-very-long-identifier-that-somebody-chose-without-spaces"], "connections": ["con-crm"], "apis": ["api-one"]}});
     let (id, secret) = account.create_token(custom).await;
-    let call = stack.protected(Method::GET, "/v1/exports/exp-orders").header("user-agent", "warehouse/1.0 (nightly; +https://warehouse.example/with/a/long/address)");
+    let call = stack
+        .protected(Method::GET, "/v1/exports/exp-orders")
+        .header(
+            "user-agent",
+            "warehouse/1.0 (nightly; +https://warehouse.example/with/a/long/address)",
+        );
     send(call.bearer_auth(&secret)).await.expect(200);
-    let rename = account.request(Method::PATCH, &account.administrator, &format!("/tokens/{id}"));
-    send(rename.json(&json!({"name": "Warehouse sync, nightly", "scope": {"exports": ["exp-orders"]}}))).await.expect(200);
+    let rename = account.request(
+        Method::PATCH,
+        &account.administrator,
+        &format!("/tokens/{id}"),
+    );
+    send(
+        rename.json(
+            &json!({"name": "Warehouse sync, nightly", "scope": {"exports": ["exp-orders"]}}),
+        ),
+    )
+    .await
+    .expect(200);
     replace(&account, &id).await;
     let (hostile, given_up) = account.create_token(json!({"name": "<img src=x onerror=alert(1)> \u{5d0}\u{5d1}\u{5d2} with-a-name-that-is-as-long-as-it-may-be-and-has-no-space-to-break",
         "description": "<script>alert(2)</script>\n\u{5d0}\u{5d1}\u{5d2}", "autoPurge": "1h", "scope": {"type": "full"}})).await;
@@ -653,21 +877,39 @@ async fn the_page_of_a_token_is_legible_in_every_look() {
         browser.see("created it.").await;
         browser.see("Client, as claimed").await;
         findings.extend(views::check(browser, "token").await);
-        browser.run("for (const each of document.querySelectorAll('details')) each.open = true", &[]).await;
+        browser
+            .run(
+                "for (const each of document.querySelectorAll('details')) each.open = true",
+                &[],
+            )
+            .await;
         findings.extend(views::check(browser, "token-opened").await);
         browser.go(&page(&account, &hostile)).await;
         browser.see("Secret compromised").await;
         browser.see("On 1 day of the last 30").await;
-        assert_eq!(browser.eval("document.images.length + document.querySelectorAll('main script').length").await, 0);
+        assert_eq!(
+            browser
+                .eval("document.images.length + document.querySelectorAll('main script').length")
+                .await,
+            0
+        );
         findings.extend(views::check(browser, "token-hostile").await);
         browser.go(&page(&account, &revoked)).await;
         browser.see("created it.").await;
         findings.extend(views::check(browser, "token-revoked").await);
-        browser.go(&format!("{}?do=show", page(&account, &id))).await;
+        browser
+            .go(&format!("{}?do=show", page(&account, &id)))
+            .await;
         browser.see("Show this token?").await;
         findings.extend(views::check(browser, "token-show").await);
         browser.click(Button("Cancel")).await;
-        send(account.request(Method::DELETE, &account.owner, &format!("/tokens/{revoked}"))).await.expect(204);
+        send(account.request(
+            Method::DELETE,
+            &account.owner,
+            &format!("/tokens/{revoked}"),
+        ))
+        .await
+        .expect(204);
         browser.go(&list(&account)).await;
         browser.go(&page(&account, &revoked)).await;
         browser.see("This token no longer exists.").await;
