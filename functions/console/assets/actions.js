@@ -10,7 +10,7 @@ import { Stops } from "./components/Stops.js";
 import { fill, Name, Quoted, Who } from "./components/Text.js";
 import { Ago } from "./components/Time.js";
 import { toast } from "./components/Toasts.js";
-import { links } from "./router.js";
+import { links, parse, setQuery } from "./router.js";
 import { texts } from "./texts.js";
 import { until } from "./times.js";
 import { oldSecret, scopeText } from "./tokens.js";
@@ -18,8 +18,8 @@ import { quoted } from "./untrusted.js";
 
 const path = (token, ...rest) => account(token.accountId, "tokens", token.id, ...rest);
 
-/** Where a sign-in that an action needs returns to: the token's page, which asks again. */
-const resume = (token, what) => links.token(token.accountId, token.id, { do: what });
+/** Where a sign-in that an action needs returns to: the token's page, which asks again, with what was chosen. */
+const resume = (token, what, chosen) => links.token(token.accountId, token.id, { do: what, ...chosen });
 
 /**
  * Asks, with the dialog's contents, before `send` changes a token; `said` is what is announced then. If that can't be
@@ -103,8 +103,11 @@ export async function regenerate(token, me) {
   const keys = {};
   const revoked = token.status === "revoked";
   const old = oldSecret(token);
+  // What was chosen before a sign-in.
+  const { grace, ...rest } = parse(location.hash).query;
+  if (grace) setQuery(rest);
   await openDialog(() => html`<${Confirm} title=${texts.token.regenerate} action=${texts.regenerate.action} danger
-    resume=${resume(token, "regenerate")}
+    resume=${({ gracePeriodSeconds }) => resume(token, "regenerate", { grace: gracePeriodSeconds })}
     run=${async ({ gracePeriodSeconds: seconds = "0" }) => {
       const idempotencyKey = keys[seconds] ??= crypto.randomUUID();
       const body = Number(seconds) ? { gracePeriodSeconds: Number(seconds) } : {};
@@ -113,7 +116,7 @@ export async function regenerate(token, me) {
     fields=${(errors) => html`<${DialogField} name="gracePeriodSeconds" label=${texts.regenerate.grace} error=${errors.gracePeriodSeconds}
       help=${revoked ? texts.regenerate.graceRevoked : texts.regenerate.graceHelp}
       control=${(properties) => html`<select ...${properties} data-focus disabled=${revoked}>
-        ${Object.entries(texts.regenerate.graces).map(([seconds, text]) => html`<option value=${seconds}>${text}</option>`)}</select>`} />`}>
+        ${Object.entries(texts.regenerate.graces).map(([seconds, text]) => html`<option value=${seconds} selected=${seconds === grace}>${text}</option>`)}</select>`} />`}>
     <p>${fill(texts.regenerate.text, { token: html`<${Name} of=${token} />` })}</p>
     <p>${revoked ? texts.regenerate.revoked : texts.regenerate.active}</p>
     ${old ? html`<p>${fill(texts.regenerate.before, { ending: html`<${OldSecretEnding} old=${old} />`, until: until(old.validUntil) })}</p>` : null}

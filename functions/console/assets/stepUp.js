@@ -19,8 +19,12 @@ export function goAndSignIn(kept = null) {
   return signIn({ draft: draft() ?? kept });
 }
 
-/** Goes to the sign-in page, which asks for the password again, and comes back to `route`. */
+/**
+ * Goes to the sign-in page, which asks for the password again, and comes back to `route`. What was entered says then why
+ * it was kept.
+ */
 export function signInAgain(route = location.hash) {
   leaving = true;
-  return signIn({ draft: draft(), route, again: true });
+  const entered = draft();
+  return signIn({ draft: entered && { ...entered, again: true }, route, again: true });
 }

@@ -1,18 +1,18 @@
-//! Serves the API tokens page: the HTML, its files, and the sign-in configuration. The function holds no data and no
+//! Serves the API tokens page: the HTML, its files, and its configuration. The function holds no data and no
 //! secrets. The browser fetches the data from the API, with the signed-in person's access token.
 
 mod assets;
-mod headers;
-pub mod sign_in;
+pub mod config;
 
 use assets::File;
-use headers::{policy, secured};
+use config::Config;
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use lambda_http::http::response::Builder;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
+use latchkey::http::security::{policy, secured};
 use latchkey::http::{ApiError, media};
 
 /// The browser asks at each use whether the file has changed, and downloads it only then.
@@ -31,19 +31,20 @@ pub struct Site {
 }
 
 impl Site {
-    /// Creates the site with a sign-in configuration.
+    /// Creates the site with its configuration.
     ///
     /// # Errors
-    /// When an endpoint of the configuration can't be part of a content security policy, or a file can't be
-    /// compressed.
-    pub fn new(sign_in: &sign_in::Config) -> Result<Self, Error> {
+    /// When an address of the configuration isn't an absolute HTTP URL or can't be part of a content security policy,
+    /// or a file can't be compressed.
+    pub fn new(config: &Config) -> Result<Self, Error> {
         let version = assets::version();
-        let config = serde_json::to_string(sign_in)?;
+        let policy = policy(&config.origins()?).parse()?;
+        let config = serde_json::to_string(config)?;
         Ok(Self {
             page: assets::page(&version)?,
             config: File::new("config.json", "application/json", config)?,
             files: assets::files()?,
-            policy: policy(&sign_in.origins()?).parse()?,
+            policy,
             version,
         })
     }
@@ -54,7 +55,7 @@ impl Site {
     }
 }
 
-/// Returns the page, its sign-in configuration or one of its files, whichever the path names. Compresses it with gzip
+/// Returns the page, its configuration or one of its files, whichever the path names. Compresses it with gzip
 /// if the browser accepts that. Returns 304 if the browser has the current version, and 404 for a file of another
 /// version.
 ///

@@ -60,7 +60,7 @@ export function Dialog({ title, kind = "", mayClose = () => true, children }) {
     event.preventDefault();
     if (mayClose()) close();
   };
-  return html`<dialog ref=${element} class=${kind} aria-labelledby=${heading} onCancel=${ask}>
+  return html`<dialog ref=${element} class=${kind} aria-labelledby=${heading} onCancel=${ask} onClose=${() => close()}>
     <${Progress} />
     <header><h2 id=${heading} tabindex="-1">${title}</h2>
       <${Button} kind="quiet" class="icon-only" icon="close" aria-label=${texts.close} run=${ask} /></header>
@@ -74,7 +74,7 @@ export const Footer = ({ children }) => html`<footer>${children}</footer>`;
 /**
  * Asks before something happens. `run` does it, given the entries of the fields among the children; the dialog stays
  * open with the problem if it fails. Closes with `true` when it is done. `resume` is where a sign-in that it needs
- * returns to.
+ * returns to, or answers that, given the entries.
  */
 export function Confirm({ title, action, danger = false, fields, resume, run, children }) {
   const close = useContext(Closing);
@@ -102,6 +102,7 @@ export function Confirm({ title, action, danger = false, fields, resume, run, ch
       submitted.current = false;
     }
   };
+  const back = () => (typeof resume === "function" ? resume(Object.fromEntries(new FormData(form.current))) : resume);
   const homeless = (error?.fields ?? []).filter(({ field }) => !(field in marks));
   return html`<${Dialog} title=${title}>
     <form ref=${form} method="dialog" novalidate onSubmit=${(event) => {
@@ -110,7 +111,7 @@ export function Confirm({ title, action, danger = false, fields, resume, run, ch
     }}>
       <div class="text">${children}</div>
       ${fields?.(marks)}
-      <${Problem} error=${error} resume=${resume}>${homeless.map(({ field, message }) => html`<p>${field}: ${message}</p>`)}<//>
+      <${Problem} error=${error} resume=${back}>${homeless.map(({ field, message }) => html`<p>${field}: ${message}</p>`)}<//>
       <${Footer}>
         <${Button} data-focus=${fields ? null : true} run=${() => close()}>${texts.cancel}<//>
         <${Button} kind=${danger ? "danger" : "primary"} data-action run=${submit}>${action}<//>

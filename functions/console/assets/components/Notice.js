@@ -12,12 +12,15 @@ export function Notice({ kind = "info", alert = false, actions, children }) {
     <${Icon} name=${ICONS[kind]} /><div>${children}</div>${actions}</div>`;
 }
 
-/** What an error says, and what can be done. `resume` is the address to return to after a sign-in that it asks for. */
+/**
+ * What an error says, and what can be done. `resume` is the address to return to after a sign-in that it asks for, or
+ * answers it.
+ */
 export function Problem({ error, actions, resume, children }) {
   if (!error) return null;
   if (!error.title) console.error(error);
   const again = error.code === "step_up_required"
-    ? html`<${Button} kind="primary" run=${() => signInAgain(resume)}>${texts.signIn.again}<//>` : null;
+    ? html`<${Button} kind="primary" run=${() => signInAgain(typeof resume === "function" ? resume() : resume)}>${texts.signIn.again}<//>` : null;
   return html`<${Notice} kind=${again ? "warning" : "danger"} alert actions=${[again, actions]}>
     <p><strong>${error.title ?? texts.errors.page[0]}</strong> ${error.advice ?? texts.errors.page[1]}</p>
     ${error.code === "internal_error" && error.requestId

@@ -165,7 +165,7 @@ function View({ route, me, draft }) {
   const given = { me, app, tokenId: token, query };
   switch (page) {
     case "create":
-    case "edit": return html`<${FormView} key=${`${account}/${app}/${token}`} ...${given} draft=${draft} />`;
+    case "edit": return html`<${FormView} key=${`${account}/${app}/${token}?${new URLSearchParams(query)}`} ...${given} draft=${draft} />`;
     case "token": return html`<${TokenView} key=${`${account}/${token}`} ...${given} />`;
     case "audit": return html`<${AuditView} key=${`${account}/${token}`} ...${given} />`;
     case "notifications": return html`<${NotificationsView} key=${account} ...${given} draft=${draft} />`;

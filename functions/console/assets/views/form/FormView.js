@@ -1,8 +1,33 @@
-import { html } from "../../html.js";
-import { useView } from "../../view.js";
+// The view that creates or edits a token.
 
-/** To be written. */
-export function FormView({ me }) {
-  const heading = useView("FormView");
-  return html`<h1 ref=${heading} tabindex="-1">FormView ${me.name}</h1>`;
+import { html } from "../../html.js";
+import { account, call } from "../../api.js";
+import { Button } from "../../components/Button.js";
+import { Problem } from "../../components/Notice.js";
+import { useLoad } from "../../load.js";
+import { texts } from "../../texts.js";
+import { useView } from "../../view.js";
+import { Back, Form } from "./Form.js";
+
+/**
+ * The form of a new token (of the Integration App `app`, if one is given), or of the token `tokenId`. `query` fills a new
+ * one in; `draft.current` is what was typed before a sign-in.
+ */
+export function FormView({ me, app, tokenId, query, draft }) {
+  return tokenId ? html`<${Edit} me=${me} tokenId=${tokenId} draft=${draft} />`
+    : html`<${Form} me=${me} app=${app} query=${query} draft=${draft} />`;
+}
+
+/** Reads the token first, and always anew: an old version couldn't be saved. */
+function Edit({ me, tokenId, draft }) {
+  const { data, error, reload } = useLoad(`${me.id}/${tokenId}`, (signal) => call("GET", account(me.id, "tokens", tokenId), { signal }));
+  if (data) return html`<${Form} me=${me} stored=${{ token: data.body, etag: data.etag }} query=${{}} draft=${draft} />`;
+  return html`<${Waiting} me=${me} error=${error} reload=${reload} />`;
+}
+
+function Waiting({ me, error, reload }) {
+  const heading = useView(texts.form.edit);
+  return html`<div class="view"><${Back} me=${me} />
+    <div class="title"><h1 ref=${heading} tabindex="-1">${texts.form.edit}</h1></div>
+    <${Problem} error=${error} actions=${html`<${Button} run=${reload}>${texts.tryAgain}<//>`} /></div>`;
 }

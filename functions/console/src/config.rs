@@ -1,10 +1,11 @@
-//! The configuration for signing people in: OpenID Connect's authorization code flow, in the browser.
+//! The page's configuration: where people sign in (OpenID Connect's authorization code flow, in the browser), and where
+//! the tokens are used.
 
 use lambda_http::http::Uri;
 use latchkey::config::{ConfigError, optional, require};
 use serde::Serialize;
 
-/// What the page needs to know about the OpenID provider. Nothing in it is secret.
+/// What the page needs to know about its surroundings. Nothing in it is secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Config {
@@ -22,13 +23,18 @@ pub struct Config {
     /// `SIGN_IN_SCOPES`: the scopes to ask for, separated by spaces. The variable may separate them with commas or
     /// spaces.
     pub scopes: String,
+    /// `PLATFORM_API_URL`: the base address of the API that accepts the tokens, for examples; `None` if it isn't known.
+    pub platform_api_url: Option<String>,
+    /// `MCP_URL`: the address of the platform's MCP server, for examples; `None` if it has none.
+    pub mcp_url: Option<String>,
 }
 
 impl Config {
     /// Reads the configuration from the environment.
     ///
     /// # Errors
-    /// When a variable is missing or empty. Only `REVOCATION_ENDPOINT` and `END_SESSION_ENDPOINT` may be empty.
+    /// When a variable is missing or empty. Only `REVOCATION_ENDPOINT`, `END_SESSION_ENDPOINT`, `PLATFORM_API_URL` and
+    /// `MCP_URL` may be empty.
     pub fn from_env() -> Result<Self, ConfigError> {
         Ok(Self {
             client_id: require("CONSOLE_CLIENT_ID")?,
@@ -37,6 +43,8 @@ impl Config {
             revocation_endpoint: optional("REVOCATION_ENDPOINT"),
             end_session_endpoint: optional("END_SESSION_ENDPOINT"),
             scopes: scopes(&require("SIGN_IN_SCOPES")?),
+            platform_api_url: optional("PLATFORM_API_URL"),
+            mcp_url: optional("MCP_URL"),
         })
     }
 
@@ -44,12 +52,18 @@ impl Config {
     /// endpoint and of the revocation endpoint.
     ///
     /// # Errors
-    /// When any endpoint isn't an absolute HTTP URL. This includes the endpoints that the browser navigates to:
-    /// otherwise the mistake would only show when somebody signs in or out.
+    /// When any address isn't an absolute HTTP URL. This includes those that the page only navigates to or shows:
+    /// otherwise the mistake would only show when somebody signs in or out, or uses a token.
     pub(crate) fn origins(&self) -> Result<String, InvalidEndpoint> {
         origin("AUTHORIZATION_ENDPOINT", &self.authorization_endpoint)?;
-        if let Some(url) = &self.end_session_endpoint {
-            origin("END_SESSION_ENDPOINT", url)?;
+        for (name, url) in [
+            ("END_SESSION_ENDPOINT", &self.end_session_endpoint),
+            ("PLATFORM_API_URL", &self.platform_api_url),
+            ("MCP_URL", &self.mcp_url),
+        ] {
+            if let Some(url) = url {
+                origin(name, url)?;
+            }
         }
         let token = origin("TOKEN_ENDPOINT", &self.token_endpoint)?;
         let revocation = self.revocation_endpoint.as_deref();
