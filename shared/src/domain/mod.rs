@@ -9,6 +9,7 @@ pub mod audit;
 pub mod auto_purge;
 pub mod budget;
 pub mod change;
+pub mod client;
 pub mod entropy;
 pub mod event_time;
 pub mod id;

@@ -88,6 +88,7 @@ fn record() -> Value {
         "ip": "192.0.2.1",
         "assertedIp": null,
         "userAgent": "curl/8.5.0",
+        "client": "curl 8.5",
         "requestId": "JKJaXmPLvHcESHA=",
     })
 }
