@@ -8,7 +8,7 @@ use latchkey::domain::time::rfc3339;
 use latchkey::mail::Console;
 use latchkey::ports::{ProjectPlatform, SendOutcome, SuppressAddress};
 use latchkey::schedule::ScheduledEvent;
-use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
+use latchkey::testing::{Engine, FixedClock, Post, acme, audit, brand, now, token_at};
 
 use super::*;
 
@@ -20,7 +20,11 @@ fn minutes(minutes: i64) -> Timestamp {
 }
 
 fn notifier(post: &Post) -> Notifier<Post> {
-    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+    Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    )
 }
 
 /// Notifies of a number of changes of tokens, for people with a budget of one mail an hour.

@@ -14,7 +14,9 @@ use latchkey::mail::Console;
 use latchkey::ports::{
     Claim, InsertToken, ListDigests, ProjectPlatform, RecordView, SendOutcome, SuppressAddress,
 };
-use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
+use latchkey::testing::{
+    Engine, FixedClock, Post, acme, audit, brand, now, plain_secret, stored_token,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -68,7 +70,11 @@ async fn deliver_at(engine: &Engine, post: &Post, records: &[Value], second: i64
 }
 
 fn notifier(post: &Post) -> Notifier<Post> {
-    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+    Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    )
 }
 
 fn viewing(number: u8) -> AuditRecord {

@@ -172,14 +172,7 @@ mod tests {
 
     #[test]
     fn what_names_nothing_has_no_name() {
-        for user_agent in [
-            "",
-            " ",
-            "(x)",
-            "é/1",
-            "“curl”/1",
-            &"x".repeat(MAX_PART + 1),
-        ] {
+        for user_agent in ["", " ", "(x)", "é/1", "“curl”/1", &"x".repeat(MAX_PART + 1)] {
             assert_eq!(client_name(user_agent), None, "{user_agent}");
         }
     }

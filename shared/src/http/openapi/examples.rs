@@ -25,6 +25,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "RecordsPage" => json!({"records": [record()], "nextCursor": null}),
         "Resource" => resource(),
         "ResourcesPage" => json!({"resources": [resource()], "nextCursor": null}),
+        "MailPreferences" | "UpdatePreferencesRequest" => {
+            json!({"create": "immediate", "access": "daily", "change": "immediate"})
+        }
         "IntrospectTokenRequest" => json!({"token": SECRET, "client_ip": "192.0.2.7"}),
         "RevokeBySecretRequest" => json!({"token": SECRET}),
         "GatewayMessage" => json!({"message": "Unauthorized"}),
