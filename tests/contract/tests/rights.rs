@@ -88,10 +88,17 @@ impl State {
 }
 
 /// The operations with the relevant part of the body. Operations on one token have `{t}` in the path.
-const OPERATIONS: [(&str, &str, &str, &str); 23] = [
+const OPERATIONS: [(&str, &str, &str, &str); 25] = [
     ("list accounts", "GET", "/v1/accounts", ""),
     ("get account", "GET", "{a}", ""),
     ("list resources", "GET", "{a}/resources", ""),
+    ("get choice of mails", "GET", "{a}/preferences", ""),
+    (
+        "choose mails",
+        "PUT",
+        "{a}/preferences",
+        r#"{"create": "daily", "access": "daily", "change": "immediate"}"#,
+    ),
     ("list tokens", "GET", "{a}/tokens", ""),
     ("list audit", "GET", "{a}/audit", ""),
     ("create for 1h", "POST", "{a}/tokens", "1h"),
