@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
+
 use super::*;
 use crate::domain::actor::Actor;
 use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod, SuppressionReason};
@@ -138,8 +140,14 @@ fn digested(period: DigestPeriod) -> Mail {
         (Action::Refused, "Warehouse sync"),
         (Action::Purge, "For an hour"),
     ]
-    .map(|(action, name)| DigestEntry::from(&record(action, name)))
-    .into();
+    .map(|(action, name)| record(action, name))
+    .into_iter()
+    .zip([0, 7, 20, 21, 58])
+    .map(|(record, minutes)| {
+        let time = testing::now() + SignedDuration::from_mins(minutes);
+        DigestEntry::from(&AuditRecord { time, ..record })
+    })
+    .collect();
     let digest = Digest::of(&account.id, member, period);
     let mut mails = digest::compose(&digest, &held, &account, member, &frame()).unwrap();
     mails.remove(0)
