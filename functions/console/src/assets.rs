@@ -101,10 +101,14 @@ pub(crate) fn page(version: &str) -> io::Result<File> {
             (_, "js") if name != "app.js" => "modulepreload",
             _ => return None,
         };
-        Some(format!(r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#))
+        Some(format!(
+            r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#
+        ))
     };
     let links: Vec<_> = served().into_iter().filter_map(link).collect();
-    let page = PAGE.replace(LINKS, &links.join("\n")).replace(VERSION, version);
+    let page = PAGE
+        .replace(LINKS, &links.join("\n"))
+        .replace(VERSION, version);
     File::new("index.html", "text/html; charset=utf-8", page)
 }
 

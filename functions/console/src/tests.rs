@@ -165,7 +165,10 @@ fn the_libraries_are_the_ones_that_were_published() {
         assert_eq!(published, digest, "{name}");
         compared += 1;
     }
-    let vendored = site.files.iter().filter(|file| file.name.starts_with("vendor/"));
+    let vendored = site
+        .files
+        .iter()
+        .filter(|file| file.name.starts_with("vendor/"));
     assert_eq!(compared, vendored.count());
 }
 
@@ -189,7 +192,10 @@ fn no_script_of_the_page_does_what_its_rules_forbid() {
             " title=\"",
         ] {
             // A comment may name them.
-            let code = file.plain.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = file
+                .plain
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"));
             let found = code.filter(|line| line.contains(forbidden)).count();
             assert_eq!(found, 0, "{} has {forbidden}", file.name);
         }
