@@ -1,6 +1,6 @@
 // One token of the list.
 
-import { html } from "../../html.js";
+import { html, useMemo } from "../../html.js";
 import { reactivate, regenerate, remove, retire, revoke, show } from "../../actions.js";
 import { Attention } from "../../components/Attention.js";
 import { Menu } from "../../components/Menu.js";
@@ -18,10 +18,17 @@ const words = texts.list;
  * A row. `select` is told whether the token is selected, `act(action)` does something to it and `drop(action)` is for
  * what may end it. `failure` is why a revocation of it failed.
  */
-export function TokenRow({ token, me, app, apps, selected, select, failure, act, drop }) {
+export function TokenRow(given) {
+  const { token, me, app, apps, selected, failure } = given;
+  const kind = attention(token)[0]?.kind;
+  // Drawn again only when something in it is another: a list may have a thousand rows.
+  return useMemo(() => draw({ ...given, kind }), [token, kind, me, app, apps, selected, failure]);
+}
+
+function draw({ token, kind, me, app, apps, selected, select, failure, act, drop }) {
   const cell = (column, content) => html`<td role="cell" class=${`of-${column}`} data-label=${words.columns[column]}><div>${content}</div></td>`;
   const custom = token.scope.type !== "full";
-  return html`<tr role="row" data-token=${token.id} data-attention=${attention(token)[0]?.kind} data-selected=${selected ? "" : null}>
+  return html`<tr role="row" data-token=${token.id} data-attention=${kind} data-selected=${selected ? "" : null}>
     <td role="cell" class="of-select">${token.status === "active"
       ? html`<label class="hit"><input type="checkbox" checked=${selected}
           onChange=${(event) => select(event.target.checked)} /><span>${words.select.one(isolated(token.name))}</span></label>` : null}</td>
