@@ -1,3 +1,4 @@
+use latchkey::domain::integration::Integration;
 use latchkey::ports::ProjectPlatform;
 use latchkey::testing::{Answer, Engine, Event, acme, globex, now};
 use serde_json::{Value, json};
@@ -234,6 +235,28 @@ async fn deleted_resources_are_not_shown_and_take_up_no_room() {
     let first = call(&engine, &list("type=export&limit=1")).await;
     assert_eq!(ids(&first), ["exp_c"]);
     assert_eq!(ids(&call(&engine, &list("q=exp_b")).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn integration_apps_are_no_resources() {
+    let engine = Engine::with_accounts().await;
+    let app = Integration {
+        account_id: acme().id,
+        id: "app1".parse().unwrap(),
+        name: "Order management".into(),
+    };
+    engine.store.put_integration(&app, now()).await.unwrap();
+    for limit in [1, 50] {
+        let mut event = list(&format!("limit={limit}"));
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let answer = call(&engine, &event).await;
+            seen.extend(ids(&answer).into_iter().map(str::to_owned));
+            let Some(next) = answer.next() else { break };
+            event = list(next);
+        }
+        assert_eq!(seen, ALL);
+    }
 }
 
 #[tokio::test]

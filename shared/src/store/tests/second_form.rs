@@ -14,8 +14,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Change, DAYS_REFUSED, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::budget::Budget;
+use crate::domain::integration::Integration;
 use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod, SuppressionReason};
-use crate::domain::paging::{ResourceFilter, ResourceQuery};
+use crate::domain::paging::{IntegrationQuery, ResourceFilter, ResourceQuery};
 use crate::domain::preferences::{MailPreferences, MailTiming};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
@@ -24,8 +25,9 @@ use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
 use crate::ports::{
     AddToDigest, CacheKeys, Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken,
     GetAccount, GetIdempotency, GetRecipients, GetSuppression, ListDigests, ListExpiring,
-    ListMemberships, ListPreferences, ListResources, ProjectPlatform, PutPreferences, RecallSecret,
-    RecordAudit, RecordReminder, RecordUse, Reminder, SpendBudget, SuppressAddress, Use,
+    ListIntegrations, ListMemberships, ListPreferences, ListResources, ProjectPlatform,
+    PutPreferences, RecallSecret, RecordAudit, RecordReminder, RecordUse, Reminder, SpendBudget,
+    SuppressAddress, Use,
 };
 use crate::testing::{acme, globex, token};
 
@@ -159,6 +161,15 @@ async fn write_platform(engine: &Engine) {
     };
     let account = acme().id;
     let deletion = store.delete_resource(&account, &gone, deleted);
+    deletion.await.unwrap();
+    let app = Integration {
+        account_id: acme().id,
+        id: "app1".parse().unwrap(),
+        name: "The app1".into(),
+    };
+    store.put_integration(&app, then).await.unwrap();
+    let gone = "app_gone".parse().unwrap();
+    let deletion = store.delete_integration(&account, &gone, deleted);
     deletion.await.unwrap();
 }
 
@@ -436,6 +447,13 @@ async fn read_all(engine: &Engine) -> String {
     };
     let resources = store.list_resources(&acme().id, &query).await.unwrap();
     tell("resources", &resources);
+    let query = IntegrationQuery {
+        keywords: None,
+        limit: 10,
+        after: None,
+    };
+    let apps = store.list_integrations(&acme().id, &query).await.unwrap();
+    tell("integrations", &apps);
     for end in IDS {
         let (account, id) = (acme().id, sample_id(end));
         tell("token", &engine.stored(&account, &id).await);
