@@ -297,7 +297,7 @@ export const texts = {
     endsTitle: "Ends",
     neverEnds: "Never",
     autoPurge: (choice) => `Auto purge: ${choice}`,
-    from: "May be used from",
+    from: "Where it may be used",
     anyAddress: "Any address",
     kind: "Kind",
     app: "Integration App",

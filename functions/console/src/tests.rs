@@ -231,6 +231,9 @@ fn the_log_has_a_word_for_everything_that_can_be_in_it() {
     let refusals = Refusal::ALL.into_iter().filter(|it| it.is_recorded());
     let refusals: BTreeSet<_> = refusals.map(|it| it.as_str().to_owned()).collect();
     assert_eq!(words("REFUSALS"), refusals);
+    assert_eq!(words("REFUSED_BECAUSE"), refusals);
+    // A token's page tells each action as a sentence.
+    assert!(words("TIMELINE").is_superset(&words("ACTIONS")));
 }
 
 #[test]

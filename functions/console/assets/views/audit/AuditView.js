@@ -29,8 +29,13 @@ function midnight(value, days) {
   return new Date(year, month - 1, date + days).toISOString();
 }
 
-/** The filters of an address, as the API wants them. The end is exclusive. */
-const wanted = ({ action, source, userId, from, to }) => ({ action, source, userId, from: midnight(from, 0), to: midnight(to, 1) });
+// Where a day of a filter counts: the first one from its beginning, the last one to its end, which is the next one's.
+const DAYS = { from: 0, to: 1 };
+
+/** The filters of an address, as the API wants them. */
+const wanted = ({ action, source, userId, ...query }) => ({
+  action, source, userId, ...Object.fromEntries(Object.entries(DAYS).map(([name, days]) => [name, midnight(query[name], days)])),
+});
 
 /** The audit log of a token, or of the whole account, as a table. */
 export function AuditView({ me, tokenId, query }) {
@@ -113,8 +118,8 @@ function Filters({ query, users }) {
       ${Object.entries(users).filter(([, group]) => group.size).map(([type, group]) => html`
         <optgroup key=${type} label=${wordFor(texts.users, type) ?? type}>
           ${[...group].map(([id, text]) => html`<option key=${id} value=${id}>${text}</option>`)}</optgroup>`)}<//>
-    <${Day} label=${texts.audit.from} name="from" value=${query.from} change=${change("from")} />
-    <${Day} label=${texts.audit.to} name="to" value=${query.to} change=${change("to")} /></form>`;
+    ${Object.keys(DAYS).map((name) => html`
+      <${Day} key=${name} label=${texts.audit[name]} name=${name} value=${query[name]} change=${change(name)} />`)}</form>`;
 }
 
 function Choice({ label, name, value = "", change, options = {}, children }) {
