@@ -54,7 +54,7 @@ async fn the_keyboard_is_enough() {
         tab_to(browser, "Actions for By keyboard").await;
         browser.press(ENTER).await;
         browser.until("document.activeElement.getAttribute('role') === 'menuitem'").await;
-        assert_eq!(browser.focused().await, "Edit API token");
+        assert_eq!(browser.focused().await, "View token");
         browser.press(ESCAPE).await;
         assert_eq!(browser.focused().await, "Actions for By keyboard");
         browser.press(DOWN).await;
