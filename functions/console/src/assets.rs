@@ -25,8 +25,11 @@ const TYPES: [(&str, &str); 3] = [
     ("svg", "image/svg+xml"),
 ];
 
+/// Where the libraries that others wrote are: they are served as they were published.
+const VENDORED: &str = "vendor/";
+
 /// Returns the files that the page and its scripts refer to, in the order of their paths: path, content type, content.
-fn served() -> Vec<(&'static str, &'static str, &'static str)> {
+fn served() -> Vec<(&'static str, &'static str, String)> {
     let mut found = Vec::new();
     let mut folders = vec![&ASSETS];
     while let Some(folder) = folders.pop() {
@@ -35,11 +38,35 @@ fn served() -> Vec<(&'static str, &'static str, &'static str)> {
             let path = file.path().to_str()?;
             let extension = file.path().extension()?;
             let (_, content_type) = TYPES.into_iter().find(|(it, _)| *it == extension)?;
-            Some((path, content_type, file.contents_utf8()?))
+            let content = file.contents_utf8()?;
+            let content = if path.starts_with(VENDORED) {
+                content.to_owned()
+            } else {
+                without_comments(content)
+            };
+            Some((path, content_type, content))
         }));
     }
     found.sort_unstable();
     found
+}
+
+/// Returns a script or stylesheet without its comments, which are for those who read the repository: they would be a
+/// sixth of what browsers load. Only comments that have their lines for themselves count.
+fn without_comments(content: &str) -> String {
+    let mut kept = String::with_capacity(content.len());
+    let mut inside = false;
+    for line in content.lines() {
+        let text = line.trim();
+        let begins = text.starts_with("/*");
+        if inside || begins {
+            inside = !text.ends_with("*/");
+        } else if !text.is_empty() && !text.starts_with("//") {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// A file, plain and compressed.
@@ -77,7 +104,7 @@ impl File {
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new_with_prefix(PAGE);
     for (name, _, content) in served() {
-        for part in [name, content] {
+        for part in [name, &content] {
             hash.update(part.len().to_be_bytes());
             hash.update(part);
         }
@@ -95,16 +122,20 @@ fn short(hash: Sha256) -> String {
 /// Returns the page's HTML with the addresses of that version's files. It names all of them, so that the browser asks
 /// for them at once, and not one import after the other. Styles apply in the order of their paths.
 pub(crate) fn page(version: &str) -> io::Result<File> {
-    let link = |(name, _, _): (&str, &str, &str)| {
+    let link = |(name, _, _): (&str, &str, String)| {
         let rel = match name.rsplit_once('.')? {
             (_, "css") => "stylesheet",
             (_, "js") if name != "app.js" => "modulepreload",
             _ => return None,
         };
-        Some(format!(r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#))
+        Some(format!(
+            r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#
+        ))
     };
     let links: Vec<_> = served().into_iter().filter_map(link).collect();
-    let page = PAGE.replace(LINKS, &links.join("\n")).replace(VERSION, version);
+    let page = PAGE
+        .replace(LINKS, &links.join("\n"))
+        .replace(VERSION, version);
     File::new("index.html", "text/html; charset=utf-8", page)
 }
 
@@ -112,6 +143,6 @@ pub(crate) fn page(version: &str) -> io::Result<File> {
 pub(crate) fn files() -> io::Result<Vec<File>> {
     served()
         .into_iter()
-        .map(|(name, content_type, content)| File::new(name, content_type, content.to_owned()))
+        .map(|(name, content_type, content)| File::new(name, content_type, content))
         .collect()
 }

@@ -257,7 +257,9 @@ async fn an_edit_survives_conflicts_lost_connections_and_ended_sessions() {
 
 /// Waits until a copy button confirms on itself, and until it has its name again.
 async fn copied(browser: &Browser, button: &str) {
-    browser.until("document.querySelector('dialog button.copied')?.innerText.trim() === 'Copied'").await;
+    browser
+        .until("document.querySelector('dialog button.copied')?.innerText.trim() === 'Copied'")
+        .await;
     browser.find(Button(button)).await;
 }
 
@@ -275,7 +277,9 @@ async fn is_whole(browser: &Browser, secret: &str) {
     for width in [320, 360, 800, 1280, 1920] {
         browser.look(width, false).await;
         // The fields follow the width with the next frames.
-        browser.until(&format!("{fields}.every((field) => field.fits)")).await;
+        browser
+            .until(&format!("{fields}.every((field) => field.fits)"))
+            .await;
         let overflow = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('dialog'))";
         assert_eq!(browser.eval(overflow).await, 0, "{width}");
         let fields = browser.eval(fields).await;
@@ -283,7 +287,12 @@ async fn is_whole(browser: &Browser, secret: &str) {
         assert_eq!(fields[0]["text"], secret);
         assert_eq!(secret.len(), 53);
         for field in fields {
-            assert!(field["text"].as_str().is_some_and(|text| text.contains(secret)), "{width}: {field}");
+            assert!(
+                field["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(secret)),
+                "{width}: {field}"
+            );
             for what in ["fits", "visible", "wraps"] {
                 assert_eq!(field[what], true, "{what} at {width}: {field}");
             }
@@ -294,8 +303,16 @@ async fn is_whole(browser: &Browser, secret: &str) {
 
 /// The value of a field, which isn't in the markup.
 async fn value(browser: &Browser, label: &str) -> String {
-    let field = format!("document.querySelector('dialog textarea[aria-label={}]').value", json!(label));
-    browser.eval(&field).await.as_str().expect("a text").to_owned()
+    let field = format!(
+        "document.querySelector('dialog textarea[aria-label={}]').value",
+        json!(label)
+    );
+    browser
+        .eval(&field)
+        .await
+        .as_str()
+        .expect("a text")
+        .to_owned()
 }
 
 #[tokio::test]
@@ -303,7 +320,9 @@ async fn a_secret_is_handed_over_whole_and_ready_to_use() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "page-handover", "enterprise").await;
     account.add_resource("export", "exp-1", None).await;
-    account.add_resource("import", "imp-app", Some("app-1")).await;
+    account
+        .add_resource("import", "imp-app", Some("app-1"))
+        .await;
     let (id, secret) = account
         .create_token(json!({"name": "Reader", "autoPurge": "30d", "scope": {"type": "custom", "exports": ["exp-1"]}}))
         .await;
@@ -319,8 +338,16 @@ async fn a_secret_is_handed_over_whole_and_ready_to_use() {
         browser.enter(&account.owner, &page(&id)).await;
         let show = async |id: &str| {
             browser.go(&page(id)).await;
-            browser.until(&format!("location.hash.includes('{id}') && !document.querySelector('dialog')")).await;
-            browser.until(&format!("document.querySelector('main').innerText.includes('{id}')")).await;
+            browser
+                .until(&format!(
+                    "location.hash.includes('{id}') && !document.querySelector('dialog')"
+                ))
+                .await;
+            browser
+                .until(&format!(
+                    "document.querySelector('main').innerText.includes('{id}')"
+                ))
+                .await;
             browser.click(Button("Show token")).await;
             browser.find(Css("dialog textarea")).await;
         };
@@ -329,38 +356,58 @@ async fn a_secret_is_handed_over_whole_and_ready_to_use() {
         is_whole(browser, &secret).await;
         assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
         // What the token may do, by name, until when and from where.
-        browser.see("Read, run and see the debug logs of: Exports exp-1").await;
+        browser
+            .see("Read, run and see the debug logs of: Exports exp-1")
+            .await;
         browser.see("in 29 days").await;
         browser.see("From every address.").await;
         // Each copy button confirms on itself.
         browser.click(Button("Copy token")).await;
         copied(browser, "Copy token").await;
         assert_eq!(browser.clipboard().await, secret);
-        let api = browser.run_async("fetch('config.json').then((answer) => answer.json()).then(arguments[0])").await;
+        let api = browser
+            .run_async("fetch('config.json').then((answer) => answer.json()).then(arguments[0])")
+            .await;
         let (known, base) = match api["platformApiUrl"].as_str() {
             Some(base) => (true, base.trim_end_matches('/').to_owned()),
             None => (false, "https://api.example.com".to_owned()),
         };
         let command = value(browser, "The command with the secret").await;
-        assert_eq!(command, format!("curl -H \"Authorization: Bearer {secret}\" \\\n  \"{base}/v1/exports/exp-1\""));
+        assert_eq!(
+            command,
+            format!("curl -H \"Authorization: Bearer {secret}\" \\\n  \"{base}/v1/exports/exp-1\"")
+        );
         browser.click(Button("Copy command")).await;
         copied(browser, "Copy command").await;
         assert_eq!(browser.clipboard().await, command);
         if !known {
-            browser.see("put it in place of https://api.example.com").await;
+            browser
+                .see("put it in place of https://api.example.com")
+                .await;
         }
         browser.click(Button(".env")).await;
-        assert_eq!(value(browser, "The line with the secret").await, format!("API_TOKEN={secret}"));
+        assert_eq!(
+            value(browser, "The line with the secret").await,
+            format!("API_TOKEN={secret}")
+        );
         is_whole(browser, &secret).await;
         if let Some(url) = api["mcpUrl"].as_str() {
             browser.click(Button("MCP client")).await;
             let config = value(browser, "The configuration with the secret").await;
             let config: Value = serde_json::from_str(&config).expect("JSON");
             assert_eq!(config["mcpServers"]["platform"]["url"], url);
-            assert_eq!(config["mcpServers"]["platform"]["headers"]["Authorization"], format!("Bearer {secret}"));
+            assert_eq!(
+                config["mcpServers"]["platform"]["headers"]["Authorization"],
+                format!("Bearer {secret}")
+            );
             is_whole(browser, &secret).await;
         } else {
-            assert_eq!(browser.eval("document.querySelectorAll('[role=tab]').length").await, 2);
+            assert_eq!(
+                browser
+                    .eval("document.querySelectorAll('[role=tab]').length")
+                    .await,
+                2
+            );
         }
         assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
         let violations = browser.accessibility().await;
@@ -376,26 +423,37 @@ async fn a_secret_is_handed_over_whole_and_ready_to_use() {
             let url = command.split('"').nth(3).expect("an address");
             let (_, path) = url.split_once("/v1/").expect("a path");
             let path = format!("/v1/{path}");
-            let call = if path == "/v1/tokenInfo" { stack.api(Method::GET, &path) } else { stack.protected(Method::GET, &path) };
+            let call = if path == "/v1/tokenInfo" {
+                stack.api(Method::GET, &path)
+            } else {
+                stack.protected(Method::GET, &path)
+            };
             send(call.bearer_auth(secret)).await.status
         };
         show(&app).await;
         let command = value(browser, "The command with the secret").await;
-        assert!(command.ends_with("/v1/imports/imp-app/debug\""), "{command}");
+        assert!(
+            command.ends_with("/v1/imports/imp-app/debug\""),
+            "{command}"
+        );
         assert_eq!(status(&command, &app_secret).await, 200);
         browser.click(Button("Done")).await;
         show(&full).await;
         let command = value(browser, "The command with the secret").await;
         assert!(command.ends_with("/v1/connections\""), "{command}");
         assert_eq!(status(&command, &full_secret).await, 200);
-        browser.see("Everything that the API offers in this account").await;
+        browser
+            .see("Everything that the API offers in this account")
+            .await;
         // Closing what is only shown again asks nothing.
         browser.click(Button("Done")).await;
         browser.until("!document.querySelector('dialog')").await;
 
         // Leaving the page takes the secret with it.
         show(&id).await;
-        browser.run("dispatchEvent(new Event('pagehide'))", &[]).await;
+        browser
+            .run("dispatchEvent(new Event('pagehide'))", &[])
+            .await;
         browser.until("!document.querySelector('dialog')").await;
         assert_eq!(browser.places_of(&secret).await, json!([]));
     })
@@ -458,9 +516,14 @@ async fn a_link_fills_in_the_form_and_saves_nothing() {
         names(browser, &["From a link"]).await;
     })
     .await;
-    let tokens = send(account.get(&account.owner, "/tokens")).await.expect(200);
+    let tokens = send(account.get(&account.owner, "/tokens"))
+        .await
+        .expect(200);
     assert_eq!(tokens["tokens"][0]["scope"]["exports"], json!(["exp-1"]));
-    assert_eq!(tokens["tokens"][0]["allowedCidrs"], json!(["192.0.2.0/24", "2001:db8::/32"]));
+    assert_eq!(
+        tokens["tokens"][0]["allowedCidrs"],
+        json!(["192.0.2.0/24", "2001:db8::/32"])
+    );
 }
 
 #[tokio::test]
