@@ -3,7 +3,7 @@
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-CLOUD := python3 infra/local/cloud.py
+CLOUD := sh infra/local/prerequisites.sh && python3 infra/local/cloud.py
 TOOLS := .local/tools
 SAM := SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
 DENY := $(TOOLS)/cargo-deny/bin/cargo-deny
@@ -13,7 +13,7 @@ up: ## Start the local cloud, deploy to it and seed it
 	@$(CLOUD) up
 
 down: ## Stop the local cloud and keep its data; PURGE=1 forgets the data too
-	@$(CLOUD) down $(if $(PURGE),--purge)
+	@python3 infra/local/cloud.py down $(if $(PURGE),--purge)
 
 watch: ## Hot reload of the functions behind the local cloud's API
 	@$(CLOUD) watch

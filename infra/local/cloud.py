@@ -5,13 +5,13 @@
     cloud.py down [--purge]      stop; with --purge also delete its data
     cloud.py watch               hot reload: the functions run under `cargo lambda watch`
     cloud.py test [ARGUMENT...]  `cargo test --workspace` on a new cloud, which is stopped afterwards; the tests of the
-                                 API tokens page need Chromium and its driver, those of clients in TypeScript need
-                                 Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
+                                 API tokens page need Chromium and its driver, those of clients in TypeScript and of
+                                 linters need Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
                                  environment) the run fails
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
-Needs Rust and Python 3.10 or newer with venv. It writes only below .local/ and target/.
+Needs what prerequisites.sh checks, which `make` runs first. It writes only below .local/ and target/.
 Environment: LATCHKEY_PORT, the local cloud's port (default 4566).
 """
 
@@ -74,21 +74,7 @@ def step(title):
     print(f"  {time.monotonic() - begin:5.1f} s", flush=True)
 
 
-# ---- Prerequisites and tools ------------------------------------------------------------------------
-
-
-def check_prerequisites():
-    if sys.version_info < (3, 10):
-        fail(f"Python {platform.python_version()} is too old: install Python 3.10 or newer.")
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
-        fail("Python's venv module is incomplete: install it (on Debian and Ubuntu the package python3-venv).")
-    if shutil.which("cargo") is None:
-        fail("cargo was not found: install Rust (https://rustup.rs).")
-    if shutil.which("strip") is None:
-        fail("strip was not found: install the C build tools (on Debian and Ubuntu the package build-essential).")
+# ---- Tools ------------------------------------------------------------------------------------------
 
 
 def tool(name, program):
@@ -156,10 +142,10 @@ def install_node_peer():
 # ---- Clients ----------------------------------------------------------------------------------------
 
 # The names of all tests that need Node.js contain this.
-TYPESCRIPT_TESTS = "in_typescript"
+NODE_TESTS = "on_node"
 NO_NODE = f"""
 {"!" * 100}
-The tests of clients in TypeScript did NOT run: they need Node.js 20 or newer with npm.
+The tests of clients in TypeScript and of linters did NOT run: they need Node.js 20 or newer with npm.
 {"!" * 100}
 """
 
@@ -171,6 +157,12 @@ def install_clients():
     files = sorted(file.name for file in source.iterdir() if file.suffix == ".ts" or file.name == "tsconfig.json")
     with step("Installing clients-typescript"):
         return install_node("clients-typescript", source, *files) is not None
+
+
+def install_linters():
+    """Install the linters of the API's description, if there is Node.js."""
+    with step("Installing linters"):
+        install_node("linters", ROOT / "tests" / "linters", "redocly.yaml", "spectral.yaml")
 
 
 # ---- Browser ----------------------------------------------------------------------------------------
@@ -452,7 +444,7 @@ class Cloud:
             self.watched.unlink()
 
     def seed(self):
-        with step("Seeding two demo accounts"):
+        with step("Seeding two demo accounts with resources and tokens"):
             self.ask("seed", self.description)
 
 
@@ -514,7 +506,6 @@ def main_cloud():
 
 
 def start(cloud, *selection):
-    check_prerequisites()
     cloud.check_port()
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
@@ -590,13 +581,13 @@ def test(arguments):
     with_node = True
     try:
         # Programs of third parties, which the tests run against Latchkey.
-        check_prerequisites()
         install_tools("authlib", "detect-secrets")
         with_node = install_clients()
+        install_linters()
         if not with_node:
             if os.environ.get("CI"):
                 fail(f"CI runs every test.{NO_NODE}")
-            arguments = skipping(arguments, TYPESCRIPT_TESTS)
+            arguments = skipping(arguments, NODE_TESTS)
         # With the tests' features: otherwise `cargo test` would compile the dependencies again.
         start(cloud, "--workspace", "--tests")
         print(f"The local cloud took {time.monotonic() - STARTED:.1f} s.", flush=True)
@@ -619,7 +610,6 @@ def skipping(arguments, tests):
 
 def bench(arguments):
     """Build the benchmarks and what they measure in release mode, and run them."""
-    check_prerequisites()
     parts = {argument for argument in arguments if not argument.startswith("-")}
     wants = lambda *names: not parts or bool(parts & set(names))  # noqa: E731
     BENCH.mkdir(parents=True, exist_ok=True)
@@ -738,7 +728,6 @@ def main():
     unknown = set(options.names) - set(available)
     if unknown:
         fail(f"there is no tool {unknown.pop()}; there are {', '.join(available)}.")
-    check_prerequisites()
     return install_tools(*(options.names or available))
 
 

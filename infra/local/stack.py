@@ -18,7 +18,9 @@ import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import Request, urlopen
 
 import boto3
 from botocore.config import Config
@@ -31,6 +33,8 @@ PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 TIMEOUT = "LATCHKEY_TIMEOUT"
 BUILD_SECONDS = 120
 SCANNER_KEYS = "leak-report-keys"
+# The parameter with the keys of the demo's tokens that exist, or did.
+DEMO_TOKENS = "/latchkey/demo-tokens"
 SEED = json.loads((Path(__file__).parent / "seed.json").read_text(encoding="utf-8"))
 
 
@@ -115,11 +119,11 @@ def publish(bus, events):
             sys.exit(f"the event bus refused events: {json.dumps(answer['Entries'])}")
 
 
-def projected(table, account):
-    """Return the sort keys of the account's profile and resources in the tokens table."""
+def sort_keys(table, *partitions):
+    """Return the sort keys of the items in these partitions."""
     dynamodb = client("dynamodb")
     keys = set()
-    for partition in (f"PROFILE#{account}", f"RESOURCE#{account}"):
+    for partition in partitions:
         for page in dynamodb.get_paginator("query").paginate(
             TableName=table,
             ConsistentRead=True,
@@ -129,6 +133,11 @@ def projected(table, account):
         ):
             keys.update(item["sk"]["S"] for item in page["Items"])
     return keys
+
+
+def projected(table, account):
+    """Return the sort keys of the account's profile, resources and Integration Apps in the tokens table."""
+    return sort_keys(table, f"PROFILE#{account}", f"RESOURCE#{account}")
 
 
 def await_projection(table, wanted):
@@ -155,12 +164,38 @@ def profile(account, subs):
     }
 
 
+def resources(account):
+    """Return the account's resources: those of the list, and those of its systems.
+
+    Each system has a connection, an API, and an export and an import for each kind of object.
+    """
+    made = []
+    for system in account.get("systems", []):
+        rest = {key: value for key, value in system.items() if key == "integrationId"}
+
+        def add(kind, prefix, what, description):
+            name = f"{system['name']}: {what.lower()}" if what else system["name"]
+            id = "-".join((prefix, system["id"], *what.lower().split()))
+            made.append({"type": kind, "id": id, "name": name, "description": description, **rest})
+
+        add("connection", "conn", "", "Production")
+        add("api", "api", "status", "Whether it is reachable")
+        for what in account["objects"]:
+            add("export", "exp", what, f"{what} changed since the last run")
+            add("import", "imp", what, f"Creates or updates {what.lower()}")
+    return account["resources"] + made
+
+
 def resource_key(resource):
     return f"{resource['type']}#{resource['id']}"
 
 
+def integration_key(integration):
+    return f"INTEGRATION#{integration['id']}"
+
+
 def ensure_projection(latchkey, subs):
-    """Create accounts and resources as the platform does: by its events."""
+    """Create accounts, resources and Integration Apps as the platform does: by its events."""
     table, bus = latchkey["TokensTable"], latchkey["EventBus"]
     present = {account["id"]: projected(table, account["id"]) for account in SEED["accounts"]}
     # Accounts come first, so that no resource arrives before its account.
@@ -173,11 +208,24 @@ def ensure_projection(latchkey, subs):
         [
             ("ResourceUpserted", {"accountId": account["id"], **without(resource, "description")})
             for account in SEED["accounts"]
-            for resource in account["resources"]
+            for resource in resources(account)
             if resource_key(resource) not in present[account["id"]]
+        ]
+        + [
+            ("IntegrationUpserted", {"accountId": account["id"], **integration})
+            for account in SEED["accounts"]
+            for integration in account["integrations"]
+            if integration_key(integration) not in present[account["id"]]
         ],
     )
-    await_projection(table, {a["id"]: {resource_key(r) for r in a["resources"]} for a in SEED["accounts"]})
+    await_projection(
+        table,
+        {
+            account["id"]: {resource_key(resource) for resource in resources(account)}
+            | {integration_key(integration) for integration in account["integrations"]}
+            for account in SEED["accounts"]
+        },
+    )
 
 
 def without(mapping, key):
@@ -188,21 +236,74 @@ def ensure_example_data(table):
     """Write the example API's own data. Existing items are kept, because somebody may have changed them."""
     dynamodb = client("dynamodb")
     for account in SEED["accounts"]:
-        for resource in account["resources"]:
-            item = {
-                "pk": f"ACCOUNT#{account['id']}",
-                "sk": f"{resource['type']}#{resource['id']}",
-                "accountId": account["id"],
-                **resource,
-            }
-            try:
-                dynamodb.put_item(
-                    TableName=table,
-                    Item={name: {"S": value} for name, value in item.items()},
-                    ConditionExpression="attribute_not_exists(pk)",
-                )
-            except dynamodb.exceptions.ConditionalCheckFailedException:
-                pass
+        partition = f"ACCOUNT#{account['id']}"
+        present = sort_keys(table, partition)
+        for resource in resources(account):
+            item = {"pk": partition, "sk": resource_key(resource), "accountId": account["id"], **resource}
+            if item["sk"] not in present:
+                dynamodb.put_item(TableName=table, Item={name: {"S": value} for name, value in item.items()})
+
+
+def ensure_tokens(client_id, api, protected):
+    """Create the demo's tokens through the API, as their creators would, and bring them into their states.
+
+    The parameter DEMO_TOKENS has the keys of those that are done. So a token that somebody deleted, or that has ended,
+    isn't created again.
+    """
+    ssm = client("ssm")
+    try:
+        done = ssm.get_parameter(Name=DEMO_TOKENS)["Parameter"]["Value"].split(",")
+    except ssm.exceptions.ParameterNotFound:
+        done = []
+    missing = [token for token in SEED["tokens"] if token["key"] not in done]
+    sign_ins = {email: sign_in(client_id, email) for email in {token["by"] for token in missing}}
+    for token in missing:
+        tokens = f"{api}/v1/accounts/{token['account']}/tokens"
+        key = f"demo-{token['key']}"
+        created = call("POST", tokens, sign_ins[token["by"]], token["token"], idempotency_key=key)
+        # A repeated creation is answered without the secret: an earlier run was interrupted after it.
+        if "secret" in created:
+            own, secret = f"{tokens}/{created['token']['id']}", created["secret"]
+            for step in token.get("then", []):
+                ((action, value),) = step.items()
+                if action == "call":
+                    method, path = value.split()
+                    # An import takes a list of records.
+                    call(method, protected + path, secret, [] if method == "POST" else None, refusable=True)
+                elif action == "revokeBySecret":
+                    call("POST", f"{api}/v1/revoke", form={"token": secret})
+                else:
+                    call("POST", f"{own}/{action}", sign_ins[token["by"]], value)
+        done.append(token["key"])
+        ssm.put_parameter(Name=DEMO_TOKENS, Value=",".join(done), Type="String", Overwrite=True)
+
+
+def sign_in(client_id, email):
+    """Return an access token of this person."""
+    answer = client("cognito-idp").initiate_auth(
+        ClientId=client_id,
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": email, "PASSWORD": SEED["password"]},
+    )
+    return answer["AuthenticationResult"]["AccessToken"]
+
+
+def call(method, url, bearer=None, body=None, form=None, idempotency_key=None, refusable=False):
+    """Call an API and return the JSON of its answer. The 403 of a refusable call is an answer too."""
+    headers = {"User-Agent": "demo/1.0"}
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    if idempotency_key:
+        headers["Idempotency-Key"] = idempotency_key
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    data = urlencode(form) if form else None if body is None else json.dumps(body)
+    try:
+        with urlopen(Request(url, data and data.encode(), headers, method=method)) as answer:
+            return json.loads(answer.read() or b"null")
+    except HTTPError as error:
+        if not (refusable and error.code == 403):
+            sys.exit(f"{method} {url}: {error.code} {error.read().decode()}")
 
 
 def ensure_scanner_keys():
@@ -263,7 +364,9 @@ def seed(target):
         ],
     }
     tell_the_page(description["protectedApiUrl"])
+    ensure_tokens(description["clientId"], description["apiUrl"], description["protectedApiUrl"])
     Path(target).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_events(subs, Path(target).with_name("events"))
 
 
 def tell_the_page(url):
@@ -274,7 +377,6 @@ def tell_the_page(url):
     changed = variables | {"PLATFORM_API_URL": url}
     if changed != variables:
         functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
-    write_events(subs, Path(target).with_name("events"))
 
 
 def write_events(subs, directory):

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::domain::budget::Budgets;
+use crate::domain::step_up::StepUp;
 use crate::domain::upkeep::Warnings;
 use crate::telemetry::log_start_failure;
 
@@ -114,6 +115,26 @@ fn parse_idle_days(days: &str) -> Result<Option<SignedDuration>, ConfigError> {
         .ok_or_else(|| ConfigError::new("IDLE_DAYS", "is not a number of days from 0 to 36500"))
 }
 
+/// Reads `STEP_UP_SECONDS` and `AUTH_TIME_CLAIM`: the largest age of a sign-in for operations that hand out secrets, and
+/// the claim that has its time. Returns `None` if every age is accepted.
+///
+/// # Errors
+/// When the first variable is missing or isn't a number of seconds, or the second one is missing although it is needed.
+pub fn step_up() -> Result<Option<StepUp>, ConfigError> {
+    parse_step_up(&require("STEP_UP_SECONDS")?, optional("AUTH_TIME_CLAIM"))
+}
+
+fn parse_step_up(seconds: &str, claim: Option<String>) -> Result<Option<StepUp>, ConfigError> {
+    let seconds = seconds.parse::<u32>();
+    let seconds =
+        seconds.map_err(|_| ConfigError::new("STEP_UP_SECONDS", "is not a number of seconds"))?;
+    if seconds == 0 {
+        return Ok(None);
+    }
+    let claim = check("AUTH_TIME_CLAIM", claim)?;
+    Ok(Some(StepUp::new(seconds, claim)))
+}
+
 /// Reads `REVEALS_PER_HOUR`, `CHANGES_PER_HOUR`, `MAX_TOKENS` and `MAILS_PER_HOUR`: the budgets of every account.
 ///
 /// # Errors
@@ -176,12 +197,14 @@ mod tests {
 
     #[test]
     fn whatever_is_wrong_is_logged_as_an_error() {
-        let mistakes: [fn() -> Option<ConfigError>; 5] = [
+        let mistakes: [fn() -> Option<ConfigError>; 7] = [
             || check("TOKENS_TABLE", None).err(),
             || retention("1").err(),
             || parse_warnings("0").err(),
             || parse_idle_days("x").err(),
             || budget("MAX_TOKENS", "0").err(),
+            || parse_step_up("5m", None).err(),
+            || parse_step_up("300", None).err(),
         ];
         for mistake in mistakes {
             let logs = Logs::of("authorize", LevelFilter::ERROR);
@@ -189,6 +212,22 @@ mod tests {
             let lines = logs.take();
             assert_eq!(lines.len(), 1, "{error}");
             assert_eq!(lines[0]["error"], error.to_string());
+        }
+    }
+
+    #[test]
+    fn step_up_is_off_at_zero_and_never_without_its_claim() {
+        assert_eq!(parse_step_up("0", None), Ok(None));
+        let claim = || Some("auth_time".to_owned());
+        let step_up = StepUp::new(300, "auth_time");
+        assert_eq!(parse_step_up("300", claim()), Ok(Some(step_up)));
+        for (seconds, claim) in [
+            ("300", None),
+            ("-1", claim()),
+            ("1.5", claim()),
+            ("", claim()),
+        ] {
+            assert!(parse_step_up(seconds, claim).is_err(), "{seconds}");
         }
     }
 

@@ -158,6 +158,18 @@ impl Account {
         .await;
     }
 
+    /// Adds an Integration App to the platform. Waits until Latchkey has it.
+    pub async fn add_integration(&self, id: &str, name: &str) {
+        let integration = json!({"accountId": self.id, "id": id, "name": name});
+        self.stack.publish("IntegrationUpserted", integration).await;
+        eventually("the Integration App's projection", async || {
+            let partition = format!("RESOURCE#{}", self.id);
+            let item = self.stack.item(&partition, &format!("INTEGRATION#{id}"));
+            (!item.await.is_null()).then_some(())
+        })
+        .await;
+    }
+
     /// Returns a request to a route of the account, as the API tokens page sends it. `path` is the part after the
     /// account's id.
     pub fn request(&self, method: Method, person: &Person, path: &str) -> RequestBuilder {

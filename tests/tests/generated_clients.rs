@@ -1,5 +1,5 @@
 //! Clients generated from the API's description make real calls: each creates, reads, edits and revokes tokens, reads
-//! their audit log and problems, introspects a token and asks about its own.
+//! their audit log and problems, introspects a token and asks about its own. And two linters read the description.
 
 use std::fs;
 use std::io::Write;
@@ -127,7 +127,7 @@ async fn openapi_generator_makes_a_client_in_python_that_works() {
 }
 
 #[tokio::test]
-async fn openapi_fetch_and_hey_api_make_clients_in_typescript_that_work() {
+async fn openapi_fetch_and_hey_api_make_clients_in_typescript_that_work_on_node() {
     let stack = Stack::from_env();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local/tools/clients-typescript");
     assert!(
@@ -153,6 +153,35 @@ async fn openapi_fetch_and_hey_api_make_clients_in_typescript_that_work() {
         let client = client.arg(source.join("built").join(format!("{name}.js")));
         check(&name.replace('_', "-"), &stack, &generated, client).await;
     }
+}
+
+/// The linters' configuration says which rules they apply.
+#[tokio::test]
+async fn two_linters_on_node_find_nothing_in_the_description() {
+    let stack = Stack::from_env();
+    let linters = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local/tools/linters");
+    assert!(
+        linters.exists(),
+        "there is no {}: run `make test`",
+        linters.display()
+    );
+    let description = description(&stack, &directory("linters")).await;
+    let program = |name: &str| {
+        let mut program = Command::new(linters.join("node_modules/.bin").join(name));
+        program.arg("lint").current_dir(&linters);
+        program
+    };
+    let mut redocly = program("redocly");
+    let redocly = redocly
+        .args(["--config", "redocly.yaml"])
+        .arg(&description)
+        // It tells its maker nothing, and asks for no newer version.
+        .env("REDOCLY_TELEMETRY", "off")
+        .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
+    run(redocly, "");
+    let mut spectral = program("spectral");
+    let spectral = spectral.args(["--ruleset", "spectral.yaml", "--fail-severity", "hint"]);
+    run(spectral.arg(&description), "");
 }
 
 /// The search path with a tool's programs first.

@@ -12,12 +12,13 @@ use crate::section::Document;
 use crate::{Failure, read, told};
 
 /// The parameters that handlers may have, by name, and the tests' arguments for them.
-const ARGUMENTS: [(&str, &str); 6] = [
+const ARGUMENTS: [(&str, &str); 7] = [
     ("store", "store"),
     ("vault", "vault"),
     ("system", "system"),
     ("clock", "system"),
     ("console", "console"),
+    ("step_up", "call.wanted_step_up()"),
     ("request", "request"),
 ];
 

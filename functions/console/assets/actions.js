@@ -126,10 +126,20 @@ export async function regenerate(token, me) {
   return answer.token;
 }
 
-/** Shows a token's secret. It changes nothing, but it is recorded. */
-export async function show(token, me) {
-  const { body } = await call("POST", path(token, "reveal"));
-  await handOver({ title: texts.token.show, token, secret: body.secret, me, shown: true });
+/** Shows a token's secret. It changes nothing, but it is recorded. With `asks`, it asks first: no link shows one. */
+export async function show(token, me, { asks = false } = {}) {
+  let secret = null;
+  const reveal = async () => {
+    ({ body: { secret } } = await call("POST", path(token, "reveal")));
+  };
+  if (asks) {
+    await openDialog(() => html`<${Confirm} title=${texts.tokenPage.showTitle} action=${texts.token.show}
+      resume=${resume(token, "show")} run=${reveal}>
+      <p>${fill(texts.tokenPage.showText, { token: html`<${Name} of=${token} />` })}</p><//>`);
+  } else {
+    await reveal();
+  }
+  if (secret !== null) await handOver({ title: texts.token.show, token, secret, me, shown: true });
 }
 
 /** Deletes a revoked token. Answers whether it is gone. */

@@ -12,13 +12,13 @@ const ATTEMPTS = 3;
 const LONGEST_WAIT = 3_000;
 
 /**
- * What went wrong, for people. `fields` are the failures of single fields, `maxAge` how old a sign-in may be, in
- * seconds, where that is what is wrong.
+ * What went wrong, for people. `fields` are the failures of single fields, `maxAge` how old a sign-in may be, and `wait`
+ * after how long it is worth another try, both in seconds, where the service says so.
  */
 export class Failure extends Error {
-  constructor(title, advice, { status = 0, code = "", fields = [], requestId = null, maxAge = null } = {}) {
+  constructor(title, advice, { status = 0, code = "", fields = [], requestId = null, maxAge = null, wait = null } = {}) {
     super(`${title} ${advice}`);
-    Object.assign(this, { title, advice, status, code, fields, requestId, maxAge });
+    Object.assign(this, { title, advice, status, code, fields, requestId, maxAge, wait });
   }
 }
 
@@ -36,7 +36,7 @@ function failure(code, { wait, ...rest } = {}) {
   const known = wordFor(texts.errors, code) ? code : "internal_error";
   const words = texts.errors[known];
   const [title, advice] = typeof words === "function" ? words(renewal(wait)) : words;
-  return new Failure(title, advice, { code: known, ...rest });
+  return new Failure(title, advice, { code: known, wait: wait || null, ...rest });
 }
 
 async function failureOf(answer) {

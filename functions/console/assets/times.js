@@ -70,11 +70,22 @@ export function useAlarm(at) {
   }, [at]);
 }
 
+const ticking = new Set();
+let ticker = null;
+
 /** A hook that draws a component again every ten seconds, so that relative times stay right. */
 export function useTicking() {
   const [, tick] = useState(0);
   useEffect(() => {
-    const timer = setInterval(() => tick((count) => count + 1), 10_000);
-    return () => clearInterval(timer);
+    const draw = () => tick((count) => count + 1);
+    ticking.add(draw);
+    // One timer for all: a long list has thousands of times.
+    ticker ??= setInterval(() => ticking.forEach((each) => each()), 10_000);
+    return () => {
+      ticking.delete(draw);
+      if (ticking.size > 0) return;
+      clearInterval(ticker);
+      ticker = null;
+    };
   }, []);
 }

@@ -112,9 +112,11 @@ export const appName = (apps, id) => apps?.find((app) => app.id === id)?.name ??
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
+// How long a token lives, by its auto purge.
+const LIVES = { "1h": HOUR, "4h": 4 * HOUR, "1d": DAY, "4d": 4 * DAY, "10d": 10 * DAY, "30d": 30 * DAY };
 // A token that nobody has used for so long is idle, and one that was made so long ago should have been used.
 const IDLE = 30 * DAY;
-const NEW = DAY;
+const NEW = 7 * DAY;
 
 /**
  * What needs attention, most urgent first: `[{ what, kind, at? }]`, with `what` a key of the page's texts and `kind`
@@ -123,19 +125,21 @@ const NEW = DAY;
 export function attention(token) {
   const found = [];
   const now = Date.now();
+  const since = (at) => now - Date.parse(at);
   const active = token.status === "active";
+  const life = LIVES[token.autoPurge] ?? Infinity;
   if (token.compromisedAt) found.push({ what: "compromised", kind: "danger", at: token.compromisedAt });
   if (token.purgeAt && active) {
-    const left = Date.parse(token.purgeAt) - now;
-    const life = Date.parse(token.purgeAt) - Date.parse(token.updatedAt);
-    // The last tenth of a life, and not more than the last week.
-    if (left < DAY && left < life / 2) found.push({ what: "endsToday", kind: "danger", at: token.purgeAt });
-    else if (left < Math.min(7 * DAY, life / 2)) found.push({ what: "endsSoon", kind: "warning", at: token.purgeAt });
+    const left = -since(token.purgeAt);
+    // What lives for an hour always ends soon: the end is news when most of the life is over.
+    if (left <= Math.min(DAY, life / 8)) found.push({ what: "endsToday", kind: "danger", at: token.purgeAt });
+    else if (left <= Math.min(7 * DAY, life / 4)) found.push({ what: "endsSoon", kind: "warning", at: token.purgeAt });
   }
+  // An Integration App's token has access to the app only.
+  if (active && token.kind === "account" && token.scope.type === "full" && !token.purgeAt) found.push({ what: "fullForever", kind: "warning" });
   const old = oldSecret(token);
   if (old && active) found.push({ what: "grace", kind: "info", at: old.validUntil });
-  if (active && token.scope.type === "full" && !token.purgeAt) found.push({ what: "fullForever", kind: "warning" });
-  if (active && !token.lastUsedAt && now - Date.parse(token.createdAt) > NEW) found.push({ what: "neverUsed", kind: "info", at: token.createdAt });
-  if (active && token.lastUsedAt && now - Date.parse(token.lastUsedAt) > IDLE) found.push({ what: "idle", kind: "info", at: token.lastUsedAt });
+  if (active && !token.lastUsedAt && since(token.createdAt) > Math.min(NEW, life / 4)) found.push({ what: "neverUsed", kind: "info", at: token.createdAt });
+  if (active && token.lastUsedAt && since(token.lastUsedAt) > IDLE) found.push({ what: "idle", kind: "info", at: token.lastUsedAt });
   return found;
 }

@@ -3,17 +3,16 @@
 
 mod assets;
 pub mod config;
-mod headers;
 
 use assets::File;
 use config::Config;
-use headers::{policy, secured};
 use lambda_http::http::HeaderValue;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use lambda_http::http::response::Builder;
 use lambda_http::{Body, Error, Request, RequestExt, Response};
+use latchkey::http::security::{policy, secured};
 use latchkey::http::{ApiError, media};
 
 /// The browser asks at each use whether the file has changed, and downloads it only then.

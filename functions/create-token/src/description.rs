@@ -9,6 +9,10 @@ use latchkey::http::secret::IssuedBody;
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("create-token", "Create a token")
+        .description(
+            "The secret is in this answer. `reveal` shows it again to members with developer mode. Lifetimes beyond one \
+             hour need the account's API Management licence.",
+        )
     .body([
         required("name", schema::name()),
         optional("description", schema::description())
@@ -24,6 +28,7 @@ pub fn operation() -> Operation {
     ])
     .repeatable()
     .budgeted()
+    .wants_recent_sign_in()
     .answers::<IssuedBody<'_>>(201, "The token and its secret.", &["ETag", "Location"])
     .answers::<IssuedBody<'_>>(
         200,

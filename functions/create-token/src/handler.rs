@@ -11,9 +11,10 @@ use latchkey::domain::change::NewToken;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::TokenId;
 use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::step_up::StepUp;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient};
+use latchkey::http::caller::{Caller, ConsoleClient, check_sign_in};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::{ApiError, ErrorCode, response, secret};
 use latchkey::ports::{
@@ -29,18 +30,20 @@ use draft::read_draft;
 /// token without its secret.
 ///
 /// # Errors
-/// Those of [`Caller::authorize`] and of the body's fields, `api_management_license_required`, `budget_exceeded`,
+/// Those of [`Caller::authorize`], [`check_sign_in`] and of the body's fields, `api_management_license_required`, `budget_exceeded`,
 /// `idempotency_key_reused`, `conflict`, and `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetResources + GetIdempotency + GetToken + InsertToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
+    step_up: Option<&StepUp>,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, console, &request).await?;
-    let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     let now = system.now();
+    check_sign_in(&request, step_up, now)?;
+    let repeatable = Repeatable::of(&request, "create", &caller.member.id)?;
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
         return created(&token, None, system);
     }

@@ -25,7 +25,25 @@ async fn call_on(
 ) -> Answer {
     let console = ConsoleClient::new("console");
     let request = event.request();
-    Answer::of(handle(&engine.store, vault, system, &console, request).await)
+    Answer::of(handle(&engine.store, vault, system, &console, None, request).await)
+}
+
+/// Calls the function that wants a sign-in of the last 300 seconds.
+async fn step_up(engine: &Engine, event: &Event) -> Answer {
+    let (vault, system) = (FakeVault::default(), system_at(now()));
+    let (console, recent) = (ConsoleClient::new("console"), StepUp::new(300, "auth_time"));
+    let request = event.request();
+    Answer::of(
+        handle(
+            &engine.store,
+            &vault,
+            &system,
+            &console,
+            Some(&recent),
+            request,
+        )
+        .await,
+    )
 }
 
 fn custom_scope() -> Event {
@@ -90,6 +108,24 @@ fn id_of(answer: &Answer) -> TokenId {
         .unwrap()
         .parse()
         .unwrap()
+}
+
+#[tokio::test]
+async fn an_old_sign_in_makes_no_token_and_repeats_no_answer() {
+    let engine = Engine::with_accounts().await;
+    let event = custom_scope().header("idempotency-key", "k1");
+    let made = step_up(&engine, &event.clone().signed_in_at(now())).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let before = engine.dump().await;
+    for event in event.with_old_sign_ins() {
+        let answer = step_up(&engine, &event).await;
+        assert_eq!(answer.outcome(), (403, "step_up_required"), "{event:?}");
+        assert_eq!(answer.json["maxAge"], 300);
+        assert!(!answer.text.contains("Warehouse"), "{}", answer.text);
+        assert_eq!(engine.dump().await, before);
+    }
+    let answer = step_up(&engine, &event.by("manage-1")).await;
+    assert_eq!(answer.outcome(), (403, "role_required"));
 }
 
 #[tokio::test]

@@ -38,6 +38,10 @@ pub async fn handle(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("delete-token", "Delete a revoked token")
+        .description(
+            "Removes the token for good. Its audit log stays. A token that is active is a 409: revoke \
+            it first.",
+        )
         .of_a_token()
         .changes_a_token()
         .no_body()

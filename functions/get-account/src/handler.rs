@@ -17,12 +17,15 @@ use serde::Serialize;
 #[schemars(rename = "Account")]
 struct AccountBody<'a> {
     id: &'a AccountId,
+    /// The name, for people.
     name: &'a str,
     plan: Plan,
     /// Whether lifetimes beyond one hour are licensed.
     api_management: bool,
     role: Role,
+    /// Whether the caller has developer mode, which `reveal` needs.
     developer_mode: bool,
+    /// The lifetimes that the account may choose.
     auto_purge_choices: Vec<AutoPurge>,
 }
 
@@ -47,6 +50,7 @@ impl<'a> AccountBody<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Accounts")]
 struct AccountsBody<'a> {
+    /// The accounts, whatever the caller's role in them.
     accounts: Vec<AccountBody<'a>>,
 }
 
@@ -83,11 +87,13 @@ pub async fn handle(
 /// Describes this function's operations for the OpenAPI document: all accounts of the caller, and one.
 pub fn operations() -> [Operation; 2] {
     let all = Operation::new("list-accounts", "List the caller's accounts, with any role")
+        .description("Only owners and administrators may use the other operations on an account.")
         .answers::<AccountsBody<'_>>(200, "The accounts.", &[]);
     let one = Operation::new(
         "get-account",
         "Get an account, with the caller's role and the allowed lifetimes",
     )
+    .description("`autoPurgeChoices` has the lifetimes that a token of the account may be given.")
     .answers::<AccountBody<'_>>(200, "The account.", &[]);
     [all, one]
 }

@@ -26,6 +26,9 @@ pub async fn handle(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("get-token", "Get a token")
+        .description(
+            "The token without its secret. `ETag` is its version, for `If-Match` of a change.",
+        )
         .of_a_token()
         .answers::<TokenBody<'_>>(200, "The token.", &["ETag"])
 }

@@ -21,6 +21,7 @@ pub(crate) struct ActiveBody<'a> {
     scope: String,
     /// The token's id, which is also its client id.
     client_id: &'a TokenId,
+    /// `Bearer`.
     token_type: &'static str,
     /// When this secret ends, in seconds since 1970. Missing if never.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,6 +38,7 @@ pub(crate) struct ActiveBody<'a> {
     #[serde(rename = "tokenId")]
     token_id: &'a TokenId,
     kind: Kind,
+    /// The Integration App of an Integration App token, else `null`.
     #[serde(rename = "integrationId")]
     integration_id: Option<&'a IntegrationId>,
     /// The scope in the form of the token's own JSON.

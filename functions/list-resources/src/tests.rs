@@ -96,6 +96,83 @@ async fn a_list_shows_only_what_was_asked_for() {
 }
 
 #[tokio::test]
+async fn references_find_exactly_those_that_exist_in_their_order() {
+    let engine = Engine::with_accounts().await;
+    let (account, gone) = (acme().id, export("exp_orders").reference());
+    let later = now() + std::time::Duration::from_secs(1);
+    let deleted = engine.store.delete_resource(&account, &gone, later);
+    deleted.await.unwrap();
+    for (query, expected) in [
+        ("ids=imports/imp_stock", &["imp_stock"][..]),
+        (
+            "ids=imports/imp_stock,apis/api_quotes,exports/exp_app",
+            &["imp_stock", "api_quotes", "exp_app"],
+        ),
+        // Each once.
+        (
+            "ids=exports/exp_app,connections/con_shop,exports/exp_app",
+            &["exp_app", "con_shop"],
+        ),
+        // Deleted, unknown, of another type and of another account.
+        ("ids=exports/exp_orders", &[]),
+        (
+            "ids=exports/exp_orders,exports/no,imports/exp_app,exports/exp_globex,imports/imp_app",
+            &["imp_app"],
+        ),
+    ] {
+        let answer = call(&engine, &list(query)).await;
+        assert_eq!(ids(&answer), expected, "{query}");
+        assert_eq!(answer.json["nextCursor"], Value::Null);
+        assert_eq!(answer.header("link"), "");
+    }
+    let answer = call(&engine, &list("ids=exports/exp_app")).await;
+    let app = json!(
+        {"type": "export", "id": "exp_app", "name": "The exp_app", "integrationId": "app1"}
+    );
+    assert_eq!(answer.json["resources"], json!([app]));
+}
+
+#[tokio::test]
+async fn a_hundred_references_are_one_answer() {
+    let engine = Engine::with_accounts().await;
+    let names: Vec<_> = (0..100).map(|number| format!("exp_{number}")).collect();
+    for name in &names {
+        let resource = export(name);
+        engine.store.put_resource(&resource, now()).await.unwrap();
+    }
+    let references: Vec<_> = names.iter().map(|name| format!("exports/{name}")).collect();
+    let references = references.join(",");
+    let answer = call(&engine, &list(&format!("ids={references}"))).await;
+    assert_eq!(ids(&answer), names);
+    let more = call(&engine, &list(&format!("ids={references},exports/exp_app"))).await;
+    assert_eq!(more.outcome(), (422, "validation_failed"));
+    assert_eq!(more.failures(), [("ids", "invalid_parameter")]);
+}
+
+#[tokio::test]
+async fn references_are_understood_as_a_whole_and_go_with_nothing_else() {
+    let engine = Engine::with_accounts().await;
+    for query in [
+        "ids=exp_app",
+        "ids=export/exp_app",
+        "ids=exports/",
+        "ids=exports/exp_app,",
+        "ids=,",
+        "ids=exports/exp_app,%20imports/imp_app",
+        "ids=exports/exp_app&type=export",
+        "ids=exports/exp_app&integrationId=app1",
+        "ids=exports/exp_app&q=app",
+        "ids=exports/exp_app&limit=10",
+    ] {
+        let answer = call(&engine, &list(query)).await;
+        assert_eq!(answer.outcome(), (422, "validation_failed"), "{query}");
+        assert_eq!(answer.failures(), [("ids", "invalid_parameter")], "{query}");
+    }
+    let empty = call(&engine, &list("ids=exports/exp_app&type=&q=")).await;
+    assert_eq!(ids(&empty), ["exp_app"]);
+}
+
+#[tokio::test]
 async fn pages_together_are_the_list() {
     let engine = Engine::with_accounts().await;
     for filter in ["", "q=the&"] {

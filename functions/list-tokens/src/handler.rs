@@ -1,8 +1,8 @@
-//! Lists an account's tokens, newest first.
+//! Lists an account's tokens, newest or oldest first.
 
 use lambda_http::{Body, Request, Response};
 use latchkey::domain::kind::Kind;
-use latchkey::domain::paging::{TokenFilter, TokenQuery};
+use latchkey::domain::paging::{TokenFilter, TokenOrder, TokenQuery};
 use latchkey::domain::token::{Status, Token};
 use latchkey::http::ApiError;
 use latchkey::http::caller::authorize;
@@ -12,9 +12,15 @@ use latchkey::http::query::{Parameters, Query};
 use latchkey::http::token::TokenBody;
 use latchkey::ports::{Clock, GetAccount, ListTokens};
 
-/// Reads the parameters that select tokens.
-fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
-    TokenFilter {
+/// Reads the parameters that select tokens, and their order.
+fn read_filter(parameters: &mut impl Parameters) -> (TokenFilter, TokenOrder) {
+    let order = parameters.word(
+        "order",
+        "Lists the newest or the oldest tokens first. Default: `newest`.",
+        TokenOrder::ALL,
+        TokenOrder::as_str,
+    );
+    let filter = TokenFilter {
         status: parameters.word(
             "status",
             "Lists only tokens with this status. Default: both.",
@@ -35,10 +41,11 @@ fn read_filter(parameters: &mut impl Parameters) -> TokenFilter {
             "q",
             "Lists only tokens whose name or description has all of these words, in any case.",
         ),
-    }
+    };
+    (filter, order.unwrap_or(TokenOrder::Newest))
 }
 
-/// Lists the tokens of the account in the path, newest first and without their secrets, for an administrator of the
+/// Lists the tokens of the account in the path, newest or oldest first and without their secrets, for an administrator of the
 /// account.
 ///
 /// # Errors
@@ -50,10 +57,11 @@ pub async fn handle(
 ) -> Result<Response<Body>, ApiError> {
     let account = authorize(store, &request).await?.0.id;
     let mut query = Query::of(&request);
-    let filter = read_filter(&mut query);
+    let (filter, order) = read_filter(&mut query);
     let page = Wanted::of(&request, query, &format!("tokens {account}"))?;
     let query = TokenQuery {
         filter,
+        order,
         limit: page.limit,
         after: page.after.clone(),
     };
@@ -67,7 +75,11 @@ pub async fn handle(
 
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
-    Operation::new("list-tokens", "List the tokens, newest first")
+    Operation::new("list-tokens", "List the tokens, newest or oldest first")
+        .description(
+            "Tokens of every kind, active and revoked, without their secrets. A new token is in the \
+            very next list.",
+        )
         .query(read_filter)
         .answers_page::<TokenBody<'_>>("tokens")
 }

@@ -72,6 +72,45 @@ async fn tokens_are_listed_newest_first() {
 }
 
 #[tokio::test]
+async fn tokens_are_listed_oldest_first_too_on_every_page() {
+    let engine = assorted().await;
+    let first = |answer: &Answer| names(answer)[0].to_owned();
+    for (query, expected) in [
+        ("order=newest", ["a", "b", "c", "d"]),
+        ("order=oldest", ["d", "c", "b", "a"]),
+    ] {
+        let answer = call(&engine, &list().query(query)).await;
+        assert_eq!(names(&answer), expected);
+        let mut event = list().query(&format!("{query}&limit=1"));
+        let mut seen = vec![];
+        loop {
+            let answer = call(&engine, &event).await;
+            seen.push(first(&answer));
+            let Some(next) = answer.next() else { break };
+            event = list().query(next);
+        }
+        assert_eq!(seen, expected);
+    }
+    let query = "order=oldest&kind=integrationApp";
+    let answer = call(&engine, &list().query(query)).await;
+    assert_eq!(names(&answer), ["d", "c"]);
+    let answer = call(&engine, &list().query("order=name")).await;
+    assert_eq!(answer.failures(), [("order", "invalid_parameter")]);
+}
+
+#[tokio::test]
+async fn a_cursor_is_for_the_order_of_its_list() {
+    let engine = assorted().await;
+    for (order, other) in [("oldest", "newest"), ("newest", "oldest")] {
+        let page = call(&engine, &list().query(&format!("order={order}&limit=1"))).await;
+        let cursor = page.json["nextCursor"].as_str().unwrap();
+        let query = format!("order={other}&cursor={cursor}");
+        let answer = call(&engine, &list().query(&query)).await;
+        assert_eq!(answer.outcome(), (400, "invalid_cursor"));
+    }
+}
+
+#[tokio::test]
 async fn an_account_without_tokens_has_an_empty_list() {
     let engine = Engine::with_accounts().await;
     assert_eq!(names(&call(&engine, &list()).await), [""; 0]);

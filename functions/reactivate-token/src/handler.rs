@@ -46,6 +46,10 @@ pub async fn handle(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("reactivate-token", "Undo a revocation")
+        .description(
+            "The token's current secret works again, until the same `purgeAt` as before. A replaced \
+            secret stays ended. A token with a compromised secret needs a new one first.",
+        )
         .of_a_token()
         .changes_a_token()
         .no_body()

@@ -8,10 +8,11 @@ use latchkey::domain::budget::Budget;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::step_up::StepUp;
 use latchkey::domain::token::{MAX_GRACE_SECONDS, NewSecret, Status, StoredToken};
 use latchkey::http::body::Fields;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient};
+use latchkey::http::caller::{Caller, ConsoleClient, check_sign_in};
 use latchkey::http::idempotency::{Repeatable, repeated};
 use latchkey::http::openapi::Operation;
 use latchkey::http::openapi::schema::{self, optional};
@@ -27,18 +28,20 @@ use latchkey::ports::{
 /// returns the token without the secret.
 ///
 /// # Errors
-/// Those of [`Caller::authorize`] and [`Caller::token`], `validation_failed`, `budget_exceeded`,
+/// Those of [`Caller::authorize`], [`check_sign_in`] and [`Caller::token`], `validation_failed`, `budget_exceeded`,
 /// `idempotency_key_reused`, `conflict`, and `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + GetIdempotency + ChangeToken + SpendBudget),
     vault: &impl EncryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
+    step_up: Option<&StepUp>,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, console, &request).await?;
-    let id = token_id(&request)?;
     let now = system.now();
+    check_sign_in(&request, step_up, now)?;
+    let id = token_id(&request)?;
     let operation = format!("regenerate {id}");
     let repeatable = Repeatable::of(&request, &operation, &caller.member.id)?;
     if let Some(token) = repeated(store, &caller.account, repeatable.as_ref(), now).await? {
@@ -110,6 +113,10 @@ fn read_grace(request: &Request, status: Status) -> Result<SignedDuration, ApiEr
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("regenerate-token", "Replace a token's secret")
+    .description(
+        "The new secret is in this answer. The old one ends at once, or when the grace period is over. The token keeps its \
+         id, its scope and its `purgeAt`.",
+    )
     .of_a_token()
     .changes_a_token()
     .body([optional("gracePeriodSeconds", schema::grace_period())
@@ -117,6 +124,7 @@ pub fn operation() -> Operation {
     .repeatable()
     .answers::<IssuedBody<'_>>(200, "The token and its new secret.", &["ETag"])
     .budgeted()
+    .wants_recent_sign_in()
 }
 
 #[cfg(test)]

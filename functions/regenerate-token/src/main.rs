@@ -1,6 +1,6 @@
 //! `POST /v1/accounts/{accountId}/tokens/{tokenId}/regenerate`
 
-use latchkey::config::budgets;
+use latchkey::config::{budgets, step_up};
 use latchkey::http::{caller::ConsoleClient, serve};
 use latchkey::start::Start;
 use latchkey::system::System;
@@ -11,5 +11,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     let store = start.store()?.with_budgets(budgets()?);
     let vault = start.vault()?;
     let console = ConsoleClient::from_env()?;
-    serve(|request| regenerate_token::handle(&store, &vault, &System, &console, request)).await
+    let step_up = step_up()?;
+    serve(|request| {
+        let step_up = step_up.as_ref();
+        regenerate_token::handle(&store, &vault, &System, &console, step_up, request)
+    })
+    .await
 }

@@ -44,6 +44,9 @@ pub fn operation() -> Operation {
         "retire-secret",
         "End a token's replaced secret before its grace period is over",
     )
+    .description(
+        "The replaced secret stops working with the next request. The current one goes on working.",
+    )
     .of_a_token()
     .changes_a_token()
     .no_body()

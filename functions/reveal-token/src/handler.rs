@@ -5,8 +5,9 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budget;
 use latchkey::domain::entropy::Entropy;
+use latchkey::domain::step_up::StepUp;
 use latchkey::http::budget::spend;
-use latchkey::http::caller::{Caller, ConsoleClient};
+use latchkey::http::caller::{Caller, ConsoleClient, check_sign_in};
 use latchkey::http::openapi::Operation;
 use latchkey::http::secret::RevealedBody;
 use latchkey::http::{ApiError, ErrorCode, body, secret};
@@ -16,13 +17,14 @@ use latchkey::ports::{Clock, DecryptSecret, GetAccount, GetToken, RecordView, Sp
 /// view is recorded before the secret is returned.
 ///
 /// # Errors
-/// Those of [`Caller::authorize`] and [`Caller::token`], `developer_mode_required`, `budget_exceeded`, `conflict`, and
+/// Those of [`Caller::authorize`], [`check_sign_in`] and [`Caller::token`], `developer_mode_required`, `budget_exceeded`, `conflict`, and
 /// `unavailable` if the table or the key can't be reached.
 pub async fn handle(
     store: &(impl GetAccount + GetToken + RecordView + SpendBudget),
     vault: &impl DecryptSecret,
     system: &(impl Clock + Entropy),
     console: &ConsoleClient,
+    step_up: Option<&StepUp>,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let caller = Caller::authorize(store, console, &request).await?;
@@ -30,6 +32,7 @@ pub async fn handle(
         return Err(ErrorCode::DeveloperModeRequired.into());
     }
     let now = system.now();
+    check_sign_in(&request, step_up, now)?;
     let stored = caller.token(store, &request, now).await?;
     let token = &stored.token;
     body::check_empty(&request)?;
@@ -56,6 +59,7 @@ pub fn operation() -> Operation {
     .no_body()
     .answers::<RevealedBody<'_>>(200, "The secret. The viewing is recorded.", &[])
     .budgeted()
+    .wants_recent_sign_in()
     .refuses([ErrorCode::DeveloperModeRequired])
 }
 

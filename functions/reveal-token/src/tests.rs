@@ -28,7 +28,25 @@ async fn call_on(
     event: &Event,
 ) -> Answer {
     let console = ConsoleClient::new("console");
-    Answer::of(handle(store, vault, system, &console, event.request()).await)
+    Answer::of(handle(store, vault, system, &console, None, event.request()).await)
+}
+
+/// Calls the function that wants a sign-in of the last 300 seconds.
+async fn step_up(engine: &Engine, event: &Event) -> Answer {
+    let (vault, system) = (FakeVault::default(), system_at(now()));
+    let (console, recent) = (ConsoleClient::new("console"), StepUp::new(300, "auth_time"));
+    let request = event.request();
+    Answer::of(
+        handle(
+            &engine.store,
+            &vault,
+            &system,
+            &console,
+            Some(&recent),
+            request,
+        )
+        .await,
+    )
 }
 
 fn reveal() -> Event {
@@ -104,6 +122,31 @@ async fn a_secret_is_shown_in_developer_mode_only() {
     engine.store.put_account(&off, now()).await.unwrap();
     let answer = call(&engine, &reveal()).await;
     assert_eq!(answer.outcome(), (403, "developer_mode_required"));
+}
+
+#[tokio::test]
+async fn an_old_sign_in_sees_no_secret() {
+    let engine = Engine::with_accounts().await;
+    let stored = engine.add(token()).await;
+    let before = engine.dump().await;
+    for event in reveal().with_old_sign_ins() {
+        let answer = step_up(&engine, &event).await;
+        assert_eq!(answer.outcome(), (403, "step_up_required"), "{event:?}");
+        assert_eq!(answer.json["maxAge"], 300);
+        assert!(
+            answer
+                .header("www-authenticate")
+                .ends_with("max_age=\"300\"")
+        );
+        assert_eq!(engine.dump().await, before);
+    }
+    // A sign-in doesn't help those who may not see the secret.
+    let answer = step_up(&engine, &reveal().by("manage-1")).await;
+    assert_eq!(answer.outcome(), (403, "role_required"));
+    let answer = step_up(&engine, &reveal().by("admin-1")).await;
+    assert_eq!(answer.outcome(), (403, "developer_mode_required"));
+    let answer = step_up(&engine, &reveal().signed_in_at(now())).await;
+    assert!(shows(&answer, &stored), "{}", answer.text);
 }
 
 #[tokio::test]

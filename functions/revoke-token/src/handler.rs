@@ -44,6 +44,10 @@ fn read_reason(request: &Request) -> Result<Option<String>, ApiError> {
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("revoke-token", "Revoke a token")
+        .description(
+            "The current secret stops working with the next request, until the token is reactivated. \
+            A replaced secret ends for good. To revoke a revoked token changes nothing.",
+        )
         .of_a_token()
         .changes_a_token()
         .body([optional("reason", schema::reason())])

@@ -8,7 +8,7 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::audit::{Origin, Source};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
-use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenQuery};
+use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenOrder, TokenQuery};
 use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError};
 
 /// The number of tokens that are revoked at the same time.
@@ -25,6 +25,7 @@ pub(crate) async fn revoke_all(
 ) -> Result<(), PortError> {
     let mut query = TokenQuery {
         filter: TokenFilter::default(),
+        order: TokenOrder::Newest,
         limit: MAX_LIMIT,
         after: None,
     };

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use latchkey::domain::account::Account;
-use latchkey::domain::id::{AccountId, ResourceId};
+use latchkey::domain::id::{AccountId, IntegrationId, ResourceId};
+use latchkey::domain::integration::Integration;
 use latchkey::domain::resource::{Resource, ResourceType};
 use serde::Deserialize;
 
@@ -29,6 +30,10 @@ pub(crate) enum Detail {
     ResourceUpserted(Resource),
     /// A resource was deleted.
     ResourceDeleted(DeletedResource),
+    /// An Integration App was installed or changed.
+    IntegrationUpserted(Integration),
+    /// An Integration App was removed.
+    IntegrationDeleted(DeletedIntegration),
 }
 
 impl Detail {
@@ -39,6 +44,8 @@ impl Detail {
             Self::AccountDeleted(gone) => &gone.id,
             Self::ResourceUpserted(resource) => &resource.account_id,
             Self::ResourceDeleted(gone) => &gone.account_id,
+            Self::IntegrationUpserted(integration) => &integration.account_id,
+            Self::IntegrationDeleted(gone) => &gone.account_id,
         }
     }
 }
@@ -55,4 +62,11 @@ pub(crate) struct DeletedResource {
     #[serde(rename = "type")]
     pub(crate) kind: ResourceType,
     pub(crate) id: ResourceId,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeletedIntegration {
+    pub(crate) account_id: AccountId,
+    pub(crate) id: IntegrationId,
 }

@@ -1,4 +1,4 @@
-//! Copies the platform's accounts, members and resources into the tokens table.
+//! Copies the platform's accounts, members, resources and Integration Apps into the tokens table.
 
 mod dead_letters;
 mod deletion;
@@ -78,6 +78,7 @@ async fn project(
             if store.delete_account(&account.id, time).await? {
                 let id = recorded(&event.id, MAX_TOLD);
                 revoke_all(store, system, &account.id, &id).await?;
+                store.delete_integrations(&account.id, time).await?;
             }
             Ok(())
         }
@@ -88,6 +89,14 @@ async fn project(
                 id: gone.id,
             };
             store.delete_resource(&gone.account_id, &name, time).await
+        }
+        Detail::IntegrationUpserted(integration) => {
+            store.put_integration(&integration.mended(), time).await
+        }
+        Detail::IntegrationDeleted(gone) => {
+            store
+                .delete_integration(&gone.account_id, &gone.id, time)
+                .await
         }
     }
 }

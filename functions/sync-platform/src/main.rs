@@ -1,4 +1,4 @@
-//! EventBridge, source `platform` → the copies of accounts, members and resources.
+//! EventBridge, source `platform` → the copies of accounts, members, resources and Integration Apps.
 
 use latchkey::config::require;
 use latchkey::start::{Start, serve_events};

@@ -7,11 +7,14 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::event_time::EventTime;
-use latchkey::domain::id::{AccountId, TokenId, UserId};
-use latchkey::domain::paging::{Page, TokenQuery};
+use latchkey::domain::id::{AccountId, IntegrationId, TokenId, UserId};
+use latchkey::domain::integration::Integration;
+use latchkey::domain::paging::{IntegrationQuery, MAX_LIMIT, Page, TokenQuery};
 use latchkey::domain::resource::Resource;
 use latchkey::domain::token::{NotReactivable, Status, StoredToken, Token};
-use latchkey::ports::{GetAccount, GetResources, GetSecret, InsertToken, ListMemberships};
+use latchkey::ports::{
+    GetAccount, GetResources, GetSecret, InsertToken, ListIntegrations, ListMemberships,
+};
 use latchkey::testing::{
     Engine, Logs, acme, audit, globex, now, owner_actor, plain, plain_secret, stored_token,
     system_at, token, token_at,
@@ -21,11 +24,13 @@ use tracing::level_filters::LevelFilter;
 
 use super::*;
 
-const SAMPLES: [&str; 4] = [
+const SAMPLES: [&str; 6] = [
     include_str!("../../../events/sync-platform/account-upserted.json"),
     include_str!("../../../events/sync-platform/account-deleted.json"),
     include_str!("../../../events/sync-platform/resource-upserted.json"),
     include_str!("../../../events/sync-platform/resource-deleted.json"),
+    include_str!("../../../events/sync-platform/integration-upserted.json"),
+    include_str!("../../../events/sync-platform/integration-deleted.json"),
 ];
 
 /// An event of the bus.
@@ -51,6 +56,14 @@ impl Bus {
 
     fn resource_deleted() -> Self {
         Self::sample(3)
+    }
+
+    fn integration_upserted() -> Self {
+        Self::sample(4)
+    }
+
+    fn integration_deleted() -> Self {
+        Self::sample(5)
     }
 
     /// Returns the event some seconds after the samples' time.
@@ -135,6 +148,18 @@ async fn resource(engine: &Engine) -> Option<Resource> {
     found.unwrap().pop()
 }
 
+/// Returns the names of an account's Integration Apps.
+async fn integrations(engine: &Engine, account: &AccountId) -> Vec<String> {
+    let query = IntegrationQuery {
+        keywords: None,
+        limit: MAX_LIMIT,
+        after: None,
+    };
+    let page = engine.store.list_integrations(account, &query).await;
+    let apps = page.unwrap().items.into_iter();
+    apps.map(|app| app.name).collect()
+}
+
 /// Returns the audit records of revocations.
 async fn revocations(engine: &Engine) -> Vec<AuditRecord> {
     let mut log = engine.audit(&acme().id).await;
@@ -214,6 +239,47 @@ async fn a_resource_becomes_known_and_unknown_again() {
 }
 
 #[tokio::test]
+async fn an_integration_app_becomes_known_and_unknown_again() {
+    let engine = Engine::start().await;
+    Bus::integration_upserted().reach(&engine).await;
+    assert_eq!(
+        integrations(&engine, &acme().id).await,
+        ["Order management"]
+    );
+    let renamed = Bus::integration_upserted().at(1);
+    renamed.detail("name", json!("Orders")).reach(&engine).await;
+    assert_eq!(integrations(&engine, &acme().id).await, ["Orders"]);
+    Bus::integration_deleted().reach(&engine).await;
+    assert_eq!(integrations(&engine, &acme().id).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_deleted_accounts_integration_apps_are_deleted_unless_they_are_newer() {
+    let engine = Engine::with_accounts().await;
+    let app = |id: &str| Bus::integration_upserted().detail("id", json!(id));
+    // More than a page.
+    for number in 0..=MAX_LIMIT {
+        app(&format!("app{number}")).reach(&engine).await;
+    }
+    let newer = app("newer").detail("name", json!("newer")).at(100);
+    newer.reach(&engine).await;
+    let theirs = app("app1").detail("accountId", json!("globex"));
+    theirs.reach(&engine).await;
+    Bus::resource_upserted().reach(&engine).await;
+    Bus::account_deleted().at(2).reach(&engine).await;
+    assert_eq!(integrations(&engine, &acme().id).await, ["newer"]);
+    assert_eq!(
+        integrations(&engine, &globex().id).await,
+        ["Order management"]
+    );
+    // A late event doesn't bring one back.
+    app("app7").at(1).reach(&engine).await;
+    assert_eq!(integrations(&engine, &acme().id).await, ["newer"]);
+    // The resources have events of their own.
+    assert_eq!(resource(&engine).await.unwrap().name, "Returns");
+}
+
+#[tokio::test]
 async fn the_platforms_names_are_mended_and_never_refused() {
     let engine = Engine::start().await;
     let secret = plain(&plain_secret());
@@ -226,11 +292,14 @@ async fn the_platforms_names_are_mended_and_never_refused() {
     event.detail("members", member).reach(&engine).await;
     let event = Bus::resource_upserted().detail("name", json!(name));
     event.reach(&engine).await;
+    let event = Bus::integration_upserted().detail("name", json!(name));
+    event.reach(&engine).await;
     let account = account(&engine).await.unwrap();
     assert_eq!(account.name, kept);
     assert_eq!(account.members[0].name, kept);
     assert_eq!(account.members[0].email, "ada@acme.example");
     assert_eq!(resource(&engine).await.unwrap().name, kept);
+    assert_eq!(integrations(&engine, &acme().id).await, [kept]);
 }
 
 #[tokio::test]
@@ -303,6 +372,26 @@ async fn a_resources_events_lead_to_the_same_state_in_every_order() {
     }
 }
 
+#[tokio::test]
+async fn an_integration_apps_events_lead_to_the_same_state_in_every_order() {
+    let named = |name: &str, second| {
+        let event = Bus::integration_upserted().detail("name", json!(name));
+        event.at(second)
+    };
+    let deleted = |second| Bus::integration_deleted().at(second);
+    let ending = [named("a", 1), named("b", 2), deleted(3)];
+    let returning = [named("a", 1), deleted(2), named("c", 3)];
+    for (events, left) in [(ending, &[][..]), (returning, &["c"])] {
+        for order in ORDERS {
+            let engine = Engine::start().await;
+            for index in order {
+                events[index].reach(&engine).await;
+            }
+            assert_eq!(integrations(&engine, &acme().id).await, left, "{order:?}");
+        }
+    }
+}
+
 #[test]
 fn a_malformed_event_does_not_parse() {
     for sample in SAMPLES {
@@ -332,6 +421,9 @@ fn a_malformed_event_does_not_parse() {
     ] {
         let event = Bus::account_upserted().detail(field, value);
         assert!(event.parse().is_err(), "{event:?}");
+    }
+    for event in [Bus::integration_upserted(), Bus::integration_deleted()] {
+        assert!(event.detail("accountId", json!("a b")).parse().is_err());
     }
     for event in [Bus::resource_upserted(), Bus::resource_deleted()] {
         assert!(event.clone().detail("type", json!("flow")).parse().is_err());
@@ -508,6 +600,32 @@ impl ProjectPlatform for Meanwhile<'_> {
     ) -> Result<(), PortError> {
         let store = &self.engine.store;
         store.delete_resource(account, name, time).await
+    }
+
+    async fn put_integration(
+        &self,
+        integration: &Integration,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
+        self.engine.store.put_integration(integration, time).await
+    }
+
+    async fn delete_integration(
+        &self,
+        account: &AccountId,
+        id: &IntegrationId,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
+        let store = &self.engine.store;
+        store.delete_integration(account, id, time).await
+    }
+
+    async fn delete_integrations(
+        &self,
+        account: &AccountId,
+        time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
+        self.engine.store.delete_integrations(account, time).await
     }
 }
 

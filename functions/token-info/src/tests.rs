@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use latchkey::domain::action::Action;
@@ -7,6 +8,8 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{NewSecret, StoredToken, Token};
+use latchkey::domain::verification::{Refusal, SecretState};
+use latchkey::http::ErrorCode;
 use latchkey::ports::{ChangeToken, InsertToken};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, FixedEntropy, Logs, NoEntropy, acme, audit, now,
@@ -14,6 +17,7 @@ use latchkey::testing::{
 };
 use serde_json::{Value, json};
 
+use super::decision::refused as refused_for;
 use super::*;
 
 /// The secret of [`stored_token`].
@@ -290,12 +294,178 @@ async fn every_decision_has_a_line_in_the_log() {
 }
 
 #[tokio::test]
-async fn every_refusal_reads_the_same() {
+async fn every_guess_reads_the_same() {
     let engine = engine_with(token()).await;
-    let unknown = call(&engine, &sample()).await;
+    let unknown = PlainSecret::generate(Kind::Account, &FixedEntropy([9; 32])).unwrap();
+    let unknown = format!("Bearer {}", plain(&unknown));
+    let unknown = call(&engine, &sample().header("authorization", &unknown)).await;
+    let malformed = call(&engine, &sample()).await;
+    assert_eq!(unknown.text, malformed.text);
+    let text = "the token is unknown, revoked, expired or not allowed from here";
+    assert_eq!(unknown.json["detail"], text);
+}
+
+#[test]
+fn whoever_holds_a_secret_is_told_why_it_doesnt_work() {
+    let ip = "::ffff:192.0.2.1".parse().unwrap();
+    let secret = SecretRecord::of(&token(), stored_token().secret_hash);
+    let retired = SecretRecord {
+        state: SecretState::Retired,
+        ..secret.clone()
+    };
+    let told: BTreeSet<_> = Refusal::ALL
+        .into_iter()
+        .flat_map(|refusal| [&secret, &retired].map(|secret| (refusal, secret)))
+        .map(|(refusal, secret)| {
+            let error = refused_for(refusal, Some(secret), ip);
+            assert_eq!(error.code(), ErrorCode::InvalidToken);
+            error.detail().to_owned()
+        })
+        .collect();
+    let told: Vec<_> = told.iter().map(String::as_str).collect();
+    let expected = [
+        "the secret was replaced, and its grace period is over",
+        "the secret was replaced, or its token has ended",
+        "the secret was reported as leaked or ended by its holder, and never works again; ask for a new one",
+        "the token is revoked",
+        "the token is unknown, revoked, expired or not allowed from here",
+        "the token may not be used from 192.0.2.1",
+        "the token's lifetime is over",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn the_reason_is_told_in_oauths_terms_and_recorded_as_ever() {
+    let engine = engine_with(token()).await;
     engine.revoke(stored(&engine).await).await;
-    let revoked = call(&engine, &info()).await;
-    assert_eq!(unknown.text, revoked.text);
+    let asked = Event::sample(include_str!("../../../events/token-info/decision.json"));
+    let asked = asked.header("authorization", &format!("Bearer {SECRET}"));
+    let answer = call(&engine, &asked).await;
+    refused(&answer);
+    assert_eq!(answer.json["error"], "invalid_token");
+    assert_eq!(answer.json["error_description"], "the token is revoked");
+    assert_eq!(answer.json["detail"], "the token is revoked");
+    assert_eq!(refusals(&engine).await, ["revoked"]);
+}
+
+/// Asks about a call, and returns the decision.
+async fn decision(engine: &Engine, query: &str) -> Value {
+    let answer = call(engine, &info().query(query)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer.json["decision"].clone()
+}
+
+#[tokio::test]
+async fn the_holder_learns_whether_a_call_is_allowed_and_why_not() {
+    let engine = engine_with(token()).await;
+    let asked = Event::sample(include_str!("../../../events/token-info/decision.json"));
+    let asked = asked.header("authorization", &format!("Bearer {SECRET}"));
+    let answer = call(&engine, &asked).await;
+    assert_eq!(answer.json["id"], json!(token().id));
+    let expected = json!({
+        "allowed": false,
+        "code": "resource_not_in_scope",
+        "detail": "the token's scope does not list this resource; ask for the resource to be added to it",
+    });
+    assert_eq!(answer.json["decision"], expected);
+
+    let allowed = decision(&engine, "method=POST&path=/v1/exports/exp_orders/invoke").await;
+    let detail = "the authorizer allows the call; a refusal has another reason";
+    assert_eq!(allowed, json!({"allowed": true, "detail": detail}));
+    for (query, code) in [
+        ("method=GET&path=/v1/exports", "resource_not_in_scope"),
+        (
+            "method=DELETE&path=/v1/exports/exp_orders",
+            "action_not_allowed",
+        ),
+        ("method=POST&path=/v1/flows", "action_not_allowed"),
+        ("method=GET&path=/v1/exports//debug", "unknown_call"),
+        ("method=GET&path=/", "unknown_call"),
+    ] {
+        let denied = decision(&engine, query).await;
+        assert_eq!(
+            (&denied["allowed"], &denied["code"]),
+            (&json!(false), &json!(code)),
+            "{query}"
+        );
+    }
+    // What the caller's program logs may have the query.
+    let with_query = "method=GET&path=/v1/exports/exp_orders%3Flimit=1";
+    assert_eq!(decision(&engine, with_query).await["allowed"], true);
+}
+
+#[tokio::test]
+async fn the_owner_of_a_resource_counts() {
+    let engine = engine_with(Token {
+        kind: Kind::IntegrationApp,
+        integration_id: Some("app1".parse().unwrap()),
+        scope: Scope::Full,
+        ..token()
+    })
+    .await;
+    let query = |id: &str| format!("method=POST&path=/v1/exports/{id}/invoke");
+    assert_eq!(decision(&engine, &query("exp_app")).await["allowed"], true);
+    for id in ["exp_orders", "exp_unknown"] {
+        let denied = decision(&engine, &query(id)).await;
+        assert_eq!(denied["code"], "not_own_integration_app", "{id}");
+    }
+
+    let engine = engine_with(Token {
+        scope: Scope::Full,
+        ..token()
+    })
+    .await;
+    let on = |method: &str, id: &str| format!("method={method}&path=/v1/exports/{id}");
+    let denied = decision(&engine, &on("DELETE", "exp_app")).await;
+    assert_eq!(denied["code"], "integration_app_data");
+    for (method, id, word) in [
+        ("PATCH", "exp_app", "name, description"),
+        ("PATCH", "exp_orders", "of an Integration App"),
+    ] {
+        let allowed = decision(&engine, &on(method, id)).await;
+        assert_eq!(allowed["allowed"], true);
+        assert!(
+            allowed["detail"].as_str().unwrap().contains(word),
+            "{allowed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn to_ask_about_a_call_records_and_logs_nothing_of_it() {
+    let engine = engine_with(token()).await;
+    call(&engine, &info()).await;
+    let (before, logs) = (engine.dump().await, Logs::start());
+    decision(&engine, "method=DELETE&path=/v1/exports/exp_orders").await;
+    assert_eq!(engine.dump().await, before);
+    assert_eq!(
+        logs.take_decisions(),
+        [["allowed", "tokenInfo", "", "current"]]
+    );
+}
+
+#[tokio::test]
+async fn half_a_call_and_unknown_parameters_are_refused() {
+    let engine = engine_with(token()).await;
+    for (query, field, code) in [
+        ("method=GET", "path", "required"),
+        ("path=/v1/exports", "method", "required"),
+        ("method=get&path=/v1/exports", "method", "invalid_parameter"),
+        ("method=GET&path=v1/exports", "path", "invalid_parameter"),
+        ("methd=GET&path=/v1/exports", "methd", "unknown_parameter"),
+        (
+            &format!("method=GET&path=/v1/{SECRET}"),
+            "path",
+            "contains_secret",
+        ),
+    ] {
+        let answer = call(&engine, &info().query(query)).await;
+        assert_eq!(answer.outcome(), (422, "validation_failed"), "{query}");
+        assert_eq!(answer.failures(), [(field, code)], "{query}");
+    }
+    // Whoever presents no good secret learns nothing about parameters.
+    refused(&call(&engine, &sample().query("methd=GET")).await);
 }
 
 #[tokio::test]

@@ -100,6 +100,10 @@ async fn read_patch(
 /// Describes this operation for the OpenAPI document.
 pub fn operation() -> Operation {
     Operation::new("update-token", "Edit a token")
+        .description(
+            "Changes the given fields, with effect on the next use of the token. The secret stays the \
+            same.",
+        )
         .of_a_token()
         .changes_a_token()
         .merge_patch([

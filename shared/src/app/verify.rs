@@ -135,14 +135,7 @@ pub async fn verify(
     purpose: Purpose<'_>,
     client: Client<'_>,
 ) -> Result<Verified, PortError> {
-    let owner_of = |account: AccountId, resource: ResourceRef| async move {
-        let names = std::slice::from_ref(&resource);
-        let found = store.get_resources(&account, names).await?;
-        Ok(match found.into_iter().next() {
-            None => Owner::Unknown,
-            Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
-        })
-    };
+    let owner_of = |account, resource| owner_of(store, account, resource);
     let presentation = Presentation { purpose, client };
     let verified = present(store, system, text, &presentation, owner_of).await?;
     Ok(verified.logged(system, &presentation.purpose))
@@ -195,6 +188,20 @@ pub async fn authenticate(
         verified => verified,
     };
     Ok(verified.logged(system, &presentation.purpose))
+}
+
+/// Looks up the owner of a resource.
+pub(super) async fn owner_of(
+    store: &impl GetResources,
+    account: AccountId,
+    resource: ResourceRef,
+) -> Result<Owner, PortError> {
+    let names = std::slice::from_ref(&resource);
+    let found = store.get_resources(&account, names).await?;
+    Ok(match found.into_iter().next() {
+        None => Owner::Unknown,
+        Some(resource) => resource.integration_id.map_or(Owner::Account, Owner::App),
+    })
 }
 
 /// The owner's lookup for purposes that access no resource.

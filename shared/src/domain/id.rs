@@ -47,8 +47,8 @@ fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $pattern:expr, $valid:expr) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident, $pattern:expr, $valid:expr) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
@@ -89,7 +89,8 @@ macro_rules! id {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "pattern": $pattern})
+                let text = concat!($($doc),*).trim_start();
+                json_schema!({"type": "string", "pattern": $pattern, "description": text})
             }
         }
 

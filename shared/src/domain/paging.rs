@@ -5,8 +5,10 @@ use jiff::Timestamp;
 use super::action::Action;
 use super::audit::{AuditRecord, Source};
 use super::id::{AuditId, IntegrationId, TokenId};
+use super::integration::Integration;
 use super::kind::Kind;
 use super::resource::{Resource, ResourceRef, ResourceType};
+use super::string_enum::string_enum;
 use super::text::fold;
 use super::token::{Status, Token};
 
@@ -25,11 +27,23 @@ pub struct Page<T, K> {
     pub next: Option<K>,
 }
 
+string_enum! {
+    /// The orders of a list of tokens, by their creation.
+    pub enum TokenOrder {
+        /// The last one first.
+        Newest = "newest",
+        /// The first one first.
+        Oldest = "oldest",
+    }
+}
+
 /// Which tokens to list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
     /// The filter.
     pub filter: TokenFilter,
+    /// The order.
+    pub order: TokenOrder,
     /// The maximum number of items.
     pub limit: usize,
     /// Only tokens after this one.
@@ -146,6 +160,26 @@ impl ResourceFilter {
             && self.keywords.as_deref().is_none_or(|words| {
                 contains_words(words, &format!("{}\n{}", resource.name, resource.id))
             })
+    }
+}
+
+/// Which Integration Apps to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntegrationQuery {
+    /// Words separated by white space. The name or the id must contain each, in any case.
+    pub keywords: Option<String>,
+    /// The maximum number of Integration Apps.
+    pub limit: usize,
+    /// Only Integration Apps after this one.
+    pub after: Option<IntegrationId>,
+}
+
+impl IntegrationQuery {
+    /// Whether the list shows the Integration App.
+    pub fn matches(&self, integration: &Integration) -> bool {
+        self.keywords.as_deref().is_none_or(|words| {
+            contains_words(words, &format!("{}\n{}", integration.name, integration.id))
+        })
     }
 }
 

@@ -185,6 +185,46 @@ fn rules(access: &AccessRequest) -> [Rule; 3] {
     }
 }
 
+/// The rule for tokens of this kind and scope.
+fn rule(kind: Kind, scope: &Scope, access: &AccessRequest) -> Rule {
+    let [full_access, custom_scope, integration_app] = rules(access);
+    match (kind, scope) {
+        (Kind::Account, Scope::Full) => full_access,
+        (Kind::Account, Scope::Custom(_)) => custom_scope,
+        (Kind::IntegrationApp, _) => integration_app,
+    }
+}
+
+string_enum! {
+    /// Why a valid token may not make a call.
+    pub enum Denial {
+        /// The policy knows no call with this method and path.
+        UnknownCall = "unknown_call",
+        /// Tokens of this kind and scope may not do this with any resource.
+        ActionNotAllowed = "action_not_allowed",
+        /// The token's custom scope doesn't list the resource, or the call is about a whole collection.
+        ResourceNotInScope = "resource_not_in_scope",
+        /// The resource doesn't belong to the token's Integration App, as far as Latchkey knows.
+        NotOwnIntegrationApp = "not_own_integration_app",
+        /// The resource belongs to an Integration App, whose data an account's token may not create or delete.
+        IntegrationAppData = "integration_app_data",
+    }
+}
+
+/// Why [`permission`] denies a request.
+pub fn denial(kind: Kind, scope: &Scope, access: &AccessRequest) -> Denial {
+    let listed = access
+        .resource()
+        .is_some_and(|resource| scope.covers(&resource));
+    match rule(kind, scope, access) {
+        Rule::Never => Denial::ActionNotAllowed,
+        Rule::Always | Rule::Listed => Denial::ResourceNotInScope,
+        Rule::OwnApp if listed => Denial::NotOwnIntegrationApp,
+        Rule::OwnApp => Denial::ResourceNotInScope,
+        Rule::NotOfApp | Rule::FieldsOfApp => Denial::IntegrationAppData,
+    }
+}
+
 /// Whether a token of this kind and scope may make the request.
 pub fn permission(
     kind: Kind,
@@ -193,12 +233,7 @@ pub fn permission(
     access: &AccessRequest,
     owner: &Owner,
 ) -> Permission {
-    let [full_access, custom_scope, integration_app] = rules(access);
-    let rule = match (kind, scope) {
-        (Kind::Account, Scope::Full) => full_access,
-        (Kind::Account, Scope::Custom(_)) => custom_scope,
-        (Kind::IntegrationApp, _) => integration_app,
-    };
+    let rule = rule(kind, scope, access);
     let resource = access.resource();
     let covered = |resource: &ResourceRef| scope.covers(resource);
     match (rule, resource) {

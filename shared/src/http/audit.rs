@@ -17,11 +17,13 @@ use crate::domain::id::{AuditId, TokenId};
 #[schemars(rename = "AuditRecord")]
 pub struct AuditBody<'a> {
     id: &'a AuditId,
+    /// When it happened.
     time: DateTime,
     action: Action,
     source: Source,
     user: &'a Actor,
     resource: ResourceBody<'a>,
+    /// What changed, if anything did.
     changes: &'a [Change],
     /// The caller's address.
     ip: Option<IpAddr>,

@@ -18,6 +18,7 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source};
 use crate::domain::entropy::Entropy;
 use crate::domain::id::{TokenId, UserId};
+use crate::domain::step_up::StepUp;
 use crate::domain::token::{StoredToken, Token};
 use crate::ports::{ChangeToken, Clock, GetAccount, GetToken};
 
@@ -87,6 +88,27 @@ pub fn signed_in(request: &Request) -> Result<UserId, ApiError> {
     let user = claims.get("sub").filter(|_| is_access);
     let user = user.and_then(|user| user.parse().ok());
     Ok(user.ok_or(ErrorCode::AccessTokenRequired)?)
+}
+
+/// Checks that the caller's sign-in is recent. Without a `step_up`, every sign-in is. Call it when the caller may do
+/// what the request asks for, and before anything else: a sign-in doesn't help those who may not.
+///
+/// # Errors
+/// [`ErrorCode::StepUpRequired`] if the sign-in is too old, or the access token doesn't say when it was.
+pub fn check_sign_in(
+    request: &Request,
+    step_up: Option<&StepUp>,
+    now: Timestamp,
+) -> Result<(), ApiError> {
+    let Some(step_up) = step_up else {
+        return Ok(());
+    };
+    let time = claims(request).and_then(|claims| claims.get(step_up.claim()));
+    if step_up.is_recent(time.map(String::as_str), now) {
+        Ok(())
+    } else {
+        Err(ApiError::step_up_required(step_up.max_age()))
+    }
 }
 
 /// Returns the account in the path and the caller's membership. For operations that write no audit record; others use

@@ -96,6 +96,9 @@ codes! {
     /// The caller doesn't have developer mode.
     DeveloperModeRequired: 403, "developer_mode_required", Never,
         "turn on developer mode to see secrets in plain text";
+    /// The sign-in isn't recent enough.
+    StepUpRequired: 403, "step_up_required", Never,
+        "sign in again: this needs a sign-in that is not older than `maxAge` seconds";
     /// The account's licence doesn't cover the lifetime.
     ApiManagementLicenseRequired: 403, "api_management_license_required", Never,
         "lifetimes beyond one hour need the account's API Management licence";
@@ -179,15 +182,25 @@ impl ErrorCode {
         }
     }
 
-    /// Returns the `WWW-Authenticate` header of a 401, which says how to authenticate (RFC 6750, RFC 7617).
+    /// Returns the `WWW-Authenticate` header, which says how to authenticate: for a 401 (RFC 6750, RFC 7617), and for a
+    /// sign-in that isn't recent enough (RFC 9470), to which [`ApiError`] adds its largest age.
     fn challenge(self) -> Option<&'static str> {
         match self {
             Self::InvalidClient => Some("Basic realm=\"latchkey\", Bearer realm=\"latchkey\""),
             // Without credentials, the header has no error code (RFC 6750, 3.1).
             Self::TokenRequired => Some("Bearer"),
             Self::InsufficientScope => Some("Bearer error=\"insufficient_scope\""),
+            Self::StepUpRequired => Some(
+                "Bearer error=\"insufficient_user_authentication\", \
+                 error_description=\"More recent authentication is required\"",
+            ),
             _ => (self.status() == 401).then_some("Bearer error=\"invalid_token\""),
         }
+    }
+
+    /// Whether such an error says how to authenticate.
+    pub(super) fn is_challenge(self) -> bool {
+        self.challenge().is_some()
     }
 
     /// Whether it is an error code of OAuth.
@@ -219,6 +232,7 @@ impl ErrorCode {
                 ApiError::validation(vec![FieldError::new("name", "required", "is required")])
             }
             Self::BudgetExceeded => ApiError::budget_exceeded(None),
+            Self::StepUpRequired => ApiError::step_up_required(300),
             other => other.into(),
         }
     }
@@ -240,6 +254,8 @@ pub struct ApiError {
     failures: Vec<FieldError>,
     /// After how many seconds the same request may succeed.
     retry_after: Option<u64>,
+    /// How old a sign-in may be, in seconds.
+    max_age: Option<u32>,
     /// The text for the log, if the error isn't the caller's.
     internal: Option<String>,
 }
@@ -248,9 +264,12 @@ pub struct ApiError {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Problem<'a> {
+    /// `about:blank`: `code` says what it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
     /// Says what went wrong, for programs. It never changes.
     code: &'static str,
@@ -264,6 +283,10 @@ pub(super) struct Problem<'a> {
     #[serde(rename = "error_description", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "&str")]
     error_description: Option<&'a str>,
+    /// How many seconds old a sign-in may be, if this one is too old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    max_age: Option<u32>,
     /// Every failure of the validation.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
@@ -280,6 +303,7 @@ impl From<ErrorCode> for ApiError {
             detail: row.meaning.into(),
             failures: Vec::new(),
             retry_after: (row.retry == Retry::Soon).then_some(1),
+            max_age: None,
             internal: None,
         }
     }
@@ -313,6 +337,11 @@ impl ApiError {
         Self::with_detail(ErrorCode::DuplicateKey, detail)
     }
 
+    /// A known token doesn't work. `detail` says why, to whoever holds its secret.
+    pub fn invalid_token(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::with_detail(ErrorCode::InvalidToken, detail)
+    }
+
     /// A form doesn't follow OAuth's rules. `detail` says why.
     pub fn invalid_request(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::with_detail(ErrorCode::InvalidRequest, detail)
@@ -336,6 +365,14 @@ impl ApiError {
         Self {
             retry_after,
             ..Self::with_detail(ErrorCode::BudgetExceeded, detail)
+        }
+    }
+
+    /// The sign-in is more than `max_age` seconds old, or nobody knows how old it is.
+    pub fn step_up_required(max_age: u32) -> Self {
+        Self {
+            max_age: Some(max_age),
+            ..ErrorCode::StepUpRequired.into()
         }
     }
 
@@ -371,6 +408,7 @@ impl ApiError {
             detail: &self.detail,
             error: is_oauth.then_some(code),
             error_description: is_oauth.then_some(&self.detail),
+            max_age: self.max_age,
             errors: &self.failures,
             request_id,
         }
@@ -390,6 +428,10 @@ impl ApiError {
             response = response.header(RETRY_AFTER, seconds);
         }
         if let Some(challenge) = code.challenge() {
+            let challenge = match self.max_age {
+                Some(seconds) => format!("{challenge}, max_age=\"{seconds}\""),
+                None => challenge.to_owned(),
+            };
             response = response.header(WWW_AUTHENTICATE, challenge);
         }
         let body = serde_json::to_string(&self.problem(request_id)).unwrap_or_default();
@@ -472,6 +514,16 @@ mod tests {
         let refused = challenge(ErrorCode::InvalidToken).unwrap();
         assert_eq!(refused, "Bearer error=\"invalid_token\"");
         assert_eq!(challenge(ErrorCode::RoleRequired), None);
+    }
+
+    #[test]
+    fn an_old_sign_in_is_told_how_old_it_may_be() {
+        let response = ApiError::step_up_required(300).respond("req-1");
+        assert_eq!(
+            response.headers()[WWW_AUTHENTICATE],
+            "Bearer error=\"insufficient_user_authentication\", \
+             error_description=\"More recent authentication is required\", max_age=\"300\""
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod path;
 pub mod query;
 pub mod response;
 pub mod secret;
+pub mod security;
 pub mod sender;
 pub mod token;
 

@@ -139,6 +139,12 @@ impl Query {
         }
     }
 
+    /// Returns the number of parameters that have a value, the same one twice included.
+    pub fn count(&self) -> usize {
+        let given = self.parameters.iter();
+        given.filter(|(_, value)| !value.is_empty()).count()
+    }
+
     /// Adds a failure of a parameter's value, with a text for people.
     pub fn fail(&mut self, name: &str, message: impl Into<String>) {
         let failure = FieldError::new(name, "invalid_parameter", message);

@@ -28,6 +28,7 @@ pub struct IssuedBody<'a> {
 #[schemars(rename = "RevealedSecret")]
 pub struct RevealedBody<'a> {
     id: &'a TokenId,
+    /// The secret.
     secret: &'a str,
 }
 

@@ -26,7 +26,9 @@ pub struct TokenBody<'a> {
     kind: Kind,
     /// The Integration App of an Integration App token, else `null`.
     integration_id: Option<&'a IntegrationId>,
+    /// The name, for people.
     name: &'a str,
+    /// What the token is for; may be empty.
     description: &'a str,
     /// The chosen lifetime.
     auto_purge: AutoPurge,
@@ -41,12 +43,16 @@ pub struct TokenBody<'a> {
     hint: &'a str,
     /// The version, which each change raises by one. The `ETag` is made of it.
     version: u64,
+    /// When the token was created.
     created_at: DateTime,
     created_by: &'a Actor,
+    /// When the token was last changed.
     updated_at: DateTime,
     updated_by: &'a Actor,
+    /// When the token was revoked; `null` while it is active.
     revoked_at: Option<DateTime>,
     revoked_by: Option<&'a Actor>,
+    /// Why the token was revoked, if a reason was given.
     revocation_reason: Option<&'a str>,
     /// When the current secret was reported as leaked, or revoked by its holder. The token needs a new secret
     /// before it can be reactivated.
@@ -55,6 +61,7 @@ pub struct TokenBody<'a> {
     previous_secret: Option<PreviousSecretBody<'a>>,
     /// The latest recorded use. Only the first use of a day from an address is recorded.
     last_used_at: Option<DateTime>,
+    /// The address of that use.
     last_used_ip: Option<IpAddr>,
 }
 

@@ -3,7 +3,8 @@
 use super::error::Result;
 use crate::domain::account::Account;
 use crate::domain::event_time::EventTime;
-use crate::domain::id::{AccountId, UserId};
+use crate::domain::id::{AccountId, IntegrationId, UserId};
+use crate::domain::integration::Integration;
 use crate::domain::resource::{Resource, ResourceRef};
 
 /// Reads account profiles.
@@ -31,7 +32,7 @@ pub trait ListMemberships: Sync {
     ) -> impl Future<Output = Result<Vec<AccountId>>> + Send;
 }
 
-/// Projects the platform's accounts, members and resources.
+/// Projects the platform's accounts, members, resources and Integration Apps.
 ///
 /// The time of an event is the version of the state that it carries. An older event must not overwrite a newer state;
 /// it is dropped with a warning in the log. A stored state whose time is after [`EventTime::latest`] counts as older
@@ -64,6 +65,28 @@ pub trait ProjectPlatform: Sync {
         &self,
         account: &AccountId,
         name: &ResourceRef,
+        event_time: impl Into<EventTime> + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Stores an Integration App.
+    fn put_integration(
+        &self,
+        integration: &Integration,
+        event_time: impl Into<EventTime> + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes an Integration App. Its resources have events of their own.
+    fn delete_integration(
+        &self,
+        account: &AccountId,
+        id: &IntegrationId,
+        event_time: impl Into<EventTime> + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes all Integration Apps of a deleted account.
+    fn delete_integrations(
+        &self,
+        account: &AccountId,
         event_time: impl Into<EventTime> + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 }

@@ -23,7 +23,7 @@ pub use mail::{
     AddToDigest, Claim, ClaimMail, GetSuppression, ListDigests, Mail, SendMail, SendOutcome,
     SuppressAddress,
 };
-pub use resources::{GetResources, ListResources};
+pub use resources::{GetResources, ListIntegrations, ListResources};
 pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret, RecordUse, Use};
 pub use tokens::{
     ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, RecordView,

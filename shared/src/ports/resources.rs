@@ -1,8 +1,9 @@
-//! Resources.
+//! Resources and Integration Apps.
 
 use super::error::Result;
-use crate::domain::id::AccountId;
-use crate::domain::paging::{Page, ResourceQuery};
+use crate::domain::id::{AccountId, IntegrationId};
+use crate::domain::integration::Integration;
+use crate::domain::paging::{IntegrationQuery, Page, ResourceQuery};
 use crate::domain::resource::{Resource, ResourceRef};
 
 /// Finds resources by their references.
@@ -23,4 +24,14 @@ pub trait ListResources: Sync {
         account: &AccountId,
         query: &ResourceQuery,
     ) -> impl Future<Output = Result<Page<Resource, ResourceRef>>> + Send;
+}
+
+/// Lists Integration Apps.
+pub trait ListIntegrations: Sync {
+    /// A page of an account's Integration Apps, in the order of their ids.
+    fn list_integrations(
+        &self,
+        account: &AccountId,
+        query: &IntegrationQuery,
+    ) -> impl Future<Output = Result<Page<Integration, IntegrationId>>> + Send;
 }

@@ -22,7 +22,7 @@ pub trait GetToken: Sync {
 
 /// Lists tokens.
 pub trait ListTokens: Sync {
-    /// A page of an account's tokens, newest first, without those that are purged at `now`.
+    /// A page of an account's tokens in the query's order, without those that are purged at `now`.
     fn list_tokens(
         &self,
         account: &AccountId,

@@ -42,7 +42,7 @@ pub(super) fn profile_key(account: &AccountId) -> String {
     format!("PROFILE#{account}")
 }
 
-/// The partition of an account's resources. Only the projection of the platform writes to it.
+/// The partition of an account's resources and Integration Apps. Only the projection of the platform writes to it.
 pub(super) fn resources_key(account: &AccountId) -> String {
     format!("RESOURCE#{account}")
 }
@@ -86,9 +86,24 @@ pub(super) fn resource_of_key(key: &str) -> Option<ResourceRef> {
     })
 }
 
-/// The common prefix of the sort keys of all resources, or of those of a type.
-pub(super) fn resource_prefix(kind: Option<ResourceType>) -> String {
-    kind.map_or_else(String::new, |kind| format!("{}#", kind.as_str()))
+/// The common prefix of the sort keys of a type's resources.
+pub(super) fn resource_prefix(kind: ResourceType) -> String {
+    format!("{}#", kind.as_str())
+}
+
+/// The common prefix of the sort keys of Integration Apps. They are before all resources, whose types are in lower case.
+pub(super) const INTEGRATION_PREFIX: &str = "INTEGRATION#";
+
+/// Sorts after all Integration Apps and before all resources: `$` follows `#`.
+pub(super) const AFTER_INTEGRATIONS: &str = "INTEGRATION$";
+
+pub(super) fn integration_key(id: &IntegrationId) -> String {
+    format!("{INTEGRATION_PREFIX}{id}")
+}
+
+/// The Integration App of a sort key.
+pub(super) fn integration_of_key(key: &str) -> Option<IntegrationId> {
+    key.strip_prefix(INTEGRATION_PREFIX)?.parse().ok()
 }
 
 pub(super) fn idempotency_key(key: &str) -> String {

@@ -12,13 +12,16 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::items::{
-    PROFILE, account_key, expiry, profile_key, resource_key, resources_key, to_item, user_key,
+    PROFILE, account_key, expiry, integration_key, profile_key, resource_key, resources_key,
+    to_item, user_key,
 };
 use super::table::{Item, Store, key, parse, text};
 use crate::aws::port_error;
 use crate::domain::account::{Account, Member};
 use crate::domain::event_time::EventTime;
-use crate::domain::id::{AccountId, UserId};
+use crate::domain::id::{AccountId, IntegrationId, UserId};
+use crate::domain::integration::Integration;
+use crate::domain::paging::MAX_LIMIT;
 use crate::domain::resource::{Resource, ResourceRef};
 use crate::ports::{PortError, ProjectPlatform};
 
@@ -158,8 +161,69 @@ impl ProjectPlatform for Store {
         name: &ResourceRef,
         event_time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
+        let sort_key = resource_key(name);
+        self.mark_deleted(account, sort_key, "ResourceDeleted", event_time.into())
+            .await
+    }
+
+    async fn put_integration(
+        &self,
+        integration: &Integration,
+        event_time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
+        let account = &integration.account_id;
+        let mut item = to_item(integration)?;
+        item.extend(key(
+            resources_key(account),
+            integration_key(&integration.id),
+        ));
+        let put = self.put_newer(item, account, "IntegrationUpserted", event_time.into());
+        put.await.map(drop)
+    }
+
+    async fn delete_integration(
+        &self,
+        account: &AccountId,
+        id: &IntegrationId,
+        event_time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
+        let sort_key = integration_key(id);
+        self.mark_deleted(account, sort_key, "IntegrationDeleted", event_time.into())
+            .await
+    }
+
+    async fn delete_integrations(
+        &self,
+        account: &AccountId,
+        event_time: impl Into<EventTime> + Send,
+    ) -> Result<(), PortError> {
         let event_time = event_time.into();
-        let mut marker = key(resources_key(account), resource_key(name));
+        let mut after = None;
+        loop {
+            let (found, next) = self.read_integrations(account, after, MAX_LIMIT).await?;
+            for integration in found {
+                let sort_key = integration_key(&integration.id);
+                self.mark_deleted(account, sort_key, "AccountDeleted", event_time)
+                    .await?;
+            }
+            if next.is_none() {
+                return Ok(());
+            }
+            after = next;
+        }
+    }
+}
+
+impl Store {
+    /// Puts a deletion marker into an account's partition of resources, unless the table holds an item of a newer event.
+    async fn mark_deleted(
+        &self,
+        account: &AccountId,
+        sort_key: String,
+        kind: &'static str,
+        event_time: EventTime,
+    ) -> Result<(), PortError> {
+        let mut marker = key(resources_key(account), sort_key);
         marker.insert("deletedAt".into(), text(event_time.time().to_string()));
         let end = event_time
             .time()
@@ -169,12 +233,11 @@ impl ProjectPlatform for Store {
             "expiresAt".into(),
             AttributeValue::N(expiry(end).to_string()),
         );
-        let put = self.put_newer(marker, account, "ResourceDeleted", event_time);
-        put.await.map(drop)
+        self.put_newer(marker, account, kind, event_time)
+            .await
+            .map(drop)
     }
-}
 
-impl Store {
     /// Puts an item, unless the table holds one of a newer event. Then nothing is written, a warning is logged, and the
     /// result is `None`. An event that is delivered again is written again, since what follows the put may have failed
     /// before. Event times are often whole seconds: of two events with the same time, a deletion wins.

@@ -1,13 +1,20 @@
-//! The projection of the platform's resources, for scopes and verifications.
+//! The projection of the platform's resources and Integration Apps, for scopes and verifications.
 
-use super::items::{resource_key, resource_of_key, resource_prefix, resources_key};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use serde::de::DeserializeOwned;
+
+use super::items::{
+    AFTER_INTEGRATIONS, INTEGRATION_PREFIX, integration_key, integration_of_key, resource_key,
+    resource_of_key, resource_prefix, resources_key,
+};
 use super::paging::{collect, position};
-use super::table::{Store, key, parse};
+use super::table::{Store, key, parse, text};
 use crate::aws::port_error;
-use crate::domain::id::AccountId;
-use crate::domain::paging::{Page, ResourceFilter, ResourceQuery};
+use crate::domain::id::{AccountId, IntegrationId};
+use crate::domain::integration::Integration;
+use crate::domain::paging::{IntegrationQuery, Page, ResourceFilter, ResourceQuery};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
-use crate::ports::{GetResources, ListResources, PortError};
+use crate::ports::{GetResources, ListIntegrations, ListResources, PortError};
 
 impl GetResources for Store {
     async fn get_resources(
@@ -53,7 +60,37 @@ impl ListResources for Store {
     }
 }
 
+impl ListIntegrations for Store {
+    async fn list_integrations(
+        &self,
+        account: &AccountId,
+        query: &IntegrationQuery,
+    ) -> Result<Page<Integration, IntegrationId>, PortError> {
+        collect(
+            query.limit,
+            query.keywords.is_some(),
+            query.after.clone(),
+            |after, limit| self.read_integrations(account, after, limit),
+            |integration| integration.id.clone(),
+            |integration| query.matches(integration),
+        )
+        .await
+    }
+}
+
 impl Store {
+    /// Up to `limit` Integration Apps after `after`, and the position from which to continue, if there may be more.
+    pub(super) async fn read_integrations(
+        &self,
+        account: &AccountId,
+        after: Option<IntegrationId>,
+        limit: usize,
+    ) -> Result<(Vec<Integration>, Option<IntegrationId>), PortError> {
+        let start = after.map(|id| key(resources_key(account), integration_key(&id)));
+        let query = self.query_partition(resources_key(account), INTEGRATION_PREFIX, start, limit);
+        read(query, integration_of_key).await
+    }
+
     /// Up to `limit` resources after `after`, and the position from which to continue, if there may be more.
     async fn read_resources(
         &self,
@@ -63,20 +100,29 @@ impl Store {
         limit: usize,
     ) -> Result<(Vec<Resource>, Option<ResourceRef>), PortError> {
         let start = after.map(|name| key(resources_key(account), resource_key(&name)));
-        let output = self
-            .query_partition(resources_key(account), &resource_prefix(kind), start, limit)
-            // Leaves out deletion markers.
-            .filter_expression("attribute_not_exists(deletedAt)")
-            .send()
-            .await
-            .map_err(port_error)?;
-        let position = position(output.last_evaluated_key, resource_of_key)?;
-        let resources: Result<_, _> = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(parse)
-            .collect();
-        Ok((resources?, position))
+        let partition = resources_key(account);
+        let query = match kind {
+            Some(kind) => self.query_partition(partition, &resource_prefix(kind), start, limit),
+            None => self
+                .query_partition(partition, "", start, limit)
+                .key_condition_expression("pk = :pk AND sk > :integrations")
+                .expression_attribute_values(":integrations", text(AFTER_INTEGRATIONS)),
+        };
+        read(query, resource_of_key).await
     }
+}
+
+/// Reads the items of a query without deletion markers, and the position from which to continue, if there may be more.
+async fn read<T: DeserializeOwned, K>(
+    query: QueryFluentBuilder,
+    id: impl FnOnce(&str) -> Option<K>,
+) -> Result<(Vec<T>, Option<K>), PortError> {
+    let output = query
+        .filter_expression("attribute_not_exists(deletedAt)")
+        .send()
+        .await
+        .map_err(port_error)?;
+    let position = position(output.last_evaluated_key, id)?;
+    let items = output.items.unwrap_or_default().into_iter().map(parse);
+    Ok((items.collect::<Result<_, _>>()?, position))
 }

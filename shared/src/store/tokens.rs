@@ -19,7 +19,7 @@ use crate::aws::port_error;
 use crate::domain::audit::AuditRecord;
 use crate::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::paging::{Page, TokenFilter, TokenQuery};
+use crate::domain::paging::{Page, TokenFilter, TokenOrder, TokenQuery};
 use crate::domain::secret::SecretHash;
 use crate::domain::token::{Ended, Status, StoredToken, Token};
 use crate::domain::verification::{SecretRecord, SecretState};
@@ -73,7 +73,7 @@ impl ListTokens for Store {
             query.limit,
             query.filter != TokenFilter::default(),
             query.after.clone(),
-            |after, limit| self.read_tokens(account, after, limit),
+            |after, limit| self.read_tokens(account, query.order, after, limit),
             |stored| stored.token.id.clone(),
             |stored| !stored.token.is_purged(now) && query.filter.matches(&stored.token),
         )
@@ -275,17 +275,18 @@ impl Store {
         Ok(writes)
     }
 
-    /// Up to `limit` tokens after `after`, newest first, and the position from which to continue, if there may be more.
+    /// Up to `limit` tokens after `after` in that order, and the position from which to continue, if there may be more.
     async fn read_tokens(
         &self,
         account: &AccountId,
+        order: TokenOrder,
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<(Vec<StoredToken>, Option<TokenId>), PortError> {
         let start = after.map(|id| key(account_key(account), token_key(&id)));
         let output = self
             .query_partition(account_key(account), TOKEN_PREFIX, start, limit)
-            .scan_index_forward(false)
+            .scan_index_forward(order == TokenOrder::Oldest)
             .send()
             .await
             .map_err(port_error)?;

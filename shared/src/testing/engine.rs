@@ -33,7 +33,7 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::budget::Budgets;
 use crate::domain::change::{NewToken, TokenChange};
 use crate::domain::id::{AccountId, TokenId};
-use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenQuery};
+use crate::domain::paging::{AuditFilter, AuditQuery, TokenFilter, TokenOrder, TokenQuery};
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::secret::PlainSecret;
 use crate::domain::token::{Ciphertext, StoredToken, Token};
@@ -355,6 +355,7 @@ impl Engine {
         let mut tokens = Vec::new();
         let mut query = TokenQuery {
             filter: TokenFilter::default(),
+            order: TokenOrder::Newest,
             limit: 1_000,
             after: None,
         };

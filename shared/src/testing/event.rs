@@ -2,8 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use serde_json::{Value, json};
+
+use super::samples::now;
 
 /// A gateway event from which a request is made.
 #[derive(Debug, Clone)]
@@ -25,6 +28,11 @@ impl Event {
     pub fn claim(mut self, name: &str, value: &str) -> Self {
         self.0["requestContext"]["authorizer"]["jwt"]["claims"][name] = json!(value);
         self
+    }
+
+    /// Signed in at that time.
+    pub fn signed_in_at(self, time: Timestamp) -> Self {
+        self.claim("auth_time", &time.as_second().to_string())
     }
 
     /// Sent by the API tokens page in a browser.
@@ -77,6 +85,20 @@ impl Event {
                 (401, "access_token_required"),
             ),
             (event().without_claims(), (401, "access_token_required")),
+        ]
+    }
+
+    /// The same request with every kind of sign-in that isn't recent at [`now`] if the largest age is 300 seconds and
+    /// the claim is `auth_time`.
+    pub fn with_old_sign_ins(&self) -> [Self; 5] {
+        let event = || self.clone();
+        let future = now() + SignedDuration::from_secs(301);
+        [
+            event(),
+            event().signed_in_at(now() - SignedDuration::from_secs(301)),
+            event().signed_in_at(future),
+            event().claim("auth_time", "recently"),
+            event().claim("iat", &now().as_second().to_string()),
         ]
     }
 

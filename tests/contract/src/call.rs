@@ -1,6 +1,7 @@
 //! Requests, as the gateway sends them to a function.
 
 use lambda_http::Request;
+use latchkey::domain::step_up::StepUp;
 use latchkey::testing::Event;
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::operations;
 pub struct Call {
     operation: &'static str,
     event: Event,
+    step_up: Option<StepUp>,
 }
 
 impl Call {
@@ -61,6 +63,7 @@ impl Call {
         Some(Self {
             operation: operation.name(),
             event,
+            step_up: None,
         })
     }
 
@@ -112,6 +115,20 @@ impl Call {
     #[must_use]
     pub fn bearer(self, secret: &str) -> Self {
         self.header("authorization", &format!("Bearer {secret}"))
+    }
+
+    /// Sets how recent the sign-in must be.
+    #[must_use]
+    pub fn step_up(self, step_up: StepUp) -> Self {
+        Self {
+            step_up: Some(step_up),
+            ..self
+        }
+    }
+
+    /// Returns how recent the sign-in must be.
+    pub(crate) fn wanted_step_up(&self) -> Option<&StepUp> {
+        self.step_up.as_ref()
     }
 
     /// Returns the name of the operation that the route leads to.

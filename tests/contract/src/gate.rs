@@ -5,16 +5,18 @@ use latchkey::domain::account::Account;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::{Budget, Spending};
 use latchkey::domain::change::{IdempotencyRecord, NewToken, TokenChange};
-use latchkey::domain::id::{AccountId, AuditId, TokenId, UserId};
-use latchkey::domain::paging::{AuditQuery, Page, ResourceQuery, TokenQuery};
+use latchkey::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
+use latchkey::domain::integration::Integration;
+use latchkey::domain::paging::{AuditQuery, IntegrationQuery, Page, ResourceQuery, TokenQuery};
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::ports::{
     ChangeToken, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency,
-    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources,
-    ListTokens, PortError, Recall, RecallSecret, RecordUse, RecordView, SpendBudget, Use,
+    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships,
+    ListResources, ListTokens, PortError, Recall, RecallSecret, RecordUse, RecordView, SpendBudget,
+    Use,
 };
 use latchkey::store::Store;
 
@@ -53,6 +55,7 @@ behind_the_gate! {
     GetToken: get_token(account: &AccountId, id: &TokenId, now: Timestamp) -> Option<StoredToken>;
     InsertToken: insert_token(new: &NewToken) -> ();
     ListAudit: list_audit(account: &AccountId, query: &AuditQuery) -> Page<AuditRecord, AuditId>;
+    ListIntegrations: list_integrations(account: &AccountId, query: &IntegrationQuery) -> Page<Integration, IntegrationId>;
     ListMemberships: list_memberships(user: &UserId) -> Vec<AccountId>;
     ListResources: list_resources(account: &AccountId, query: &ResourceQuery) -> Page<Resource, ResourceRef>;
     ListTokens: list_tokens(account: &AccountId, query: &TokenQuery, now: Timestamp) -> Page<Token, TokenId>;

@@ -7,8 +7,8 @@ use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::{CallerKind, Operation, Route};
 use latchkey::ports::{
     ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
-    GetSecret, GetToken, InsertToken, ListAudit, ListMemberships, ListResources, ListTokens,
-    RecallSecret, RecordUse, RecordView, SpendBudget,
+    GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships, ListResources,
+    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
 };
 use latchkey::testing::{Answer, FakeVault};
 
@@ -26,6 +26,7 @@ pub trait Ports:
     + GetToken
     + InsertToken
     + ListAudit
+    + ListIntegrations
     + ListMemberships
     + ListResources
     + ListTokens
@@ -47,6 +48,7 @@ impl<T> Ports for T where
         + GetToken
         + InsertToken
         + ListAudit
+        + ListIntegrations
         + ListMemberships
         + ListResources
         + ListTokens
@@ -58,7 +60,7 @@ impl<T> Ports for T where
 }
 
 /// The operations' routes, by path and method.
-const ROUTES: [Route; 18] = [
+const ROUTES: [Route; 20] = [
     Route {
         name: "list-accounts",
         method: "GET",
@@ -75,6 +77,18 @@ const ROUTES: [Route; 18] = [
         name: "list-audit",
         method: "GET",
         path: "/v1/accounts/{accountId}/audit",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-integrations",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/integrations",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "list-members",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/members",
         caller: CallerKind::Administrator,
     },
     Route {
@@ -181,6 +195,8 @@ pub fn operations() -> Vec<Operation> {
     described.push(get_token::operation());
     described.push(introspect_token::operation());
     described.extend(list_audit::operations());
+    described.push(list_integrations::operation());
+    described.push(list_members::operation());
     described.push(list_resources::operation());
     described.push(list_tokens::operation());
     described.push(reactivate_token::operation());
@@ -216,20 +232,50 @@ pub async fn answer(
     let console = &ConsoleClient::new("console");
     let request = call.request();
     Answer::of(match call.operation() {
-        "create-token" => create_token::handle(store, vault, system, console, request).await,
+        "create-token" => {
+            create_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
+        }
         "delete-token" => delete_token::handle(store, system, console, request).await,
         "list-accounts" | "get-account" => get_account::handle(store, request).await,
         "get-token" => get_token::handle(store, system, request).await,
         "introspect-token" => introspect_token::handle(store, system, request).await,
         "list-audit" | "list-token-audit" => list_audit::handle(store, request).await,
+        "list-integrations" => list_integrations::handle(store, request).await,
+        "list-members" => list_members::handle(store, request).await,
         "list-resources" => list_resources::handle(store, request).await,
         "list-tokens" => list_tokens::handle(store, system, request).await,
         "reactivate-token" => reactivate_token::handle(store, system, console, request).await,
         "regenerate-token" => {
-            regenerate_token::handle(store, vault, system, console, request).await
+            regenerate_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
         }
         "retire-secret" => retire_secret::handle(store, system, console, request).await,
-        "reveal-token" => reveal_token::handle(store, vault, system, console, request).await,
+        "reveal-token" => {
+            reveal_token::handle(
+                store,
+                vault,
+                system,
+                console,
+                call.wanted_step_up(),
+                request,
+            )
+            .await
+        }
         "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, console, request).await,
         "token-info" => token_info::handle(store, system, request).await,

@@ -10,6 +10,7 @@ use latchkey::domain::actor::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::scope::Scope;
+use latchkey::domain::step_up::StepUp;
 use latchkey::domain::token::{Revocation, StoredToken, Token};
 use latchkey::ports::PortError;
 use latchkey::store::Store;
@@ -79,12 +80,14 @@ fn no_operation_is_reached_by_another_method_than_the_one_that_is_described() {
             assert!(Call::find(&other, path).is_none(), "{other:?} {path}");
         }
     }
-    // The page, the description itself and the leak reports aren't described.
+    // The pages, the description itself and the leak reports aren't described.
     for (route, method) in [
         ("/", "GET"),
         ("/config.json", "GET"),
         ("/assets/{version}/{file+}", "GET"),
         ("/v1/openapi.json", "GET"),
+        ("/docs", "GET"),
+        ("/docs/style.css", "GET"),
         ("/v1/leaks/github", "POST"),
     ] {
         for other in METHODS {
@@ -161,6 +164,7 @@ impl World {
             "create-token" => Call::new("POST", &format!("{account}/tokens")).json(&draft()),
             "list-audit" => Call::new("GET", &format!("{account}/audit?limit=1")),
             "list-resources" => Call::new("GET", &format!("{account}/resources?limit=1")),
+            "list-integrations" => Call::new("GET", &format!("{account}/integrations?limit=1")),
             "regenerate-token" => Call::new("POST", &format!("{token}/regenerate"))
                 .json(&json!({"gracePeriodSeconds": 60})),
             "revoke-token" => {
@@ -199,6 +203,12 @@ impl World {
             }
         };
         call.by("owner-1")
+    }
+
+    async fn active_secret(&self) -> String {
+        let stored = self.active("acme", AutoPurge::Never).await;
+        let token = format!("/v1/accounts/acme/tokens/{}", stored.token.id);
+        self.secret(&token).await
     }
 
     async fn secret(&self, token: &str) -> String {
@@ -344,6 +354,7 @@ async fn provoke(world: &World, operation: &str, code: &str) {
                 "/v1/accounts/acme/{}",
                 match operation {
                     "list-resources" => "resources?cursor=forged",
+                    "list-integrations" => "integrations?cursor=forged",
                     "list-tokens" => "tokens?cursor=forged",
                     "list-audit" => "audit?cursor=forged",
                     _ => "tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit?cursor=forged",
@@ -385,6 +396,11 @@ async fn provoke(world: &World, operation: &str, code: &str) {
             let call = call.text("{").header("content-type", "application/json");
             world.expect(&call, (400, code)).await;
         }
+        "step_up_required" => {
+            let call = call.step_up(StepUp::new(300, "auth_time"));
+            let answer = world.expect(&call, (403, code)).await;
+            assert_eq!(answer.json["maxAge"], 300);
+        }
         "role_required" => {
             world.expect(&call.by("manage-1"), (403, code)).await;
         }
@@ -423,9 +439,15 @@ async fn provoke(world: &World, operation: &str, code: &str) {
         }
         "validation_failed" => {
             let unknown = json!({"unknown": true});
-            let answer = if operation.starts_with("list-") {
+            let answer = if operation == "token-info" {
+                let path = "/v1/tokenInfo?unknown=true";
+                let secret = world.active_secret().await;
+                let call = Call::new("GET", path).bearer(&secret);
+                world.expect(&call, (422, code)).await
+            } else if operation.starts_with("list-") {
                 let path = match operation {
                     "list-resources" => "/v1/accounts/acme/resources",
+                    "list-integrations" => "/v1/accounts/acme/integrations",
                     "list-tokens" => "/v1/accounts/acme/tokens",
                     "list-audit" => "/v1/accounts/acme/audit",
                     _ => "/v1/accounts/acme/tokens/tok_01ARZ3NDEKTSV4RRFFQ69G5FAV/audit",
@@ -845,6 +867,7 @@ async fn the_parameters_that_are_described_are_the_parameters_that_are_read() {
     for (operation, path) in [
         ("list-tokens", "/v1/accounts/acme/tokens"),
         ("list-resources", "/v1/accounts/acme/resources"),
+        ("list-integrations", "/v1/accounts/acme/integrations"),
         ("list-audit", "/v1/accounts/acme/audit"),
         (
             "list-token-audit",
@@ -911,6 +934,11 @@ async fn the_parameters_that_are_described_are_the_parameters_that_are_read() {
                 assert!(answer.failures().iter().any(|(field, _)| *field == name));
             }
         }
-        assert!(read > 3, "{operation} reads {read} parameters");
+        let least = if operation == "list-integrations" {
+            3
+        } else {
+            4
+        };
+        assert!(read >= least, "{operation} reads {read} parameters");
     }
 }

@@ -323,7 +323,7 @@ fn python(program: &str, input: &Value) -> Value {
 
 #[test]
 fn every_command_and_option_of_aws_and_sam_exists() {
-    // Returns the commands with an unknown service, operation or option. Two commands are the AWS CLI's own.
+    // Returns the commands with an unknown service, operation or option. Three commands are the AWS CLI's own.
     let program = "
 import json, sys
 import botocore.session
@@ -334,12 +334,14 @@ commands = json.load(sys.stdin)
 session, wrong = botocore.session.get_session(), []
 for service, operation, *words in commands['aws']:
     options = {word for word in words if word.startswith('--')} - {'--output', '--query'}
-    if (service, operation) in {('s3', 'cp'), ('configure', 'export-credentials')}:
+    if (service, operation) in {('s3', 'cp'), ('s3', 'rb'), ('configure', 'export-credentials')}:
         continue
     model = session.get_service_model(service)
     names = {xform_name(name, '-'): name for name in model.operation_names}
     shape = operation in names and model.operation_model(names[operation]).input_shape
-    known = {'--' + xform_name(name, '-') for name in shape.members} if shape else set()
+    members = shape.members if shape else {}
+    known = {'--' + xform_name(name, '-') for name in members}
+    known |= {'--no-' + xform_name(name, '-') for name, member in members.items() if member.type_name == 'boolean'}
     if not shape or options - known:
         wrong.append([service, operation, *sorted(options - known)])
 known = {option for parameter in cli.params for option in parameter.opts + parameter.secondary_opts}

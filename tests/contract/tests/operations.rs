@@ -107,13 +107,15 @@ impl Functions {
     async fn create(&self, request: Request) -> Answer {
         let system = system_at(now());
         let (store, vault) = (&self.store, &self.vault);
-        Answer::of(create_token::handle(store, vault, &system, &self.console, request).await)
+        Answer::of(create_token::handle(store, vault, &system, &self.console, None, request).await)
     }
 
     async fn regenerate(&self, request: Request) -> Answer {
         let system = system_at(now());
         let (store, vault) = (&self.store, &self.vault);
-        Answer::of(regenerate_token::handle(store, vault, &system, &self.console, request).await)
+        Answer::of(
+            regenerate_token::handle(store, vault, &system, &self.console, None, request).await,
+        )
     }
 
     async fn update(&self, request: Request) -> Answer {
@@ -199,6 +201,11 @@ async fn verifications(functions: &mut Functions) {
         let answer = Answer::of(token_info::handle(store, &system_at(now()), request).await);
         functions.answered("token-info", when, &answer, 200);
     }
+    let call = info(&another).query("method=DELETE&path=/v1/exports/exp_orders");
+    let (store, request) = (&functions.store, call.request());
+    let answer = Answer::of(token_info::handle(store, &system_at(now()), request).await);
+    let when = "… that asks about a call whose rule needs the resource's owner";
+    functions.answered("token-info", when, &answer, 200);
 }
 
 async fn creations(functions: &mut Functions) {
@@ -227,7 +234,7 @@ async fn creations(functions: &mut Functions) {
     functions.wire.take();
     let reveal = event!("reveal-token/reveal").token(&id).request();
     let (store, vault, console) = (&functions.store, &functions.vault, &functions.console);
-    let answer = reveal_token::handle(store, vault, &system_at(now()), console, reveal).await;
+    let answer = reveal_token::handle(store, vault, &system_at(now()), console, None, reveal).await;
     functions.answered("reveal-token", "", &Answer::of(answer), 200);
 
     let grace = || event!("regenerate-token/with-grace-period").token(&id);
@@ -309,9 +316,31 @@ async fn questions(functions: &mut Functions) {
     let one = event!("get-account/one").request();
     let answer = Answer::of(get_account::handle(&store, one).await);
     functions.answered("get-account", "one", &answer, 200);
+    let members = event!("list-members/list").request();
+    let answer = Answer::of(list_members::handle(&store, members).await);
+    functions.answered("list-members", "", &answer, 200);
     let resources = event!("list-resources/exports").request();
     let answer = Answer::of(list_resources::handle(&store, resources).await);
     functions.answered("list-resources", "per page without filters", &answer, 200);
+    for (references, when) in [
+        ("exports/exp_orders", "one reference"),
+        (
+            "exports/exp_orders,imports/imp_stock",
+            "up to 100 references",
+        ),
+    ] {
+        let found = event!("list-resources/exports").query(&format!("ids={references}"));
+        let answer = list_resources::handle(&store, found.request()).await;
+        functions.answered("list-resources", when, &Answer::of(answer), 200);
+    }
+    let integrations = event!("list-integrations/list").request();
+    let answer = Answer::of(list_integrations::handle(&store, integrations).await);
+    functions.answered(
+        "list-integrations",
+        "per page without filters",
+        &answer,
+        200,
+    );
 }
 
 /// The scanner, with a key that needn't be fetched.
@@ -560,6 +589,12 @@ async fn platform(functions: &mut Functions) {
     let mut gone = json_of(include_str!(
         "../../../events/sync-platform/resource-deleted.json"
     ));
+    let mut app = json_of(include_str!(
+        "../../../events/sync-platform/integration-upserted.json"
+    ));
+    let mut removed = json_of(include_str!(
+        "../../../events/sync-platform/integration-deleted.json"
+    ));
     let mut account = json_of(include_str!(
         "../../../events/sync-platform/account-upserted.json"
     ));
@@ -569,6 +604,8 @@ async fn platform(functions: &mut Functions) {
     for (event, second) in [
         (&mut resource, 1),
         (&mut gone, 2),
+        (&mut app, 1),
+        (&mut removed, 2),
         (&mut account, 3),
         (&mut deleted, 4),
     ] {
@@ -578,12 +615,19 @@ async fn platform(functions: &mut Functions) {
     functions.row("sync-platform", "`ResourceUpserted`");
     functions.sync(gone).await;
     functions.row("sync-platform", "`ResourceDeleted`");
+    functions.sync(app.clone()).await;
+    functions.row("sync-platform", "`IntegrationUpserted`");
+    functions.sync(removed).await;
+    functions.row("sync-platform", "`IntegrationDeleted`");
+    app["time"] = json!((now() + Duration::from_secs(3)).to_string());
+    functions.sync(app).await;
+    functions.touched("sync-platform");
     functions.sync(account).await;
     functions.row("sync-platform", "`AccountUpserted`, four members as before");
     functions.sync(deleted).await;
     functions.row(
         "sync-platform",
-        "`AccountDeleted`, four members, one active token",
+        "`AccountDeleted`, four members, one active token, one Integration App",
     );
 }
 

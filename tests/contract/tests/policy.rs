@@ -1,8 +1,10 @@
-//! The table of what a token may do, in `docs/api.md`, matches the policy's answers.
+//! The table of what a token may do, in `docs/api.md`, matches the policy's answers. And what `tokenInfo` tells of a
+//! call is what the authorizer decides.
 
 use std::fmt::Write;
 
-use contract::Section;
+use contract::{Call, Section, answer};
+use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::id::{IntegrationId, ResourceId};
 use latchkey::domain::kind::Kind;
 use latchkey::domain::policy::{
@@ -10,6 +12,9 @@ use latchkey::domain::policy::{
 };
 use latchkey::domain::resource::ResourceType;
 use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::token::Token;
+use latchkey::testing::{Engine, FakeVault, now, system_at, token_at};
+use serde_json::{Value, json};
 
 const LISTED: &str = "listed";
 const OWN_APP: &str = "own-app";
@@ -209,4 +214,81 @@ fn table() -> String {
 #[test]
 fn the_documents_say_what_a_token_may_do() {
     Section::of("docs/api.md", "policy").must_be(&table());
+}
+
+/// Returns whether the authorizer allows a call.
+async fn authorized(engine: &Engine, secret: &str, method: &str, path: &str) -> bool {
+    let sample = include_str!("../../../events/authorize/http-api.json");
+    let mut event: Value = serde_json::from_str(sample).unwrap();
+    event["headers"]["authorization"] = json!(format!("Bearer {secret}"));
+    event["requestContext"]["http"]["method"] = json!(method);
+    event["rawPath"] = json!(path);
+    let event = serde_json::from_value(event).unwrap();
+    let answer = authorize::handle(&engine.store, &system_at(now()), event).await;
+    serde_json::to_value(answer.unwrap()).unwrap()["isAuthorized"] == true
+}
+
+#[tokio::test]
+async fn what_a_bearer_is_told_of_a_call_is_what_the_authorizer_decides() {
+    let engine = Engine::with_accounts().await;
+    let vault = FakeVault::default();
+    let mut outcomes = std::collections::BTreeMap::<_, usize>::new();
+    for (_, kind, scope) in tokens() {
+        let scope = match scope {
+            Scope::Full => Scope::Full,
+            Scope::Custom(_) => {
+                let mut lists = ResourceLists::default();
+                lists.exports = ["exp_app", "exp_orders"].map(id).into();
+                Scope::Custom(lists)
+            }
+        };
+        let fresh = Token {
+            kind,
+            integration_id: (kind == Kind::IntegrationApp).then(|| app("app1")),
+            scope,
+            auto_purge: AutoPurge::OneDay,
+            purge_at: AutoPurge::OneDay.purge_at(now()),
+            ..token_at(now())
+        };
+        let stored = engine.add(fresh).await;
+        let reveal = format!("/v1/accounts/acme/tokens/{}/reveal", stored.token.id);
+        let reveal = Call::new("POST", &reveal).by("owner-1");
+        let secret = answer(&engine.store, &vault, &system_at(now()), &reveal).await;
+        let secret = secret.json["secret"].as_str().unwrap();
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            for path in [
+                "/v1/exports",
+                "/v1/exports/exp_orders",
+                "/v1/exports/exp_app",
+                "/v1/exports/exp_unknown",
+                "/v1/exports/exp_app/invoke",
+                "/v1/exports/exp_orders/invoke",
+                "/v1/exports/exp_app/debug",
+                "/v1/imports/imp_stock/invoke",
+                "/v1/flows",
+                "/v1/flows/flow_1",
+                "/v1//exports",
+                "/v2/exports",
+            ] {
+                let query = format!("/v1/tokenInfo?method={method}&path={path}");
+                let asked = Call::new("GET", &query).bearer(secret);
+                let told = answer(&engine.store, &vault, &system_at(now()), &asked).await;
+                let told = &told.json["decision"];
+                let decided = authorized(&engine, secret, method, path).await;
+                assert_eq!(told["allowed"], decided, "{kind:?} {method} {path}: {told}");
+                let code = told["code"].as_str().unwrap_or("allowed").to_owned();
+                *outcomes.entry(code).or_default() += 1;
+            }
+        }
+    }
+    let outcomes: Vec<_> = outcomes.keys().map(String::as_str).collect();
+    let all = [
+        "action_not_allowed",
+        "allowed",
+        "integration_app_data",
+        "not_own_integration_app",
+        "resource_not_in_scope",
+        "unknown_call",
+    ];
+    assert_eq!(outcomes, all);
 }

@@ -494,3 +494,37 @@ fn what_an_operator_sets_arrives() {
         assert_eq!(permission["Condition"], format!("TrustsSource{number}"));
     }
 }
+
+/// What AWS bills by the month, used or not.
+#[test]
+fn the_documents_count_what_an_idle_stack_is_billed_for() {
+    let metrics = |alarm: &&Value| match alarm["Metrics"].as_array() {
+        None => 1,
+        Some(parts) => {
+            let parts = parts.iter().filter(|part| !part["MetricStat"].is_null());
+            parts.count()
+        }
+    };
+    let keys = of_type(&STACK, "AWS::KMS::Key").len();
+    let alarms = of_type(&STACK, "AWS::CloudWatch::Alarm");
+    let alarms: usize = alarms.values().map(metrics).sum();
+    let filters = of_type(&STACK, "AWS::Logs::MetricFilter").len();
+    let tables = of_type(&STACK, "AWS::DynamoDB::Table").len();
+    let cents = keys * 100 + alarms * 10;
+    let dollars = |cents: usize| format!("${}.{:02}", cents / 100, cents % 100);
+    let document = read("docs/deploying.md");
+    for part in [
+        format!("| {keys} at $1 | {};", dollars(keys * 100)),
+        format!("| {alarms} at $0.10 | {};", dollars(alarms * 10)),
+        format!("| {filters} at $0.30 |"),
+        format!(": {tables} tables with point-in-time recovery |"),
+        // The first ten alarms are free.
+        format!(
+            "That is about {} in all, or {} if",
+            dollars(cents),
+            dollars(cents - 100)
+        ),
+    ] {
+        assert!(document.contains(&part), "{part}");
+    }
+}

@@ -46,7 +46,7 @@ fn every_route_without_sign_in_has_a_throttle_of_its_own() {
     let mut open = keys(rest, "RouteKey: ");
     let page = rest.split("\n\n").next().unwrap();
     open.extend(keys(page, "Key: "));
-    assert_eq!(open.len(), 8, "{open:?}");
+    assert_eq!(open.len(), 10, "{open:?}");
     for route in &open {
         let settings = format!("        {route}:\n          ThrottlingRateLimit: ");
         assert!(stage.contains(&settings), "{route}");

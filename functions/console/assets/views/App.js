@@ -168,7 +168,7 @@ function View({ route, me, draft }) {
     case "edit": return html`<${FormView} key=${`${account}/${app}/${token}?${new URLSearchParams(query)}`} ...${given} draft=${draft} />`;
     case "token": return html`<${TokenView} key=${`${account}/${token}`} ...${given} />`;
     case "audit": return html`<${AuditView} key=${`${account}/${token}`} ...${given} />`;
-    case "notifications": return html`<${NotificationsView} key=${account} ...${given} />`;
+    case "notifications": return html`<${NotificationsView} key=${account} ...${given} draft=${draft} />`;
     default: return html`<${ListView} key=${`${account}/${app}`} ...${given} />`;
   }
 }

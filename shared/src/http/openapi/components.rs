@@ -25,7 +25,10 @@ impl Components {
         generator.subschema_for::<Problem<'_>>();
         let mut schemas = Map::new();
         schemas.insert("GatewayMessage".into(), schema::gateway_message());
-        let either = json!({"anyOf": [reference("Problem"), reference("GatewayMessage")]});
+        let either = json!({
+            "description": "An error, or the gateway's answer to a request that it doesn't pass on.",
+            "anyOf": [reference("Problem"), reference("GatewayMessage")],
+        });
         schemas.insert("ProblemOrGatewayMessage".into(), either);
         schemas.extend(schema::scopes().map(|(name, schema)| (name.to_owned(), schema)));
         Self {

@@ -127,6 +127,7 @@ impl CallerKind {
 /// A request's body.
 #[derive(Debug)]
 struct Body {
+    description: &'static str,
     required: bool,
     schema: Value,
     media_types: &'static [&'static str],
@@ -222,6 +223,12 @@ impl Operation {
             .refuses([ErrorCode::VersionMismatch, ErrorCode::Conflict])
     }
 
+    /// The operation hands out a secret: adds the error for a sign-in that isn't recent.
+    #[must_use]
+    pub fn wants_recent_sign_in(self) -> Self {
+        self.refuses([ErrorCode::StepUpRequired])
+    }
+
     /// The operation spends a budget: adds the error for a spent one.
     #[must_use]
     pub fn budgeted(self) -> Self {
@@ -261,7 +268,12 @@ impl Operation {
     pub fn body(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
         // In a body, `null` means that a field isn't given.
         let fields = fields.into_iter().map(Property::or_null);
-        self.body = Some(Body::new(schema::object(fields), &["application/json"]));
+        let text = "The fields of the request. Unknown fields are refused.";
+        self.body = Some(Body::new(
+            text,
+            schema::object(fields),
+            &["application/json"],
+        ));
         self.refuses_json()
     }
 
@@ -278,9 +290,12 @@ impl Operation {
     /// The body is a JSON Merge Patch with those fields and no others.
     #[must_use]
     pub fn merge_patch(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
+        let text = "The fields to change, as a JSON Merge Patch (RFC 7396). Fields that are left out stay as they \
+                    are. Unknown fields are refused.";
         self.body = Some(Body {
             required: true,
             ..Body::new(
+                text,
                 schema::object(fields),
                 &["application/merge-patch+json", "application/json"],
             )
@@ -292,7 +307,11 @@ impl Operation {
     #[must_use]
     pub fn form(mut self, fields: impl IntoIterator<Item = Property>) -> Self {
         let schema = with(schema::object(fields), "additionalProperties", true);
-        self.body = Some(Body::new(schema, &["application/x-www-form-urlencoded"]));
+        self.body = Some(Body::new(
+            "The form. Other parameters are ignored.",
+            schema,
+            &["application/x-www-form-urlencoded"],
+        ));
         self.refuses([
             ErrorCode::UnsupportedMediaType,
             ErrorCode::InvalidRequest,
@@ -303,7 +322,11 @@ impl Operation {
     /// There is no body. An empty JSON object is accepted.
     #[must_use]
     pub fn no_body(self) -> Self {
-        self.body([])
+        let mut operation = self.body([]);
+        if let Some(body) = &mut operation.body {
+            body.description = "No body is needed. An empty object is accepted.";
+        }
+        operation
     }
 
     /// Adds a successful response with a body of type `T` and those headers.
@@ -377,7 +400,7 @@ impl Operation {
         let parts: Vec<_> = self.path.split('/').collect();
         match parts.as_slice() {
             [.., "audit"] => "audit",
-            [.., "resources"] => "resources",
+            [.., "resources" | "integrations"] => "resources",
             [_, _, "accounts", _, "tokens", ..] => "tokens",
             [_, _, "accounts", ..] => "accounts",
             _ => "verification",
@@ -426,13 +449,18 @@ impl Operation {
         });
         if let Some(body) = &self.body {
             let name = self.schema_name("Request");
-            let schema = components.schema(&name, body.schema.clone());
+            let schema = with(body.schema.clone(), "description", body.description);
+            let schema = components.schema(&name, schema);
             let content: Map<_, _> = body
                 .media_types
                 .iter()
                 .map(|media_type| ((*media_type).to_owned(), content(&name, &schema)))
                 .collect();
-            let body = json!({"required": body.required, "content": content});
+            let body = json!({
+                "description": body.description,
+                "required": body.required,
+                "content": content,
+            });
             operation = with(operation, "requestBody", body);
         }
         operation
@@ -440,8 +468,9 @@ impl Operation {
 }
 
 impl Body {
-    fn new(schema: Value, media_types: &'static [&'static str]) -> Self {
+    fn new(description: &'static str, schema: Value, media_types: &'static [&'static str]) -> Self {
         Self {
+            description,
             required: schema.get("required").is_some(),
             schema,
             media_types,
@@ -452,9 +481,23 @@ impl Body {
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('/');
     let names = names.filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-    names
-        .map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}))
-        .collect()
+    names.map(path_parameter).collect()
+}
+
+fn path_parameter(name: &str) -> Value {
+    let (description, example) = match name {
+        "accountId" => ("The account's id.", "acme"),
+        "tokenId" => ("The token's id.", examples::TOKEN_ID),
+        _ => ("", ""),
+    };
+    json!({
+        "name": name,
+        "in": "path",
+        "required": true,
+        "description": description,
+        "schema": {"type": "string"},
+        "example": example,
+    })
 }
 
 /// Returns a JSON body with that schema and its sample.
@@ -553,7 +596,7 @@ fn refusal(errors: &[ErrorCode], by_gateway: bool) -> Value {
     if errors.iter().any(|error| error.may_say_when()) {
         headers.extend([response_header("Retry-After")]);
     }
-    if errors.iter().any(|error| error.status() == 401) {
+    if errors.iter().any(|error| error.is_challenge()) {
         headers.extend([response_header("WWW-Authenticate")]);
     }
     let response = json!({"description": text.join(" "), "content": content});
@@ -571,8 +614,9 @@ fn response_header(name: &str) -> (String, Value) {
         "Location" => "The path of the new token.",
         "Retry-After" => "The number of seconds to wait before a retry.",
         "WWW-Authenticate" => {
-            "The error of the credentials (RFC 6750), or no error if there were none. API Gateway \
-             may rename it to `x-amzn-Remapped-WWW-Authenticate`: read both."
+            "The error of the credentials (RFC 6750), or no error if there were none. In a 403, how recent \
+             the sign-in must be (RFC 9470), with `step_up_required` only. API Gateway may rename it to \
+             `x-amzn-Remapped-WWW-Authenticate`: read both."
         }
         _ => "",
     };
@@ -601,6 +645,7 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
                 with a stable `code`. Clients must ignore unknown members, and accept codes and enumeration \
                 values that are added later. Behind API Gateway on AWS the header \
                 `WWW-Authenticate` may arrive as `x-amzn-Remapped-WWW-Authenticate`: read both.",
+            "contact": {"name": "Latchkey", "url": env!("CARGO_PKG_REPOSITORY")},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [
@@ -615,10 +660,10 @@ pub fn document(version: &str, operations: &[Operation]) -> Value {
             },
         ],
         "tags": [
-            {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
-            {"name": "audit", "description": "The audit log, for owners and administrators."},
-            {"name": "resources", "description": "The resources that a scope can name."},
             {"name": "accounts", "description": "The caller's accounts."},
+            {"name": "audit", "description": "The audit log, for owners and administrators."},
+            {"name": "resources", "description": "The resources that a scope can name, and the Integration Apps."},
+            {"name": "tokens", "description": "Tokens and their secrets, for owners and administrators."},
             {"name": "verification", "description": "For the bearers of tokens, and for the APIs that receive them."},
         ],
         "paths": paths,

@@ -151,7 +151,7 @@ pub fn scope() -> Value {
 }
 
 /// Returns the named schemas of scopes, in requests and in responses.
-pub(super) fn scopes() -> [(&'static str, Value); 5] {
+pub(super) fn scopes() -> [(&'static str, Value); 6] {
     let kind = |name| required("type", json!({"type": "string", "enum": [name]}));
     let list = json!({"type": "array", "uniqueItems": true, "items": platform_id()});
     let lists = |field: fn(&'static str, Value) -> Property, list: Value| {
@@ -207,11 +207,16 @@ pub(super) fn scopes() -> [(&'static str, Value); 5] {
             either("The resources that a token may use.".into(), "CustomScope"),
         ),
         ("ScopeRequest", either(text, "CustomScopeRequest")),
+        ("ScopePatch", scope_patch()),
     ]
 }
 
 /// Returns the schema of a scope's merge patch.
 pub fn patched_scope() -> Value {
+    reference("ScopePatch")
+}
+
+fn scope_patch() -> Value {
     let list = nullable(json!({"type": "array", "items": platform_id()}));
     let lists = ResourceType::ALL.map(|kind| optional(kind.collection(), list.clone()));
     let kind = optional("type", one_of(["full", "custom"]));
@@ -235,7 +240,7 @@ pub(super) fn gateway_message() -> Value {
     json!({
         "type": "object",
         "description": "The gateway's answer to a request that it doesn't pass on.",
-        "properties": {"message": {"type": "string"}},
+        "properties": {"message": {"type": "string", "description": "What is wrong, in a few words."}},
         "required": ["message"],
     })
 }

@@ -6,7 +6,7 @@ use super::calls::Calls;
 use super::*;
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::id::AccountId;
-use crate::domain::paging::{Page, TokenFilter, TokenQuery};
+use crate::domain::paging::{Page, TokenFilter, TokenOrder, TokenQuery};
 use crate::domain::token::Status;
 use crate::ports::ListTokens;
 use crate::store::items::{TokenItem, to_item, without_nulls};
@@ -15,6 +15,7 @@ use crate::testing::{FixedEntropy, acme, globex, token_at};
 fn query(limit: usize, after: Option<TokenId>) -> TokenQuery {
     TokenQuery {
         filter: TokenFilter::default(),
+        order: TokenOrder::Newest,
         limit,
         after,
     }

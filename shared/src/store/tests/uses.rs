@@ -398,6 +398,7 @@ async fn the_last_use_is_the_latest_of_all_secrets_in_the_token_and_in_the_list(
     let listed = async || {
         let query = crate::domain::paging::TokenQuery {
             filter: crate::domain::paging::TokenFilter::default(),
+            order: crate::domain::paging::TokenOrder::Newest,
             limit: 10,
             after: None,
         };

@@ -1,4 +1,4 @@
-//! The security headers of the page.
+//! The security headers of pages.
 
 use lambda_http::Response;
 use lambda_http::http::header::{
@@ -10,7 +10,7 @@ use lambda_http::http::{HeaderName, HeaderValue};
 
 /// Returns the content security policy. It allows scripts, styles and images only from the page's own origin, no
 /// inline scripts, no evaluation of text as code, and requests only to the API and to `origins`, separated by spaces.
-pub(super) fn policy(origins: &str) -> String {
+pub fn policy(origins: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self' {origins}; base-uri 'none'; form-action 'none'; \
@@ -19,7 +19,7 @@ pub(super) fn policy(origins: &str) -> String {
 }
 
 /// Starts a response with the security headers.
-pub(super) fn secured(policy: &HeaderValue) -> Builder {
+pub fn secured(policy: &HeaderValue) -> Builder {
     Response::builder()
         .header(CONTENT_SECURITY_POLICY, policy)
         .header(STRICT_TRANSPORT_SECURITY, "max-age=63072000")

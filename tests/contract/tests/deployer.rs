@@ -1,0 +1,307 @@
+//! The rights that a deployment needs, against those that `infra/deployer-policy.json` grants. The needed ones are
+//! those that AWS's own schemas of the template's resource types declare. The SAM tool, which `make test` installs,
+//! includes these schemas.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The largest size of a managed policy, in characters other than white space.
+const MAX_SIZE: usize = 6144;
+
+/// What the schemas declare for features that the template doesn't use. Each line has a type, the properties that would
+/// use the feature, and its actions.
+const UNUSED: &str = "
+ApiGatewayV2::Api | Body BodyS3Location | s3:GetObject
+ApiGatewayV2::Authorizer | AuthorizerCredentialsArn | iam:PassRole
+ApiGatewayV2::Integration | CredentialsArn | iam:PassRole
+Cognito::UserPool | EmailConfiguration | iam:CreateServiceLinkedRole
+Cognito::UserPool | LambdaConfig | kms:*
+Cognito::UserPool | Schema | cognito-idp:AddCustomAttributes
+Cognito::UserPool | SmsConfiguration | iam:PassRole
+Cognito::UserPoolClient | AnalyticsConfiguration | iam:*
+Cognito::UserPoolDomain | CustomDomainConfig | cloudfront:UpdateDistribution kms:*
+DynamoDB::Table | ContributorInsightsSpecification | dynamodb:UpdateContributorInsights
+DynamoDB::Table | ImportSourceSpecification | dynamodb:ImportTable iam:CreateServiceLinkedRole logs:* s3:*
+DynamoDB::Table | KinesisStreamSpecification | dynamodb:*KinesisStreamingDestination kinesis:*
+DynamoDB::Table | ResourcePolicy | dynamodb:PutResourcePolicy dynamodb:DeleteResourcePolicy
+Events::EventBus | KmsKeyIdentifier | kms:*
+Events::EventBus | Policy | events:PutPermission events:RemovePermission
+Events::Rule | RoleArn | iam:PassRole
+IAM::Policy | Groups | iam:*GroupPolicy
+IAM::Policy | Users | iam:*UserPolicy
+IAM::Role | ManagedPolicyArns | iam:AttachRolePolicy iam:DetachRolePolicy
+IAM::Role | PermissionsBoundary | iam:*RolePermissionsBoundary
+Lambda::EventSourceMapping | KmsKeyArn | kms:*
+Lambda::Function | CapacityProviderConfig | lambda:PassCapacityProvider
+Lambda::Function | CodeSigningConfigArn | lambda:*CodeSigningConfig
+Lambda::Function | FileSystemConfigs | elasticfilesystem:DescribeMountTargets s3files:ListMountTargets
+Lambda::Function | FunctionScalingConfig | lambda:PutFunctionScalingConfig
+Lambda::Function | KmsKeyArn | kms:*
+Lambda::Function | Layers | lambda:GetLayerVersion
+Lambda::Function | PublishToLatestPublished | lambda:PublishVersion
+Lambda::Function | RecursiveLoop | lambda:PutFunctionRecursionConfig
+Lambda::Function | RuntimeManagementConfig | lambda:AssociateRuntimeAlias lambda:PutRuntimeManagementConfig
+Lambda::Function | VpcConfig | ec2:*
+Logs::LogGroup | BearerTokenAuthenticationEnabled | logs:PutBearerTokenAuthentication
+Logs::LogGroup | DataProtectionPolicy | logs:PutDataProtectionPolicy firehose:* s3:*
+Logs::LogGroup | DeletionProtectionEnabled | logs:PutLogGroupDeletionProtection
+Logs::LogGroup | FieldIndexPolicies | logs:PutIndexPolicy logs:DeleteIndexPolicy
+Logs::LogGroup | KmsKeyId | logs:AssociateKmsKey logs:DisassociateKmsKey
+Logs::LogGroup | ResourcePolicyDocument | logs:DeleteResourcePolicy
+S3::Bucket | AbacStatus | s3:PutBucketAbac
+S3::Bucket | AccelerateConfiguration | s3:PutAccelerateConfiguration
+S3::Bucket | AccessControl | s3:PutBucketAcl s3:PutObjectAcl s3:DeleteObject
+S3::Bucket | AnalyticsConfigurations | s3:PutAnalyticsConfiguration s3:DeleteBucketAnalyticsConfiguration
+S3::Bucket | BucketEncryption | s3:DeleteBucketEncryption
+S3::Bucket | CorsConfiguration | s3:PutBucketCORS s3:DeleteBucketCors
+S3::Bucket | IntelligentTieringConfigurations | s3:PutIntelligentTieringConfiguration
+S3::Bucket | InventoryConfigurations | s3:PutInventoryConfiguration
+S3::Bucket | LoggingConfiguration | s3:PutBucketLogging
+S3::Bucket | MetadataConfiguration MetadataTableConfiguration | s3:*TableConfiguration s3tables:*
+S3::Bucket | MetricsConfigurations | s3:PutMetricsConfiguration s3:DeleteBucketMetricsConfiguration
+S3::Bucket | NotificationConfiguration | s3:PutBucketNotification
+S3::Bucket | ObjectLockConfiguration ObjectLockEnabled | s3:PutObjectLockConfiguration
+S3::Bucket | ObjectLockConfiguration ObjectLockEnabled | s3:PutBucketObjectLockConfiguration
+S3::Bucket | OwnershipControls | s3:PutBucketOwnershipControls
+S3::Bucket | ReplicationConfiguration | s3:*BucketReplication s3:PutReplicationConfiguration iam:PassRole
+S3::Bucket | WebsiteConfiguration | s3:DeleteBucketWebsite s3:PutBucketWebsite
+SES::ConfigurationSet | ArchivingOptions | ses:PutConfigurationSetArchivingOptions
+SES::ConfigurationSet | DeliveryOptions | ses:PutConfigurationSetDeliveryOptions
+SES::ConfigurationSet | ReputationOptions | ses:PutConfigurationSetReputationOptions
+SES::ConfigurationSet | SendingOptions | ses:PutConfigurationSetSendingOptions
+SES::ConfigurationSet | SuppressionOptions | ses:PutConfigurationSetSuppressionOptions
+SES::ConfigurationSet | TrackingOptions | ses:PutConfigurationSetTrackingOptions
+SES::ConfigurationSet | VdmOptions | ses:PutConfigurationSetVdmOptions
+SES::EmailIdentity | ConfigurationSetAttributes | ses:PutEmailIdentityConfigurationSetAttributes
+SES::EmailIdentity | DkimSigningAttributes | ses:PutEmailIdentityDkimSigningAttributes
+";
+
+/// What needs no right of the deployer, although the schemas declare it. The tables' key lets all of the account use it
+/// through DynamoDB. Only the type `GlobalTable` has replicas. IAM has no action `DeleteBucketLifecycle`, since
+/// `PutLifecycleConfiguration` also allows that. SES sends events to the default bus without a role.
+const NOT_REQUIRED: &str = "
+DynamoDB::Table | - | kms:*
+DynamoDB::Table | - | dynamodb:*TableReplica dynamodb:*Item dynamodb:Query dynamodb:Scan
+S3::Bucket | - | s3:DeleteBucketLifecycle
+SES::ConfigurationSetEventDestination | - | iam:PassRole
+";
+
+/// What the SAM tool needs: stacks, and its bucket for packages, which has a stack of its own. Then what is needed for
+/// an HTTP API's access log and for the first API of an AWS account, by AWS's documentation.
+const OTHERS: &str = "
+cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:DeleteStack
+cloudformation:DescribeChangeSet cloudformation:DescribeStackEvents cloudformation:DescribeStacks
+cloudformation:ExecuteChangeSet cloudformation:GetTemplate cloudformation:GetTemplateSummary
+cloudformation:TagResource
+s3:GetBucketPolicy s3:GetObject s3:PutBucketPolicy s3:PutObject
+sts:GetCallerIdentity
+logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups logs:DescribeResourcePolicies
+logs:GetLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:UpdateLogDelivery
+iam:CreateServiceLinkedRole
+";
+
+/// A type: the properties that the template sets, and the properties and actions of its schema.
+struct Type {
+    properties: BTreeSet<String>,
+    known: BTreeSet<String>,
+    actions: BTreeSet<String>,
+}
+
+/// The template's types, by name without `AWS::`.
+static TYPES: LazyLock<BTreeMap<String, Type>> = LazyLock::new(|| {
+    let stack = python(
+        &["infra/local/expand.py", "infra/template.yaml"],
+        &Value::Null,
+    );
+    let mut properties: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for resource in stack["Resources"].as_object().unwrap().values() {
+        let kind = resource["Type"].as_str().unwrap().to_owned();
+        let names = resource["Properties"].as_object().into_iter().flatten();
+        let known = properties.entry(kind).or_default();
+        known.extend(names.map(|(name, _)| name.clone()));
+    }
+    let program = "
+import json, sys
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
+
+schemas = {}
+for kind in json.load(sys.stdin):
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema('us-east-1', kind).schema
+    actions = [
+        action
+        for operation in ('create', 'read', 'update', 'delete')
+        for action in schema['handlers'].get(operation, {}).get('permissions', [])
+    ]
+    schemas[kind] = {'actions': actions, 'properties': list(schema['properties'])}
+json.dump(schemas, sys.stdout)
+";
+    let kinds: Vec<&String> = properties.keys().collect();
+    let schemas = python(&["-c", program], &serde_json::json!(kinds));
+    let types = properties.into_iter().map(|(kind, properties)| {
+        let declared = |what: &str| {
+            let values = schemas[&kind][what].as_array().unwrap().iter();
+            values
+                .map(|value| value.as_str().unwrap().to_owned())
+                .collect()
+        };
+        let kind_of = Type {
+            known: declared("properties"),
+            actions: declared("actions"),
+            properties,
+        };
+        (kind.strip_prefix("AWS::").unwrap().to_owned(), kind_of)
+    });
+    types.collect()
+});
+
+/// Runs the SAM tool's Python. Returns the JSON that it prints.
+fn python(arguments: &[&str], input: &Value) -> Value {
+    let python = format!("{ROOT}/.local/tools/sam/bin/python");
+    let mut child = Command::new(&python)
+        .args(arguments)
+        .current_dir(ROOT)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
+    write!(child.stdin.take().unwrap(), "{input}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Whether an action matches a pattern as IAM compares them: in any case, with `*` for any text.
+fn matches(action: &str, pattern: &str) -> bool {
+    let (action, pattern) = (action.to_lowercase(), pattern.to_lowercase());
+    let Some((start, end)) = pattern.split_once('*') else {
+        return action == pattern;
+    };
+    let Some(rest) = action.strip_prefix(start) else {
+        return false;
+    };
+    match end.split_once('*') {
+        None => rest.ends_with(end),
+        Some((middle, "")) => rest.contains(middle),
+        Some(_) => panic!("{pattern}"),
+    }
+}
+
+/// The lines of a table: type, properties and actions.
+fn lines(table: &'static str) -> impl Iterator<Item = [Vec<&'static str>; 3]> {
+    table.lines().filter(|line| !line.is_empty()).map(|line| {
+        let cells: Vec<Vec<&str>> = line
+            .split('|')
+            .map(|cell| cell.split_whitespace().collect())
+            .collect();
+        cells.try_into().unwrap()
+    })
+}
+
+/// The actions that deploying the template needs.
+fn needed() -> BTreeSet<String> {
+    let mut needed = BTreeSet::new();
+    for (kind, of_type) in TYPES.iter() {
+        let unused: Vec<&str> = lines(UNUSED)
+            .chain(lines(NOT_REQUIRED))
+            .filter(|[of, unless, _]| {
+                of == &[kind] && !unless.iter().any(|name| of_type.properties.contains(*name))
+            })
+            .flat_map(|[_, _, actions]| actions)
+            .collect();
+        let is_used = |action: &&String| !unused.iter().any(|pattern| matches(action, pattern));
+        needed.extend(of_type.actions.iter().filter(is_used).cloned());
+    }
+    needed
+}
+
+/// The patterns of actions that the policy grants.
+fn granted() -> Vec<String> {
+    let policy = std::fs::read(format!("{ROOT}/infra/deployer-policy.json")).unwrap();
+    let policy: Value = serde_json::from_slice(&policy).unwrap();
+    let mut granted = Vec::new();
+    for statement in policy["Statement"].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow");
+        match &statement["Action"] {
+            Value::String(action) => granted.push(action.clone()),
+            actions => granted.extend(
+                actions
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|action| action.as_str().unwrap().to_owned()),
+            ),
+        }
+    }
+    granted
+}
+
+#[test]
+fn the_deployer_may_do_what_the_templates_resources_need_and_nothing_else() {
+    let needed = needed();
+    let granted = granted();
+    let others = || OTHERS.split_whitespace();
+    let wanted = needed.iter().map(String::as_str).chain(others());
+    let missing: Vec<_> = wanted
+        .filter(|action| !granted.iter().any(|pattern| matches(action, pattern)))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new(), "not granted");
+    let is_needed = |pattern: &String| {
+        let mut wanted = needed.iter().map(String::as_str).chain(others());
+        wanted.any(|action| matches(action, pattern))
+    };
+    let superfluous: Vec<_> = granted
+        .iter()
+        .filter(|pattern| !is_needed(pattern))
+        .collect();
+    assert_eq!(superfluous, Vec::<&String>::new(), "not needed");
+}
+
+/// Otherwise a line could hide what a later template needs.
+#[test]
+fn every_exception_is_about_something_that_the_schemas_declare() {
+    for [kind, properties, actions] in lines(UNUSED).chain(lines(NOT_REQUIRED)) {
+        let kind = TYPES.get(kind[0]).unwrap_or_else(|| panic!("{kind:?}"));
+        for pattern in actions {
+            let is_declared = kind.actions.iter().any(|action| matches(action, pattern));
+            assert!(is_declared, "{pattern}");
+        }
+        for property in properties {
+            let is_unused = kind.known.contains(property) && !kind.properties.contains(property);
+            assert!(is_unused || property == "-", "{property}");
+        }
+    }
+}
+
+#[test]
+fn the_policy_fits_into_a_managed_policy() {
+    let policy = std::fs::read_to_string(format!("{ROOT}/infra/deployer-policy.json")).unwrap();
+    let size = policy
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .count();
+    assert!(size <= MAX_SIZE, "{size} characters");
+}
+
+#[test]
+fn actions_match_as_in_iam() {
+    for (action, pattern, expected) in [
+        ("s3:GetObject", "s3:getObject", true),
+        ("s3:GetObjectVersion", "s3:GetObject", false),
+        ("ses:GetEmailIdentity", "ses:*EmailIdentity", true),
+        ("ses:GetEmailIdentityPolicies", "ses:*EmailIdentity", false),
+        ("kms:EnableKeyRotation", "kms:EnableKey*", true),
+        (
+            "ses:GetConfigurationSetEventDestinations",
+            "ses:*EventDestination*",
+            true,
+        ),
+    ] {
+        assert_eq!(matches(action, pattern), expected, "{action} {pattern}");
+    }
+}
