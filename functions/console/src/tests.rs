@@ -100,20 +100,29 @@ fn scripts_import_only_what_is_served() {
     let site = site();
     let mut imports = 0;
     for file in &site.files {
-        // Some of the libraries are on one line, without spaces.
-        let spaced = file.plain.split("from \"").skip(1);
-        for import in spaced.chain(file.plain.split("from\"").skip(1)) {
-            let import = import.split('"').next().unwrap();
-            let Some(path) = import.strip_prefix('.') else {
-                panic!("{} imports {import}", file.name);
-            };
-            let name = resolve(file.name, &format!(".{path}"));
+        for import in imported(file) {
+            assert!(import.starts_with('.'), "{} imports {import}", file.name);
+            let name = resolve(file.name, import);
             let served = site.files.iter().any(|file| file.name == name);
             assert!(served, "{} imports {import}", file.name);
             imports += 1;
         }
     }
     assert!(imports > 50, "{imports} imports");
+}
+
+/// Returns what a script imports from.
+fn imported(file: &File) -> Vec<&str> {
+    // The libraries are on one line each, without blanks.
+    let statements = file.plain.lines().filter(|line| {
+        let begins = ["import ", "import{", "export {", "} from "];
+        begins.iter().any(|it| line.starts_with(it))
+    });
+    let sources = statements.filter_map(|line| {
+        let (_, source) = line.split_once("from")?;
+        source.trim_start().strip_prefix('"')?.split('"').next()
+    });
+    sources.collect()
 }
 
 /// Returns the path of a file that another one refers to.
@@ -140,15 +149,33 @@ fn everything_together_is_small() {
 }
 
 #[test]
-fn scripts_are_served_without_comments() {
+fn files_are_served_without_comments() {
     let site = site();
     for file in &site.files {
-        let lines = file.plain.lines().map(str::trim);
-        let comments = lines.filter(|line| line.starts_with("//") || line.starts_with("/*"));
-        assert_eq!(comments.count(), 0, "{}", file.name);
-        // No comment ended early: every line of one begins with an asterisk.
-        assert!(!file.plain.contains("\n * "), "{}", file.name);
+        for line in file.plain.lines() {
+            let comment = ["//", "/*", "* ", "*/"]
+                .iter()
+                .any(|it| line.starts_with(it));
+            // The selector of everything begins with an asterisk too.
+            let selector = file.name.ends_with(".css") && line.ends_with('}');
+            assert!(!comment || selector, "{}: {line}", file.name);
+        }
     }
+}
+
+/// Styles apply in the order of their paths.
+#[test]
+fn the_styles_are_one_file() {
+    let site = site();
+    let styles: Vec<_> = site
+        .files
+        .iter()
+        .filter(|file| file.name.ends_with(".css"))
+        .collect();
+    assert_eq!(styles.len(), 1);
+    let (base, view) = ("body { margin: 0;", ".form-view {");
+    let at = |text: &str| styles[0].plain.find(text).unwrap();
+    assert!(at(base) < at(view));
 }
 
 /// The libraries that others wrote are what npm has, but for what their table says.
@@ -211,10 +238,9 @@ fn no_script_of_the_page_does_what_its_rules_forbid() {
 
 /// Returns the keys of a table of the page's words. The table has one entry a line.
 fn words(table: &str) -> BTreeSet<String> {
-    let site = site();
-    let file = site.files.iter().find(|it| it.name == "texts.js").unwrap();
+    let texts = include_str!("../assets/texts.js");
     let start = format!("\nconst {table} = {{\n");
-    let lines = file.plain.split(&start).nth(1).unwrap();
+    let lines = texts.split(&start).nth(1).unwrap();
     let lines = lines.split("\n};").next().unwrap().lines();
     let keys = lines.filter_map(|line| line.strip_prefix("  ")?.split_once(':'));
     keys.map(|(key, _)| key.trim_matches('"').to_owned())
