@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::brand::{Brand, InvalidBrand};
 use crate::domain::budget::Budgets;
 use crate::domain::step_up::StepUp;
 use crate::domain::upkeep::Warnings;
@@ -154,6 +155,35 @@ fn budget(name: &'static str, value: &str) -> Result<u32, ConfigError> {
     budget.ok_or_else(|| ConfigError::new(name, "is not a positive number"))
 }
 
+/// Reads `PRODUCT_NAME`, `BRAND_COLOR` and, if they are set, `MAIL_SENDER_NAME`, `SUPPORT_ADDRESS` and `LOGO_URL`: the
+/// product's name and look in mails.
+///
+/// # Errors
+/// When one of the first two is missing, or a variable is invalid.
+pub fn brand() -> Result<Brand, ConfigError> {
+    let (product, color) = (require("PRODUCT_NAME")?, require("BRAND_COLOR")?);
+    let color = color.parse().map_err(invalid("BRAND_COLOR"))?;
+    let mut brand = Brand::new(&product, color).map_err(invalid("PRODUCT_NAME"))?;
+    if let Some(sender) = optional("MAIL_SENDER_NAME") {
+        brand = brand
+            .with_sender(&sender)
+            .map_err(invalid("MAIL_SENDER_NAME"))?;
+    }
+    if let Some(address) = optional("SUPPORT_ADDRESS") {
+        brand = brand
+            .with_support(&address)
+            .map_err(invalid("SUPPORT_ADDRESS"))?;
+    }
+    if let Some(url) = optional("LOGO_URL") {
+        brand = brand.with_logo(&url).map_err(invalid("LOGO_URL"))?;
+    }
+    Ok(brand)
+}
+
+fn invalid(name: &'static str) -> impl Fn(InvalidBrand) -> ConfigError {
+    move |InvalidBrand(problem)| ConfigError::new(name, problem)
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::level_filters::LevelFilter;
@@ -197,7 +227,7 @@ mod tests {
 
     #[test]
     fn whatever_is_wrong_is_logged_as_an_error() {
-        let mistakes: [fn() -> Option<ConfigError>; 7] = [
+        let mistakes: [fn() -> Option<ConfigError>; 8] = [
             || check("TOKENS_TABLE", None).err(),
             || retention("1").err(),
             || parse_warnings("0").err(),
@@ -205,6 +235,7 @@ mod tests {
             || budget("MAX_TOKENS", "0").err(),
             || parse_step_up("5m", None).err(),
             || parse_step_up("300", None).err(),
+            || Some(invalid("LOGO_URL")(InvalidBrand("is not an https URL"))),
         ];
         for mistake in mistakes {
             let logs = Logs::of("authorize", LevelFilter::ERROR);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::aws::aws_config;
-use crate::config::{ConfigError, Tables, require};
+use crate::config::{ConfigError, Tables, brand, require};
 use crate::mail::{Console, Mailer, Notifier};
 use crate::schedule::until;
 use crate::store::{Store, Vault};
@@ -49,15 +49,17 @@ impl Start {
         Ok(Vault::new(&self.aws, require("SECRETS_KEY_ID")?))
     }
 
-    /// Returns the notifier. It sends mails from `MAIL_FROM` with the configuration set `MAIL_CONFIGURATION_SET`, and
-    /// with links to the API tokens page at `CONSOLE_URL`.
+    /// Returns the notifier. It sends mails from `MAIL_FROM` with the configuration set `MAIL_CONFIGURATION_SET`, with
+    /// links to the API tokens page at `CONSOLE_URL`, and with the [`brand`].
     ///
     /// # Errors
     /// When a variable is missing or invalid.
     pub fn notifier(&self) -> Result<Notifier<Mailer>, ConfigError> {
         let console = Console::new(require("CONSOLE_URL")?);
         let (from, set) = (require("MAIL_FROM")?, require("MAIL_CONFIGURATION_SET")?);
-        Ok(Notifier::new(Mailer::new(&self.aws, from, set), console))
+        let brand = brand()?;
+        let mailer = Mailer::new(&self.aws, from, set).branded(&brand);
+        Ok(Notifier::new(mailer, console, brand))
     }
 }
 

@@ -43,8 +43,19 @@ token = tokens.get_token(account, issued.token.id)
 renamed = tokens.update_token(account, token.id, latchkey.UpdateTokenRequest(name="Renamed"))
 active = problem(lambda: tokens.delete_token(account, token.id))
 missing = problem(lambda: tokens.get_token(account, "tok_unknown"))
-listed = tokens.list_tokens(account)
-info = latchkey.VerificationApi(client(issued.secret)).token_info()
+invalid = {"name": "Invalid", "autoPurge": "1h", "scope": {"type": "full"}, "allowedCidrs": ["somewhere"]}
+invalid = latchkey.CreateTokenRequest.from_dict(invalid)
+invalid = problem(lambda: tokens.create_token(account, invalid))
+revealed = tokens.reveal_token(account, token.id)
+names, cursor = [], None
+while True:
+    page = tokens.list_tokens(account, limit=1, cursor=cursor)
+    names += [token.name for token in page.tokens]
+    cursor = page.next_cursor
+    if cursor is None:
+        break
+holder = latchkey.VerificationApi(client(issued.secret))
+info = holder.token_info(method="DELETE", path=f"/v1/exports/{task['export']}")
 introspected = latchkey.VerificationApi(client(asker.secret)).introspect_token(issued.secret)
 reason = latchkey.RevokeTokenRequest(reason="done")
 revoked = tokens.revoke_token(account, token.id, revoke_token_request=reason)
@@ -53,15 +64,18 @@ audit = latchkey.AuditApi(client(task["accessToken"]))
 audit = audit.list_token_audit(account, token.id, to=revoked.revoked_at)
 json.dump(
     {
-        "names": sorted(token.name for token in listed.tokens),
+        "names": names,
         "created": token.created_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "renamed": renamed.name,
         "exports": token.scope.actual_instance.exports,
         "status": revoked.status.value,
         "full": asker.token.scope.actual_instance.type,
         "problems": [active.code, missing.code],
+        "failures": [[failure.field, failure.code] for failure in invalid.errors],
+        "revealed": revealed.secret == issued.secret,
         "gateway": refused.actual_instance.message,
         "info": info.name,
+        "decision": info.decision.code.value,
         "introspected": introspected.active,
         "actions": [record.action.value for record in audit.records],
     },

@@ -164,8 +164,9 @@ impl Account {
         self.stack.publish("IntegrationUpserted", integration).await;
         eventually("the Integration App's projection", async || {
             let partition = format!("RESOURCE#{}", self.id);
-            let item = self.stack.item(&partition, &format!("INTEGRATION#{id}"));
-            (!item.await.is_null()).then_some(())
+            let sk = format!("INTEGRATION#{id}");
+            let item = self.stack.item(&partition, &sk).await;
+            (!item.is_null()).then_some(())
         })
         .await;
     }

@@ -16,6 +16,31 @@ fn schedule(id: &str) -> Value {
     })
 }
 
+/// A time in UTC as mails tell it.
+fn in_words(time: &str) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let number = |digits: &str| digits.parse::<usize>().expect("a number");
+    let (year, month, day) = (&time[..4], number(&time[5..7]), number(&time[8..10]));
+    format!(
+        "{day} {} {year} at {} UTC",
+        MONTHS[month - 1],
+        &time[11..16]
+    )
+}
+
 /// Sets attributes of a token's item.
 async fn set(account: &Account, token: &str, attributes: Value) {
     let attributes = attributes.as_object().expect("attributes");
@@ -81,7 +106,8 @@ async fn a_token_that_ends_tomorrow_is_warned_of_once_by_record_and_mail() {
     })
     .await;
     let text = mail["BodyText"].as_str().expect("a text");
-    assert!(text.contains(&format!("Ends:     {end}")), "{text}");
+    let told = format!("will be purged on {}.", in_words(end));
+    assert!(text.contains(&told), "no {told:?} in {text}");
     let link = format!("/#/accounts/{}/tokens/{token}/audit", account.id);
     assert!(text.contains(&link), "{text}");
 }

@@ -1,5 +1,6 @@
-//! Clients generated from the API's description make real calls: each creates, reads, edits and revokes tokens, reads
-//! their audit log and problems, introspects a token and asks about its own. And two linters read the description.
+//! Clients generated from the API's description make real calls: each creates, lists page by page, reads, edits,
+//! reveals and revokes tokens, reads their audit log, problems and failures, introspects a token and asks about its own.
+//! And two linters read the description.
 
 use std::fs;
 use std::io::Write;
@@ -73,11 +74,14 @@ async fn check(name: &str, stack: &Stack, generated: &Path, client: &mut Command
         "status": "revoked",
         "full": "full",
         "problems": ["token_active", "token_not_found"],
+        "failures": [["allowedCidrs.0", "invalid_cidr"]],
+        "revealed": true,
         "gateway": "Unauthorized",
         "info": "Renamed",
+        "decision": "action_not_allowed",
         "introspected": true,
         // `to` excludes the revocation, which happened at that instant.
-        "actions": ["access", "update", "create"],
+        "actions": ["access", "view", "update", "create"],
     });
     assert_eq!(found, expected);
 }

@@ -190,7 +190,7 @@ async fn check_mails(account: &Account, token: &str, records: &[Value]) {
             let time = text(&record["time"]);
             let about: Vec<_> = mails
                 .iter()
-                .filter(|mail| text(&mail["BodyText"]).contains(&format!("When:     {time}\n")))
+                .filter(|mail| text(&mail["BodyText"]).contains(&format!("Recorded at: {time}\n")))
                 .collect();
             let [mail] = about[..] else {
                 panic!("{} mails about {record}", about.len());
@@ -200,8 +200,10 @@ async fn check_mails(account: &Account, token: &str, records: &[Value]) {
                 account.stack.get("consoleUrl"),
                 account.id
             );
+            let client = USER_AGENT.replace('/', " ");
+            assert_eq!(record["client"], json!(client));
             for body in [text(&mail["BodyText"]), text(&mail["BodyHtml"])] {
-                for part in [token, "Warehouse", &time, "127.0.0.1", USER_AGENT, &link] {
+                for part in [token, "Warehouse", &time, "127.0.0.1", &client, &link] {
                     assert!(body.contains(part), "no {part} in {body}");
                 }
                 let who = text(&record["user"]["name"]);

@@ -648,6 +648,76 @@ async fn a_token_is_told_about_itself_while_it_is_good() {
 }
 
 #[tokio::test]
+async fn a_refused_caller_is_told_why() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "told-why", "standard").await;
+    account.add_resource("export", "exp", None).await;
+    let app = Some("app-1");
+    account.add_resource("export", "exp-app", app).await;
+    let custom = json!({"type": "custom", "exports": ["exp"]});
+    let body = json!({"name": "Narrow", "autoPurge": "1h", "scope": custom});
+    let (token, narrow) = account.create_token(body).await;
+    let (_, wide) = account.create_token(full("Wide")).await;
+    for (secret, method, path, code) in [
+        (&narrow, Method::GET, "/v1/exports/exp", Value::Null),
+        (
+            &narrow,
+            Method::GET,
+            "/v1/exports/exp-app",
+            json!("resource_not_in_scope"),
+        ),
+        (
+            &narrow,
+            Method::DELETE,
+            "/v1/exports/exp",
+            json!("action_not_allowed"),
+        ),
+        // The rule needs the resource's owner.
+        (
+            &wide,
+            Method::DELETE,
+            "/v1/exports/exp-app",
+            json!("integration_app_data"),
+        ),
+    ] {
+        let called = send(stack.protected(method.clone(), path).bearer_auth(secret)).await;
+        let allowed = called.status != 403;
+        let question = format!("/v1/tokenInfo?method={method}&path={path}");
+        let told = send(stack.api(Method::GET, &question).bearer_auth(secret)).await;
+        let decision = told.expect(200)["decision"].clone();
+        assert_eq!(
+            decision["allowed"],
+            json!(allowed),
+            "{method} {path}: {decision}"
+        );
+        assert_eq!(decision["code"], code, "{method} {path}");
+    }
+    change(&account, &account.owner, &token, "/revoke", json!({}))
+        .await
+        .expect(200);
+    let refused = token_info(&stack, &narrow).await;
+    let refused = refused.expect(401);
+    assert_eq!(refused["detail"], json!("the token is revoked"));
+}
+
+#[tokio::test]
+async fn whoever_was_handed_a_token_finds_out_how_to_use_it() {
+    let stack = Stack::from_env();
+    let page = send(stack.api(Method::GET, "/docs")).await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(
+        page.header("content-security-policy")
+            .starts_with("default-src 'none'")
+    );
+    let call = format!("{}/v1/tokenInfo", stack.get("apiUrl").trim_end_matches('/'));
+    assert!(page.text.contains(&call), "{}", page.text);
+    let style = send(stack.api(Method::GET, "/docs/style.css")).await;
+    assert_eq!(style.status, 200);
+    assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
+}
+
+#[tokio::test]
 async fn an_integration_apps_token_stays_inside_its_app_whatever_is_changed() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "app-changes", "enterprise").await;

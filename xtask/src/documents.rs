@@ -77,7 +77,7 @@ fn by_route(operations: &[Operation]) -> Vec<(String, &Operation)> {
     rows.sort_by_cached_key(|operation| {
         let first = operation.routes.first();
         first.map(|route| {
-            let method = ["POST", "GET", "PATCH", "DELETE"]
+            let method = ["POST", "GET", "PUT", "PATCH", "DELETE"]
                 .iter()
                 .position(|method| *method == route.method());
             (route.caller, route.path().to_owned(), method)

@@ -101,6 +101,7 @@ async fn a_record_tells_what_who_when_from_where_and_the_changes() {
             "ip": "192.0.2.1",
             "assertedIp": null,
             "userAgent": "tests",
+            "client": "tests",
             "requestId": "req-1",
         })
     );

@@ -23,7 +23,7 @@ use latchkey::domain::verification::{SecretRecord, SecretState, TOMBSTONE_LIFETI
 use latchkey::mail::Console;
 use latchkey::ports::{CachedKeys, ChangeToken, Claim, Compromise, DeleteToken, PortError};
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, now, origin,
+    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, brand, now, origin,
     owner_actor, plain, system_at, token_at,
 };
 use serde_json::{Value, json};
@@ -150,7 +150,11 @@ async fn call_with(
 }
 
 fn notifier(post: &Post) -> Notifier<Post> {
-    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+    Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    )
 }
 
 fn secret(of: u8) -> PlainSecret {

@@ -1,6 +1,6 @@
 use jiff::{SignedDuration, Timestamp};
 use latchkey::mail::Console;
-use latchkey::testing::{Engine, FixedClock, Post, now};
+use latchkey::testing::{Engine, FixedClock, Post, brand, now};
 use serde_json::{Value, json};
 
 use super::*;
@@ -33,7 +33,11 @@ fn second(second: i64) -> Timestamp {
 }
 
 async fn tell(engine: &Engine, post: &Post, at: i64, event: Value) -> Result<(), PortError> {
-    let notifier = Notifier::new(post.clone(), Console::new("https://tokens.example"));
+    let notifier = Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    );
     let event = serde_json::from_value(event).unwrap();
     handle(&engine.store, &notifier, &FixedClock(second(at)), event).await
 }

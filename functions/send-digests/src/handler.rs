@@ -1,4 +1,5 @@
-//! Sends digests: one mail that lists the notifications beyond a recipient's hourly number of mails.
+//! Sends digests: one mail that lists an hour's notifications beyond the recipient's number of mails, or a day's
+//! notifications that the recipient wants once a day.
 
 use jiff::Timestamp;
 use latchkey::domain::mailing::Digest;
@@ -7,7 +8,7 @@ use latchkey::ports::{
     ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, PortError, SendMail,
 };
 
-/// Sends every digest whose hour is over. Starts none after `until`. A digest that fails doesn't hold up the others.
+/// Sends every digest whose hour or day is over. Starts none after `until`. A digest that fails doesn't hold up the others.
 ///
 /// # Errors
 /// When a digest couldn't be sent. The next attempt sends the others.

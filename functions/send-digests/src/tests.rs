@@ -4,11 +4,12 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::budget::Budgets;
 use latchkey::domain::mailing::SuppressionReason;
-use latchkey::domain::time::rfc3339;
+use latchkey::domain::preferences::{MailPreferences, MailTiming};
+use latchkey::domain::time::time_in_words;
 use latchkey::mail::Console;
-use latchkey::ports::{ProjectPlatform, SendOutcome, SuppressAddress};
+use latchkey::ports::{ProjectPlatform, PutPreferences, SendOutcome, SuppressAddress};
 use latchkey::schedule::ScheduledEvent;
-use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, token_at};
+use latchkey::testing::{Engine, FixedClock, Post, acme, audit, brand, now, token_at};
 
 use super::*;
 
@@ -20,7 +21,11 @@ fn minutes(minutes: i64) -> Timestamp {
 }
 
 fn notifier(post: &Post) -> Notifier<Post> {
-    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+    Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    )
 }
 
 /// Notifies of a number of changes of tokens, for people with a budget of one mail an hour.
@@ -74,7 +79,7 @@ async fn one_mail_lists_all_that_was_held_back_when_the_hour_is_over() {
             assert!(!part.contains(records[0].token_id.as_str()), "was mailed");
             for record in &records[1..] {
                 assert!(part.contains(record.token_id.as_str()));
-                assert!(part.contains(&rfc3339(record.time)));
+                assert!(part.contains(&time_in_words(record.time)));
             }
             assert!(part.contains("Olive Owner"));
             assert!(part.contains("https://tokens.example/#/accounts/acme/audit"));
@@ -96,6 +101,52 @@ async fn every_hour_has_a_digest_of_its_own() {
     assert_eq!(post.take(), []);
     run(&engine, &post, minutes(125)).await.unwrap();
     assert_eq!(post.recipients(), [ADMIN, OWNER]);
+}
+
+#[tokio::test]
+async fn what_a_member_wants_once_a_day_comes_in_one_mail_when_the_day_is_over() {
+    let engine = Engine::with_accounts().await;
+    let preferences = MailPreferences {
+        change: MailTiming::Daily,
+        ..MailPreferences::default()
+    };
+    let (account, owner) = (acme().id, "owner-1".parse().unwrap());
+    let put = engine.store.put_preferences(&account, &owner, &preferences);
+    put.await.unwrap();
+    // The administrator has a budget of one mail an hour, and gets the others in the hours' digests.
+    let mut records = happen(&engine, minutes(10), 2).await;
+    records.extend(happen(&engine, minutes(13 * 60), 2).await);
+    let next_day = happen(&engine, minutes(14 * 60), 1).await;
+    let post = Post::default();
+    run(&engine, &post, minutes(14 * 60 + 4)).await.unwrap();
+    assert_eq!(post.recipients(), [ADMIN]);
+    run(&engine, &post, minutes(14 * 60 + 5)).await.unwrap();
+    let mut mails = post.take();
+    mails.retain(|mail| mail.to == OWNER);
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        mails[0].subject,
+        "[Acme] 4 events of API tokens on 23 November 2026"
+    );
+    for part in [&mails[0].text, &mails[0].html] {
+        for record in &records {
+            assert!(part.contains(record.token_id.as_str()));
+            assert!(part.contains(&time_in_words(record.time)));
+        }
+        assert!(!part.contains(next_day[0].token_id.as_str()));
+    }
+    run(&engine, &post, minutes(14 * 60 + 20)).await.unwrap();
+    assert_eq!(post.take(), []);
+    run(&engine, &post, minutes(38 * 60 + 5)).await.unwrap();
+    let mails = post.take();
+    let told: Vec<_> = mails
+        .iter()
+        .map(|mail| (mail.to.as_str(), mail.subject.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [(OWNER, "[Acme] 1 event of API tokens on 24 November 2026")]
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Mails every audit record to the account's owner and administrators. Notifications beyond their hourly budgets are
-//! kept for a digest. Also records changes of audit records themselves.
+//! Mails every audit record to the account's owner and administrators. Notifications beyond their hourly budgets, and
+//! those that they want once a day, are kept for a digest. Also records changes of audit records themselves.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
@@ -10,8 +10,8 @@ use latchkey::domain::audit::{AuditRecord, Origin, Source};
 use latchkey::domain::id::AuditId;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
-    AddToDigest, ClaimMail, Clock, GetRecipients, GetSuppression, PortError, RecordAudit,
-    RefundBudget, SendMail, SpendBudget,
+    AddToDigest, ClaimMail, Clock, GetRecipients, GetResources, GetSuppression, ListPreferences,
+    PortError, RecordAudit, RefundBudget, SendMail, SpendBudget,
 };
 use latchkey::store::{audit_differences, audit_record};
 use latchkey::stream::{for_each_record, is_expiry};
@@ -21,6 +21,8 @@ use latchkey::stream::{for_each_record, is_expiry};
 pub async fn handle(
     store: &(
          impl GetRecipients
+         + GetResources
+         + ListPreferences
          + ClaimMail
          + GetSuppression
          + SpendBudget
@@ -44,6 +46,8 @@ pub async fn handle(
 async fn notify(
     store: &(
          impl GetRecipients
+         + GetResources
+         + ListPreferences
          + ClaimMail
          + GetSuppression
          + SpendBudget

@@ -7,14 +7,21 @@ use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::change::NewToken;
 use latchkey::domain::id::{AccountId, UserId};
-use latchkey::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
+use latchkey::domain::mailing::{
+    Digest, DigestEntry, DigestPeriod, Suppression, SuppressionReason,
+};
+use latchkey::domain::preferences::{MailPreferences, MailTiming};
+use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::time::rfc3339;
 use latchkey::domain::token::StoredToken;
 use latchkey::mail::Console;
 use latchkey::ports::{
-    Claim, InsertToken, ListDigests, ProjectPlatform, RecordView, SendOutcome, SuppressAddress,
+    Claim, InsertToken, ListDigests, ProjectPlatform, PutPreferences, RecordView, SendOutcome,
+    SuppressAddress,
 };
-use latchkey::testing::{Engine, FixedClock, Post, acme, audit, now, plain_secret, stored_token};
+use latchkey::testing::{
+    Engine, FixedClock, Post, acme, audit, brand, now, plain_secret, stored_token,
+};
 use serde_json::{Value, json};
 
 use super::*;
@@ -68,7 +75,11 @@ async fn deliver_at(engine: &Engine, post: &Post, records: &[Value], second: i64
 }
 
 fn notifier(post: &Post) -> Notifier<Post> {
-    Notifier::new(post.clone(), Console::new("https://tokens.example"))
+    Notifier::new(
+        post.clone(),
+        Console::new("https://tokens.example"),
+        brand(),
+    )
 }
 
 fn viewing(number: u8) -> AuditRecord {
@@ -315,6 +326,25 @@ impl GetRecipients for Forgetful<'_> {
     }
 }
 
+impl GetResources for Forgetful<'_> {
+    async fn get_resources(
+        &self,
+        _: &AccountId,
+        _: &[ResourceRef],
+    ) -> Result<Vec<Resource>, PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
+impl ListPreferences for Forgetful<'_> {
+    async fn list_preferences(
+        &self,
+        _: &AccountId,
+    ) -> Result<Vec<(UserId, MailPreferences)>, PortError> {
+        Err(PortError::Unavailable("throttled".into()))
+    }
+}
+
 impl RecordAudit for Forgetful<'_> {
     async fn record_audit(&self, audit: &AuditRecord) -> Result<(), PortError> {
         self.0.store.record_audit(audit).await
@@ -445,7 +475,7 @@ async fn a_mail_about_the_end_of_an_old_secret_does_not_say_that_the_token_is_re
     let mails = post.take();
     assert_eq!(mails.len(), 6);
     for mail in mails {
-        let is_current = mail.text.contains("current");
+        let is_current = mail.text.contains("the current one");
         assert_eq!(mail.subject.ends_with("was revoked"), is_current);
         assert_eq!(mail.text.contains("token was revoked"), is_current);
         let stays = "The token itself stays as it is.";
@@ -596,6 +626,141 @@ async fn a_marked_address_gets_no_mail_and_holds_nobody_up() {
     let told: Vec<_> = told.collect();
     assert_eq!(told.len(), 1);
     assert!(told[0].text.contains(OWNER));
+}
+
+async fn choose(engine: &Engine, user: &str, preferences: &MailPreferences) {
+    let (account, user) = (acme().id, user.parse().unwrap());
+    let put = engine.store.put_preferences(&account, &user, preferences);
+    put.await.unwrap();
+}
+
+fn all_daily() -> MailPreferences {
+    MailPreferences {
+        create: MailTiming::Daily,
+        access: MailTiming::Daily,
+        change: MailTiming::Daily,
+    }
+}
+
+#[tokio::test]
+async fn what_a_member_wants_once_a_day_waits_and_the_others_get_it_at_once() {
+    let engine = with_actions(2, Action::Update).await;
+    choose(&engine, "owner-1", &all_daily()).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    // The budget of one mail an hour isn't spent by what waits.
+    assert!(
+        deliver_within(&engine, &post, 3, 0, &records)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [ADMIN, ADMIN, ADMIN]);
+    assert_eq!(held(&engine).await, [], "the day isn't over");
+    let midnight = now() + SignedDuration::from_hours(14);
+    let digests = engine.store.list_digests(midnight).await.unwrap();
+    assert_eq!(digests.len(), 1);
+    assert_eq!(digests[0].user_id.as_str(), "owner-1");
+    assert_eq!(digests[0].period, DigestPeriod::day_of(now()));
+    let entries = engine.store.digest_entries(&digests[0]).await.unwrap();
+    assert_eq!(entries.len(), 3);
+    // A repeated batch neither mails nor holds anything again, even on the next day.
+    for second in [1, 24 * 3_600] {
+        let failed = deliver_at(&engine, &post, &records, second).await;
+        assert!(failed.is_empty());
+        assert_eq!(post.take(), []);
+        let next = engine
+            .store
+            .list_digests(midnight + SignedDuration::from_hours(24));
+        assert_eq!(next.await.unwrap(), digests);
+        assert_eq!(
+            engine.store.digest_entries(&digests[0]).await.unwrap(),
+            entries
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_urgent_comes_at_once_whatever_its_recipients_chose() {
+    for action in [Action::View, Action::Leak, Action::Remind, Action::Tamper] {
+        let engine = with_actions(1, action).await;
+        for user in ["owner-1", "admin-1"] {
+            choose(&engine, user, &all_daily()).await;
+        }
+        let (post, records) = (Post::default(), log(&engine).await);
+        assert!(deliver(&engine, &post, &records).await.is_empty());
+        assert_eq!(post.recipients(), [OWNER, ADMIN], "{action:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_group_that_a_member_did_not_choose_comes_at_once() {
+    let (engine, _) = with_records(1).await;
+    let access = MailPreferences {
+        access: MailTiming::Daily,
+        ..MailPreferences::default()
+    };
+    choose(&engine, "owner-1", &access).await;
+    let post = Post::default();
+    assert!(
+        deliver(&engine, &post, &log(&engine).await)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [OWNER, ADMIN]);
+}
+
+#[tokio::test]
+async fn a_choice_that_cannot_be_read_makes_nobody_wait() {
+    let (engine, _) = with_records(1).await;
+    engine.load_tokens(&[json!({
+        "pk": {"S": "PREFERENCES#acme"},
+        "sk": {"S": "USER#owner-1"},
+        "userId": {"S": "owner-1"},
+        "create": {"S": "someday"},
+        "access": {"S": "daily"},
+        "change": {"S": "daily"},
+    })]);
+    let post = Post::default();
+    assert!(
+        deliver(&engine, &post, &log(&engine).await)
+            .await
+            .is_empty()
+    );
+    assert_eq!(post.recipients(), [OWNER, ADMIN]);
+}
+
+/// The line about the exports in the mail about a change of them.
+async fn about_exports(old: &str, new: &str) -> String {
+    let (engine, stored) = with_records(1).await;
+    // A resource that doesn't parse.
+    engine.load_tokens(&[json!({
+        "pk": {"S": "RESOURCE#acme"},
+        "sk": {"S": "export#exp_broken"},
+    })]);
+    let mut record = audit(Action::Update, &stored.token, now(), 7);
+    let text = |text: &str| Some(text.to_owned());
+    record.changes = vec![Change::new("scope.exports", text(old), text(new))];
+    let post = Post::default();
+    let (notifier, clock) = (notifier(&post), FixedClock(now()));
+    let notified = notifier.notify(&engine.store, &clock, &record, Timestamp::MAX);
+    notified.await.unwrap();
+    let mails = post.take();
+    assert_eq!(mails.len(), 2);
+    let line = mails[0]
+        .text
+        .lines()
+        .find(|line| line.contains("Exports: "));
+    line.unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn resources_are_named_if_their_names_can_be_read() {
+    let told = about_exports("exp_orders, exp_gone", "exp_orders, exp_app").await;
+    assert_eq!(
+        told,
+        "Exports: added “The exp_app” (exp_app), removed exp_gone"
+    );
+    let told = about_exports("exp_broken", "exp_app").await;
+    assert_eq!(told, "Exports: added exp_app, removed exp_broken");
 }
 
 fn records(sample: &str) -> Vec<Value> {

@@ -39,6 +39,19 @@ impl AutoPurge {
         Some(SignedDuration::from_hours(hours))
     }
 
+    /// The lifetime for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::OneHour => "1 hour",
+            Self::FourHours => "4 hours",
+            Self::OneDay => "1 day",
+            Self::FourDays => "4 days",
+            Self::TenDays => "10 days",
+            Self::ThirtyDays => "30 days",
+        }
+    }
+
     /// The instant at which a token with this lifetime, set at `chosen_at`, is purged; `None` for
     /// [`AutoPurge::Never`].
     pub fn purge_at(self, chosen_at: Timestamp) -> Option<Timestamp> {

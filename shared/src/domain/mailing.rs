@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use jiff::civil::Date;
+use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +15,7 @@ use super::budget::Window;
 use super::id::{AccountId, AuditId, TokenId, UserId};
 use super::string_enum::string_enum;
 
-/// How long after its hour a digest is sent. It is longer than the function that holds mails back can run, so that
+/// How long after its period a digest is sent. It is longer than the function that holds mails back can run, so that
 /// every held mail is stored before its digest is sent.
 const GRACE: SignedDuration = SignedDuration::from_mins(5);
 
@@ -37,24 +39,61 @@ pub fn never_waits(record: &AuditRecord) -> bool {
     }
 }
 
-/// The digest of a member's held mails of one hour.
+/// The time whose held mails a digest lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DigestPeriod {
+    /// An hour: the mails beyond the recipient's budget. It has its first instant.
+    Hour(Timestamp),
+    /// A day in UTC: the mails that the recipient wants once a day.
+    Day(Date),
+}
+
+impl DigestPeriod {
+    /// The hour that contains an instant.
+    pub fn hour_of(instant: Timestamp) -> Self {
+        Self::Hour(Window::of(instant).start)
+    }
+
+    /// The day that contains an instant.
+    pub fn day_of(instant: Timestamp) -> Self {
+        Self::Day(utc(instant))
+    }
+
+    /// The first instant of its last hour. The digest is due when that hour is.
+    pub fn last_hour(self) -> Timestamp {
+        match self {
+            Self::Hour(start) => start,
+            Self::Day(day) => {
+                let last = day.at(23, 0, 0, 0);
+                Offset::UTC.to_timestamp(last).unwrap_or(Timestamp::MAX)
+            }
+        }
+    }
+}
+
+/// The date of an instant in UTC.
+pub fn utc(instant: Timestamp) -> Date {
+    Offset::UTC.to_datetime(instant).date()
+}
+
+/// The digest of a member's held mails of a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Digest {
     /// The account that the mails are about.
     pub account_id: AccountId,
     /// The member.
     pub user_id: UserId,
-    /// The first instant of the hour.
-    pub hour: Timestamp,
+    /// The period.
+    pub period: DigestPeriod,
 }
 
 impl Digest {
-    /// The digest that a mail belongs to if it is held back at `now`.
-    pub fn of(account: &AccountId, member: &Member, now: Timestamp) -> Self {
+    /// The digest of a period that a mail to a member belongs to.
+    pub fn of(account: &AccountId, member: &Member, period: DigestPeriod) -> Self {
         Self {
             account_id: account.clone(),
             user_id: member.id.clone(),
-            hour: Window::of(now).start,
+            period,
         }
     }
 
@@ -150,6 +189,20 @@ mod tests {
         // A member whose user id equals the token's id is still a member.
         record.origin.actor.kind = ActorType::Member;
         assert!(!never_waits(&record));
+    }
+
+    #[test]
+    fn a_days_digest_is_due_with_the_days_last_hour() {
+        let day = DigestPeriod::day_of(at("2026-11-23T23:59:59.9Z"));
+        assert_eq!(day, DigestPeriod::day_of(at("2026-11-23T00:00:00Z")));
+        for (now, due) in [
+            ("2026-11-23T23:59:59Z", false),
+            ("2026-11-24T00:04:59Z", false),
+            ("2026-11-24T00:05:00Z", true),
+        ] {
+            assert_eq!(day.last_hour() <= Digest::last_due(at(now)), due, "{now}");
+        }
+        assert_ne!(day, DigestPeriod::day_of(at("2026-11-24T00:00:00Z")));
     }
 
     #[test]

@@ -10,6 +10,21 @@ pub fn rfc3339(moment: Timestamp) -> String {
     format!("{moment:.3}")
 }
 
+/// A timestamp for people, to the minute: "28 November 2026 at 14:20 UTC".
+pub fn in_words(moment: Timestamp) -> String {
+    format!("{} at {}", date_in_words(moment), time_in_words(moment))
+}
+
+/// The date of a timestamp in UTC, for people: "28 November 2026".
+pub fn date_in_words(moment: Timestamp) -> String {
+    moment.strftime("%-d %B %Y").to_string()
+}
+
+/// The time of day of a timestamp, for people: "14:20 UTC".
+pub fn time_in_words(moment: Timestamp) -> String {
+    moment.strftime("%H:%M UTC").to_string()
+}
+
 /// Parses a timestamp of RFC 3339, and no other form. The library's own parser accepts other forms of ISO 8601 too,
 /// and no leap seconds.
 ///
@@ -166,6 +181,17 @@ mod tests {
             ("2026-11-23T10:00:00.1239Z", "2026-11-23T10:00:00.123Z"),
         ] {
             assert_eq!(rfc3339(moment.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn a_moment_is_told_in_words_and_with_its_zone() {
+        for (moment, words) in [
+            ("2026-11-28T14:20:59.9Z", "28 November 2026 at 14:20 UTC"),
+            ("2026-01-02T00:05:00Z", "2 January 2026 at 00:05 UTC"),
+            ("2026-01-02T23:30:00-01:00", "3 January 2026 at 00:30 UTC"),
+        ] {
+            assert_eq!(in_words(moment.parse().unwrap()), words);
         }
     }
 

@@ -9,6 +9,7 @@ use super::openapi::schema::DateTime;
 use crate::domain::action::Action;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, Source};
+use crate::domain::client::client_name;
 use crate::domain::id::{AuditId, TokenId};
 
 /// An audit record.
@@ -31,6 +32,8 @@ pub struct AuditBody<'a> {
     asserted_ip: Option<IpAddr>,
     /// The user agent of the caller, as claimed.
     user_agent: Option<&'a str>,
+    /// The client of that user agent in words, as claimed: such as "Chrome 126 on Windows". `null` if it names nothing.
+    client: Option<String>,
     /// The request's id in the logs.
     request_id: &'a str,
 }
@@ -64,6 +67,7 @@ impl<'a> From<&'a AuditRecord> for AuditBody<'a> {
             ip: record.origin.ip,
             asserted_ip: record.asserted_ip,
             user_agent: record.origin.user_agent.as_deref(),
+            client: record.origin.user_agent.as_deref().and_then(client_name),
             request_id: &record.origin.request_id,
         }
     }

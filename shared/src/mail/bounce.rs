@@ -2,7 +2,9 @@
 
 use askama::Template;
 
+use super::frame::{Frame, FrameView};
 use super::notification::MAX_SUBJECT_NAME;
+use super::phrase::{Phrase, Piece};
 use super::value::{ActorLabel, DisplayText};
 use crate::domain::account::{Account, Member};
 use crate::domain::mailing::SuppressionReason;
@@ -10,18 +12,22 @@ use crate::ports::{Mail, PortError};
 
 #[derive(Template)]
 #[template(path = "undeliverable.txt", escape = "none")]
-struct SuppressionText<'a>(&'a SuppressionView);
+struct SuppressionText<'a>(&'a SuppressionView<'a>);
 
 #[derive(Template)]
 #[template(path = "undeliverable.html")]
-struct SuppressionHtml<'a>(&'a SuppressionView);
+struct SuppressionHtml<'a>(&'a SuppressionView<'a>);
 
-struct SuppressionView {
-    recipient: DisplayText,
-    account: DisplayText,
-    who: ActorLabel,
+struct SuppressionView<'a> {
+    frame: FrameView<'a>,
+    sentence: Phrase,
     reason: &'static str,
+    /// The link to the account's tokens.
+    tokens: String,
 }
+
+/// The mail's title, which is also in its subject.
+const TITLE: &str = "A colleague gets no mails about API tokens any more";
 
 /// The mail about a member, to another member.
 ///
@@ -32,24 +38,28 @@ pub(super) fn compose(
     why: SuppressionReason,
     account: &Account,
     recipient: &Member,
+    frame: &Frame,
 ) -> Result<Mail, PortError> {
     let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
+    let sentence = Phrase::new("Mails don't reach ")
+        .actor(ActorLabel::member(concerned))
+        .own(", and no more mails about API tokens are sent to that address.");
     let view = SuppressionView {
-        recipient: DisplayText::of(&recipient.name),
-        account: DisplayText::of(&account.name),
-        who: ActorLabel::member(concerned),
+        frame: frame.view(account, recipient, TITLE.into(), sentence.text()),
+        sentence,
         reason: match why {
             SuppressionReason::Bounced => {
                 "The mail server of this address says that there is no such address."
             }
             SuppressionReason::Complained => "A mail to this address was reported as spam.",
         },
+        tokens: frame.console.account(&account.id),
     };
     Ok(Mail {
         account: account.id.clone(),
         to: recipient.email.clone(),
         subject: format!(
-            "{} A colleague gets no mails about API tokens any more",
+            "{} {TITLE}",
             DisplayText::cut(&account.name, MAX_SUBJECT_NAME).bracketed()
         ),
         text: SuppressionText(&view).render().map_err(broken)?,
@@ -60,6 +70,7 @@ pub(super) fn compose(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::tests::frame;
     use crate::testing::acme;
 
     #[test]
@@ -68,7 +79,7 @@ mod tests {
         let [owner, admin, ..] = &account.members[..] else {
             panic!("two members")
         };
-        let of = |why| compose(admin, why, &account, owner).unwrap();
+        let of = |why| compose(admin, why, &account, owner, &frame()).unwrap();
         let mail = of(SuppressionReason::Bounced);
         insta::assert_snapshot!(format!(
             "To: {}\nSubject: {}\n\n{}\n-----\n{}",

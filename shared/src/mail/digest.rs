@@ -2,18 +2,19 @@
 
 use askama::Template;
 
-use super::notification::{Console, MAX_SUBJECT_NAME};
-use super::value::{ActorLabel, DisplayText};
-use super::words::predicate_of;
+use super::frame::{Frame, FrameView};
+use super::notification::MAX_SUBJECT_NAME;
+use super::phrase::{Phrase, Piece};
+use super::value::DisplayText;
+use super::words::{entry, has_page};
 use crate::domain::account::{Account, Member};
 use crate::domain::budget::Window;
-use crate::domain::mailing::{Digest, DigestEntry};
-use crate::domain::time::rfc3339;
+use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod};
+use crate::domain::time::{date_in_words, in_words, time_in_words};
 use crate::ports::{Mail, PortError};
 
-/// The maximum number of entries in one mail. It is far below the size limit of SES, and above what an hour usually
-/// has.
-const MAX_LISTED: usize = 5_000;
+/// The maximum number of entries in one mail. It keeps a mail far below the size limit of SES.
+const MAX_LISTED: usize = 1_000;
 
 #[derive(Template)]
 #[template(path = "digest.txt", escape = "none")]
@@ -24,24 +25,19 @@ struct DigestText<'a>(&'a DigestView<'a>);
 struct DigestHtml<'a>(&'a DigestView<'a>);
 
 struct DigestView<'a> {
-    recipient: DisplayText,
-    account: DisplayText,
-    from: String,
-    to: String,
-    count: usize,
-    part: Option<(usize, usize)>,
-    rows: Vec<DigestRow<'a>>,
-    link: String,
+    frame: FrameView<'a>,
+    /// The period, and why its events come together.
+    reason: String,
+    rows: Vec<DigestRow>,
+    /// The link to the account's audit log.
+    audit: String,
 }
 
-struct DigestRow<'a> {
+struct DigestRow {
     when: String,
-    what: &'static str,
-    token: DisplayText,
-    token_id: &'a str,
-    hint: DisplayText,
-    who: ActorLabel,
-    ip: Option<String>,
+    what: Phrase,
+    /// What the link says, and where it leads.
+    link: (&'static str, String),
 }
 
 /// The mails of a digest: more than one if it has more entries than one mail may list.
@@ -53,29 +49,32 @@ pub(super) fn compose(
     held: &[DigestEntry],
     account: &Account,
     recipient: &Member,
-    console: &Console,
+    frame: &Frame,
 ) -> Result<Vec<Mail>, PortError> {
     let broken = |error: askama::Error| PortError::broken("a digest doesn't render", error);
     let parts: Vec<_> = held.chunks(MAX_LISTED).collect();
     let mut mails = Vec::with_capacity(parts.len());
+    let title = title(digest.period, held.len());
     for (number, part) in (1..).zip(&parts) {
+        let mut reason = reason(digest.period, held.len());
+        if parts.len() > 1 {
+            reason = format!("{reason} (part {number} of {})", parts.len());
+        }
         let view = DigestView {
-            recipient: DisplayText::of(&recipient.name),
-            account: DisplayText::of(&account.name),
-            from: rfc3339(digest.hour),
-            to: rfc3339(Window::of(digest.hour).end),
-            count: held.len(),
-            part: (parts.len() > 1).then_some((number, parts.len())),
-            rows: part.iter().map(row).collect(),
-            link: console.log_link(&account.id),
+            frame: frame.view(account, recipient, title.clone(), format!("{reason}.")),
+            reason,
+            rows: part
+                .iter()
+                .map(|held| row(held, digest.period, account, frame))
+                .collect(),
+            audit: frame.console.audit(&account.id),
         };
         mails.push(Mail {
             account: account.id.clone(),
             to: recipient.email.clone(),
             subject: format!(
-                "{} {} more events of API tokens",
+                "{} {title}",
                 DisplayText::cut(&account.name, MAX_SUBJECT_NAME).bracketed(),
-                held.len()
             ),
             text: DigestText(&view).render().map_err(broken)?,
             html: DigestHtml(&view).render().map_err(broken)?,
@@ -84,15 +83,68 @@ pub(super) fn compose(
     Ok(mails)
 }
 
-fn row(held: &DigestEntry) -> DigestRow<'_> {
+fn events(count: usize) -> String {
+    match count {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
+    }
+}
+
+/// What the mail is, for its subject and as its heading.
+fn title(period: DigestPeriod, count: usize) -> String {
+    match period {
+        DigestPeriod::Hour(_) => match count {
+            1 => "1 more event of API tokens".to_owned(),
+            count => format!("{count} more events of API tokens"),
+        },
+        DigestPeriod::Day(_) => format!(
+            "{} of API tokens on {}",
+            events(count),
+            date_in_words(period.last_hour())
+        ),
+    }
+}
+
+/// The beginning of the sentence that says which events the mail lists, and why it does so.
+fn reason(period: DigestPeriod, count: usize) -> String {
+    let had = if count == 1 { "This event" } else { "These" };
+    let number = if count == 1 {
+        String::new()
+    } else {
+        format!(" {}", events(count))
+    };
+    match period {
+        DigestPeriod::Hour(start) => format!(
+            "From {} to {}, there were more events than can be mailed to you one by one. {had}{number} had no mail of {}",
+            in_words(start),
+            time_in_words(Window::of(start).end),
+            if count == 1 { "its own" } else { "their own" },
+        ),
+        DigestPeriod::Day(_) => format!(
+            "{had}{number} of {} {} among those that you chose to get once a day",
+            date_in_words(period.last_hour()),
+            if count == 1 { "is" } else { "are" },
+        ),
+    }
+}
+
+fn row(held: &DigestEntry, period: DigestPeriod, account: &Account, frame: &Frame) -> DigestRow {
+    let day = DigestPeriod::day_of(period.last_hour());
     DigestRow {
-        when: rfc3339(held.time),
-        what: predicate_of(held.action),
-        token: DisplayText::of(&held.token_name),
-        token_id: held.token_id.as_str(),
-        hint: DisplayText::of(&held.token_hint),
-        who: ActorLabel::of(&held.who),
-        ip: held.ip.map(|ip| ip.to_string()),
+        // A retried mail may be about an event of another day.
+        when: if DigestPeriod::day_of(held.time) == day {
+            time_in_words(held.time)
+        } else {
+            in_words(held.time)
+        },
+        what: entry(held),
+        link: if has_page(held.action) {
+            let token = frame.console.token(&account.id, &held.token_id);
+            ("View token", token)
+        } else {
+            let audit = frame.console.token_audit(&account.id, &held.token_id);
+            ("View audit log", audit)
+        },
     }
 }
 
@@ -100,6 +152,7 @@ fn row(held: &DigestEntry) -> DigestRow<'_> {
 mod tests {
     use super::*;
     use crate::domain::action::Action;
+    use crate::mail::tests::frame;
     use crate::testing::{acme, audit, now, token};
 
     fn held(count: u8, name: &str) -> Vec<DigestEntry> {
@@ -115,9 +168,8 @@ mod tests {
     fn digest_of(held: &[DigestEntry]) -> Vec<Mail> {
         let account = acme();
         let member = &account.members[1];
-        let digest = Digest::of(&account.id, member, now());
-        let console = Console::new("https://tokens.example/");
-        compose(&digest, held, &account, member, &console).unwrap()
+        let digest = Digest::of(&account.id, member, DigestPeriod::hour_of(now()));
+        compose(&digest, held, &account, member, &frame()).unwrap()
     }
 
     #[test]

@@ -8,8 +8,11 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_sdk_sesv2::{Client, Config};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::{OPERATION_TIMEOUT, cause, port_error};
+use crate::domain::brand::Brand;
 use crate::ports::{Mail, PortError, SendMail, SendOutcome};
 
 /// The message tag with the mail's account. SES includes it in its events about the mail.
@@ -20,6 +23,7 @@ pub const ACCOUNT_TAG: &str = "account";
 pub struct Mailer {
     client: Client,
     from: String,
+    reply_to: Option<String>,
     configuration_set: String,
 }
 
@@ -40,10 +44,42 @@ impl Mailer {
         Self {
             client: Client::from_conf(config.build()),
             from,
+            reply_to: None,
             configuration_set,
         }
     }
+
+    /// The mailer with the brand's sender name, and with its support address for answers.
+    #[must_use]
+    pub fn branded(mut self, brand: &Brand) -> Self {
+        self.from = named_address(brand.sender(), &self.from);
+        self.reply_to = brand.support().map(str::to_owned);
+        self
+    }
 }
+
+/// An address with a name, as a header has it: a quoted string of RFC 5322, or encoded words of RFC 2047.
+fn named_address(name: &str, address: &str) -> String {
+    if name.is_ascii() {
+        let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+        return format!("\"{quoted}\" <{address}>");
+    }
+    let mut words = vec![String::new()];
+    for c in name.chars() {
+        match words.last_mut() {
+            Some(word) if word.len() + c.len_utf8() <= MAX_ENCODED => word.push(c),
+            _ => words.push(c.into()),
+        }
+    }
+    let words = words.iter();
+    let words: Vec<_> = words
+        .map(|word| format!("=?utf-8?B?{}?=", STANDARD.encode(word)))
+        .collect();
+    format!("{} <{address}>", words.join(" "))
+}
+
+/// The maximum length of the text in an encoded word, in bytes. The word itself may have 75 characters.
+const MAX_ENCODED: usize = 45;
 
 impl SendMail for Mailer {
     async fn send_mail(&self, mail: &Mail) -> Result<SendOutcome, PortError> {
@@ -74,6 +110,7 @@ impl SendMail for Mailer {
             .configuration_set_name(&self.configuration_set)
             .email_tags(account)
             .from_email_address(&self.from)
+            .set_reply_to_addresses(self.reply_to.clone().map(|address| vec![address]))
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
@@ -91,5 +128,28 @@ impl SendMail for Mailer {
             }
             Err(error) => Err(port_error(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_has_a_name_that_ends_neither_its_quotes_nor_its_line() {
+        let named = |name| named_address(name, "tokens@acme.example");
+        assert_eq!(named("Latchkey"), "\"Latchkey\" <tokens@acme.example>");
+        assert_eq!(
+            named("A \"B\" \\ C <x@y.example>, D"),
+            "\"A \\\"B\\\" \\\\ C <x@y.example>, D\" <tokens@acme.example>"
+        );
+        assert_eq!(
+            named("Prüfer"),
+            "=?utf-8?B?UHLDvGZlcg==?= <tokens@acme.example>"
+        );
+        let long = named(&"ü".repeat(64));
+        let words: Vec<_> = long.split(' ').collect();
+        assert_eq!(words.len(), 4);
+        assert!(words.iter().all(|word| word.len() <= 75), "{long}");
     }
 }

@@ -2,40 +2,15 @@
 
 use askama::Template;
 
-use super::value::{ActorLabel, DisplayText};
-use super::words::{advice, field, predicate, sentence, source};
+use super::changes::{ChangeLine, ResourceNames, lines};
+use super::frame::{Frame, FrameView};
+use super::phrase::{Phrase, Piece};
+use super::value::DisplayText;
+use super::words::{advice, can_be_stopped, consequence, has_page, heading, predicate, sentence};
 use crate::domain::account::{Account, Member};
-use crate::domain::action::Action;
-use crate::domain::audit::{AuditRecord, Change};
-use crate::domain::id::AccountId;
+use crate::domain::audit::AuditRecord;
 use crate::domain::time::rfc3339;
 use crate::ports::{Mail, PortError};
-
-/// The address of the console, for the links in mails.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Console(String);
-
-impl Console {
-    /// A console at that URL.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// The link to an account's audit log.
-    pub(super) fn log_link(&self, account: &AccountId) -> String {
-        let base = self.0.trim_end_matches('/');
-        format!("{base}/#/accounts/{account}/audit")
-    }
-
-    /// The link to the audit log of a record's token.
-    fn audit_link(&self, record: &AuditRecord) -> String {
-        let base = self.0.trim_end_matches('/');
-        format!(
-            "{base}/#/accounts/{}/tokens/{}/audit",
-            record.account_id, record.token_id
-        )
-    }
-}
 
 #[derive(Template)]
 #[template(path = "notification.txt", escape = "none")]
@@ -47,50 +22,21 @@ struct NotificationHtml<'a>(&'a NotificationView<'a>);
 
 /// The values in a notification's templates.
 struct NotificationView<'a> {
-    recipient: DisplayText,
-    account: DisplayText,
-    sentence: &'static str,
+    frame: FrameView<'a>,
+    sentence: Phrase,
+    consequence: Option<String>,
+    changes: Vec<ChangeLine>,
+    /// What the button says, and where it leads.
+    button: (&'static str, String),
+    /// The link to the question whether to revoke the token, if it may be active.
+    stop: Option<String>,
     advice: Option<&'static str>,
-    token: DisplayText,
     token_id: &'a str,
     hint: DisplayText,
-    who: ActorLabel,
-    when: String,
-    ip: Option<String>,
+    time: String,
     asserted_ip: Option<String>,
-    client: Option<DisplayText>,
-    source: &'static str,
-    /// The token's purge time, in a warning about it.
-    ends: Option<DisplayText>,
-    changes: Vec<ChangeRow>,
-    link: String,
+    audit: String,
 }
-
-/// A change in a mail.
-struct ChangeRow {
-    field: DisplayText,
-    old: Option<DisplayText>,
-    new: Option<DisplayText>,
-}
-
-impl ChangeRow {
-    fn of(change: &Change, action: Action) -> Self {
-        let cut = |value: &String| DisplayText::cut(value, MAX_VALUE);
-        Self {
-            // A changed record of the audit log can have attributes with any name.
-            field: match action {
-                Action::Tamper => DisplayText::of(&change.field),
-                _ => DisplayText::known(field(&change.field)),
-            },
-            old: change.old.as_ref().map(cut),
-            new: change.new.as_ref().map(cut),
-        }
-    }
-}
-
-/// The maximum length of a value in a mail, in characters. A scope may list a thousand ids; the audit log, to which the
-/// mail links, shows all of them.
-pub(super) const MAX_VALUE: usize = 300;
 
 /// The maximum length of a token's and of an account's name in a subject, in characters. Mail programs cut subjects,
 /// and the event must still be visible.
@@ -100,42 +46,34 @@ pub(super) const MAX_SUBJECT_NAME: usize = 48;
 ///
 /// # Errors
 /// The template doesn't render, which is a defect.
-pub fn compose(
+pub(super) fn compose(
     record: &AuditRecord,
+    names: &ResourceNames,
     account: &Account,
     recipient: &Member,
-    console: &Console,
+    frame: &Frame,
 ) -> Result<Mail, PortError> {
     let broken = |error: askama::Error| PortError::broken("a mail doesn't render", error);
-    // The record of a warning has no changes, only the purge time, which the mail shows elsewhere.
-    let is_warning = record.action == Action::Remind;
-    let (told, changes) =
-        record
-            .changes
-            .split_at(if is_warning { record.changes.len() } else { 0 });
+    let (console, token) = (&frame.console, &record.token_id);
+    let audit = console.token_audit(&record.account_id, token);
+    let sentence = sentence(record);
     let view = NotificationView {
-        recipient: DisplayText::of(&recipient.name),
-        account: DisplayText::of(&account.name),
-        sentence: sentence(record),
-        advice: advice(record.action),
-        token: DisplayText::of(&record.token_name),
-        token_id: record.token_id.as_str(),
+        frame: frame.view(account, recipient, heading(record).into(), sentence.text()),
+        sentence,
+        consequence: consequence(record),
+        changes: lines(record, names),
+        button: if has_page(record.action) {
+            ("View token", console.token(&record.account_id, token))
+        } else {
+            ("View audit log", audit.clone())
+        },
+        stop: can_be_stopped(record).then(|| console.revoke(&record.account_id, token)),
+        advice: advice(record),
+        token_id: token.as_str(),
         hint: DisplayText::of(&record.token_hint),
-        who: ActorLabel::of(&record.origin.actor),
-        when: rfc3339(record.time),
-        ip: record.origin.ip.map(|ip| ip.to_string()),
+        time: rfc3339(record.time),
         asserted_ip: record.asserted_ip.map(|ip| ip.to_string()),
-        client: record.origin.user_agent.as_deref().map(DisplayText::of),
-        source: source(record.origin.source),
-        ends: told
-            .iter()
-            .find_map(|told| told.new.as_deref())
-            .map(DisplayText::of),
-        changes: changes
-            .iter()
-            .map(|change| ChangeRow::of(change, record.action))
-            .collect(),
-        link: console.audit_link(record),
+        audit,
     };
     Ok(Mail {
         account: account.id.clone(),

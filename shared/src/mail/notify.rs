@@ -1,22 +1,29 @@
 use jiff::Timestamp;
 
-use super::notification::{Console, compose};
+use super::changes::{ResourceNames, named_resources};
+use super::frame::{Console, Frame};
+use super::notification::compose;
 use super::{bounce, digest};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
+use crate::domain::brand::Brand;
 use crate::domain::budget::{Budget, Spending};
-use crate::domain::id::AccountId;
-use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason, never_waits};
+use crate::domain::id::{AccountId, UserId};
+use crate::domain::mailing::{
+    Digest, DigestEntry, DigestPeriod, Suppression, SuppressionReason, never_waits,
+};
+use crate::domain::preferences::{MailGroup, MailPreferences, MailTiming};
 use crate::ports::{
-    AddToDigest, Cause, Claim, ClaimMail, Clock, GetRecipients, GetSuppression, ListDigests, Mail,
-    PortError, RefundBudget, SendMail, SendOutcome, SpendBudget,
+    AddToDigest, Cause, Claim, ClaimMail, Clock, GetRecipients, GetResources, GetSuppression,
+    ListDigests, ListPreferences, Mail, PortError, RefundBudget, SendMail, SendOutcome,
+    SpendBudget,
 };
 
 /// Sends mails about audit records to the responsible members, each record to each member once.
 #[derive(Debug, Clone)]
 pub struct Notifier<M> {
     mailer: M,
-    console: Console,
+    frame: Frame,
 }
 
 /// A mail and the id that it is claimed by.
@@ -67,63 +74,130 @@ impl SendLimit for Unlimited {
     async fn refund(&self, _: &OutgoingMail<'_>, _: Timestamp) {}
 }
 
-/// Admits as many mails as the recipient's budget allows, and adds the others to a digest.
-struct Budgeted<'a, S>(&'a S);
+/// Admits as many mails as the recipient's budget allows, and adds the others to a digest of the hour. Mails that the
+/// recipient wants once a day go to a digest of the day, and cost no budget.
+struct Budgeted<'a, S> {
+    store: &'a S,
+    preferences: Vec<(UserId, MailPreferences)>,
+}
+
+impl<S> Budgeted<'_, S> {
+    fn timing(&self, member: &Member, record: &AuditRecord) -> MailTiming {
+        let mut chosen = self.preferences.iter();
+        let chosen = chosen.find(|(user, _)| *user == member.id);
+        chosen
+            .map(|(_, preferences)| *preferences)
+            .unwrap_or_default()
+            .timing(record)
+    }
+}
 
 impl<S: SpendBudget + RefundBudget + AddToDigest> SendLimit for Budgeted<'_, S> {
     async fn admits(&self, outgoing: &OutgoingMail<'_>, now: Timestamp) -> Result<bool, PortError> {
         let Some(record) = outgoing.record else {
             return Ok(true);
         };
-        let budget = Budget::Mail(outgoing.member.id.clone());
-        match self.0.spend_budget(outgoing.account, &budget, now).await? {
-            Spending::Granted => Ok(true),
-            Spending::Exceeded { .. } => {
-                let digest = Digest::of(outgoing.account, outgoing.member, now);
-                let held = DigestEntry::from(record);
-                self.0.add_to_digest(&digest, &held, now).await?;
-                Ok(false)
+        let (account, member) = (outgoing.account, outgoing.member);
+        let period = if self.timing(member, record) == MailTiming::Daily {
+            DigestPeriod::day_of(now)
+        } else {
+            let budget = Budget::Mail(member.id.clone());
+            match self.store.spend_budget(account, &budget, now).await? {
+                Spending::Granted => return Ok(true),
+                Spending::Exceeded { .. } => DigestPeriod::hour_of(now),
             }
-        }
+        };
+        let digest = Digest::of(account, member, period);
+        let held = DigestEntry::from(record);
+        self.store.add_to_digest(&digest, &held, now).await?;
+        Ok(false)
     }
 
     async fn refund(&self, outgoing: &OutgoingMail<'_>, sent: Timestamp) {
         let member = &outgoing.member.id;
         // If this fails, the recipient gets one mail less in this hour; the digest has what isn't sent at once.
-        if let Err(error) = self.0.refund_mail(outgoing.account, member, sent).await {
+        if let Err(error) = self.store.refund_mail(outgoing.account, member, sent).await {
             tracing::warn!(%error, "could not give a mail back to its budget");
         }
     }
 }
 
+/// The names of the resources that the mail about a record names.
+async fn resource_names(store: &impl GetResources, record: &AuditRecord) -> ResourceNames {
+    let named = named_resources(record);
+    if named.is_empty() {
+        return ResourceNames::default();
+    }
+    match store.get_resources(&record.account_id, &named).await {
+        Ok(resources) => ResourceNames::of(resources),
+        Err(error) => {
+            tracing::warn!(%error, audit.id = %record.id, "a mail goes without names of resources");
+            ResourceNames::default()
+        }
+    }
+}
+
+/// The choices of the account's members, if the mails about a record may wait for them.
+async fn preferences(
+    store: &impl ListPreferences,
+    record: &AuditRecord,
+) -> Vec<(UserId, MailPreferences)> {
+    if MailGroup::of(record).is_none() {
+        return Vec::new();
+    }
+    match store.list_preferences(&record.account_id).await {
+        Ok(preferences) => preferences,
+        Err(error) => {
+            tracing::warn!(%error, audit.id = %record.id, "a mail goes out whatever its recipients chose");
+            Vec::new()
+        }
+    }
+}
+
 impl<M: SendMail> Notifier<M> {
-    /// A notifier that sends with the mailer and links to the console.
-    pub fn new(mailer: M, console: Console) -> Self {
-        Self { mailer, console }
+    /// A notifier that sends with the mailer, links to the console, and shows the brand.
+    pub fn new(mailer: M, console: Console, brand: Brand) -> Self {
+        let frame = Frame { console, brand };
+        Self { mailer, frame }
     }
 
     /// Sends the mail about a record to the account's owner and administrators, except to those who have had it. No
-    /// mail is begun after `until`. Mails over a recipient's budget are held for a digest, unless they never wait. An
-    /// address that the mail service refuses permanently is given up and logged as an error, so that it doesn't delay
-    /// the mails to others.
+    /// mail is begun after `until`. Mails over a recipient's budget, and those that a recipient wants once a day, are held
+    /// for a digest, unless they never wait. An address that the mail service refuses permanently is given up and logged
+    /// as an error, so that it doesn't delay the mails to others.
+    ///
+    /// If the recipients' choices can't be read, the mails are sent at once. If the names of resources can't be read, the
+    /// mails have the ids only.
     ///
     /// # Errors
     /// A mail couldn't be sent, or another caller is sending it. Another call sends the missing mails.
     pub async fn notify(
         &self,
         store: &(
-             impl GetRecipients + ClaimMail + GetSuppression + SpendBudget + RefundBudget + AddToDigest
+             impl GetRecipients
+             + GetResources
+             + ListPreferences
+             + ClaimMail
+             + GetSuppression
+             + SpendBudget
+             + RefundBudget
+             + AddToDigest
          ),
         clock: &impl Clock,
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
+        if !record.is_mailed() {
+            return Ok(());
+        }
         if never_waits(record) {
             return self.notify_now(store, clock, record, until).await;
         }
+        let names = resource_names(store, record).await;
+        let preferences = preferences(store, record).await;
+        let budget = Budgeted { store, preferences };
         // Boxed, as futures of futures of the SDK's are nested too deep for the compiler.
-        let budget = Budgeted(store);
-        Box::pin(self.notify_all(store, &budget, clock, record, until)).await
+        Box::pin(self.notify_all(store, &budget, clock, record, &names, until)).await
     }
 
     /// Like [`Notifier::notify`], for a record whose mails never wait.
@@ -137,7 +211,9 @@ impl<M: SendMail> Notifier<M> {
         record: &AuditRecord,
         until: Timestamp,
     ) -> Result<(), PortError> {
-        Box::pin(self.notify_all(store, &Unlimited, clock, record, until)).await
+        // Such records list no resources.
+        let names = ResourceNames::default();
+        Box::pin(self.notify_all(store, &Unlimited, clock, record, &names, until)).await
     }
 
     async fn notify_all(
@@ -146,6 +222,7 @@ impl<M: SendMail> Notifier<M> {
         limit: &impl SendLimit,
         clock: &impl Clock,
         record: &AuditRecord,
+        names: &ResourceNames,
         until: Timestamp,
     ) -> Result<(), PortError> {
         if !record.is_mailed() {
@@ -165,7 +242,7 @@ impl<M: SendMail> Notifier<M> {
                 id: record.id.as_str(),
                 account: &account.id,
                 member,
-                mail: compose(record, &account, member, &self.console)?,
+                mail: compose(record, names, &account, member, &self.frame)?,
                 record: Some(record),
             };
             let done = match self.send_once(store, limit, clock, outgoing).await {
@@ -203,10 +280,14 @@ impl<M: SendMail> Notifier<M> {
         });
         if let Some((account, member)) = member {
             let held = store.digest_entries(digest).await?;
-            let mails = digest::compose(digest, &held, account, member, &self.console)?;
+            let mails = digest::compose(digest, &held, account, member, &self.frame)?;
+            let period = match digest.period {
+                DigestPeriod::Hour(start) => start.to_string(),
+                DigestPeriod::Day(day) => day.to_string(),
+            };
             for (part, mail) in (1..).zip(mails) {
                 let outgoing = OutgoingMail {
-                    id: &format!("digest-{}-{}-{part}", digest.account_id, digest.hour),
+                    id: &format!("digest-{}-{period}-{part}", digest.account_id),
                     account: &account.id,
                     member,
                     mail,
@@ -266,7 +347,7 @@ impl<M: SendMail> Notifier<M> {
                 id: &id,
                 account: &account.id,
                 member,
-                mail: bounce::compose(concerned, mark.why, account, member)?,
+                mail: bounce::compose(concerned, mark.why, account, member, &self.frame)?,
                 record: None,
             };
             if let Err(error) = self.send_once(store, &Unlimited, clock, outgoing).await {

@@ -92,14 +92,7 @@ impl ActorLabel {
         Self::of(&Actor::member(member))
     }
 
-    /// The actor for plain text.
-    pub(super) fn text(&self) -> String {
-        match &self.called {
-            Some((name, id)) => format!("{} {} ({})", self.what, name.quoted(), id.text()),
-            None => self.what.to_owned(),
-        }
-    }
-
+    /// An actor.
     pub(super) fn of(actor: &Actor) -> Self {
         let (name, id) = (DisplayText::of(&actor.name), DisplayText::of(&actor.id));
         let (what, called) = match actor.kind {
@@ -163,6 +156,7 @@ fn is_in_domain(before: &[char], after: &[char]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mail::phrase::Phrase;
 
     #[test]
     fn no_value_becomes_a_link() {
@@ -224,7 +218,7 @@ mod tests {
     fn a_token_is_not_taken_for_the_person_it_is_called_like() {
         let member = crate::testing::owner_actor();
         let token = Actor::token(&crate::testing::token().id, &member.name);
-        let told = |actor| ActorLabel::of(&actor).text();
+        let told = |actor| Phrase::default().actor(ActorLabel::of(&actor)).text();
         assert_eq!(
             told(member),
             "the member “Olive Owner” (owner@acme.example)"

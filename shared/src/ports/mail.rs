@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::error::{Cause, Result};
 use crate::domain::id::{AccountId, UserId};
 use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
+use crate::domain::preferences::MailPreferences;
 
 /// A mail that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub trait AddToDigest: Sync {
 
 /// Reads and removes pending digests.
 pub trait ListDigests: Sync {
-    /// The pending digests of hours up to and including `last_hour`.
+    /// The pending digests of periods that end with `last_hour`, or earlier.
     fn list_digests(
         &self,
         last_hour: Timestamp,
@@ -103,6 +104,36 @@ pub trait ListDigests: Sync {
 
     /// Removes a digest from the pending ones.
     fn delete_digest(&self, digest: &Digest) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Reads a member's choice of mails.
+pub trait GetPreferences: Sync {
+    /// A member's choice in an account; `None` if the member hasn't chosen.
+    fn get_preferences(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+    ) -> impl Future<Output = Result<Option<MailPreferences>>> + Send;
+}
+
+/// Stores a member's choice of mails.
+pub trait PutPreferences: Sync {
+    /// Replaces a member's choice in an account.
+    fn put_preferences(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        preferences: &MailPreferences,
+    ) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Reads the choices of all members of an account.
+pub trait ListPreferences: Sync {
+    /// The choices of those who have chosen, and perhaps of some who are no members any more.
+    fn list_preferences(
+        &self,
+        account: &AccountId,
+    ) -> impl Future<Output = Result<Vec<(UserId, MailPreferences)>>> + Send;
 }
 
 /// Marks addresses to which no mail is to be sent.

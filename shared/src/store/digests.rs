@@ -7,28 +7,54 @@ use jiff::{SignedDuration, Timestamp};
 use super::items::{expiry, to_item};
 use super::table::{Item, Store, key, parse, text};
 use crate::aws::port_error;
-use crate::domain::mailing::{Digest, DigestEntry};
+use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod};
 use crate::ports::{AddToDigest, ListDigests, PortError};
 
 /// How long held mails are kept. It is longer than the retries of a failing digest can take.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
-/// The partition of pending digests. Only mails over a budget get here, so one partition suffices.
+/// The partition of pending digests. There is at most one an hour and one a day for each recipient, so one partition
+/// suffices.
 const PENDING: &str = "DIGESTS";
 
+/// The end of a day's key in that list.
+const DAY: &str = "day";
+
+/// The sort key in the list of pending digests. It starts with the period's last hour, so that a digest is found when
+/// that hour is over.
 fn pending_key(digest: &Digest) -> String {
-    format!("{}#{}#{}", digest.hour, digest.account_id, digest.user_id)
+    let hour = digest.period.last_hour();
+    let key = format!("{hour}#{}#{}", digest.account_id, digest.user_id);
+    match digest.period {
+        DigestPeriod::Hour(_) => key,
+        DigestPeriod::Day(_) => format!("{key}#{DAY}"),
+    }
 }
 
 /// The digest of a sort key of the list. No part of the key contains a `#`.
 fn digest_of_key(key: &str) -> Option<Digest> {
     let mut parts = key.split('#');
-    let digest = Digest {
-        hour: parts.next()?.parse().ok()?,
-        account_id: parts.next()?.parse().ok()?,
-        user_id: parts.next()?.parse().ok()?,
+    let hour: Timestamp = parts.next()?.parse().ok()?;
+    let account_id = parts.next()?.parse().ok()?;
+    let user_id = parts.next()?.parse().ok()?;
+    let period = match (parts.next(), parts.next()) {
+        (None, _) => DigestPeriod::Hour(hour),
+        (Some(DAY), None) => DigestPeriod::day_of(hour),
+        _ => return None,
     };
-    parts.next().is_none().then_some(digest)
+    Some(Digest {
+        account_id,
+        user_id,
+        period,
+    })
+}
+
+/// The start of the sort keys of a digest's entries.
+fn entries_prefix(digest: &Digest) -> String {
+    match digest.period {
+        DigestPeriod::Hour(start) => format!("{start}#"),
+        DigestPeriod::Day(day) => format!("{day}#"),
+    }
 }
 
 fn held_key(digest: &Digest) -> String {
@@ -63,7 +89,7 @@ impl AddToDigest for Store {
         // The entry is written before the list, so that no listed digest lacks it.
         let mut item = key(
             held_key(digest),
-            format!("{}#{}", digest.hour, held.audit_id),
+            format!("{}{}", entries_prefix(digest), held.audit_id),
         );
         item.extend(to_item(held)?);
         self.put_with_end(item, now).await?;
@@ -115,9 +141,9 @@ impl ListDigests for Store {
                 .client
                 .query()
                 .table_name(&self.tables.tokens)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :hour)")
+                .key_condition_expression("pk = :pk AND begins_with(sk, :period)")
                 .expression_attribute_values(":pk", text(held_key(digest)))
-                .expression_attribute_values(":hour", text(format!("{}#", digest.hour)))
+                .expression_attribute_values(":period", text(entries_prefix(digest)))
                 .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()

@@ -47,6 +47,11 @@ pub(super) fn resources_key(account: &AccountId) -> String {
     format!("RESOURCE#{account}")
 }
 
+/// The partition of the choices of mails of an account's members.
+pub(super) fn preferences_key(account: &AccountId) -> String {
+    format!("PREFERENCES#{account}")
+}
+
 /// The partition of a secret's recorded uses. Verifications write to no other partition of this table.
 pub(super) fn seen_key(hash: SecretHash) -> String {
     format!("SEEN#{}", hash.to_hex())

@@ -13,6 +13,7 @@ mod memory;
 mod migration;
 mod paging;
 mod platform;
+mod preferences;
 mod resources;
 mod secrets;
 mod table;

@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::items::{
-    PROFILE, account_key, expiry, integration_key, profile_key, resource_key, resources_key,
-    to_item, user_key,
+    PROFILE, account_key, expiry, integration_key, preferences_key, profile_key, resource_key,
+    resources_key, to_item, user_key,
 };
 use super::table::{Item, Store, key, parse, text};
 use crate::aws::port_error;
@@ -290,6 +290,10 @@ impl Store {
         for user in users {
             let delete = self.client.delete_item().table_name(&self.tables.tokens);
             let delete = delete.set_key(Some(key(user_key(user), account_key(account))));
+            delete.send().await.map_err(port_error)?;
+            // Whoever becomes a member again gets the mails of a new one.
+            let delete = self.client.delete_item().table_name(&self.tables.tokens);
+            let delete = delete.set_key(Some(key(preferences_key(account), user_key(user))));
             delete.send().await.map_err(port_error)?;
         }
         Ok(())

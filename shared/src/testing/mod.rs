@@ -24,8 +24,8 @@ pub use filter::counts;
 pub use logs::Logs;
 pub use post::Post;
 pub use samples::{
-    FixedClock, FixedEntropy, NoEntropy, audit, now, origin, owner_actor, plain, plain_secret,
-    secret_record, stored_token, system_at, token, token_at,
+    FixedClock, FixedEntropy, NoEntropy, audit, brand, now, origin, owner_actor, plain,
+    plain_secret, secret_record, stored_token, system_at, token, token_at,
 };
 #[cfg(test)]
 pub(crate) use service::{Service, service_config};

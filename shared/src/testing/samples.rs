@@ -9,6 +9,7 @@ use crate::domain::action::Action;
 use crate::domain::actor::{Actor, ActorType};
 use crate::domain::audit::{AuditRecord, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
+use crate::domain::brand::Brand;
 use crate::domain::entropy::{Entropy, EntropyError};
 use crate::domain::id::TokenId;
 use crate::domain::kind::Kind;
@@ -83,6 +84,11 @@ pub fn owner_actor() -> Actor {
         email: Some("owner@acme.example".into()),
         name: "Olive Owner".into(),
     }
+}
+
+/// A brand without a logo and a support address.
+pub fn brand() -> Brand {
+    Brand::new("Latchkey", "#2b5dd0".parse().unwrap()).unwrap()
 }
 
 /// A token with a custom scope.

@@ -1,8 +1,8 @@
 // Calls the API with openapi-fetch and the types that openapi-typescript made of its description.
 
 import createClient from "openapi-fetch";
-import type { paths } from "./generated/schema.js";
-import { run, said, sure } from "./task.js";
+import type { components, paths } from "./generated/schema.js";
+import { failures, run, said, sure } from "./task.js";
 
 await run(async (task) => {
   const client = (token: string) =>
@@ -26,8 +26,24 @@ await run(async (task) => {
   const renamed = sure((await person.PATCH(one, { params, body: { name: "Renamed" } })).data);
   const active = await person.DELETE(one, { params });
   const missing = await person.GET(one, { params: { path: { ...path, tokenId: "tok_unknown" } } });
-  const listed = sure((await person.GET("/v1/accounts/{accountId}/tokens", { params: { path } })).data);
-  const info = sure((await client(sure(issued.secret)).GET("/v1/tokenInfo")).data);
+  const all = "/v1/accounts/{accountId}/tokens";
+  const invalid = await person.POST(all, {
+    params: { path },
+    body: { name: "Invalid", autoPurge: "1h", scope: { type: "full" }, allowedCidrs: ["somewhere"] },
+  });
+  const reveal = "/v1/accounts/{accountId}/tokens/{tokenId}/reveal";
+  const revealed = sure((await person.POST(reveal, { params })).data);
+  const names: string[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const query = { limit: 1, cursor };
+    const page: components["schemas"]["TokensPage"] = sure(
+      (await person.GET(all, { params: { path, query } })).data,
+    );
+    names.push(...page.tokens.map((token) => token.name));
+    cursor = page.nextCursor;
+  }
+  const query = { method: "DELETE", path: `/v1/exports/${task.export}` } as const;
+  const info = sure((await client(sure(issued.secret)).GET("/v1/tokenInfo", { params: { query } })).data);
   const introspected = await client(sure(asker.secret)).POST("/v1/introspect", {
     body: { token: sure(issued.secret) },
     bodySerializer: (body) => new URLSearchParams({ token: body.token }),
@@ -41,15 +57,18 @@ await run(async (task) => {
   const audit = sure((await person.GET(log, { params: { ...params, query: { to } } })).data);
   if (typeof audit === "string") throw new Error("CSV");
   return {
-    names: listed.tokens.map((token) => token.name).sort(),
+    names,
     created: token.createdAt,
     renamed: renamed.name,
     exports: token.scope.type === "custom" ? token.scope.exports : [],
     status: revoked.status,
     full: asker.token.scope.type,
     problems: [said(active.error), said(missing.error)],
+    failures: failures(invalid.error),
+    revealed: revealed.secret === issued.secret,
     gateway: said(refused.error),
     info: info.name,
+    decision: sure(info.decision?.code),
     introspected: sure(introspected.data, introspected.error).active,
     actions: audit.records.map((record) => record.action),
   };

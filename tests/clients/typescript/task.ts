@@ -20,8 +20,11 @@ export interface Found {
   status: string;
   full: string;
   problems: string[];
+  failures: [string, string][];
+  revealed: boolean;
   gateway: string;
   info: string;
+  decision: string;
   introspected: boolean;
   actions: string[];
 }
@@ -36,6 +39,13 @@ export async function run(find: (task: Task) => Promise<Found>) {
 export function sure<T>(value: T | undefined, error?: unknown): T {
   if (value === undefined) throw new Error(JSON.stringify(error));
   return value;
+}
+
+/** The fields of a validation's failures, each with its code. */
+export function failures(error: { errors?: { field: string; code: string }[] } | { message: string } | undefined) {
+  const known = sure(error);
+  const failed = "errors" in known ? (known.errors ?? []) : [];
+  return failed.map(({ field, code }): [string, string] => [field, code]);
 }
 
 /** The code of a problem, or what the gateway says. */

@@ -8,15 +8,16 @@ use latchkey::domain::change::{IdempotencyRecord, NewToken, TokenChange};
 use latchkey::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
 use latchkey::domain::integration::Integration;
 use latchkey::domain::paging::{AuditQuery, IntegrationQuery, Page, ResourceQuery, TokenQuery};
+use latchkey::domain::preferences::MailPreferences;
 use latchkey::domain::resource::{Resource, ResourceRef};
 use latchkey::domain::secret::SecretHash;
 use latchkey::domain::token::{StoredToken, Token};
 use latchkey::domain::verification::{SecretRecord, Seen, UsedFrom};
 use latchkey::ports::{
     ChangeToken, Compromise, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency,
-    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships,
-    ListResources, ListTokens, PortError, Recall, RecallSecret, RecordUse, RecordView, SpendBudget,
-    Use,
+    GetPreferences, GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations,
+    ListMemberships, ListResources, ListTokens, PortError, PutPreferences, Recall, RecallSecret,
+    RecordUse, RecordView, SpendBudget, Use,
 };
 use latchkey::store::Store;
 
@@ -50,6 +51,7 @@ behind_the_gate! {
     DeleteToken: delete_token(deleted: &StoredToken, audit: &AuditRecord) -> ();
     GetAccount: get_account(id: &AccountId) -> Option<Account>;
     GetIdempotency: get_idempotency(account: &AccountId, key: &str, now: Timestamp) -> Option<IdempotencyRecord>;
+    GetPreferences: get_preferences(account: &AccountId, user: &UserId) -> Option<MailPreferences>;
     GetResources: get_resources(account: &AccountId, names: &[ResourceRef]) -> Vec<Resource>;
     GetSecret: get_secret(hash: &SecretHash) -> Option<SecretRecord>;
     GetToken: get_token(account: &AccountId, id: &TokenId, now: Timestamp) -> Option<StoredToken>;
@@ -59,6 +61,7 @@ behind_the_gate! {
     ListMemberships: list_memberships(user: &UserId) -> Vec<AccountId>;
     ListResources: list_resources(account: &AccountId, query: &ResourceQuery) -> Page<Resource, ResourceRef>;
     ListTokens: list_tokens(account: &AccountId, query: &TokenQuery, now: Timestamp) -> Page<Token, TokenId>;
+    PutPreferences: put_preferences(account: &AccountId, user: &UserId, preferences: &MailPreferences) -> ();
     RecordUse: record_use(used: &Use) -> ();
     RecordView: record_view(stored: &StoredToken, audit: &AuditRecord) -> ();
     SpendBudget: spend_budget(account: &AccountId, budget: &Budget, now: Timestamp) -> Spending;

@@ -6,9 +6,9 @@ use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::{CallerKind, Operation, Route};
 use latchkey::ports::{
-    ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetResources,
-    GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships, ListResources,
-    ListTokens, RecallSecret, RecordUse, RecordView, SpendBudget,
+    ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetPreferences,
+    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships,
+    ListResources, ListTokens, PutPreferences, RecallSecret, RecordUse, RecordView, SpendBudget,
 };
 use latchkey::testing::{Answer, FakeVault};
 
@@ -21,6 +21,7 @@ pub trait Ports:
     + DeleteToken
     + GetAccount
     + GetIdempotency
+    + GetPreferences
     + GetResources
     + GetSecret
     + GetToken
@@ -30,6 +31,7 @@ pub trait Ports:
     + ListMemberships
     + ListResources
     + ListTokens
+    + PutPreferences
     + RecallSecret
     + RecordUse
     + RecordView
@@ -43,6 +45,7 @@ impl<T> Ports for T where
         + DeleteToken
         + GetAccount
         + GetIdempotency
+        + GetPreferences
         + GetResources
         + GetSecret
         + GetToken
@@ -52,6 +55,7 @@ impl<T> Ports for T where
         + ListMemberships
         + ListResources
         + ListTokens
+        + PutPreferences
         + RecallSecret
         + RecordUse
         + RecordView
@@ -60,7 +64,7 @@ impl<T> Ports for T where
 }
 
 /// The operations' routes, by path and method.
-const ROUTES: [Route; 20] = [
+const ROUTES: [Route; 22] = [
     Route {
         name: "list-accounts",
         method: "GET",
@@ -89,6 +93,18 @@ const ROUTES: [Route; 20] = [
         name: "list-members",
         method: "GET",
         path: "/v1/accounts/{accountId}/members",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "get-preferences",
+        method: "GET",
+        path: "/v1/accounts/{accountId}/preferences",
+        caller: CallerKind::Administrator,
+    },
+    Route {
+        name: "update-preferences",
+        method: "PUT",
+        path: "/v1/accounts/{accountId}/preferences",
         caller: CallerKind::Administrator,
     },
     Route {
@@ -192,6 +208,7 @@ pub fn operations() -> Vec<Operation> {
     described.push(create_token::operation());
     described.push(delete_token::operation());
     described.extend(get_account::operations());
+    described.push(get_preferences::operation());
     described.push(get_token::operation());
     described.push(introspect_token::operation());
     described.extend(list_audit::operations());
@@ -206,6 +223,7 @@ pub fn operations() -> Vec<Operation> {
     described.push(revoke_by_secret::operation());
     described.push(revoke_token::operation());
     described.push(token_info::operation());
+    described.push(update_preferences::operation());
     described.push(update_token::operation());
 
     ROUTES
@@ -245,6 +263,7 @@ pub async fn answer(
         }
         "delete-token" => delete_token::handle(store, system, console, request).await,
         "list-accounts" | "get-account" => get_account::handle(store, request).await,
+        "get-preferences" => get_preferences::handle(store, request).await,
         "get-token" => get_token::handle(store, system, request).await,
         "introspect-token" => introspect_token::handle(store, system, request).await,
         "list-audit" | "list-token-audit" => list_audit::handle(store, request).await,
@@ -279,6 +298,7 @@ pub async fn answer(
         "revoke-by-secret" => revoke_by_secret::handle(store, system, request).await,
         "revoke-token" => revoke_token::handle(store, system, console, request).await,
         "token-info" => token_info::handle(store, system, request).await,
+        "update-preferences" => update_preferences::handle(store, request).await,
         "update-token" => update_token::handle(store, system, console, request).await,
 
         other => panic!("nobody answers `{other}`"),

@@ -190,6 +190,10 @@ impl World {
                 return Call::new("POST", "/v1/revoke").form(&form);
             }
             "update-token" => Call::new("PATCH", &token).json(&json!({"name": "Renamed"})),
+            "update-preferences" => {
+                let choice = json!({"create": "daily", "access": "daily", "change": "immediate"});
+                Call::new("PUT", &format!("{account}/preferences")).json(&choice)
+            }
             // Operations that need nothing but their path.
             other => {
                 let operations = operations();

@@ -61,6 +61,7 @@ impl Functions {
             notifier: Notifier::new(
                 Mailer::new(&wire.aws, "tokens@latchkey.example".into(), "mails".into()),
                 Console::new("https://tokens.example"),
+                latchkey::testing::brand(),
             ),
             console: ConsoleClient::new("console"),
             engine,
@@ -319,6 +320,12 @@ async fn questions(functions: &mut Functions) {
     let members = event!("list-members/list").request();
     let answer = Answer::of(list_members::handle(&store, members).await);
     functions.answered("list-members", "", &answer, 200);
+    let preferences = event!("get-preferences/get").request();
+    let answer = Answer::of(get_preferences::handle(&store, preferences).await);
+    functions.answered("get-preferences", "", &answer, 200);
+    let preferences = event!("update-preferences/accesses-daily").request();
+    let answer = Answer::of(update_preferences::handle(&store, preferences).await);
+    functions.answered("update-preferences", "", &answer, 200);
     let resources = event!("list-resources/exports").request();
     let answer = Answer::of(list_resources::handle(&store, resources).await);
     functions.answered("list-resources", "per page without filters", &answer, 200);
@@ -500,6 +507,31 @@ async fn events(functions: &mut Functions) {
                 .await;
         assert!(response.batch_item_failures.is_empty());
         functions.row("send-notifications", when);
+    }
+
+    for (end, old, when) in [
+        ("B1", "exp_gone", "… about two resources"),
+        ("B2", "exp_orders, exp_app", ""),
+    ] {
+        let mut rescoped = updated.clone();
+        let image = &mut rescoped["Records"][0]["dynamodb"]["NewImage"];
+        image["sk"]["S"] = json!(format!("aud_01ARZ3NDEKTSV4RRFFQ69G5F{end}"));
+        image["changes"]["L"] = json!([{"M": {
+            "field": {"S": "scope.exports"},
+            "old": {"S": old},
+            "new": {"S": "exp_orders"},
+        }}]);
+        let event = serde_json::from_value(rescoped).unwrap();
+        let (store, notifier) = (&functions.store, &functions.notifier);
+        let response =
+            send_notifications::handle(store, notifier, &system_at(now()), Timestamp::MAX, event)
+                .await;
+        assert!(response.batch_item_failures.is_empty());
+        if when.is_empty() {
+            functions.touched("send-notifications");
+        } else {
+            functions.row("send-notifications", when);
+        }
     }
 
     let mut failing = updated.clone();

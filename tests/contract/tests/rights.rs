@@ -88,12 +88,19 @@ impl State {
 }
 
 /// The operations with the relevant part of the body. Operations on one token have `{t}` in the path.
-const OPERATIONS: [(&str, &str, &str, &str); 25] = [
+const OPERATIONS: [(&str, &str, &str, &str); 27] = [
     ("list accounts", "GET", "/v1/accounts", ""),
     ("get account", "GET", "{a}", ""),
     ("list members", "GET", "{a}/members", ""),
     ("list resources", "GET", "{a}/resources", ""),
     ("list integrations", "GET", "{a}/integrations", ""),
+    ("get choice of mails", "GET", "{a}/preferences", ""),
+    (
+        "choose mails",
+        "PUT",
+        "{a}/preferences",
+        r#"{"create": "daily", "access": "daily", "change": "immediate"}"#,
+    ),
     ("list tokens", "GET", "{a}/tokens", ""),
     ("list audit", "GET", "{a}/audit", ""),
     ("create for 1h", "POST", "{a}/tokens", "1h"),

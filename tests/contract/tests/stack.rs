@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use contract::policies;
 use latchkey::mail::{Console, Notifier};
-use latchkey::testing::{Engine, FixedClock, Logs, Post, counts, now};
+use latchkey::testing::{Engine, FixedClock, Logs, Post, brand, counts, now};
 use serde_json::{Map, Value, json};
 use tracing::level_filters::LevelFilter;
 
@@ -329,7 +329,7 @@ async fn a_removed_audit_record_rings_the_alarm() {
     let event = read("events/send-notifications/record-removed.json");
     let event = serde_json::from_str(&event).unwrap();
     let console = Console::new("https://tokens.example");
-    let notifier = Notifier::new(Post::default(), console);
+    let notifier = Notifier::new(Post::default(), console, brand());
     let logs = Logs::of("send_notifications", LevelFilter::ERROR);
     let until = jiff::Timestamp::MAX;
     send_notifications::handle(&engine.store, &notifier, &FixedClock(now()), until, event).await;

@@ -136,7 +136,7 @@ async fn every_view_is_accessible() {
 }
 
 /// Checks the current view in every look, and that nothing overflows at the side.
-async fn check(browser: &Browser, view: &str) -> Vec<String> {
+pub(super) async fn check(browser: &Browser, view: &str) -> Vec<String> {
     let mut findings = Vec::new();
     for (width, dark, look) in [
         (1280, false, "wide"),

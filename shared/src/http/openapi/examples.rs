@@ -28,6 +28,9 @@ pub(super) fn of(schema: &str) -> Option<Value> {
         "IntegrationsPage" => json!({"integrations": [integration()], "nextCursor": null}),
         "Resource" => resource(),
         "ResourcesPage" => json!({"resources": [resource()], "nextCursor": null}),
+        "MailPreferences" | "UpdatePreferencesRequest" => {
+            json!({"create": "immediate", "access": "daily", "change": "immediate"})
+        }
         "IntrospectTokenRequest" => json!({"token": SECRET, "client_ip": "192.0.2.7"}),
         "RevokeBySecretRequest" => json!({"token": SECRET}),
         "TokenInfo" => token_info(),
@@ -150,6 +153,7 @@ fn record() -> Value {
         "ip": "192.0.2.1",
         "assertedIp": null,
         "userAgent": "curl/8.5.0",
+        "client": "curl 8.5",
         "requestId": "JKJaXmPLvHcESHA=",
     })
 }

@@ -1,15 +1,20 @@
-//! Entries held for a digest, and addresses to which no mail is sent.
+//! Entries held for a digest, choices of mails, and addresses to which no mail is sent.
 
 use super::*;
-use crate::domain::mailing::{Digest, DigestEntry, SuppressionReason};
-use crate::ports::{AddToDigest, GetSuppression, ListDigests, SuppressAddress};
-use crate::testing::token;
+use crate::domain::id::UserId;
+use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod, SuppressionReason};
+use crate::domain::preferences::{MailPreferences, MailTiming};
+use crate::ports::{
+    AddToDigest, GetPreferences, GetSuppression, ListDigests, ListPreferences, ProjectPlatform,
+    PutPreferences, SuppressAddress,
+};
+use crate::testing::{acme, globex, token};
 
 fn digest(account: &str, user: &str, hours: i64) -> Digest {
     Digest {
         account_id: account.parse().unwrap(),
         user_id: user.parse().unwrap(),
-        hour: later(3_600 * hours),
+        period: DigestPeriod::Hour(later(3_600 * hours)),
     }
 }
 
@@ -51,7 +56,7 @@ async fn a_digest_has_what_was_held_back_of_one_account_person_and_hour_each_onc
             (
                 digest.account_id.clone(),
                 digest.user_id.clone(),
-                digest.hour,
+                digest.period,
             )
         });
         due
@@ -62,6 +67,36 @@ async fn a_digest_has_what_was_held_back_of_one_account_person_and_hour_each_onc
     assert_eq!(due(1).await.len(), 4);
     engine.store.delete_digest(&all[0].0).await.unwrap();
     assert_eq!(due(0).await, first[1..]);
+}
+
+#[tokio::test]
+async fn the_digest_of_a_day_is_found_when_the_day_is_over_and_has_nothing_of_its_hours() {
+    let engine = Engine::start().await;
+    let evening: Timestamp = "2026-11-23T23:30:00Z".parse().unwrap();
+    let of = |period| Digest {
+        period,
+        ..digest("acme", "u", 0)
+    };
+    let day = of(DigestPeriod::day_of(now()));
+    let last_hour = of(DigestPeriod::hour_of(evening));
+    let next_day = of(DigestPeriod::day_of(later(24 * 3_600)));
+    let mut held = Vec::new();
+    for digest in [&day, &last_hour, &next_day] {
+        held.push(hold(&engine, digest).await);
+    }
+    for (digest, held) in [&day, &last_hour, &next_day].into_iter().zip(held) {
+        assert_eq!(engine.store.digest_entries(digest).await.unwrap(), [held]);
+    }
+    let due = async |hour: &str| {
+        let hour = hour.parse().unwrap();
+        engine.store.list_digests(hour).await.unwrap()
+    };
+    assert_eq!(due("2026-11-23T22:00:00Z").await, []);
+    let both = [last_hour, day.clone()];
+    assert_eq!(due("2026-11-23T23:00:00Z").await, both);
+    engine.store.delete_digest(&day).await.unwrap();
+    assert_eq!(due("2026-11-23T23:00:00Z").await, both[..1]);
+    assert_eq!(due("2026-11-24T23:00:00Z").await.len(), 2);
 }
 
 #[tokio::test]
@@ -101,4 +136,70 @@ async fn an_address_is_marked_in_whatever_case_and_since_the_first_time() {
     assert_eq!(engine.sweep(later(399 * day)), 0);
     assert_eq!(engine.sweep(later(401 * day)), 1);
     assert!(!marked("a@example.com").await);
+}
+
+fn daily(group: &str) -> MailPreferences {
+    let of = |name| {
+        if name == group {
+            MailTiming::Daily
+        } else {
+            MailTiming::Immediate
+        }
+    };
+    MailPreferences {
+        create: of("create"),
+        access: of("access"),
+        change: of("change"),
+    }
+}
+
+#[tokio::test]
+async fn a_choice_of_mails_is_one_of_a_member_in_an_account() {
+    let engine = Engine::with_accounts().await;
+    let [acme, globex] = [acme().id, globex().id];
+    let [owner, admin] = ["owner-1", "admin-1"].map(|user| user.parse::<UserId>().unwrap());
+    for (account, user, group) in [
+        (&acme, &owner, "access"),
+        (&acme, &admin, "change"),
+        (&globex, &owner, "change"),
+        // Replaces the first one.
+        (&acme, &owner, "create"),
+    ] {
+        let choice = daily(group);
+        let put = engine.store.put_preferences(account, user, &choice);
+        put.await.unwrap();
+    }
+    let chosen = async |account, user| engine.store.get_preferences(account, user).await.unwrap();
+    assert_eq!(chosen(&acme, &owner).await, Some(daily("create")));
+    assert_eq!(chosen(&acme, &admin).await, Some(daily("change")));
+    assert_eq!(chosen(&globex, &owner).await, Some(daily("change")));
+    assert_eq!(chosen(&globex, &admin).await, None);
+    let all = engine.store.list_preferences(&acme).await.unwrap();
+    let expected = [(admin, daily("change")), (owner, daily("create"))];
+    assert_eq!(all, expected);
+}
+
+#[tokio::test]
+async fn a_choice_of_mails_goes_with_the_membership_and_with_the_account() {
+    let engine = Engine::with_accounts().await;
+    let account = acme();
+    let choice = daily("access");
+    for member in &account.members[..2] {
+        let put = engine
+            .store
+            .put_preferences(&account.id, &member.id, &choice);
+        put.await.unwrap();
+    }
+    let left = async || {
+        let left = engine.store.list_preferences(&account.id).await.unwrap();
+        let left = left.into_iter().map(|(user, _)| user.to_string());
+        left.collect::<Vec<_>>()
+    };
+    let mut fewer = account.clone();
+    fewer.members.remove(1);
+    engine.store.put_account(&fewer, later(1)).await.unwrap();
+    assert_eq!(left().await, ["owner-1"]);
+    let deleted = engine.store.delete_account(&account.id, later(2)).await;
+    assert!(deleted.unwrap());
+    assert_eq!(left().await, [""; 0]);
 }

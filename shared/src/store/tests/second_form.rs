@@ -14,8 +14,9 @@ use crate::domain::actor::Actor;
 use crate::domain::audit::{Change, DAYS_REFUSED, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::budget::Budget;
-use crate::domain::mailing::{Digest, DigestEntry, SuppressionReason};
+use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod, SuppressionReason};
 use crate::domain::paging::{ResourceFilter, ResourceQuery};
+use crate::domain::preferences::{MailPreferences, MailTiming};
 use crate::domain::resource::{Resource, ResourceRef, ResourceType};
 use crate::domain::token::{Ciphertext, Ended, LastUse, PreviousSecret};
 use crate::domain::upkeep::SentReminder;
@@ -23,8 +24,8 @@ use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
 use crate::ports::{
     AddToDigest, CacheKeys, Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken,
     GetAccount, GetIdempotency, GetRecipients, GetSuppression, ListDigests, ListExpiring,
-    ListMemberships, ListResources, ProjectPlatform, RecallSecret, RecordAudit, RecordReminder,
-    RecordUse, Reminder, SpendBudget, SuppressAddress, Use,
+    ListMemberships, ListPreferences, ListResources, ProjectPlatform, PutPreferences, RecallSecret,
+    RecordAudit, RecordReminder, RecordUse, Reminder, SpendBudget, SuppressAddress, Use,
 };
 use crate::testing::{acme, globex, token};
 
@@ -291,11 +292,18 @@ async fn write_uses(engine: &Engine, records: &mut Records) {
     engine.store.record_audit(&purge).await.unwrap();
 }
 
+fn a_digest_of_a_day() -> Digest {
+    Digest {
+        period: DigestPeriod::day_of(now()),
+        ..a_digest()
+    }
+}
+
 fn a_digest() -> Digest {
     Digest {
         account_id: acme().id,
         user_id: "owner-1".parse().unwrap(),
-        hour: now(),
+        period: DigestPeriod::Hour(now()),
     }
 }
 
@@ -309,6 +317,19 @@ async fn write_the_rest(engine: &Engine, records: &mut Records) {
     let held = DigestEntry::from(&records.next(Action::Update, &token()));
     store
         .add_to_digest(&a_digest(), &held, now())
+        .await
+        .unwrap();
+    store
+        .add_to_digest(&a_digest_of_a_day(), &held, now())
+        .await
+        .unwrap();
+    let chosen = MailPreferences {
+        create: MailTiming::Daily,
+        access: MailTiming::Daily,
+        change: MailTiming::Immediate,
+    };
+    store
+        .put_preferences(&acme().id, &user, &chosen)
         .await
         .unwrap();
     for (address, why) in [
@@ -436,6 +457,11 @@ async fn read_all(engine: &Engine) -> String {
     }
     tell("digests", &store.list_digests(now()).await.unwrap());
     tell("held", &store.digest_entries(&a_digest()).await.unwrap());
+    let midnight = later(14 * 3_600);
+    tell("days", &store.list_digests(midnight).await.unwrap());
+    let day = a_digest_of_a_day();
+    tell("held", &store.digest_entries(&day).await.unwrap());
+    tell("mails", &store.list_preferences(&acme().id).await.unwrap());
     for address in [
         "gone@acme.example",
         "cross@acme.example",

@@ -6,7 +6,7 @@ import { Problem } from "../../components/Notice.js";
 import { Foreign, Who } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
-import { links, setQuery } from "../../router.js";
+import { links, listAsLeft, setQuery } from "../../router.js";
 import { texts } from "../../texts.js";
 import { exact } from "../../times.js";
 import { useApps } from "../../tokens.js";
@@ -20,9 +20,11 @@ import { FieldName, Value } from "./Value.js";
 // The system and the scanners are always there to be chosen.
 const OTHERS = { scanner: [["github", texts.audit.scanner]], system: [["system", texts.audit.system]] };
 
+const isDay = (value) => /^\d{4}-\d\d-\d\d$/.test(value ?? "");
+
 /** A day of the reader's own time zone, as the moment at which it begins; so many days later. */
 function midnight(value, days) {
-  if (!/^\d{4}-\d\d-\d\d$/.test(value ?? "")) return "";
+  if (!isDay(value)) return "";
   const [year, month, date] = value.split("-").map(Number);
   return new Date(year, month - 1, date + days).toISOString();
 }
@@ -35,7 +37,8 @@ export function AuditView({ me, tokenId, query }) {
   // Its name, if it still exists; the log is there in any case.
   const token = useLoad(`${me.id}/${tokenId}`, async (signal) => (tokenId
     ? call("GET", account(me.id, "tokens", tokenId), { signal }).then(({ body }) => body, () => null) : null));
-  const members = useLoad(me.id, async (signal) => call("GET", account(me.id, "members"), { signal }).then(({ body }) => body.members, () => []));
+  const members = useLoad(me.id, (signal) =>
+    call("GET", account(me.id, "members"), { signal }).then(({ body }) => body.members, () => []));
   const apps = useApps(me.id);
   const filters = wanted(query);
   const path = logOf(me.id, tokenId);
@@ -43,7 +46,8 @@ export function AuditView({ me, tokenId, query }) {
   const names = useNamesIn(me.id, log.records);
   const [failed, setFailed] = useState(null);
   const users = useUsers(log.records, members.data ?? [], tokenId, token.data);
-  const title = token.data ? texts.audit.of(isolated(token.data.name)) : tokenId ? texts.audit.title : texts.audit.of(isolated(me.name));
+  const of = tokenId ? token.data?.name : me.name;
+  const title = of ? texts.audit.of(isolated(of)) : texts.audit.title;
   const heading = useView(tokenId ? `${title} – ${isolated(me.name)}` : title);
   const table = useRef();
 
@@ -63,7 +67,7 @@ export function AuditView({ me, tokenId, query }) {
   };
   const filtered = Object.values(filters).some(Boolean);
   return html`<div class="view audit-view">
-    <a class="back" href=${tokenId ? links.token(me.id, tokenId) : links.list(me.id)}><${Icon} name="back" />
+    <a class="back" href=${tokenId ? links.token(me.id, tokenId) : listAsLeft(me.id)}><${Icon} name="back" />
       ${tokenId ? texts.audit.toToken : texts.tokenPage.back}</a>
     <div class="title"><h1 ref=${heading} tabindex="-1">${title}</h1><span class="spring"></span>
       <${Button} icon="download" run=${csv}>${texts.audit.download}<//></div>
@@ -121,10 +125,10 @@ function Choice({ label, name, value = "", change, options = {}, children }) {
       ${Object.entries(options).map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}${children}</select></div>`;
 }
 
-function Day({ label, name, value = "", change }) {
+function Day({ label, name, value, change }) {
   const id = useId();
   return html`<div class="filter"><label for=${id}>${label}</label>
-    <input id=${id} name=${name} type="date" value=${value} onChange=${change} /></div>`;
+    <input id=${id} name=${name} type="date" value=${isDay(value) ? value : ""} onChange=${change} /></div>`;
 }
 
 function Table({ me, records, names, apps, ofToken }) {
@@ -152,7 +156,8 @@ function Rows({ me, record, names, apps, ofToken }) {
   return changes.map((change, index) => html`<tr key=${index} role="row" class=${index ? null : "first"}>
     ${index ? null : html`
       <${Cell} column="time" span=${changes.length}><time datetime=${record.time}>${exact(record.time)}</time><//>
-      <${Cell} column="source" span=${changes.length}>${wordFor(texts.sources, record.source) ?? html`<${Foreign} text=${record.source} />`}<//>
+      <${Cell} column="source" span=${changes.length}>
+        ${wordFor(texts.sources, record.source) ?? html`<${Foreign} text=${record.source} />`}<//>
       <${Cell} column="user" span=${changes.length}><${Who} of=${user} />
         ${record.ip ? html`<span class="fine">${record.ip}</span>` : null}
         ${record.assertedIp ? html`<span class="fine">${texts.audit.assertedIp.replace("{ip}", record.assertedIp)}</span>` : null}
@@ -162,8 +167,9 @@ function Rows({ me, record, names, apps, ofToken }) {
       <${Cell} column="action" span=${changes.length}><${What} action=${record.action} /><//>`}
     ${change === toggle ? html`<${Cell} column="field">${toggle}<//><${Cell} column="old" /><${Cell} column="new" />` : html`
       <${Cell} column="field">${change ? html`<${FieldName} record=${record} field=${change.field} />` : null}<//>
-      ${["old", "new"].map((side) => html`<${Cell} key=${side} column=${side}>${change?.[side] == null ? null : html`<span class="value">
-        <${Value} record=${record} field=${change.field} value=${change[side]} names=${names} apps=${apps} /></span>`}<//>`)}`}</tr>`);
+      ${["old", "new"].map((side) => html`<${Cell} key=${side} column=${side}>
+        ${change?.[side] == null ? null : html`<span class="value"><${Value} record=${record} field=${change.field}
+          value=${change[side]} names=${names} apps=${apps} /></span>`}<//>`)}`}</tr>`);
 }
 
 /** What an action is called, marked if it needs a look. */

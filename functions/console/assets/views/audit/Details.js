@@ -19,10 +19,10 @@ export function Details({ record, all = false }) {
     all && record.ip && [words.ip, record.ip],
     all && record.assertedIp && [words.assertedIp, record.assertedIp],
     client && [words.client, html`<${Foreign} text=${client} />`],
-    client && client !== record.userAgent && record.userAgent && ["", html`<${Foreign} text=${record.userAgent} />`],
+    client && client !== record.userAgent && record.userAgent && [words.userAgent, html`<${Foreign} text=${record.userAgent} />`],
     [words.requestId, html`<code><${Foreign} text=${record.requestId} /></code>`],
     [words.recordId, html`<code>${record.id}</code>`],
   ].filter(Boolean);
   return html`<details class="record"><summary>${words.details}</summary>
-    <dl>${facts.map(([name, value]) => html`<div key=${name}>${name ? html`<dt>${name}</dt>` : null}<dd>${value}</dd></div>`)}</dl></details>`;
+    <dl>${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></details>`;
 }

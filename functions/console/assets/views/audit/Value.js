@@ -8,13 +8,14 @@ import { isRaw, isTime, listed, listOf } from "./records.js";
 
 /** A resource by name, with its id beside it; one without a name by its id only. */
 export function Resource({ name, id }) {
-  return name == null ? html`<code>${id}</code>`
+  return name == null || name === id ? html`<code>${id}</code>`
     : html`<${Foreign} text=${name} /> <code class="id">${id}</code>`;
 }
 
 /** What a field of a record is called. */
 export function FieldName({ record, field }) {
-  return isRaw(record) ? html`<code><${Foreign} text=${field} /></code>` : wordFor(texts.fields, field) ?? html`<${Foreign} text=${field} />`;
+  if (isRaw(record)) return html`<code><${Foreign} text=${field} /></code>`;
+  return wordFor(texts.fields, field) ?? html`<${Foreign} text=${field} />`;
 }
 
 /** A value of a record, in words where there are some. `names` and `apps` are what resources and apps are called. */

@@ -66,6 +66,11 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
       stopped: () => stopped.current,
     });
     const rest = left.filter(({ id }) => !settledNow.has(id));
+    if (closed.current) {
+      // Nobody sees the dialog any more, but what came of it is told.
+      if (!end) toast([rest.length ? words.failed(rest.length, left.length) : "", summary()].filter(Boolean).join(" "), rest.length ? "warning" : "info");
+      return;
+    }
     setRun(null);
     setResume(0);
     if (rest.length === 0) {
@@ -78,30 +83,47 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
     setProblem(end ?? { partial: true, of: left.length });
   };
 
+  const stop = () => {
+    stopped.current = true;
+    setStopping(true);
+  };
+  // A browser may close a dialog that is asked to stay. What isn't sent yet stays unsent then.
+  const closed = useRef(false);
+  useEffect(() => () => {
+    closed.current = true;
+    stopped.current = true;
+  }, []);
+  const form = useRef();
+  useEffect(() => {
+    const field = form.current.querySelector("[aria-invalid=true]");
+    // How it goes stands at the end, which a small screen doesn't show by itself.
+    if (field) field.focus();
+    else if (run || problem) form.current.querySelector("footer").scrollIntoView({ block: "nearest" });
+  }, [problem, Boolean(run)]);
+
   const invalid = problem?.fields?.find(({ field }) => field === "reason")?.message;
   const olds = left.filter((token) => oldSecret(token)).length;
   const tried = problem !== null;
-  return html`<${Dialog} title=${words.title(left.length)} kind="bulk-revoke" mayClose=${() => !run}>
-    <form novalidate onSubmit=${(event) => event.preventDefault()}>
-      <div class="text"><p>${words.text}</p></div>
+  return html`<${Dialog} title=${words.title(left.length)} kind="bulk-revoke" mayClose=${() => {
+    if (run) stop();
+    return !run;
+  }}>
+    <form ref=${form} novalidate onSubmit=${(event) => event.preventDefault()}>
+      <div class="text"><p>${words.text(left.length)}</p></div>
       <ul class="what-stops" tabindex="0" aria-label=${texts.revoke.stops}>${left.map((token) => html`<li key=${token.id}>
         <${Name} of=${token} /><${Stopped} token=${token} names=${names} apps=${apps} />
         ${errors.has(token.id) ? html`<p class="error">${errors.get(token.id).title} ${errors.get(token.id).advice}</p>`
           : tried && !run ? html`<p class="fine">${words.notTried}</p>` : null}</li>`)}</ul>
-      <div class="text">${olds ? html`<p>${words.oldEnds(olds)}</p>` : null}<p>${words.later}</p></div>
+      ${run ? null : html`<div class="text">${olds ? html`<p>${words.oldEnds(olds)}</p>` : null}<p>${words.later(left.length)}</p></div>
       <${DialogField} name="reason" label=${texts.revoke.reason} help=${words.reasonHelp} error=${invalid}
-        control=${(properties) => html`<textarea ...${properties} data-focus dir="auto" rows="2" maxlength="1024" disabled=${Boolean(run)}
-          value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`} />
+        control=${(properties) => html`<textarea ...${properties} data-focus dir="auto" rows="2" maxlength="1024"
+          value=${reason} onInput=${(event) => setReason(event.target.value)}></textarea>`} />`}
       ${run ? html`<${Going} ...${run} resume=${resume} />` : null}
       ${problem && !run ? html`<${Outcome} problem=${problem} left=${left.length} done=${summary()} />` : null}
       <${Footer}>
-        ${run
-          ? html`<${Button} key="stop" aria-disabled=${stopping ? "true" : null} run=${() => {
-            stopped.current = true;
-            setStopping(true);
-          }}>${stopping ? words.stopping : words.stop}<//>`
-          : html`<${Button} key="cancel" run=${() => close()}>${tried ? texts.close : texts.cancel}<//>`}
-        <${Button} key="go" kind="danger" data-action run=${go}>${tried && !run ? texts.tryAgain : words.action(run ? run.all : left.length)}<//>
+        <${Button} aria-disabled=${run && stopping ? "true" : null} run=${run ? stop : () => close()}>${
+          run ? stopping ? words.stopping : words.stop : tried ? texts.close : texts.cancel}<//>
+        <${Button} kind="danger" data-action run=${go}>${tried && !run ? texts.tryAgain : words.action(run ? run.all : left.length)}<//>
       <//></form><//>`;
 }
 
@@ -137,7 +159,7 @@ function Going({ done, all, resume }) {
 function Outcome({ problem, left, done }) {
   if (!problem.partial) return html`<${Problem} error=${problem}>${done ? html`<p>${done}</p>` : null}<//>`;
   return html`<${Notice} kind="danger" alert>
-    <p><strong>${words.failed(left, problem.of)}</strong> ${words.failedText}</p>${done ? html`<p>${done}</p>` : null}<//>`;
+    <p><strong>${words.failed(left, problem.of)}</strong> ${words.failedText(left)}</p>${done ? html`<p>${done}</p>` : null}<//>`;
 }
 
 /** A scope with everything that is in those of the tokens: their names are asked for at once. */

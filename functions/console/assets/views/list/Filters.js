@@ -14,18 +14,14 @@ const PAUSE = 300;
 const FEW = 20;
 
 /** The form. `filters` are those that are chosen, `change` is told others, `clear` forgets all. */
-export function Filters({ filters, app, apps, filtered, change, clear }) {
-  const keywords = useRef();
+export function Filters({ keywords, filters, app, apps, filtered, change, clear }) {
   return html`<form class="filters" role="search" aria-label=${words.label} onSubmit=${(event) => event.preventDefault()}>
     <${Keywords} field=${keywords} value=${filters.q ?? ""} change=${(q) => change({ q })} />
     <${Select} label=${words.status} value=${filters.status} options=${texts.status} change=${(status) => change({ status })} />
     ${app ? null : html`
       <${Select} label=${words.kind} value=${filters.kind} options=${words.kinds} change=${(kind) => change({ kind })} />
       <${AppFilter} apps=${apps} value=${filters.integrationId} change=${(integrationId) => change({ integrationId })} />`}
-    ${filtered ? html`<${Button} kind="quiet" class="clear" run=${() => {
-      clear();
-      keywords.current.focus();
-    }}>${words.clear}<//>` : null}</form>`;
+    ${filtered ? html`<${Button} kind="quiet" class="clear" run=${clear}>${words.clear}<//>` : null}</form>`;
 }
 
 function Keywords({ field, value, change }) {

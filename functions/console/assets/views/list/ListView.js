@@ -2,6 +2,7 @@
 
 import { html, useEffect, useId, useRef, useState } from "../../html.js";
 import { Button, ButtonLink } from "../../components/Button.js";
+import { ask } from "../../components/Dialog.js";
 import { Icon } from "../../components/Icon.js";
 import { Problem } from "../../components/Notice.js";
 import { Pager } from "../../components/Pager.js";
@@ -10,6 +11,7 @@ import { fill, Foreign } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
 import { go, links, parse, setQuery, withQuery } from "../../router.js";
+import { signInAgain } from "../../stepUp.js";
 import { texts } from "../../texts.js";
 import { useAlarm } from "../../times.js";
 import { appName, isPurged, useApps } from "../../tokens.js";
@@ -80,7 +82,11 @@ export function ListView({ me, app, query }) {
   /** Shows what is loaded in another way. */
   const arrange = (changes) => setQuery({ ...now(), ...changes });
   const sortBy = (text) => arrange({ sort: text, ...(text ? {} : { all: "" }) });
-  const clear = () => restart({ q: "", status: "", kind: "", integrationId: "", attention: "" });
+  const keywords = useRef();
+  const clear = () => {
+    restart({ q: "", status: "", kind: "", integrationId: "", attention: "" });
+    keywords.current.focus();
+  };
   const turn = (to, number) => go(withQuery(location.hash, { ...now(), cursor: to, page: to ? String(number) : "" }));
   const next = more && !shown.all ? () => {
     before.set(list.data.next, cursor);
@@ -112,7 +118,8 @@ export function ListView({ me, app, query }) {
       const after = await action(token, me);
       if (after) replace(after);
     } catch (error) {
-      toast(error.title ? error.message : words.showFailed, "danger");
+      if (error.code === "step_up_required") await askToSignIn(error, token);
+      else toast(error.title ? error.message : words.showFailed, "danger");
     }
     refocus(token.id);
   };
@@ -177,7 +184,15 @@ export function ListView({ me, app, query }) {
   const position = list.loading ? (shown.all && soFar ? words.loadingAll(soFar) : words.loading) : !loaded || empty ? "" : words.position({
     loaded: loaded.length, shown: tokens.length, page, more, by: sort && words.sort.by[sort.column],
   });
-  const again = list.error?.code === "invalid_cursor" ? () => restart({}) : list.reload;
+  const choose = (attention) => {
+    arrange({ attention });
+    refocus();
+  };
+  const again = () => {
+    if (list.error.code === "invalid_cursor") restart({});
+    else list.reload();
+    refocus();
+  };
   const table = list.loading || tokens?.length > 0;
   return html`<div class="view list">
     ${app ? html`<a class="back" href=${links.list(me.id)}><${Icon} name="back" /><span>${fill(words.back, { account: html`<${Foreign} text=${me.name} />` })}</span></a>` : null}
@@ -186,20 +201,21 @@ export function ListView({ me, app, query }) {
       <span class="spring"></span>
       ${app ? null : html`<${ButtonLink} icon="history" href=${links.audit(me.id)}>${words.auditLog}<//>`}
       <${ButtonLink} kind="primary" icon="plus" href=${links.create(me.id, app)}>${words.create}<//></div>
-    <${Filters} filters=${filters} app=${app} apps=${apps} filtered=${shown.filtered || Boolean(group)} change=${restart} clear=${clear} />
+    <${Filters} keywords=${keywords} filters=${filters} app=${app} apps=${apps} filtered=${shown.filtered || Boolean(group)} change=${restart} clear=${clear} />
     ${list.error ? html`<${Problem} error=${list.error} actions=${html`<${Button} run=${again}>${texts.tryAgain}<//>`} />` : null}
-    ${loaded ? html`<${Summary} tokens=${loaded} chosen=${group} choose=${(attention) => arrange({ attention })} />` : null}
+    ${loaded ? html`<${Summary} tokens=${loaded} chosen=${group} choose=${choose} />` : null}
     <div class="toolbar">
       <p class="position" role="status">${position}</p>
-      ${sort && loaded && !shown.all && (more || cursor)
-        ? html`<${Button} kind="quiet" run=${() => arrange({ all: "1", cursor: "", page: "" })}>${words.sort.all}<//>` : null}
-      ${shown.all ? html`<${Button} kind="quiet" run=${() => arrange({ all: "" })}>${words.sort.pages}<//>` : null}
+      ${shown.all || (sort && loaded && (more || cursor)) ? html`<${Button} kind="quiet" run=${() => {
+        arrange(shown.all ? { all: "" } : { all: "1", cursor: "", page: "" });
+        refocus();
+      }}>${shown.all ? words.sort.pages : words.sort.all}<//>` : null}
       <span class="spring"></span>
       ${list.error || empty ? null : html`<${SortBy} order=${order} sort=${sort} sortBy=${sortBy}
         orderBy=${(value) => restart({ order: value, sort: "" })} />`}</div>
     ${table ? html`<div class="table" aria-busy=${list.loading ? "true" : null}><table role="table" aria-label=${words.title} class="tokens">
       <thead role="rowgroup"><tr role="row">
-        <th role="columnheader" scope="col" class="select"><${SelectAll} tokens=${selectable} selected=${selected} mark=${mark} /></th>
+        <th role="columnheader" scope="col" class="of-select"><${SelectAll} tokens=${selectable} selected=${selected} mark=${mark} /></th>
         ${COLUMNS.map((column) => html`<${Head} key=${column} column=${column} sort=${sort} sortBy=${sortBy} />`)}</tr></thead>
       <tbody role="rowgroup">${list.loading
         ? html`<${SkeletonRows} rows=${SKELETON} columns=${["select", ...COLUMNS]} />`
@@ -207,7 +223,7 @@ export function ListView({ me, app, query }) {
           selected=${marked.has(token.id) && token.status === "active"} select=${(on) => mark([token.id], on)} failure=${failures.get(token.id)} />`)}</tbody>
     </table></div>` : null}
     ${empty ? html`<${Nothing} me=${me} app=${app} filtered=${shown.filtered} cursor=${cursor} clear=${clear} first=${() => turn("")} />` : null}
-    ${loaded && !empty && tokens.length === 0 ? html`<${NoneOfThese} more=${more || cursor} all=${() => arrange({ attention: "" })} />` : null}
+    ${loaded && !empty && tokens.length === 0 ? html`<${NoneOfThese} more=${more || cursor} all=${() => choose("")} />` : null}
     ${selected.length ? html`<${Bar} number=${selected.length} run=${revokeThem} clear=${() => {
       mark([...marked], false);
       refocus();
@@ -216,11 +232,17 @@ export function ListView({ me, app, query }) {
       previous=${previous} next=${next} first=${cursor && !previous ? () => turn("") : null} />` : null}</div>`;
 }
 
+/** Says that a token is only shown after a fresh sign-in, which returns to the token's page. */
+async function askToSignIn({ title, advice }, token) {
+  const yes = await ask({ title, text: advice, action: texts.signIn.again });
+  if (yes) await signInAgain(links.token(token.accountId, token.id, { do: "show" }));
+}
+
 /** The head of a column. */
 function Head({ column, sort, sortBy }) {
-  if (!sorts(column)) return html`<th role="columnheader" scope="col" class=${column}>${words.columns[column]}</th>`;
+  if (!sorts(column)) return html`<th role="columnheader" scope="col" class=${`of-${column}`}>${words.columns[column]}</th>`;
   const state = sort?.column !== column ? "none" : sort.descending ? "descending" : "ascending";
-  return html`<th role="columnheader" scope="col" class=${column} aria-sort=${state}>
+  return html`<th role="columnheader" scope="col" class=${`of-${column}`} aria-sort=${state}>
     <button type="button" class="sort" onClick=${() => sortBy(nextSort(column, sort))}>${words.columns[column]}<${Icon} name="down" /></button></th>`;
 }
 
@@ -249,7 +271,7 @@ function SelectAll({ tokens, selected, mark }) {
 
 /** What can be done to the selected tokens. */
 function Bar({ number, run, clear }) {
-  return html`<section class="bulk" aria-label=${words.select.bar}>
+  return html`<section class="picked" aria-label=${words.select.bar}>
     <p role="status"><strong>${words.select.selected(number)}</strong></p><span class="spring"></span>
     <${Button} kind="quiet" run=${clear}>${words.select.clear}<//>
     <${Button} kind="danger" run=${() => { run(); }}>${words.select.revoke}<//></section>`;

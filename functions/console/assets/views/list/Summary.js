@@ -30,7 +30,7 @@ export function Summary({ tokens, chosen, choose }) {
   const counted = Object.keys(GROUPS).map((group) => [group, tokens.filter((token) => needs(token, group)).length])
     .filter(([group, number]) => number > 0 || group === chosen);
   if (counted.length === 0) return null;
-  return html`<div class="summary" role="group" aria-label=${words.label}><span class="fine">${words.here}</span>
+  return html`<div class="needs" role="group" aria-label=${words.label}><span class="fine">${words.here}</span>
     ${counted.map(([group, number]) => html`<button key=${group} type="button" class=${`part ${group}`} aria-pressed=${String(group === chosen)}
       onClick=${() => choose(group === chosen ? "" : group)}>${words[group](number)}</button>`)}
     ${chosen ? html`<${Button} kind="quiet" run=${() => choose("")}>${words.all}<//>` : null}</div>`;

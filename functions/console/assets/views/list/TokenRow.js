@@ -4,7 +4,7 @@ import { html } from "../../html.js";
 import { reactivate, regenerate, remove, retire, revoke, show } from "../../actions.js";
 import { Attention } from "../../components/Attention.js";
 import { Menu } from "../../components/Menu.js";
-import { Foreign, Who } from "../../components/Text.js";
+import { Foreign, Quoted, Who } from "../../components/Text.js";
 import { Moment } from "../../components/Time.js";
 import { Status } from "../../components/TokenFacts.js";
 import { links } from "../../router.js";
@@ -19,19 +19,20 @@ const words = texts.list;
  * what may end it. `failure` is why a revocation of it failed.
  */
 export function TokenRow({ token, me, app, apps, selected, select, failure, act, drop }) {
-  const cell = (column, content) => html`<td role="cell" class=${column} data-label=${words.columns[column]}><div>${content}</div></td>`;
+  const cell = (column, content) => html`<td role="cell" class=${`of-${column}`} data-label=${words.columns[column]}><div>${content}</div></td>`;
   const custom = token.scope.type !== "full";
-  return html`<tr role="row" data-token=${token.id} data-attention=${attention(token)[0]?.kind} aria-selected=${selected ? "true" : null}>
-    <td role="cell" class="select">${token.status === "active"
-      ? html`<label class="hit"><input type="checkbox" checked=${selected} aria-label=${words.select.one(isolated(token.name))}
-          onChange=${(event) => select(event.target.checked)} /></label>` : null}</td>
+  return html`<tr role="row" data-token=${token.id} data-attention=${attention(token)[0]?.kind} data-selected=${selected ? "" : null}>
+    <td role="cell" class="of-select">${token.status === "active"
+      ? html`<label class="hit"><input type="checkbox" checked=${selected}
+          onChange=${(event) => select(event.target.checked)} /><span>${words.select.one(isolated(token.name))}</span></label>` : null}</td>
     ${cell("name", html`<a class="name" href=${links.token(me.id, token.id)}><${Foreign} text=${token.name} /></a>
       ${token.description ? html`<p class="fine two-lines"><${Foreign} text=${token.description} /></p>` : null}
       <p class="fine meta"><code aria-label=${texts.endsIn(token.hint)}>…${token.hint}</code>
         ${token.integrationId && !app ? html`<span>${words.app} <a href=${links.list(me.id, token.integrationId)}>
           <${Foreign} text=${appName(apps, token.integrationId)} /></a></span>` : null}</p>
       ${failure ? html`<p class="error">${words.notRevoked} ${failure.title} ${failure.advice}</p>` : null}`)}
-    ${cell("status", html`<${Status} token=${token} /><${Attention} token=${token} />`)}
+    ${cell("status", html`<${Status} token=${token} /><${Attention} token=${token} />
+      ${token.revocationReason ? html`<p class="fine two-lines"><${Quoted} text=${token.revocationReason} /></p>` : null}`)}
     ${cell("scope", custom
       ? html`${texts.scope.custom}<p class="fine">${scopeText(token).replace(/^.*?: /, "")}</p>` : texts.scope.full)}
     ${cell("purge", token.purgeAt ? html`<${Moment} at=${token.purgeAt} />` : words.never)}

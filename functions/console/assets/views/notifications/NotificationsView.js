@@ -6,7 +6,7 @@ import { Notice, Problem } from "../../components/Notice.js";
 import { fill, Foreign } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
-import { links } from "../../router.js";
+import { listAsLeft } from "../../router.js";
 import { texts } from "../../texts.js";
 import { useUnsaved } from "../../unsaved.js";
 import { isolated } from "../../untrusted.js";
@@ -22,7 +22,7 @@ export function NotificationsView({ me, draft }) {
   const path = account(me.id, "preferences");
   const stored = useLoad(me.id, async (signal) => (await call("GET", path, { signal })).body);
   return html`<div class="view narrow">
-    <a class="back" href=${links.list(me.id)}><${Icon} name="back" />${texts.tokenPage.back}</a>
+    <a class="back" href=${listAsLeft(me.id)}><${Icon} name="back" />${texts.tokenPage.back}</a>
     <h1 ref=${heading} tabindex="-1">${texts.notifications.title}</h1>
     <p class="lead">${fill(texts.notifications.lead, { account: html`<strong><${Foreign} text=${me.name} /></strong>` })}</p>
     ${stored.loading ? html`<${Skeleton} rows=${6} label=${texts.notifications.loading} />` : null}

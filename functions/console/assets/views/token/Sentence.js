@@ -10,12 +10,15 @@ const words = texts.timeline;
 const { events, changed } = words;
 
 const Ending = ({ hint }) => html`<code>…<${Foreign} text=${hint ?? ""} /></code>`;
-const Until = ({ at }) => (isTime("purgeAt", at) ? html`<time datetime=${at}>${until(at)}</time>` : html`<${Foreign} text=${at ?? ""} />`);
+const Until = ({ at }) => (isTime("purgeAt", at)
+  ? html`<time datetime=${at}>${until(at)}</time>` : html`<${Foreign} text=${at ?? ""} />`);
 
 /** Which sentence a record is told with. */
 function eventOf(record) {
   switch (record.action) {
-    case "revoke": return told(record, "compromisedSecret") ? "revokeBySecret" : told(record, "revocationReason") ? "revokeFor" : "revoke";
+    case "revoke":
+      if (told(record, "compromisedSecret")) return "revokeBySecret";
+      return told(record, "revocationReason") ? "revokeFor" : "revoke";
     case "regenerate": return told(record, "previousSecret.validUntil") ? "regenerateWithGrace" : "regenerate";
     case "access": return told(record, "addressesToday") ? "accessCrowded" : "access";
     default: return Object.hasOwn(events, record.action) ? record.action : "other";
@@ -44,6 +47,10 @@ export function Sentence({ record }) {
   });
 }
 
+// Values that the service itself writes: they are no texts of somebody.
+const OWN = ["autoPurge", "integrationId", "daysRefused", "introspectedBy", "compromisedSecret"];
+
+const OLD_SECRET = ["previousSecret.hint", "previousSecret.validUntil"];
 // What the sentences say already.
 const IN_SENTENCES = {
   create: null,
@@ -52,21 +59,28 @@ const IN_SENTENCES = {
   purge: null,
   remind: null,
   access: ["addressesToday"],
-  revoke: ["status", "revocationReason", "compromisedSecret", "compromisedAt"],
+  revoke: ["status", "revocationReason", "compromisedSecret", "compromisedAt", ...OLD_SECRET],
   reactivate: ["status", "revocationReason"],
-  regenerate: ["hint", "previousSecret.hint", "previousSecret.validUntil", "compromisedAt"],
-  retire: ["previousSecret.hint", "previousSecret.validUntil"],
+  regenerate: ["hint", "compromisedAt", ...OLD_SECRET],
+  retire: OLD_SECRET,
   refused: ["reason"],
-  leak: ["compromisedSecret", "status", "compromisedAt", "revocationReason"],
+  leak: ["compromisedSecret", "status", "compromisedAt", "revocationReason", ...OLD_SECRET],
 };
 
 /** What changed, in words. */
 export function Changes({ record, names, apps }) {
   const said = Object.hasOwn(IN_SENTENCES, record.action) ? IN_SENTENCES[record.action] : [];
-  const changes = said === null ? [] : record.changes.filter(({ field }) => isRaw(record) || !said.includes(field));
-  if (changes.length === 0) return null;
-  return html`<ul class="changes">${changes.map((change, index) => html`<li key=${index}>
-    <${FieldName} record=${record} field=${change.field} />: <${Change} record=${record} change=${change} names=${names} apps=${apps} /></li>`)}</ul>`;
+  const isNews = ({ field, new: value }) => isRaw(record) || !(said.includes(field) || (field === "daysRefused" && value === "1"));
+  const changes = said === null ? [] : record.changes.filter(isNews);
+  // An old secret doesn't outlive a revocation.
+  const ended = ["revoke", "leak"].includes(record.action) && told(record, "compromisedSecret") !== "previous"
+    ? toldBefore(record, "previousSecret.validUntil") && !told(record, "previousSecret.validUntil") : false;
+  if (changes.length === 0 && !ended) return null;
+  return html`<ul class="changes">
+    ${ended ? html`<li>${fill(events.oldEnded, { old: html`<${Ending} hint=${toldBefore(record, "previousSecret.hint")} />` })}</li>` : null}
+    ${changes.map((change, index) => html`<li key=${index}>
+    <${FieldName} record=${record} field=${change.field} />:${" "}
+    <${Change} record=${record} change=${change} names=${names} apps=${apps} /></li>`)}</ul>`;
 }
 
 function Change({ record, change, names, apps }) {
@@ -87,17 +101,19 @@ function Change({ record, change, names, apps }) {
     if (change[side] == null) return !raw && change.field === "purgeAt" ? changed.never : null;
     const shown = html`<${Value} record=${record} field=${change.field} value=${change[side]} names=${names} apps=${apps} />`;
     // A text of somebody is in quotation marks; what the page has a word for isn't.
-    const word = !raw && (isTime(change.field, change[side]) || wordFor(wordFor(texts.values, change.field) ?? {}, change[side]) || change.field === "integrationId");
+    const word = !raw && (isTime(change.field, change[side]) || OWN.includes(change.field)
+      || wordFor(wordFor(texts.values, change.field) ?? {}, change[side]));
     return word ? shown : html`<${Quoted} text=${change[side]} />`;
   };
   const [before, after] = [value("old"), value("new")];
-  if (before && after) return fill(!raw && change.field === "name" ? changed.renamed : changed.from, { new: after, old: before });
+  const renamed = !raw && change.field === "name";
+  if (before && after) return fill(renamed ? changed.renamed : changed.from, { new: after, old: before });
   return before ? fill(changed.cleared, { old: before }) : fill(changed.set, { new: after });
 }
 
 /** What a token was created with, to be opened. */
 export function CreatedWith({ record, names, apps }) {
   return html`<details class="record"><summary>${words.fields}</summary>
-    <dl>${record.changes.map((change) => html`<div key=${change.field}><dt><${FieldName} record=${record} field=${change.field} /></dt>
-      <dd><${Value} record=${record} field=${change.field} value=${change.new} names=${names} apps=${apps} /></dd></div>`)}</dl></details>`;
+    <dl>${record.changes.map(({ field, new: value }) => html`<div key=${field}><dt><${FieldName} record=${record} field=${field} /></dt>
+      <dd><${Value} record=${record} field=${field} value=${value} names=${names} apps=${apps} /></dd></div>`)}</dl></details>`;
 }

@@ -84,9 +84,10 @@ function Event({ record, names, apps }) {
   const { action } = record;
   const [alarm = ""] = wordFor(texts.alerts, action) ?? [];
   return html`<li class=${`event ${alarm}`}><span class="mark-of"><${Icon} name=${wordFor(ICONS, action) ?? "info"} /></span>
-    <div class="what"><p><${Sentence} record=${record} /> <time class="fine" datetime=${record.time}>${clock(record.time)}</time></p>
+    <div class="what"><p><${Sentence} record=${record} /></p>
       <${Changes} record=${record} names=${names} apps=${apps} />
-      <div class="more">${action === "create" && record.changes.length
+      <div class="more"><time class="fine" datetime=${record.time}>${clock(record.time)}</time>
+        ${action === "create" && record.changes.length
         ? html`<${CreatedWith} record=${record} names=${names} apps=${apps} />` : null}
         <${Details} record=${record} all /></div></div></li>`;
 }

@@ -32,6 +32,7 @@ export function TokenActions({ token, me, act }) {
   const note = useId();
   const revoked = token.status === "revoked";
   const compromised = Boolean(token.compromisedAt);
+  const stuck = revoked && compromised;
   const name = isolated(token.name);
   // A token without a secret that works needs one first; a revoked one is most often wanted back.
   const first = compromised ? "regenerate" : revoked ? "reactivate" : "show";
@@ -39,11 +40,11 @@ export function TokenActions({ token, me, act }) {
   const showNote = me.developerMode ? texts.tokenPage.recorded : `${texts.token.show}: ${texts.token.needsDeveloperMode}`;
   return html`<div class="token-actions">
     <div class="buttons" role="group" aria-label=${texts.tokenPage.actions}>
-      <${Button} kind=${kind("show")} icon="eye" aria-disabled=${me.developerMode ? null : "true"} aria-describedby=${`${note}-show`}
-        run=${() => act(show)}>${texts.token.show}<//>
+      <${Button} kind=${kind("show")} icon="eye" aria-disabled=${me.developerMode ? null : "true"}
+        aria-describedby=${`${note}-show`} run=${() => act(show)}>${texts.token.show}<//>
       <${Button} kind=${kind("regenerate")} icon="swap" run=${() => { act(regenerate); }}>${texts.token.regenerate}<//>
       <${Button} kind=${revoked ? kind("reactivate") : "danger-quiet"} icon=${revoked ? "play" : "stop"}
-        aria-disabled=${revoked && compromised ? "true" : null} aria-describedby=${revoked && compromised ? `${note}-compromised` : null}
+        aria-disabled=${stuck ? "true" : null} aria-describedby=${stuck ? `${note}-stuck` : null}
         run=${() => { act(revoked ? reactivate : revoke); }}>${revoked ? texts.token.reactivate : texts.token.revoke}<//>
       <${ButtonLink} icon="edit" href=${links.edit(me.id, token.id)}>${texts.token.edit}<//>
       <${Menu} kind="" label=${texts.token.more(name)} items=${() => [
@@ -52,6 +53,6 @@ export function TokenActions({ token, me, act }) {
       ]} />
     </div>
     <p id=${`${note}-show`} class="fine">${showNote}</p>
-    ${revoked && compromised ? html`<p id=${`${note}-compromised`} class="fine">${texts.token.reactivate}: ${texts.token.compromisedFirst}</p>` : null}
+    ${stuck ? html`<p id=${`${note}-stuck`} class="fine">${texts.token.reactivate}: ${texts.token.compromisedFirst}</p>` : null}
   </div>`;
 }

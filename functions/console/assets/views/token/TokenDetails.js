@@ -14,10 +14,12 @@ export function TokenDetails({ token }) {
   const title = useId();
   return html`<section class="card" aria-labelledby=${title}><h2 id=${title}>${words.details}</h2>
     <dl class="details">
-      <${Fact} name=${words.endsTitle}>${token.purgeAt ? html`<${Ago} at=${token.purgeAt} /><${Exact} at=${token.purgeAt} />` : words.neverEnds}
+      <${Fact} name=${words.endsTitle}>
+        ${token.purgeAt ? html`<${Ago} at=${token.purgeAt} /><${Exact} at=${token.purgeAt} />` : words.neverEnds}
         <span class="fine">${words.autoPurge(wordFor(texts.lifetimes, token.autoPurge) ?? token.autoPurge)}</span><//>
       <${Fact} name=${words.from}>${token.allowedCidrs.length
-        ? html`<ul>${token.allowedCidrs.map((cidr) => html`<li key=${cidr}><code>${cidr}</code></li>`)}</ul>` : words.anyAddress}<//>
+        ? html`<ul>${token.allowedCidrs.map((cidr) => html`<li key=${cidr}><code>${cidr}</code></li>`)}</ul>`
+        : words.anyAddress}<//>
       <${Fact} name=${words.kind}>${wordFor(texts.kinds, token.kind) ?? token.kind}<//>
       ${token.integrationId ? html`<${App} token=${token} />` : null}
       <${Fact} name=${words.secret}>${texts.endsIn("")}<code>…${token.hint}</code><//>

@@ -5,7 +5,7 @@ import { Problem } from "../../components/Notice.js";
 import { fill, Foreign, Who } from "../../components/Text.js";
 import { Ago } from "../../components/Time.js";
 import { useLoad } from "../../load.js";
-import { links } from "../../router.js";
+import { listAsLeft } from "../../router.js";
 import { texts } from "../../texts.js";
 import { isolated, quoted } from "../../untrusted.js";
 import { useView } from "../../view.js";
@@ -36,7 +36,7 @@ export function TokenGone({ me, tokenId, query }) {
   if (!last) {
     return html`<${Message} title=${words.none}>
       <p>${fill(words.noneText, { id: html`<code><${Foreign} text=${tokenId} /></code>` })}</p>
-      <${ButtonLink} kind="primary" href=${links.list(me.id)}>${words.toList}<//><//>`;
+      <${ButtonLink} kind="primary" href=${listAsLeft(me.id)}>${words.toList}<//><//>`;
   }
   return html`<${Gone} me=${me} tokenId=${tokenId} query=${query} name=${last.resource.name} deleted=${deleted} purged=${purged} />`;
 }
@@ -52,9 +52,10 @@ function Gone({ me, tokenId, query, name, deleted, purged }) {
     ? fill(words.deleted, { when: html`<${Ago} at=${deleted.time} />`, who: html`<${Who} of=${deleted.user} />` })
     : purged ? fill(words.purgedAt, { when: html`<${Ago} at=${purged.time} />` }) : words.purgedSometime;
   return html`<div class="view token-page">
-    <a class="back" href=${links.list(me.id)}><${Icon} name="back" />${words.back}</a>
+    <a class="back" href=${listAsLeft(me.id)}><${Icon} name="back" />${words.back}</a>
     <header><h1 ref=${heading} tabindex="-1"><${Foreign} text=${name} /></h1>
-      <div class="state revoked"><${Icon} name="trash" /><p><strong>${words.gone}.</strong> ${when} ${words.goneText}</p></div>
-      <div class="buttons"><${ButtonLink} kind="primary" href=${links.list(me.id)}>${words.toList}<//></div></header>
+      <div class="state revoked"><div class="said"><${Icon} name="trash" />
+        <p><strong>${words.gone}.</strong> ${when} ${words.goneText}</p></div></div>
+      <div class="buttons"><${ButtonLink} kind="primary" href=${listAsLeft(me.id)}>${words.toList}<//></div></header>
     <${Timeline} me=${me} tokenId=${tokenId} query=${query} version=${0} /></div>`;
 }

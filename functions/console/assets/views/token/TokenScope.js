@@ -16,7 +16,8 @@ export function TokenScope({ token }) {
   return html`<section class="card" aria-labelledby=${title}>
     ${token.description ? html`<h2>${words.description}</h2><p class="description"><${Foreign} text=${token.description} /></p>` : null}
     <h2 id=${title}>${words.mayDo}</h2>
-    ${token.scope.type === "full" ? html`<p><strong>${texts.scope.full}.</strong> ${token.kind === "integrationApp" ? words.fullApp : words.full}</p>
+    ${token.scope.type === "full" ? html`
+      <p><strong>${texts.scope.full}.</strong> ${token.kind === "integrationApp" ? words.fullApp : words.full}</p>
       ${careless ? html`<p class="hint">${words.fullForever}</p>` : null}` : html`<${Custom} token=${token} />`}</section>`;
 }
 
@@ -31,7 +32,8 @@ function Custom({ token }) {
   });
   const long = resources.length > SHOWN;
   const text = search.trim().toLowerCase();
-  const found = text ? resources.filter((each) => each.id.toLowerCase().includes(text) || each.name?.toLowerCase().includes(text)) : resources;
+  const matches = (each) => [each.id, each.name].some((part) => part?.toLowerCase().includes(text));
+  const found = text ? resources.filter(matches) : resources;
   const shown = long && !all && !text ? found.slice(0, SHOWN) : found;
   const removed = resources.filter((each) => each.removed).length;
   return html`
@@ -45,7 +47,7 @@ function Custom({ token }) {
       const total = found.filter((each) => each.list === list).length;
       return html`<div key=${list}><h3>${wordFor(texts.lists, list)?.[0] ?? list} <span class="count">${total}</span></h3>
         <ul>${shown.filter((each) => each.list === list).map((each) => html`<li key=${each.id}>
-          ${each.name == null ? null : html`<span><${Foreign} text=${each.name} /></span>`}
+          ${each.name == null || each.name === each.id ? null : html`<${Foreign} text=${each.name} />`}
           <code>${each.id}</code>${each.removed ? html`<span class="badge warning">${words.removed}</span>` : null}</li>`)}</ul></div>`;
     })}</div>
     ${text && found.length === 0 ? html`<p class="fine">${words.noMatch}</p>` : null}

@@ -15,8 +15,8 @@ export function TokenState({ token, old, end }) {
   // The nearer the end, the louder it is said.
   useTicking();
   const { kind, sentence } = state(token, old);
-  return html`<div class=${`state ${kind}`}><${Icon} name=${{ good: "check", info: "info" }[kind] ?? "warning"} />
-    <p>${sentence}</p>
+  return html`<div class=${`state ${kind}`}>
+    <div class="said"><${Icon} name=${{ good: "check", revoked: "stop" }[kind] ?? "warning"} /><p>${sentence}</p></div>
     ${old && token.status === "active" && !isPurged(token)
       ? html`<${Button} icon="hide" run=${end}>${texts.token.retire}<//>` : null}</div>`;
 }
@@ -32,7 +32,8 @@ function state(token, old) {
   }
   if (token.status === "revoked") {
     const { revokedAt, revokedBy, revocationReason } = token;
-    const parts = { when: ago(revokedAt), who: html`<${Who} of=${revokedBy} />`, reason: html`<${Quoted} text=${revocationReason ?? ""} />` };
+    const reason = html`<${Quoted} text=${revocationReason ?? ""} />`;
+    const parts = { when: ago(revokedAt), who: html`<${Who} of=${revokedBy} />`, reason };
     const purge = token.purgeAt ? [" ", fill(words.revokedPurge, { when: ago(token.purgeAt) })] : null;
     return { kind: "revoked", sentence: [fill(revocationReason ? words.revokedFor : words.revoked, parts), purge] };
   }

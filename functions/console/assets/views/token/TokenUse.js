@@ -17,10 +17,10 @@ const RECENTLY = 30 * 86_400_000;
 const MOST = 100;
 
 /** When, from where and with what a token was last used, and how often a secret of it was refused. */
-export function TokenUse({ token, version }) {
+export function TokenUse({ token }) {
   const title = useId();
   const path = logOf(token.accountId, token.id);
-  const use = useLoad(`${path}/${version}`, async (signal) => {
+  const use = useLoad(path, async (signal) => {
     const from = new Date(Date.now() - RECENTLY).toISOString();
     const [uses, refused] = await Promise.all([
       readRecords(path, { action: "access" }, { limit: "1", signal }),
@@ -28,7 +28,8 @@ export function TokenUse({ token, version }) {
     ]);
     return { last: uses.records[0] ?? null, refused: refused.records, more: Boolean(refused.cursor) };
   });
-  return html`<section class="card" aria-labelledby=${title} aria-busy=${use.loading ? "true" : null}><h2 id=${title}>${words.use}</h2>
+  return html`<section class="card" aria-labelledby=${title} aria-busy=${use.loading ? "true" : null}>
+    <h2 id=${title}>${words.use}</h2>
     <${Problem} error=${use.error} actions=${html`<${Button} run=${use.reload}>${texts.tryAgain}<//>`} />
     ${use.loading ? html`<${Skeleton} rows=${3} label=${texts.working} />` : html`
       <${LastUsed} token=${token} record=${use.data?.last} />

@@ -7,7 +7,7 @@ import { Notice, Problem } from "../../components/Notice.js";
 import { Foreign } from "../../components/Text.js";
 import { toast } from "../../components/Toasts.js";
 import { useLoad } from "../../load.js";
-import { links, setQuery } from "../../router.js";
+import { links, listAsLeft, setQuery } from "../../router.js";
 import { texts } from "../../texts.js";
 import { useAlarm } from "../../times.js";
 import { isPurged, oldSecret } from "../../tokens.js";
@@ -76,10 +76,11 @@ function Page({ me, token, keep, deleted, query }) {
         return;
       }
       if (after) keep(after);
+      // Whoever cancels has done nothing.
+      if (after !== null) setDone((count) => count + 1);
     } catch (error) {
       setProblem(error);
     }
-    setDone((count) => count + 1);
     holdFocus();
   };
 
@@ -95,7 +96,7 @@ function Page({ me, token, keep, deleted, query }) {
 
   const purged = isPurged(token);
   return html`<div class="view token-page">
-    <a class="back" href=${links.list(me.id, token.integrationId)}><${Icon} name="back" />${texts.tokenPage.back}</a>
+    <a class="back" href=${listAsLeft(me.id)}><${Icon} name="back" />${texts.tokenPage.back}</a>
     <header>
       <h1 ref=${heading} tabindex="-1"><${Foreign} text=${token.name} /></h1>
       <${TokenState} token=${token} old=${old} end=${() => { act(retire); }} />
@@ -106,7 +107,7 @@ function Page({ me, token, keep, deleted, query }) {
     <div class="columns">
       <${TokenScope} token=${token} />
       <aside>
-        <${TokenUse} token=${token} version=${done} />
+        <${TokenUse} token=${token} />
         <${TokenDetails} token=${token} />
       </aside>
       <${Timeline} me=${me} tokenId=${token.id} query=${query} version=${done} />
