@@ -272,6 +272,15 @@ impl Browser {
         answer.expect("an answer").json().clone()
     }
 
+    /// Runs a script in the page that hands its result to its argument, a function.
+    ///
+    /// # Panics
+    /// If the script fails.
+    pub async fn run_async(&self, script: &str) -> Value {
+        let answer = self.driver.execute_async(script, vec![]).await;
+        answer.expect("an answer").json().clone()
+    }
+
     /// Returns the value of an expression in the page.
     pub async fn eval(&self, expression: &str) -> Value {
         self.run(&format!("return {expression}"), &[]).await

@@ -519,7 +519,7 @@ export const texts = {
     anApp: "the Integration App",
     nothing: "Nothing yet: no resource is chosen.",
     more: (number) => `and ${number} more`,
-    gone: "no longer exists",
+    gone: "not found",
     never: "It never ends by itself.",
     ended: "Its time is over.",
     until: "Until {when}.",
@@ -612,12 +612,12 @@ export const texts = {
     showAll: (number) => `Show all ${number}`,
     showFewer: "Show fewer",
     remove: (name) => `Remove ${name}`,
-    gone: "no longer exists",
+    gone: "not found",
     goneOfApp: "not of this app",
-    goneNotice: (number) => (number === 1 ? "One of the chosen does not exist in this account, so it can't be saved."
-      : `${number} of the chosen do not exist in this account, so they can't be saved.`),
-    goneNoticeApp: (number) => (number === 1 ? "One of the chosen is not of this Integration App, so it can't be saved."
-      : `${number} of the chosen are not of this Integration App, so they can't be saved.`),
+    goneNotice: (number) => (number === 1 ? "One of the chosen does not exist, or no longer. The scope can't be saved with it."
+      : `${number} of the chosen do not exist, or no longer. The scope can't be saved with them.`),
+    goneNoticeApp: (number) => (number === 1 ? "One of the chosen is not of this Integration App. The scope can't be saved with it."
+      : `${number} of the chosen are not of this Integration App. The scope can't be saved with them.`),
     removeGone: (number) => (number === 1 ? "Remove it" : "Remove them"),
     keys: "Move with the arrow keys, choose with the space bar.",
     shown: (shown, all) => `${shown} of ${all} shown`,
@@ -664,6 +664,8 @@ export const texts = {
     placeholder: "The address of the platform's API is not set up here: put it in place of https://api.example.com.",
     may: "What it may do",
   },
+
+  // ---- The dialogs of what can be done ----------------------------------------------------------------
 
   lastUse: {
     never: (subject) => `${subject} has never been used.`,

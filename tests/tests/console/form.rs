@@ -76,7 +76,11 @@ async fn a_token_is_created_and_its_secret_copied_once() {
         browser.click(Button("Save")).await;
         browser.see("An earlier attempt succeeded").await;
         browser.click(Button("Done")).await;
-        browser.see("Edit API token").await;
+        // The token's page takes the form's place.
+        browser
+            .until("/tokens\\/tok_\\w+$/.test(location.hash)")
+            .await;
+        browser.see("Stock reader").await;
 
         // Another token, whose answer arrives.
         browser.click(Button("API tokens")).await;
@@ -84,13 +88,20 @@ async fn a_token_is_created_and_its_secret_copied_once() {
         browser.click(Button("Create API token")).await;
         browser.write(Field("Name"), "Runner").await;
         browser.click(Field("Integration App token")).await;
-        browser.write(Field("Integration App"), "app-1").await;
+        // Integration Apps are chosen by name.
+        browser
+            .until("document.querySelector('[name=integrationId] option[value=app-1]')")
+            .await;
+        let name = "document.querySelector('[name=integrationId] option[value=app-1]').text";
+        let name = browser.eval(name).await;
+        let name = name.as_str().unwrap_or_default().to_owned();
+        browser.choose(Field("Integration App"), &name).await;
         browser.choose(Field("Auto purge token"), "30 days").await;
         browser.click(Field("Custom")).await;
         browser.click(Css("input[value=exp-app]")).await;
         assert_eq!(
             browser
-                .eval("document.querySelectorAll('.picker:not([hidden]) .options input').length")
+                .eval("document.querySelectorAll('.picker-options input').length")
                 .await,
             1
         );
@@ -101,7 +112,7 @@ async fn a_token_is_created_and_its_secret_copied_once() {
         browser.click(Button("Done")).await;
         browser.see("You have not copied the token yet.").await;
         browser.click(Button("Copy token")).await;
-        browser.see("The token is in your clipboard.").await;
+        copied(browser, "Copy token").await;
         let secret = browser.clipboard().await;
         assert!(secret.starts_with("lki_") && secret.len() == 53);
         assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
@@ -156,12 +167,9 @@ async fn what_the_licence_forbids_is_shown_and_explained() {
         // The administrator has no developer mode, so the secret is shown only now.
         browser.see("You will not be able to see it again").await;
         browser.click(Button("Done")).await;
+        browser.see("You have not copied the token yet.").await;
         browser.click(Button("Done")).await;
         names(browser, &["Short"]).await;
-        let show = browser.find(Button("Show token Short")).await;
-        assert_eq!(show.attr("aria-disabled").await.expect("an attribute").as_deref(), Some("true"));
-        let why = "document.getElementById(document.querySelector('button.show').getAttribute('aria-describedby')).textContent";
-        assert!(browser.eval(why).await.as_str().is_some_and(|why| why.starts_with("Needs developer mode")));
     })
     .await;
 }
@@ -184,9 +192,11 @@ async fn an_edit_survives_conflicts_lost_connections_and_ended_sessions() {
         browser.see("Edit API token").await;
         browser.click(Button("Cancel")).await;
         names(browser, &["Before"]).await;
-        assert_eq!(browser.eval("document.querySelector('[name=status]').value").await, "active");
+        let status = "[...document.querySelectorAll('label')].find((label) => label.textContent === 'Status').control.value";
+        assert_eq!(browser.eval(status).await, "active");
         choose_action(browser, "Before", "Edit API token").await;
         browser.see("Edit API token").await;
+        browser.find(Field("Auto purge token")).await;
         let keep = "document.querySelector('[name=autoPurge]').selectedOptions[0].text";
         let keep = browser.eval(keep).await;
         let keep = keep.as_str().unwrap_or_default();
@@ -232,7 +242,7 @@ async fn an_edit_survives_conflicts_lost_connections_and_ended_sessions() {
         browser.see("Your session has ended").await;
         browser.picture("session-ended").await;
         browser.sign_in(&account.owner).await;
-        browser.see("What you had typed is back").await;
+        browser.see("You had to sign in again. What you had typed is back").await;
         assert_eq!(browser.eval("document.querySelector('[name=name]').value").await, "Half finished");
         browser.click(Field("Custom")).await;
         browser.click(Css("input[value=exp-1]")).await;
@@ -243,4 +253,482 @@ async fn an_edit_survives_conflicts_lost_connections_and_ended_sessions() {
     let after = token(&account, &id).await;
     assert_eq!(after["scope"]["exports"], json!(["exp-1"]));
     assert_eq!(after["autoPurge"], "30d");
+}
+
+/// Waits until a copy button confirms on itself, and until it has its name again.
+async fn copied(browser: &Browser, button: &str) {
+    browser
+        .until("document.querySelector('dialog button.copied')?.innerText.trim() === 'Copied'")
+        .await;
+    browser.find(Button(button)).await;
+}
+
+/// Checks that the fields with a secret show the whole of it, without scrolling, at every width.
+async fn is_whole(browser: &Browser, secret: &str) {
+    let fields = "[...document.querySelectorAll('dialog textarea')].map((field) => {
+        const box = field.getBoundingClientRect();
+        return {
+            text: field.value,
+            fits: field.scrollHeight <= field.clientHeight && field.scrollWidth <= field.clientWidth,
+            visible: field.checkVisibility() && box.left >= 0 && box.right <= innerWidth && box.width > 200,
+            wraps: getComputedStyle(field).whiteSpace === 'pre-wrap',
+        };
+    })";
+    for width in [320, 360, 800, 1280, 1920] {
+        browser.look(width, false).await;
+        // The fields follow the width with the next frames.
+        browser
+            .until(&format!("{fields}.every((field) => field.fits)"))
+            .await;
+        let overflow = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('dialog'))";
+        assert_eq!(browser.eval(overflow).await, 0, "{width}");
+        let fields = browser.eval(fields).await;
+        let fields = fields.as_array().expect("fields");
+        assert_eq!(fields[0]["text"], secret);
+        assert_eq!(secret.len(), 53);
+        for field in fields {
+            assert!(
+                field["text"]
+                    .as_str()
+                    .is_some_and(|text| text.contains(secret)),
+                "{width}: {field}"
+            );
+            for what in ["fits", "visible", "wraps"] {
+                assert_eq!(field[what], true, "{what} at {width}: {field}");
+            }
+        }
+    }
+    browser.look(1280, false).await;
+}
+
+/// The value of a field, which isn't in the markup.
+async fn value(browser: &Browser, label: &str) -> String {
+    let field = format!(
+        "document.querySelector('dialog textarea[aria-label={}]').value",
+        json!(label)
+    );
+    browser
+        .eval(&field)
+        .await
+        .as_str()
+        .expect("a text")
+        .to_owned()
+}
+
+#[tokio::test]
+async fn a_secret_is_handed_over_whole_and_ready_to_use() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-handover", "enterprise").await;
+    account.add_resource("export", "exp-1", None).await;
+    account
+        .add_resource("import", "imp-app", Some("app-1"))
+        .await;
+    let (id, secret) = account
+        .create_token(json!({"name": "Reader", "autoPurge": "30d", "scope": {"type": "custom", "exports": ["exp-1"]}}))
+        .await;
+    let (app, app_secret) = account
+        .create_token(json!({"name": "Runner", "kind": "integrationApp", "integrationId": "app-1", "autoPurge": "30d",
+            "scope": {"type": "custom", "imports": ["imp-app"]}}))
+        .await;
+    let (full, full_secret) = account.create_token(full("Everything")).await;
+    in_browser(&stack, async |browser| {
+        browser.allow_clipboard().await;
+        browser.with_clock().await;
+        let page = |id: &str| format!("{}/tokens/{id}", list(&account));
+        browser.enter(&account.owner, &page(&id)).await;
+        let show = async |id: &str| {
+            browser.go(&page(id)).await;
+            browser
+                .until(&format!(
+                    "location.hash.includes('{id}') && !document.querySelector('dialog')"
+                ))
+                .await;
+            browser
+                .until(&format!(
+                    "document.querySelector('main').innerText.includes('{id}')"
+                ))
+                .await;
+            browser.click(Button("Show token")).await;
+            browser.find(Css("dialog textarea")).await;
+        };
+        show(&id).await;
+        browser.picture("shown").await;
+        is_whole(browser, &secret).await;
+        assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
+        // What the token may do, by name, until when and from where.
+        browser
+            .see("Read, run and see the debug logs of: Exports exp-1")
+            .await;
+        browser.see("in 29 days").await;
+        browser.see("From every address.").await;
+        // Each copy button confirms on itself.
+        browser.click(Button("Copy token")).await;
+        copied(browser, "Copy token").await;
+        assert_eq!(browser.clipboard().await, secret);
+        let api = browser
+            .run_async("fetch('config.json').then((answer) => answer.json()).then(arguments[0])")
+            .await;
+        let (known, base) = match api["platformApiUrl"].as_str() {
+            Some(base) => (true, base.trim_end_matches('/').to_owned()),
+            None => (false, "https://api.example.com".to_owned()),
+        };
+        let command = value(browser, "The command with the secret").await;
+        assert_eq!(
+            command,
+            format!("curl -H \"Authorization: Bearer {secret}\" \\\n  \"{base}/v1/exports/exp-1\"")
+        );
+        browser.click(Button("Copy command")).await;
+        copied(browser, "Copy command").await;
+        assert_eq!(browser.clipboard().await, command);
+        if !known {
+            browser
+                .see("put it in place of https://api.example.com")
+                .await;
+        }
+        browser.click(Button(".env")).await;
+        assert_eq!(
+            value(browser, "The line with the secret").await,
+            format!("API_TOKEN={secret}")
+        );
+        is_whole(browser, &secret).await;
+        if let Some(url) = api["mcpUrl"].as_str() {
+            browser.click(Button("MCP client")).await;
+            let config = value(browser, "The configuration with the secret").await;
+            let config: Value = serde_json::from_str(&config).expect("JSON");
+            assert_eq!(config["mcpServers"]["platform"]["url"], url);
+            assert_eq!(
+                config["mcpServers"]["platform"]["headers"]["Authorization"],
+                format!("Bearer {secret}")
+            );
+            is_whole(browser, &secret).await;
+        } else {
+            assert_eq!(
+                browser
+                    .eval("document.querySelectorAll('[role=tab]').length")
+                    .await,
+                2
+            );
+        }
+        assert_eq!(browser.places_of(&secret).await, json!(["fields"]));
+        let violations = browser.accessibility().await;
+        assert!(violations.is_empty(), "{violations:#?}");
+        // It masks itself.
+        browser.advance(Duration::from_secs(61)).await;
+        browser.see("The token is masked again.").await;
+        browser.until("!document.querySelector('dialog')").await;
+        assert_eq!(browser.places_of(&secret).await, json!([]));
+
+        // The call of each kind of token works.
+        let status = async |command: &str, secret: &str| {
+            let url = command.split('"').nth(3).expect("an address");
+            let (_, path) = url.split_once("/v1/").expect("a path");
+            let path = format!("/v1/{path}");
+            let call = if path == "/v1/tokenInfo" {
+                stack.api(Method::GET, &path)
+            } else {
+                stack.protected(Method::GET, &path)
+            };
+            send(call.bearer_auth(secret)).await.status
+        };
+        show(&app).await;
+        let command = value(browser, "The command with the secret").await;
+        assert!(
+            command.ends_with("/v1/imports/imp-app/debug\""),
+            "{command}"
+        );
+        assert_eq!(status(&command, &app_secret).await, 200);
+        browser.click(Button("Done")).await;
+        show(&full).await;
+        let command = value(browser, "The command with the secret").await;
+        assert!(command.ends_with("/v1/connections\""), "{command}");
+        assert_eq!(status(&command, &full_secret).await, 200);
+        browser
+            .see("Everything that the API offers in this account")
+            .await;
+        // Closing what is only shown again asks nothing.
+        browser.click(Button("Done")).await;
+        browser.until("!document.querySelector('dialog')").await;
+
+        // Leaving the page takes the secret with it.
+        show(&id).await;
+        browser
+            .run("dispatchEvent(new Event('pagehide'))", &[])
+            .await;
+        browser.until("!document.querySelector('dialog')").await;
+        assert_eq!(browser.places_of(&secret).await, json!([]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_fills_in_the_form_and_saves_nothing() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-prefill", "enterprise").await;
+    account.add_resource("export", "exp-1", None).await;
+    in_browser(&stack, async |browser| {
+        let hostile = "Report%20%E2%80%AEsdrawkcab%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
+        let link = format!(
+            "{}/tokens/new?name={hostile}&description=Kept%20in%20CI&autoPurge=10d&scope=custom&exports=exp_gone,exp-1&cidrs=192.0.2.0/24,2001:db8::/32&scope2=x",
+            list(&account)
+        );
+        browser.enter(&account.owner, &link).await;
+        browser.see("A link filled in this form.").await;
+        browser.see("nothing is saved before you save it").await;
+        let fields = "[...document.querySelectorAll('form [name]:not([type=radio]), form [name]:checked')].map((e) => `${e.name}: ${e.value}`)";
+        assert_eq!(
+            browser.eval(fields).await,
+            json!([
+                "name: Report [U+202E]sdrawkcab<img src=x onerror=alert(1)>",
+                "description: Kept in CI",
+                "kind: account",
+                "autoPurge: 10d",
+                "scope: custom",
+                "allowedCidrs: 192.0.2.0/24\n2001:db8::/32",
+            ])
+        );
+        // What the account doesn't have is said, and marked where it is chosen.
+        browser.see("The link names what this account does not have: Export “exp_gone”").await;
+        browser.see("exp_gone (not found)").await;
+        browser.see("One of the chosen does not exist, or no longer.").await;
+        browser.picture("prefilled").await;
+        browser.click(Button("Remove it")).await;
+        browser.see_no("exp_gone (not found)").await;
+        assert_eq!(browser.focused().await, "Search Exports");
+        assert_eq!(send(account.get(&account.owner, "/tokens")).await.expect(200)["tokens"], json!([]));
+        // The API judges the entries of a link like all others.
+        browser.write(Field("Name"), "From a link").await;
+        browser.click(Button("Save")).await;
+        browser.see("API token created").await;
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+        browser.until("/tokens\\/tok_\\w+$/.test(location.hash)").await;
+
+        // What can't be chosen is left out, and said; nothing is lost by leaving such a form.
+        browser.go(&format!("{}/tokens/new?autoPurge=7y&scope=everything&kind=robot&name=Odd", list(&account))).await;
+        browser.see("What the link asks for and can't be chosen was left out:").await;
+        browser.see("Auto purge token “7y”").await;
+        browser.see("Scope “everything”").await;
+        browser.see("Kind “robot”").await;
+        browser.go(&format!("{}/tokens/new?kind=integrationApp&integrationId=app-none", list(&account))).await;
+        browser.until("document.querySelector('[name=kind][value=integrationApp]').checked").await;
+        assert_eq!(browser.eval("document.querySelector('[name=integrationId]').value").await, "app-none");
+        browser.go(&list(&account)).await;
+        names(browser, &["From a link"]).await;
+    })
+    .await;
+    let tokens = send(account.get(&account.owner, "/tokens"))
+        .await
+        .expect(200);
+    assert_eq!(tokens["tokens"][0]["scope"]["exports"], json!(["exp-1"]));
+    assert_eq!(
+        tokens["tokens"][0]["allowedCidrs"],
+        json!(["192.0.2.0/24", "2001:db8::/32"])
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_resources_can_be_chosen_from() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-thousand", "enterprise").await;
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser.enter(&account.owner, &format!("{}/tokens/new", list(&account))).await;
+        browser.find(Field("Custom")).await;
+        for page in (0..10).rev() {
+            let resources: Vec<_> = (0..100)
+                .map(|index| {
+                    let number = page * 100 + index;
+                    // The last hundred are of two Integration Apps.
+                    let app = (number >= 900).then(|| format!("app-{}", number % 2));
+                    json!({"type": "export", "id": format!("exp-{number:04}"), "name": format!("Export {}", 999 - number), "integrationId": app})
+                })
+                .collect();
+            let cursor = if page == 0 { String::new() } else { format!("&cursor=c{page}") };
+            let next = (page < 9).then(|| format!("c{}", page + 1));
+            let answer = json!({"status": 200, "body": {"resources": resources, "nextCursor": next}});
+            browser.answer(&format!("type=export&limit=100{cursor}"), answer).await;
+        }
+        browser.click(Field("Custom")).await;
+        browser.find(Button("Select all 1000")).await;
+        let rows = "document.querySelectorAll('[aria-label=Exports] li').length";
+        assert_eq!(browser.eval(rows).await, 200);
+        browser.see("200 of 1000 shown").await;
+        // By name as people count, those of no Integration App first.
+        let first = "[...document.querySelectorAll('[aria-label=Exports] li span')].slice(0, 2).map((e) => e.textContent)";
+        assert_eq!(browser.eval(first).await, json!(["Export 100", "Export 101"]));
+        browser.see("Not of an Integration App").await;
+        browser.click(Button("Show 200 more")).await;
+        browser.until(&format!("{rows} === 400")).await;
+        assert_eq!(browser.focused().await, "Export 300exp-0699");
+        browser.picture("thousand").await;
+
+        // Searching is quick.
+        browser.write(Field("Search Exports"), "export 9").await;
+        browser.find(Button("Select all 111 found")).await;
+        let took = "
+            const done = arguments[0];
+            const field = document.querySelector('[placeholder=\"Search Exports\"]');
+            const begun = performance.now();
+            field.value = '';
+            field.dispatchEvent(new Event('input', { bubbles: true }));
+            requestAnimationFrame(() => setTimeout(() => done(performance.now() - begun)));";
+        let took = browser.run_async(took).await;
+        assert!(took.as_f64().is_some_and(|took| took < 500.0), "{took} ms");
+        browser.write(Field("Search Exports"), "export 9").await;
+        browser.click(Button("Select all 111 found")).await;
+        browser.see("111 chosen").await;
+        // The rest is folded.
+        let chips = "document.querySelectorAll('[aria-label=\"Chosen Exports\"] li').length";
+        assert_eq!(browser.eval(chips).await, 13);
+        browser.click(Button("Show all 111")).await;
+        browser.until(&format!("{chips} === 112")).await;
+        browser.click(Button("Show fewer")).await;
+        browser.until(&format!("{chips} === 13")).await;
+        browser.click(Button("Clear Exports")).await;
+        browser.see_no("111 chosen").await;
+        assert_eq!(browser.focused().await, "Search Exports");
+
+        // With the keyboard alone: one stop for the list, arrows inside it.
+        browser.write(Field("Search Exports"), "").await;
+        browser.until(&format!("{rows} === 200")).await;
+        browser.press("\u{e004}\u{e004}").await;
+        assert_eq!(browser.focused().await, "Export 100exp-0899");
+        browser.press("\u{e015}\u{e015} ").await;
+        browser.find(Button("Remove Export 102")).await;
+        assert_eq!(browser.focused().await, "Export 102exp-0897");
+        browser.press("\u{e011}").await;
+        assert_eq!(browser.focused().await, "Export 100exp-0899");
+        browser.press("\u{e010}").await;
+        assert_eq!(browser.focused().await, "Export 299exp-0700");
+
+        // A page that can't be read is tried again.
+        browser.click(Button("Remove Export 102")).await;
+        browser.run("location.reload()", &[]).await;
+        browser.fill_in_sign_in(&account.owner).await;
+        browser.answer("type=import", json!({"status": 500, "body": {"code": "internal_error"}})).await;
+        browser.click(Field("Custom")).await;
+        browser.see("There are no Exports yet.").await;
+        browser.see("Something went wrong on our side.").await;
+        browser.answer("type=import", Value::Null).await;
+        browser.click(Button("Try again")).await;
+        browser.see("There are no Imports yet.").await;
+        browser.see_no("Something went wrong").await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_summary_says_what_the_token_may_do_and_warns() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-summary", "enterprise").await;
+    account.add_resource("export", "exp-1", None).await;
+    in_browser(&stack, async |browser| {
+        browser.enter(&account.owner, &format!("{}/tokens/new", list(&account))).await;
+        browser.see("What this token may do").await;
+        browser.see("Choose a scope.").await;
+        browser.click(Field("Full access")).await;
+        browser.see("Everything that the API offers in this account").await;
+        let warning = "document.querySelector('.form-summary .notice')?.className";
+        assert_eq!(browser.eval(warning).await, "notice warning");
+        browser.choose(Field("Auto purge token"), "Never").await;
+        browser.see("Full access that never ends").await;
+        browser.see("It never ends by itself.").await;
+        assert_eq!(browser.eval(warning).await, "notice danger");
+        browser.picture("summary").await;
+        browser.choose(Field("Auto purge token"), "4 days").await;
+        browser.see_no("Full access that never ends").await;
+        browser.see("For 4 days from saving on: until about").await;
+        browser.click(Field("Custom")).await;
+        browser.see("Nothing yet: no resource is chosen.").await;
+        assert_eq!(browser.eval(warning).await, Value::Null);
+        browser.click(Css("input[value=exp-1]")).await;
+        browser.see("Read, run and see the debug logs of: Exports exp-1").await;
+        browser.write(Field("Allowed addresses"), "192.0.2.0/24 198.51.100.7").await;
+        browser.see("Only from 192.0.2.0/24 and 198.51.100.7.").await;
+        // Beside the form, or above its buttons.
+        let places = "(() => {
+            const [summary, sections, footer] = ['.form-summary', '.sections', '.token > footer'].map((each) => document.querySelector(each).getBoundingClientRect());
+            return [summary.left >= sections.right, summary.top >= sections.bottom];
+        })()";
+        assert_eq!(browser.eval(places).await, json!([true, false]));
+        browser.look(360, false).await;
+        assert_eq!(browser.eval(places).await, json!([false, true]));
+        for width in [320, 360, 800] {
+            browser.look(width, false).await;
+            assert_eq!(browser.eval("document.documentElement.scrollWidth <= innerWidth").await, true, "{width}");
+        }
+        for dark in [false, true] {
+            browser.scheme(dark).await;
+            let violations = browser.accessibility().await;
+            assert!(violations.is_empty(), "{violations:#?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_fresh_sign_in_keeps_what_was_entered() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-step-up", "enterprise").await;
+    let (id, _) = account.create_token(full("Stepping")).await;
+    let refusal = json!({"status": 403, "body": {"code": "step_up_required", "maxAge": 900}});
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser.enter(&account.owner, &format!("{}/tokens/new", list(&account))).await;
+        browser.write(Field("Name"), "Needs me").await;
+        browser.choose(Field("Auto purge token"), "1 day").await;
+        browser.click(Field("Full access")).await;
+        browser.answer("POST v1/accounts", refusal.clone()).await;
+        browser.click(Button("Save")).await;
+        browser.see("This needs a fresh sign-in.").await;
+        browser.picture("step-up").await;
+        let asked = "['prompt', 'max_age'].map((each) => new URLSearchParams(location.search).get(each))";
+        let again = async || {
+            browser.click(Button("Sign in again")).await;
+            // Nobody is asked about what is kept, and the provider asks for the password.
+            browser.find(Field("Username")).await;
+            assert_eq!(browser.eval(asked).await, json!(["login", "0"]));
+            browser.fill_in_sign_in(&account.owner).await;
+        };
+        again().await;
+        browser.see("You signed in again, because this needs a fresh sign-in. What you had typed is back, and not saved yet").await;
+        assert_eq!(browser.eval("document.querySelector('[name=name]').value").await, "Needs me");
+        assert_eq!(browser.eval("document.querySelector('[name=autoPurge]').value").await, "1d");
+        assert_eq!(browser.eval("document.querySelector('[name=scope]:checked').value").await, "full");
+        browser.click(Button("Save & close")).await;
+        browser.see("API token created").await;
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+        names(browser, &["Needs me", "Stepping"]).await;
+
+        // Replacing a secret comes back to the token's page, with what was chosen.
+        browser.go(&format!("{}/tokens/{id}?do=regenerate", list(&account))).await;
+        browser.choose(Field("Grace period of the old token"), "4 hours").await;
+        browser.answer("/regenerate", refusal.clone()).await;
+        browser.click(Button("Generate")).await;
+        browser.see("This needs a fresh sign-in.").await;
+        again().await;
+        browser.find(Field("Grace period of the old token")).await;
+        assert_eq!(browser.eval("document.querySelector('[name=gracePeriodSeconds]').value").await, "14400");
+        assert_eq!(browser.eval("location.hash").await, format!("{}/tokens/{id}", list(&account)));
+        browser.click(Button("Generate")).await;
+        browser.see("New token generated").await;
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+
+        // Showing comes back too, and asks again.
+        browser.until("!document.querySelector('dialog')").await;
+        browser.answer("/reveal", refusal.clone()).await;
+        browser.click(Button("Show token")).await;
+        browser.see("This needs a fresh sign-in.").await;
+        again().await;
+        browser.until("document.querySelector('dialog[open]')").await;
+        assert_eq!(browser.eval("document.querySelector('dialog textarea')").await, Value::Null);
+        browser.click(Button("Show token")).await;
+        browser.find(Css("dialog textarea")).await;
+    })
+    .await;
+    let after = token(&account, &id).await;
+    assert!(!after["previousSecret"].is_null());
+    assert_eq!(account.audit("action=view").await.len(), 1);
 }

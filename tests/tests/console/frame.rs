@@ -34,7 +34,9 @@ async fn signing_in_leads_where_one_was_going_and_leaves_no_token_behind() {
         browser.run("location.reload()", &[]).await;
         browser.fill_in_sign_in(&account.owner).await;
         browser.see("Audit log of Warehouse sync").await;
-        browser.click(Button("Close")).await;
+        browser.click(Button("The token's page")).await;
+        browser.see("Warehouse sync").await;
+        browser.click(Button("API tokens")).await;
         names(browser, &["Warehouse sync"]).await;
 
         // The provider is asked to end the refresh token. The request is noted where it outlives the page.

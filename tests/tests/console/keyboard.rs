@@ -45,7 +45,7 @@ async fn the_keyboard_is_enough() {
         browser.see("API token created").await;
         assert_eq!(browser.focused().await, "Copy token");
         browser.press(ENTER).await;
-        browser.see("The token is in your clipboard.").await;
+        browser.until("document.activeElement.innerText.trim() === 'Copied'").await;
         let secret = browser.clipboard().await;
         assert!(secret.starts_with("lka_"));
         browser.press(ESCAPE).await;

@@ -10,9 +10,14 @@ export function Whole({ value, label, field }) {
   useLayoutEffect(() => {
     const area = element.current;
     area.value = value;
+    const grow = () => {
+      area.style.height = `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`;
+    };
     const fit = () => {
       area.style.height = "0";
-      area.style.height = `${area.scrollHeight + area.offsetHeight - area.clientHeight}px`;
+      grow();
+      // Without the field's height there may have been no scroll bar, which takes from the width.
+      if (area.scrollHeight > area.clientHeight) grow();
     };
     fit();
     const watch = new ResizeObserver(fit);

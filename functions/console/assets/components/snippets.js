@@ -15,7 +15,7 @@ export function curl({ kind, scope }, secret) {
   const platform = (platformApiUrl ?? PLACEHOLDER).replace(/\/$/, "");
   const listed = scope.type === "custom" ? Object.keys(LISTS).find((list) => scope[list].length > 0) : null;
   const [url, what] = call();
-  return { text: `curl -H "Authorization: Bearer ${secret}" "${url}"`, what, placeholder: !platformApiUrl && what !== "curlInfo" };
+  return { text: `curl -H "Authorization: Bearer ${secret}" \\\n  "${url}"`, what, placeholder: !platformApiUrl && what !== "curlInfo" };
 
   function call() {
     const one = listed && `${platform}/v1/${listed}/${encodeURIComponent(scope[listed][0])}`;

@@ -92,13 +92,15 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
     // Two buttons send it, and a key.
     if (sending.current) return;
     sending.current = true;
+    const lines = addresses(entries).map(quoted);
     setFailure(null);
     setNotice(null);
     try {
       await (creating ? create(close) : update(close));
     } catch (error) {
       if (error.code === "version_mismatch") await merge().catch(setFailure);
-      else setFailure(error);
+      // Who goes on typing doesn't change which line was wrong.
+      else setFailure(Object.assign(error, { lines }));
     } finally {
       sending.current = false;
     }
@@ -171,8 +173,6 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
     else homeless.push(`${field}: ${message}`);
   }
   if (failure?.code === "api_management_license_required") errors.autoPurge.push(texts.form.licenceMissing);
-  // The lines are those that were sent: who goes on typing doesn't change what was wrong.
-  if (failure && !failure.lines) failure.lines = addresses(entries).map(quoted);
 
   const problems = useRef();
   useEffect(() => {

@@ -108,7 +108,7 @@ export function Picker({ list, chosen, choose, resources, app, apps, errors }) {
       }}
       onKeyDown=${(event) => event.key === "Enter" && event.preventDefault()} />
     ${errors.length ? html`<div id=${`${id}-error`} class="error">${errors.map((text) => html`<p key=${text}>${text}</p>`)}</div>` : null}
-    ${complete && all.length > 1 || mine.size ? html`<div class="bulk">
+    ${complete && all.length > 1 || mine.size ? html`<div class="picker-bulk">
       ${complete && all.length > 1 ? html`<${Button} kind="quiet" aria-disabled=${every ? "true" : null}
         run=${() => set([...chosen, ...all.map((each) => each.id)])}>${(wanted ? texts.picker.selectFound : texts.picker.selectAll)(all.length)}<//>` : null}
       ${mine.size ? html`<${Button} kind="quiet" aria-label=${`${texts.picker.clear} ${title}`} run=${() => {
@@ -116,14 +116,14 @@ export function Picker({ list, chosen, choose, resources, app, apps, errors }) {
         input.current.focus();
       }}>${texts.picker.clear}<//>` : null}</div>` : null}
     ${all.length ? html`<p id=${`${id}-keys`} class="visually-hidden">${texts.picker.keys}</p>
-      <div ref=${options} class="options" role="group" aria-label=${title} aria-describedby=${`${id}-keys`} onKeyDown=${keys}>
+      <div ref=${options} class="picker-options" role="group" aria-label=${title} aria-describedby=${`${id}-keys`} onKeyDown=${keys}>
         ${shown.map((group) => html`<div key=${group.app ?? ""} role="group" aria-label=${isolated(group.title)}>
           ${app === null && (groups.length > 1 || group.app !== null) ? html`<p class="group"><${Foreign} text=${group.title} /></p>` : null}
           <ul>${group.rows.map((each) => html`<li key=${each.id}><label>
             <input type="checkbox" value=${each.id} checked=${mine.has(each.id)} tabindex=${each.id === stop ? 0 : -1}
               onFocus=${() => setActive(each.id)} onChange=${() => toggle(each.id)} />
             <span><${Foreign} text=${each.name} /></span><code>${each.id}</code></label></li>`)}</ul></div>`)}</div>` : null}
-    ${all.length > limit ? html`<div class="bulk"><span class="fine">${texts.picker.shown(limit, all.length)}</span>
+    ${all.length > limit ? html`<div class="picker-bulk"><span class="fine">${texts.picker.shown(limit, all.length)}</span>
       <${Button} kind="quiet" run=${() => {
         focusAt.current = limit;
         setLimit(limit + ROWS);

@@ -10,7 +10,7 @@ export function Summary({ kind, app, apps, scope, names, lifetime, purgeAt, keep
   let warning = null;
   if (full && forever) warning = ["danger", texts.summary.fullForever, texts.summary.fullForeverText];
   else if (full) warning = ["warning", texts.summary.full, texts.summary.fullText];
-  return html`<aside class="summary" aria-labelledby="summary"><h2 id="summary">${texts.summary.title}</h2>
+  return html`<aside class="form-summary" aria-labelledby="summary"><h2 id="summary">${texts.summary.title}</h2>
     <div role="status">${warning ? html`<${Notice} kind=${warning[0]}><p><strong>${warning[1]}</strong></p><p>${warning[2]}</p><//>` : null}</div>
     <dl>
       <div><dt>${texts.summary.may}</dt><dd>${scope.type
