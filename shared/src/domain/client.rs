@@ -7,7 +7,7 @@
 //! - `woothee` (Apache-2.0) has its rules compiled in. It needs some 2 ms for all kinds of browser together, and adds
 //!   1.6 MB, mostly `regex` and its Unicode tables. Its rules are from 2021 and still fit, as browsers have frozen the
 //!   form of their user agents since. It doesn't know most programs that aren't browsers.
-//! - `ua-parser` (Apache-2.0) is the maintained one, and knows more. It compiles some 300 regular expressions when it
+//! - `ua-parser` (Apache-2.0) is the maintained one, and knows more. It compiles some 560 regular expressions when it
 //!   starts: 50 ms on a whole processor, several times that in a small function, in which somebody waits for the
 //!   audit log. `uaparser`, `user-agent-parser` and `fast_uaparser` read the same rules, and take longer.
 

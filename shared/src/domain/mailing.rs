@@ -72,7 +72,7 @@ impl DigestPeriod {
 }
 
 /// The date of an instant in UTC.
-pub fn utc(instant: Timestamp) -> Date {
+fn utc(instant: Timestamp) -> Date {
     Offset::UTC.to_datetime(instant).date()
 }
 

@@ -112,13 +112,14 @@ pub(super) fn lines(record: &AuditRecord, names: &ResourceNames) -> Vec<ChangeLi
 }
 
 /// Whether the mail has a change in its sentences: the end in a warning, the name and status of a new token, the status
-/// of one that was revoked or reactivated, and why and when a leaked one was.
+/// of one that was revoked or reactivated, the end of a replaced secret, and why and when a leaked token was revoked.
 fn is_told_elsewhere(record: &AuditRecord, change: &Change) -> bool {
     let field = change.field.as_str();
     match record.action {
         Action::Remind => true,
         Action::Create => ["name", "status"].contains(&field),
         Action::Revoke | Action::Reactivate => field == "status",
+        Action::Regenerate => field == "previousSecret.validUntil",
         Action::Leak => ["status", "revocationReason", "compromisedAt"].contains(&field),
         _ => false,
     }

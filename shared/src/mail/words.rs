@@ -125,9 +125,7 @@ impl Deed<'_> {
                 .own(" was reached, and the token was purged"),
             Action::Remind => named(Phrase::new("The API token ")).own(" will be purged"),
             Action::Leak => done("reported a secret of").own(" as leaked"),
-            Action::Retire => {
-                done("ended the replaced secret of").own(" before its grace period was over")
-            }
+            Action::Retire => done("ended the replaced secret of").own(" early"),
             Action::Refused => done("tried a secret of").own(" and was refused"),
             Action::Tamper => named(Phrase::new("A record of the API token "))
                 .own(" in the audit log was changed or removed"),
@@ -160,12 +158,13 @@ pub(super) fn sentence(record: &AuditRecord) -> Phrase {
     told.and(client(record)).own(".")
 }
 
-/// The client in words. It is what the caller says it is.
+/// The client in words. It is what the caller says it is. A scanner is known by its signature.
 fn client(record: &AuditRecord) -> Phrase {
     let user_agent = record.origin.user_agent.as_deref();
     let name = user_agent.and_then(crate::domain::client::client_name);
     let name = name.map(|name| DisplayText::of(&name));
     match (record.origin.source, name) {
+        (Source::LeakReport | Source::System, _) => Phrase::default(),
         (Source::Ui, Some(name)) => {
             Phrase::new(", with what claims to be the API tokens page in ").value(name)
         }
@@ -228,7 +227,7 @@ pub(super) fn consequence(record: &AuditRecord) -> Option<String> {
                 "That secret never works again. If it was the current one, the token is revoked."
             }
         },
-        Action::Retire => "The token keeps its new secret.",
+        Action::Retire => "Its grace period was not over yet. The token keeps its new secret.",
         Action::Refused => "The call was not let through.",
         Action::Tamper => "The service never does this.",
     };

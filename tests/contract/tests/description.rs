@@ -685,6 +685,10 @@ async fn the_fields_that_are_described_are_the_fields_that_are_read() {
         ("reveal-token", json!({})),
         ("retire-secret", json!({})),
         ("delete-token", json!({})),
+        (
+            "update-preferences",
+            json!({"create": "daily", "access": "daily", "change": "immediate"}),
+        ),
     ]
     .into();
     let mut described = 0;

@@ -446,6 +446,11 @@ fn what_an_operator_sets_arrives() {
         "ConsoleUrl=https://tokens.example.com/",
         &format!("TrustedAuthorizerSource3={source}"),
         "SignInScopes=openid,email",
+        "ProductName=Acme tokens",
+        "MailSenderName=Acme",
+        "SupportAddress=help@acme.example",
+        "BrandColor=#0b6b3a",
+        "LogoUrl=https://cdn.acme.example/logo.png",
     ]);
     let property = |stack: &Value, id: &str, name: &str| {
         let value = &stack["Resources"][id]["Properties"][name];
@@ -483,6 +488,19 @@ fn what_an_operator_sets_arrives() {
     for id in of_type(&set, "AWS::Lambda::Function").keys() {
         let url = &variables(id)["CONSOLE_URL"];
         assert!(url.is_null() || url == page, "{id}");
+    }
+    for id in of_type(&set, "AWS::Lambda::Function").keys() {
+        let variables = variables(id);
+        for (name, value) in [
+            ("PRODUCT_NAME", "Acme tokens"),
+            ("MAIL_SENDER_NAME", "Acme"),
+            ("SUPPORT_ADDRESS", "help@acme.example"),
+            ("BRAND_COLOR", "#0b6b3a"),
+            ("LOGO_URL", "https://cdn.acme.example/logo.png"),
+        ] {
+            let mails = !variables["MAIL_FROM"].is_null();
+            assert_eq!(variables[name] == value, mails, "{id}: {name}");
+        }
     }
     let client = &set["Resources"]["ConsoleClient"]["Properties"];
     assert_eq!(client["CallbackURLs"], json!([page]));
