@@ -71,7 +71,7 @@ json.dump(
         "status": revoked.status.value,
         "full": asker.token.scope.actual_instance.type,
         "problems": [active.code, missing.code],
-        "failures": [[failure.field, failure.code] for failure in invalid.errors],
+        "failures": [[failure.var_field, failure.code] for failure in invalid.errors],
         "revealed": revealed.secret == issued.secret,
         "gateway": refused.actual_instance.message,
         "info": info.name,

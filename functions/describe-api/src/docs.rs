@@ -113,7 +113,7 @@ impl<'a> Page<'a> {
         };
         Ok(Self {
             address,
-            version: text(&document["info"]["version"]),
+            version: text(at(document, "/info/version")),
             info: operation("/v1/tokenInfo")?,
             introspect: operation("/v1/introspect")?,
             revoke: operation("/v1/revoke")?,
@@ -125,6 +125,11 @@ impl<'a> Page<'a> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// Returns the value at a JSON pointer, or `null` if there is none.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
 /// Returns the target of a reference; any other value is returned as it is.
@@ -152,7 +157,8 @@ fn fields<'a>(document: &'a Value, schema: &'a Value) -> Vec<Term<'a>> {
 
 impl<'a> Operation<'a> {
     fn find(document: &'a Value, path: &'a str, address: &str) -> Option<Self> {
-        let (method, operation) = document["paths"][path].as_object()?.iter().next()?;
+        let item = document.get("paths")?.get(path)?.as_object()?;
+        let (method, operation) = item.iter().next()?;
         let method = method.to_uppercase();
         let parameters = operation["parameters"].as_array().into_iter().flatten();
         let mut inputs: Vec<_> = parameters
@@ -161,9 +167,10 @@ impl<'a> Operation<'a> {
                 meaning: text(&parameter["description"]),
             })
             .collect();
-        let form = &operation["requestBody"]["content"]["application/x-www-form-urlencoded"];
-        inputs.extend(fields(document, &form["schema"]));
-        let response = &operation["responses"]["200"]["content"]["application/json"];
+        let form = "/requestBody/content/application~1x-www-form-urlencoded/schema";
+        let form = at(operation, form);
+        inputs.extend(fields(document, form));
+        let response = at(operation, "/responses/200/content/application~1json");
         let example = match &response["example"] {
             Value::Null => String::new(),
             example => format!("{example:#}"),
@@ -173,7 +180,7 @@ impl<'a> Operation<'a> {
         if !is_open {
             call.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
         }
-        let required = resolve(document, &form["schema"])["required"].as_array();
+        let required = resolve(document, form)["required"].as_array();
         for name in required.into_iter().flatten() {
             call.push_str(&format!(" \\\n  -d \"{}=$SECRET\"", text(name)));
         }
@@ -191,7 +198,7 @@ impl<'a> Operation<'a> {
 
 /// Returns the codes of a decision with their meanings, from the description of the schema.
 fn denials(document: &Value) -> Vec<Term<'_>> {
-    let text = text(&document["components"]["schemas"]["Denial"]["description"]);
+    let text = text(at(document, "/components/schemas/Denial/description"));
     text.lines()
         .filter_map(|line| {
             let (name, meaning) = line.strip_prefix("- `")?.split_once("`: ")?;
