@@ -32,7 +32,8 @@ try {
 } catch {
   render(html`<${NotLoaded} />`, root);
 }
-if (begin?.resume && !session.signedIn()) await goAndSignIn();
+if (begin?.again) await session.signIn({ ...begin.again, again: true });
+else if (begin?.resume && !session.signedIn()) await goAndSignIn();
 else if (begin) {
   root.replaceChildren();
   render(html`<${App} begin=${begin} />`, root);

@@ -39,7 +39,7 @@ function random() {
  * Loads the configuration and finishes a sign-in that was under way.
  *
  * Answers `{ route, draft }` after a sign-in, `{ problem }` when one failed, `{ resume }` in a tab
- * that was signed in before it was reloaded.
+ * that was signed in before it was reloaded, `{ again }` when the provider's session was ended for a fresh sign-in.
  */
 export async function start() {
   const answer = await fetch("config.json");
@@ -52,7 +52,7 @@ export async function start() {
   sessionStorage.removeItem(RESUME);
 
   const query = new URLSearchParams(location.search);
-  if (!query.has("state")) return { resume };
+  if (!query.has("state")) return pending?.again ? { again: pending } : { resume };
   // The code must not stay in the address.
   history.replaceState(null, "", home() + (pending?.route ?? ""));
   if (!pending || query.get("state") !== pending.state) {
@@ -154,7 +154,7 @@ export async function accessToken({ renew = false } = {}) {
 
 /**
  * Leaves for the sign-in page, and comes back to `route`. `draft` is what was typed and must not be lost. With `again`,
- * whoever is signed in has to show that it is still them: the provider asks, also if it has a session of its own.
+ * the provider is asked for a fresh sign-in, also if it has a session of its own.
  */
 export async function signIn({ draft, route = location.hash, again = false } = {}) {
   const pending = { state: random(), verifier: random(), route, draft };
@@ -174,6 +174,21 @@ export async function signIn({ draft, route = location.hash, again = false } = {
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   location.assign(url);
+}
+
+/**
+ * Leaves for the sign-in page so that whoever is signed in shows that it is still them, and comes back to `route`. The
+ * provider's session is ended first: by its endpoint that is sure, while not every provider knows `prompt=login`.
+ */
+export async function signInAgain({ draft, route }) {
+  if (!config.endSessionEndpoint) {
+    await signIn({ draft, route, again: true });
+    return;
+  }
+  const refresh = tokens?.refresh;
+  sessionStorage.setItem(PENDING, JSON.stringify({ again: true, draft, route }));
+  await revoke(refresh);
+  endSession();
 }
 
 /**
@@ -206,6 +221,11 @@ export async function signOut() {
   tokens = null;
   sessionStorage.removeItem(RESUME);
   await revoke(refresh);
+  endSession();
+}
+
+/** Has the provider forget its session; it leads back to the page. */
+function endSession() {
   if (!config.endSessionEndpoint) {
     location.assign(home());
     return;

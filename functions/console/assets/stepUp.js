@@ -1,6 +1,6 @@
 // Signing in again: because the session has ended, or because what was asked for needs a fresh sign-in.
 
-import { signIn } from "./session.js";
+import * as session from "./session.js";
 import { draft } from "./unsaved.js";
 
 let leaving = false;
@@ -16,7 +16,7 @@ export function leave() {
 /** Goes to the sign-in page, and comes back to where one is, with what was entered. */
 export function goAndSignIn(kept = null) {
   leaving = true;
-  return signIn({ draft: draft() ?? kept });
+  return session.signIn({ draft: draft() ?? kept });
 }
 
 /**
@@ -26,5 +26,5 @@ export function goAndSignIn(kept = null) {
 export function signInAgain(route = location.hash) {
   leaving = true;
   const entered = draft();
-  return signIn({ draft: entered && { ...entered, again: true }, route, again: true });
+  return session.signInAgain({ draft: entered && { ...entered, again: true }, route });
 }
