@@ -710,7 +710,10 @@ async fn whoever_was_handed_a_token_finds_out_how_to_use_it() {
         page.header("content-security-policy")
             .starts_with("default-src 'none'")
     );
-    let call = format!("{}/v1/tokenInfo", stack.get("apiUrl").trim_end_matches('/'));
+    let call = format!(
+        "{}/v1/tokenInfo",
+        stack.get("consoleUrl").trim_end_matches('/')
+    );
     assert!(page.text.contains(&call), "{}", page.text);
     let style = send(stack.api(Method::GET, "/docs/style.css")).await;
     assert_eq!(style.status, 200);
