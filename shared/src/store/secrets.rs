@@ -22,6 +22,10 @@ use crate::ports::{GetSecret, PortError, Recall, RecallSecret, RecordUse, Use};
 /// The maximum number of keys in one `BatchGetItem`.
 const BATCH: usize = 100;
 
+/// The pauses in milliseconds before keys are requested again that DynamoDB left unprocessed, as it does with those of a
+/// partition without capacity.
+const PAUSES: [u64; 5] = [10, 20, 40, 80, 160];
+
 impl GetSecret for Store {
     async fn get_secret(&self, hash: &SecretHash) -> Result<Option<SecretRecord>, PortError> {
         let item = self.get_item(key(secret_key(*hash), SECRET)).await?;
@@ -202,7 +206,8 @@ impl Store {
         Ok(tokens)
     }
 
-    /// The existing items of these keys, in no particular order.
+    /// The existing items of these keys, in no particular order. Keys that DynamoDB leaves unprocessed are requested
+    /// again a few times.
     pub(super) async fn batch_get(
         &self,
         keys: Vec<Item>,
@@ -216,7 +221,7 @@ impl Store {
                     .consistent_read(consistent)
                     .build(),
             )?);
-            // DynamoDB may return keys of a batch unprocessed; these are requested again.
+            let mut pauses = PAUSES.into_iter();
             while let Some(keys) = wanted.take() {
                 let output = self
                     .client
@@ -230,6 +235,14 @@ impl Store {
                     .unprocessed_keys
                     .unwrap_or_default()
                     .remove(&self.tables.tokens);
+                if wanted.is_some() {
+                    let pause = pauses.next().map(Duration::from_millis);
+                    let pause = pause.ok_or_else(|| {
+                        PortError::Unavailable("keys of a batch stay unprocessed".into())
+                    })?;
+                    // Boxed: hardly any verification comes here, and it would make the future of each larger.
+                    Box::pin(tokio::time::sleep(pause)).await;
+                }
             }
         }
         Ok(found)

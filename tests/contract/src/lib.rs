@@ -15,5 +15,5 @@ pub use description::{Description, Seen};
 pub use gate::{Gate, Gated};
 pub use operations::{Ports, answer, operations};
 pub use policies::{Statement, is_like, policies};
-pub use section::Section;
+pub use section::{Section, grouped};
 pub use wire::{Counts, Wire};

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use contract::{Call, Counts, Section, Wire, answer};
+use contract::{Call, Counts, Section, Wire, answer, grouped};
 use jiff::SignedDuration;
 use latchkey::domain::id::{AuditId, TokenId};
 use latchkey::domain::kind::Kind;
@@ -140,19 +140,6 @@ fn text(image: &Value, name: &str) -> String {
 
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-/// A number with its digits in groups of three.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[tokio::test]

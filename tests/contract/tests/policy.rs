@@ -236,11 +236,10 @@ async fn what_a_bearer_is_told_of_a_call_is_what_the_authorizer_decides() {
     for (_, kind, scope) in tokens() {
         let scope = match scope {
             Scope::Full => Scope::Full,
-            Scope::Custom(_) => {
-                let mut lists = ResourceLists::default();
-                lists.exports = ["exp_app", "exp_orders"].map(id).into();
-                Scope::Custom(lists)
-            }
+            Scope::Custom(_) => Scope::Custom(ResourceLists {
+                exports: ["exp_app", "exp_orders"].map(id).into(),
+                ..ResourceLists::default()
+            }),
         };
         let fresh = Token {
             kind,

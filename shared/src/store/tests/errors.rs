@@ -195,3 +195,16 @@ async fn keys_that_a_batch_left_out_are_asked_for_again() {
     assert_eq!(found, names);
     assert_eq!(service.requests()[1]["RequestItems"], left);
 }
+
+#[tokio::test]
+async fn keys_that_stay_left_out_are_not_asked_for_without_end() {
+    use crate::ports::GetResources;
+    let names = ["exp_1", "exp_2"].map(|id| super::platform::name("export", id));
+    let left =
+        json!({"Tokens": {"Keys": [{"pk": {"S": "RESOURCE#acme"}, "sk": {"S": "export#exp_2"}}]}});
+    let answer = (200, json!({"Responses": {}, "UnprocessedKeys": left}));
+    let (service, config) = Service::answering(vec![answer; 10]).await;
+    let found = store(&config).get_resources(&acme().id, &names).await;
+    assert!(matches!(found, Err(PortError::Unavailable(_))), "{found:?}");
+    assert_eq!(service.requests().len(), 6);
+}
