@@ -68,7 +68,13 @@ export function useNames(accountId, scope) {
 
 const apps = new Map();
 
-/** An account's Integration Apps, `[{ id, name }]` by name. */
+// The pages of resources that are read to find Integration Apps of which the platform has told no names.
+const APP_PAGES = 10;
+
+/**
+ * An account's Integration Apps, `[{ id, name }]` by name. A platform that doesn't tell their names has them as ids only,
+ * from the resources that belong to them.
+ */
 export function readApps(accountId) {
   if (!apps.has(accountId)) {
     apps.set(accountId, readAll().catch((error) => {
@@ -86,7 +92,19 @@ export function readApps(accountId) {
       found.push(...body.integrations);
       cursor = body.nextCursor;
     }
+    if (found.length === 0) found.push(...(await unnamed()).map((id) => ({ id, name: id })));
     return found.sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  async function unnamed() {
+    const ids = new Set();
+    let cursor = "";
+    for (let page = 0; page < APP_PAGES && cursor != null; page++) {
+      const { body } = await call("GET", query(account(accountId, "resources"), { limit: "100", cursor }));
+      for (const { integrationId } of body.resources) if (integrationId) ids.add(integrationId);
+      cursor = body.nextCursor;
+    }
+    return [...ids];
   }
 }
 

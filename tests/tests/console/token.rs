@@ -602,6 +602,7 @@ async fn the_timeline_tells_everything_in_words() {
             record["action"] = json!(action);
             record["user"] = user.clone();
             record["userAgent"] = json!("curl/8.5.0");
+            record["client"] = json!("curl 8.5");
             record["ip"] = json!("203.0.113.9");
             record["changes"] = changes
                 .iter()
@@ -726,8 +727,8 @@ async fn the_timeline_tells_everything_in_words() {
             "secret scanner GitHub reported its old secret as leaked. It never works again.".to_owned(),
             "The administrators were reminded that it ends .".to_owned(),
             "It was purged: its time was over.".to_owned(),
-            "Somebody tried a secret of it from 203.0.113.9 with “curl/8.5.0” (as claimed); refused because the secret had been replaced or ended.".to_owned(),
-            "Somebody tried a secret of it from 203.0.113.9 with “curl/8.5.0” (as claimed); refused because “constructor”.".to_owned(),
+            "Somebody tried a secret of it from 203.0.113.9 with “curl 8.5” (as claimed); refused because the secret had been replaced or ended.".to_owned(),
+            "Somebody tried a secret of it from 203.0.113.9 with “curl 8.5” (as claimed); refused because “constructor”.".to_owned(),
             "Olive Owner deleted it.".to_owned(),
             "Olive Owner ended the old secret …ab12 before its time.".to_owned(),
             "Olive Owner generated a new secret, …x7Qd. The old one, …ab12, ended at once.".to_owned(),
@@ -736,7 +737,7 @@ async fn the_timeline_tells_everything_in_words() {
             "Somebody who has a secret of it that had ended before revoked it with that.".to_owned(),
             "Olive Owner had its secret shown.".to_owned(),
             "Olive Owner edited it.".to_owned(),
-            "It was used from 203.0.113.9 with “curl/8.5.0” (as claimed), for the first time from there that day.".to_owned(),
+            "It was used from 203.0.113.9 with “curl 8.5” (as claimed), for the first time from there that day.".to_owned(),
             "Olive Owner created it.".to_owned(),
         ];
         assert!(until.as_str().is_some_and(|text| text.contains("2030")), "{until}");
@@ -815,7 +816,7 @@ async fn a_token_says_when_it_was_used_and_refused() {
         .await;
         browser.go(&list(&account)).await;
         browser.go(&page(&account, &id)).await;
-        browser.see("Client, as claimed warehouse/1.0").await;
+        browser.see("Client, as claimed warehouse 1.0").await;
         browser
             .see("On 1 day of the last 30: The token is revoked: 1 day, last ")
             .await;
