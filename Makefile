@@ -1,4 +1,4 @@
-.PHONY: help up down watch test bench scale deploy check generate
+.PHONY: help up down watch test bench scale deploy check scan generate
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,3 +52,9 @@ check: ## Formatting, lints, documentation, dependencies, template; the last lin
 	$(SAM) validate --lint --region us-east-1 --template examples/protected-api/rest-api.yaml
 	$(TOOLS)/sam/bin/python infra/local/expand.py --count infra/template.yaml
 	@cat $(CHECKED)
+
+scan: ## Lint the templates down to advice, and let Checkov find what is insecure in them
+	@$(CLOUD) tools sam checkov
+	$(TOOLS)/sam/bin/cfn-lint --include-checks I --regions us-east-1 -- \
+		infra/template.yaml examples/protected-api/template.yaml examples/protected-api/rest-api.yaml
+	$(TOOLS)/sam/bin/python infra/local/scan.py
