@@ -1,7 +1,7 @@
-.PHONY: help up down watch test bench scale deploy check generate
+.PHONY: help up down watch test bench scale build reproducible sbom deploy generate check scan
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 CLOUD := sh infra/local/prerequisites.sh && python3 infra/local/cloud.py
 TOOLS := .local/tools
@@ -27,9 +27,24 @@ bench: ## How fast, small and cheap it is; ARGS are parts and --strict
 scale: ## What reading costs with 100,000 tokens and 1,000,000 audit records, into docs/benchmarks.md
 	LATCHKEY_SCALE=100000 cargo test --locked -p contract --test pages
 
+build: ## Build the functions for arm64 as they are deployed, or one: FUNCTION=authorize
+	@$(CLOUD) tools cargo-lambda
+	@# The messages of panics have the paths of libraries. Without the user's own path, every machine builds the same.
+	PATH="$(abspath $(TOOLS))/cargo-lambda/bin:$$PATH" cargo lambda build --release --arm64 --locked \
+		--config 'build.rustflags=["--remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo"]' \
+		$(if $(FUNCTION),--bin $(FUNCTION))
+
+reproducible: ## Build a function twice, in two places, and fail if the two differ; FUNCTION=authorize
+	@$(CLOUD) tools cargo-lambda
+	@sh infra/local/reproducible.sh $(abspath $(TOOLS)) $(or $(FUNCTION),authorize)
+
+sbom: ## List what each deployed program is made of (CycloneDX), in target/sbom
+	@$(CLOUD) tools cargo-cyclonedx
+	@sh infra/local/sbom.sh $(abspath $(TOOLS))/cargo-cyclonedx/bin/cargo-cyclonedx
+
+deploy: build
 deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
-	@$(CLOUD) tools sam cargo-lambda
-	PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda build --release --arm64 --locked
+	@$(CLOUD) tools sam
 	cd infra && SAM_CLI_TELEMETRY=0 ../$(TOOLS)/sam/bin/sam deploy $(ARGS)
 
 generate: ## Write what programs write: template, tables, API description, snapshots; read the difference
@@ -52,3 +67,9 @@ check: ## Formatting, lints, documentation, dependencies, template; the last lin
 	$(SAM) validate --lint --region us-east-1 --template examples/protected-api/rest-api.yaml
 	$(TOOLS)/sam/bin/python infra/local/expand.py --count infra/template.yaml
 	@cat $(CHECKED)
+
+scan: ## Lint the templates down to advice, and let Checkov find what is insecure in them
+	@$(CLOUD) tools sam checkov
+	$(TOOLS)/sam/bin/cfn-lint --include-checks I --regions us-east-1 -- \
+		infra/template.yaml examples/protected-api/template.yaml examples/protected-api/rest-api.yaml
+	$(TOOLS)/sam/bin/python infra/local/scan.py

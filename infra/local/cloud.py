@@ -81,8 +81,30 @@ def tool(name, program):
     return str(TOOLS / name / "bin" / program)
 
 
+# The tools that Python's package index doesn't have. Cargo compiles them from crates.io, with the dependencies of their
+# own Cargo.lock. A published version can't change.
+CRATES = {"cargo-cyclonedx": "0.5.9"}
+
+
+def install_crate(name):
+    """Compile a tool, unless exactly this version is installed."""
+    directory = TOOLS / name
+    marker = directory / "installed"
+    wanted = f"{CRATES[name]}\n"
+    if marker.exists() and marker.read_text() == wanted:
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    command = ["cargo", "install", "--quiet", "--locked", "--root", str(directory), f"{name}@{CRATES[name]}"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        fail(f"{name} could not be installed:\n{done.stdout}")
+    marker.write_text(wanted)
+
+
 def install_tool(name):
     """Install a tool from its pinned requirements, unless exactly these are installed."""
+    if name in CRATES:
+        return install_crate(name)
     requirements = HERE / "requirements" / f"{name}.txt"
     directory = TOOLS / name
     marker = directory / "installed"
@@ -710,7 +732,7 @@ def main():
     commands.add_parser("watch")
     commands.add_parser("test")
     commands.add_parser("bench")
-    available = sorted(file.stem for file in (HERE / "requirements").glob("*.txt"))
+    available = sorted([*(file.stem for file in (HERE / "requirements").glob("*.txt")), *CRATES])
     commands.add_parser("tools").add_argument("names", nargs="*", metavar="NAME")
     options, arguments = parser.parse_known_args()
     if arguments and options.command not in ("test", "bench"):
