@@ -188,8 +188,8 @@ function SignIn({ problem, draft }) {
 
 function SessionEnded() {
   return html`<${Dialog} title=${texts.signIn.ended}>
-    <div class="text"><p>${texts.signIn.endedText}</p></div>
-    <${Footer}><${Button} kind="primary" data-focus run=${() => goAndSignIn()}>${texts.signIn.button}<//><//><//>`;
+    <div><p>${texts.signIn.endedText}</p>
+      <${Footer}><${Button} kind="primary" data-focus run=${() => goAndSignIn()}>${texts.signIn.button}<//><//></div><//>`;
 }
 
 function Failed({ error, again }) {
