@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 
 use crate::{Answer, Stack, send};
 
+/// The maximum number of log lines in an answer.
+const MAX_LINES: usize = 10_000;
+
+/// A time after every log line, in milliseconds since 1970: the year 2100.
+const MAX_TIME: i64 = 4_102_444_800_000;
+
 impl Stack {
     /// Calls an operation of a service with a JSON protocol. `target` is the header `X-Amz-Target`. Returns the
     /// response's body.
@@ -160,15 +166,22 @@ impl Stack {
         let mut lines = Vec::new();
         for group in groups["logGroups"].as_array().expect("log groups") {
             let name = group["logGroupName"].as_str().expect("a name");
-            let events = call("FilterLogEvents", json!({"logGroupName": name})).await;
-            let events = events["events"].as_array().expect("events");
-            assert!(
-                events.len() < 10_000,
-                "{name} has more lines than one answer"
-            );
-            for event in events {
-                let message = event["message"].as_str().unwrap_or_default();
-                lines.push((name.to_owned(), message.to_owned()));
+            // One answer has this many lines at most, and the local cloud names no next page: longer logs come in parts.
+            let mut spans = vec![(0_i64, MAX_TIME)];
+            while let Some((from, to)) = spans.pop() {
+                let span = json!({"logGroupName": name, "startTime": from, "endTime": to});
+                let events = call("FilterLogEvents", span).await;
+                let events = events["events"].as_array().expect("events");
+                if events.len() >= MAX_LINES {
+                    assert!(from < to, "{name} has too many lines in {from}");
+                    let middle = from + (to - from) / 2;
+                    spans.extend([(middle + 1, to), (from, middle)]);
+                    continue;
+                }
+                for event in events {
+                    let message = event["message"].as_str().unwrap_or_default();
+                    lines.push((name.to_owned(), message.to_owned()));
+                }
             }
         }
         lines

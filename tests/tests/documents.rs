@@ -116,6 +116,7 @@ SECRET=$(curl -s "$API/v1/accounts/acme/tokens" -H "Authorization: Bearer $ACCES
 "#;
     // The second command creates the export that the others use.
     let text = text
+        .replace("<ApiUrl of Latchkey>", "$API")
         .replace("<ApiUrl>", "$PROTECTED")
         .replace("<token>", "$SECRET")
         .replace("<id>", "$ID")

@@ -555,8 +555,8 @@ async fn every_refusal_has_its_status_and_its_code() {
         ),
         Case::invalid(
             "an unknown parameter",
-            list("order=asc"),
-            &[("order", "unknown_parameter")],
+            list("sorted=asc"),
+            &[("sorted", "unknown_parameter")],
         ),
         Case::invalid(
             "an unknown status",
