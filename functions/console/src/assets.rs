@@ -1,6 +1,7 @@
 //! The page's files, compiled into the program, each as plain text and compressed with gzip.
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -31,8 +32,11 @@ const VENDORED: &str = "vendor/";
 /// All styles are served as one file of this name: together they are a third smaller.
 const STYLES: &str = "page.css";
 
+/// The files that the page and its scripts refer to, as [`read`] returns them. They are put together once a start.
+static SERVED: LazyLock<Vec<(&'static str, &'static str, String)>> = LazyLock::new(read);
+
 /// Returns the files that the page and its scripts refer to, in the order of their paths: path, content type, content.
-fn served() -> Vec<(&'static str, &'static str, String)> {
+fn read() -> Vec<(&'static str, &'static str, String)> {
     let mut found = Vec::new();
     let mut folders = vec![&ASSETS];
     while let Some(folder) = folders.pop() {
@@ -114,8 +118,8 @@ impl File {
 /// the files permanently, and never mix files of two versions.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new_with_prefix(PAGE);
-    for (name, _, content) in served() {
-        for part in [name, &content] {
+    for (name, _, content) in SERVED.iter() {
+        for part in [*name, content.as_str()] {
             hash.update(part.len().to_be_bytes());
             hash.update(part);
         }
@@ -133,17 +137,17 @@ fn short(hash: Sha256) -> String {
 /// Returns the page's HTML with the addresses of that version's files. It names all of them, so that the browser asks
 /// for them at once, and not one import after the other. Styles apply in the order of their paths.
 pub(crate) fn page(version: &str) -> io::Result<File> {
-    let link = |(name, _, _): (&str, &str, String)| {
+    let link = |(name, _, _): &(&str, &str, String)| {
         let rel = match name.rsplit_once('.')? {
             (_, "css") => "stylesheet",
-            (_, "js") if name != "app.js" => "modulepreload",
+            (_, "js") if *name != "app.js" => "modulepreload",
             _ => return None,
         };
         Some(format!(
             r#"<link rel="{rel}" href="assets/{VERSION}/{name}">"#
         ))
     };
-    let links: Vec<_> = served().into_iter().filter_map(link).collect();
+    let links: Vec<_> = SERVED.iter().filter_map(link).collect();
     let page = PAGE
         .replace(LINKS, &links.join("\n"))
         .replace(VERSION, version);
@@ -152,8 +156,8 @@ pub(crate) fn page(version: &str) -> io::Result<File> {
 
 /// Returns the files that the page and its scripts refer to.
 pub(crate) fn files() -> io::Result<Vec<File>> {
-    served()
-        .into_iter()
-        .map(|(name, content_type, content)| File::new(name, content_type, content))
+    SERVED
+        .iter()
+        .map(|(name, content_type, content)| File::new(name, content_type, content.clone()))
         .collect()
 }
