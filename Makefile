@@ -1,4 +1,4 @@
-.PHONY: help up down watch test bench scale build reproducible sbom deploy generate check scan
+.PHONY: help up down watch test torture bench scale build reproducible sbom deploy generate check scan
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -8,6 +8,8 @@ TOOLS := .local/tools
 SAM := SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
 DENY := $(TOOLS)/cargo-deny/bin/cargo-deny
 CHECKED := .local/checked
+# The suites that have a long form.
+SUITES := canary faults kills model rights schemathesis tenancy
 
 up: ## Start the local cloud, deploy to it and seed it
 	@$(CLOUD) up
@@ -20,6 +22,11 @@ watch: ## Hot reload of the functions behind the local cloud's API
 
 test: ## Every test, end to end included, on a local cloud of its own; ARGS go to cargo test
 	@$(CLOUD) test $(ARGS)
+
+torture: ## Every suite of docs/assurance.md at length, MINUTES each (default 5), and its table
+	rm -rf target/assurance
+	LATCHKEY_MINUTES=$(or $(MINUTES),5) $(CLOUD) test -p contract -p end-to-end $(addprefix --test ,$(SUITES))
+	cargo run --quiet --locked --package assurance
 
 bench: ## How fast, small and cheap it is; ARGS are parts and --strict
 	@$(CLOUD) bench $(ARGS)

@@ -603,7 +603,7 @@ def test(arguments):
     with_node = True
     try:
         # Programs of third parties, which the tests run against Latchkey.
-        install_tools("authlib", "detect-secrets")
+        install_tools("authlib", "detect-secrets", "schemathesis")
         with_node = install_clients()
         install_linters()
         if not with_node:

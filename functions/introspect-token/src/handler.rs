@@ -62,7 +62,7 @@ pub fn operation() -> Operation {
     )
     .description(text)
     .form([
-        required("token", schema::text()).describe("The secret to ask about."),
+        required("token", schema::nonempty()).describe("The secret to ask about."),
         optional("client_ip", schema::text()).describe(
             "The bearer's address. Without it, a token with `allowedCidrs` isn't active.",
         ),

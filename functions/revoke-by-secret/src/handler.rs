@@ -54,7 +54,7 @@ pub fn operation() -> Operation {
                 space around the secret and `Bearer` before it. Anything else around or in the secret is a 400.";
     Operation::new("revoke-by-secret", "End a secret for good")
         .description(text)
-        .form([required("token", schema::text()).describe("The secret to end.")])
+        .form([required("token", schema::nonempty()).describe("The secret to end.")])
         .answers_nothing(200, "The secret doesn't work, whether or not it ever did.")
         .refuses([ErrorCode::Unavailable, ErrorCode::Internal])
 }

@@ -176,6 +176,19 @@ async fn full_access_becomes_lists_by_naming_the_type() {
 }
 
 #[tokio::test]
+async fn an_empty_patch_of_a_scope_changes_nothing() {
+    let full = Token {
+        scope: Scope::Full,
+        ..aged()
+    };
+    let scope = edited(full, json!({"scope": {}, "name": "n"}), "scope").await;
+    assert_eq!(scope, json!({"type": "full"}));
+    let lists = edited(aged(), json!({"scope": {}, "name": "n"}), "scope").await;
+    assert_eq!(lists["type"], "custom");
+    assert_eq!(lists["exports"], json!(["exp_orders"]));
+}
+
+#[tokio::test]
 async fn a_scope_is_either_full_or_lists_something() {
     refused_for(
         aged(),

@@ -348,16 +348,21 @@ impl Fields {
     /// # Errors
     /// As [`Fields::scope`], for the scope after the patch.
     pub fn patched_scope(&mut self, current: &Scope) -> Given<Scope> {
-        if let (Some(Value::Object(patch)), Scope::Custom(lists)) =
-            (self.object.get_mut("scope"), current)
-        {
-            let kind = patch.entry("type").or_insert("custom".into());
-            if kind == "custom" {
-                for resource in ResourceType::ALL {
-                    let ids: Vec<_> = lists.of(resource).iter().map(|id| id.as_str()).collect();
-                    patch.entry(resource.collection()).or_insert(ids.into());
+        match (self.object.get_mut("scope"), current) {
+            (Some(Value::Object(patch)), Scope::Custom(lists)) => {
+                let kind = patch.entry("type").or_insert("custom".into());
+                if kind == "custom" {
+                    for resource in ResourceType::ALL {
+                        let ids: Vec<_> = lists.of(resource).iter().map(|id| id.as_str()).collect();
+                        patch.entry(resource.collection()).or_insert(ids.into());
+                    }
                 }
             }
+            // An empty patch changes nothing (RFC 7396). Lists without the type could be a mistake.
+            (Some(Value::Object(patch)), Scope::Full) if patch.is_empty() => {
+                patch.insert("type".into(), "full".into());
+            }
+            _ => {}
         }
         self.scope()
     }

@@ -104,6 +104,11 @@ pub fn text() -> Value {
     json!({"type": "string"})
 }
 
+/// Returns the schema of a text that must not be empty.
+pub fn nonempty() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
 /// The description of texts with several lines.
 const LINES: &str = "Follows the rule of names, and may have line feeds or be empty.";
 
