@@ -10,7 +10,7 @@ use aws_sigv4::sign::v4;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::{Answer, Stack, send};
+use crate::{Answer, Attempt, Stack, send};
 
 /// The maximum number of log lines in an answer.
 const MAX_LINES: usize = 10_000;
@@ -40,12 +40,23 @@ impl Stack {
     /// # Panics
     /// If the local cloud refuses the request.
     pub async fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> String {
-        let mut body = format!("Action={action}&Version=2010-05-08");
-        for (name, value) in parameters {
-            body.push_str(&format!("&{name}={value}"));
-        }
-        let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let request = self.signed(Method::POST, "iam", "/", &headers, body);
+        self.query("iam", "2010-05-08", action, parameters).await
+    }
+
+    /// Calls an operation of a service with the query protocol. The parameters' values must be percent-encoded. Returns
+    /// the response's body, which is XML.
+    ///
+    /// # Panics
+    /// If the local cloud refuses the request.
+    pub async fn query(
+        &self,
+        service: &str,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        let Attempt { headers, body, .. } = Attempt::query(service, version, action, parameters);
+        let request = self.signed(Method::POST, service, "/", &headers, body);
         let answer = send_until_served(request).await;
         assert_eq!(answer.status, 200, "{action}: {}", answer.text);
         answer.text
@@ -241,9 +252,22 @@ impl Stack {
         headers: &[(&str, &str)],
         body: String,
     ) -> RequestBuilder {
-        let url = format!("{}{path}", self.get("endpointUrl"));
         // The credentials of the local cloud's root.
-        let identity = Credentials::new("test", "test", None, None, "local cloud").into();
+        let root = Credentials::new("test", "test", None, None, "local cloud");
+        self.signed_by(root, method, service, path, headers, body)
+    }
+
+    pub(crate) fn signed_by(
+        &self,
+        credentials: Credentials,
+        method: Method,
+        service: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> RequestBuilder {
+        let url = format!("{}{path}", self.get("endpointUrl"));
+        let identity = credentials.into();
         #[expect(
             clippy::disallowed_methods,
             reason = "the ban is for the product; the signature's age is checked"
