@@ -76,6 +76,21 @@ impl Stack {
     /// # Panics
     /// If the function fails.
     pub async fn invoke(&self, function: &str, event: Value) -> Value {
+        let answer = self.invoked(function, event).await;
+        assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
+        answer.expect(200)
+    }
+
+    /// Invokes a function of the main stack that must fail.
+    ///
+    /// # Panics
+    /// If the function doesn't fail.
+    pub async fn invoke_in_vain(&self, function: &str, event: Value) {
+        let answer = self.invoked(function, event).await;
+        assert_ne!(answer.header("x-amz-function-error"), "", "{}", answer.text);
+    }
+
+    async fn invoked(&self, function: &str, event: Value) -> Answer {
         let prefix = format!("latchkey-{function}Function");
         let functions = self.functions().await;
         let mut names = functions.iter().filter_map(|f| f["FunctionName"].as_str());
@@ -85,9 +100,7 @@ impl Stack {
         let path = format!("/2015-03-31/functions/{name}/invocations");
         let request = self.signed(Method::POST, "lambda", &path, &[], event.to_string());
         // There is no retry: a failed function may have had effects.
-        let answer = send(request).await;
-        assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
-        answer.expect(200)
+        send(request).await
     }
 
     /// Puts an object into a bucket.
