@@ -159,10 +159,12 @@ pub(crate) fn table(resources: &Resources, table: &str) -> Vec<Call> {
         ),
     ] {
         json.as_action(action, "ExecuteStatement", &json!({"Statement": statement}));
-        let batch = json!({"Statements": [{"Statement": statement}]});
-        json.as_action(action, "BatchExecuteStatement", &batch);
-        let transaction = json!({"TransactStatements": [{"Statement": statement}]});
-        json.as_action(action, "ExecuteTransaction", &transaction);
+        if action == "PartiQLSelect" {
+            let batch = json!({"Statements": [{"Statement": statement}]});
+            json.as_action(action, "BatchExecuteStatement", &batch);
+            let transaction = json!({"TransactStatements": [{"Statement": statement}]});
+            json.as_action(action, "ExecuteTransaction", &transaction);
+        }
     }
     let mut calls = json.calls;
     for (_, index) in resources.indexes.iter().filter(|(of, _)| of == table) {

@@ -112,6 +112,22 @@ fn is_granted(role: &Role, call: &Call) -> bool {
     })
 }
 
+/// The rights of a role that no request tries. A right of a new kind needs a request in `calls` or `others`.
+fn untried<'a>(role: &'a Role, calls: &[Call]) -> Vec<&'a str> {
+    let mut untried = Vec::new();
+    for statement in role.statements() {
+        for action in strings(&statement["Action"]) {
+            for pattern in strings(&statement["Resource"]) {
+                let tries = |call: &Call| call.action == action && is_like(&call.resource, pattern);
+                if !calls.iter().any(tries) {
+                    untried.extend([action, pattern]);
+                }
+            }
+        }
+    }
+    untried
+}
+
 /// Sends requests with a role's credentials. Returns those that were allowed and those that were denied.
 async fn tried(stack: &Stack, session: &Session, calls: Vec<Call>) -> (Vec<Call>, Vec<Call>) {
     let answers = stream::iter(calls).map(async |call| {
@@ -172,6 +188,7 @@ async fn every_neighbour_of_a_right_is_denied() {
         let session = stack.assume(&role.arn).await;
         let calls = calls_of(&resources, role);
         count += calls.len();
+        assert_eq!(untried(role, &calls), [""; 0], "{}", role.name());
         effective += calls.iter().filter(|call| is_granted(role, call)).count();
         let wrong = wrong(&stack, &session, role, calls).await;
         if !wrong.surplus.is_empty() {
