@@ -590,6 +590,7 @@ def down(purge):
 
 
 def test(arguments):
+    is_whole = not arguments
     cloud = Cloud(TEST, any_free_port())
     # A killed run may have left its cloud.
     cloud.stop()
@@ -616,6 +617,9 @@ def test(arguments):
         packages = [] if {"-p", "--package"} & set(arguments) else ["--workspace"]
         command = ["cargo", "test", "--locked", *packages, "--no-fail-fast", *arguments]
         environment = {**os.environ, "LATCHKEY_STACK": str(cloud.description), **(with_browser or {})}
+        if is_whole and with_browser and with_node:
+            # Then every right must have been needed by a test.
+            environment["LATCHKEY_WHOLE"] = "1"
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
         cloud.stop()

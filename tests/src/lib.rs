@@ -4,6 +4,7 @@
 //! `LATCHKEY_STACK`. Every test creates its own account, so that tests can run in parallel.
 
 mod account;
+mod attempt;
 mod aws;
 mod browser;
 mod stack;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use account::{Account, PASSWORD, Person};
+pub use attempt::{Attempt, Session};
 pub use browser::{Browser, Target, in_browser};
 pub use stack::{Answer, Stack, USER_AGENT, send};
 

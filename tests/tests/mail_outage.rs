@@ -7,7 +7,11 @@ use serde_json::{Value, json};
 async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "outage", "standard").await;
+    let bounced = Account::create(&stack, "outage-bounced", "standard").await;
     stack.refuse_mails(true).await;
+    stack
+        .invoke_in_vain("RecordMailFeedback", bounce(&bounced))
+        .await;
     let body = json!({"name": "Unheard of", "autoPurge": "1h", "scope": {"type": "full"}});
     let (token, _) = account.create_token(body).await;
     let record = eventually("the stream's record", async || {
@@ -22,6 +26,10 @@ async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
     let sequence_number = &record["dynamodb"]["SequenceNumber"];
     let failed = attempt(&stack, &record).await;
     stack.refuse_mails(false).await;
+    for _ in 0..2 {
+        stack.invoke("RecordMailFeedback", bounce(&bounced)).await;
+    }
+    assert_eq!(bounced.mails_to(&bounced.owner).await.len(), 1);
     assert_eq!(failed, json!([{"itemIdentifier": sequence_number}]));
     assert!(account.mails_to(&account.owner).await.is_empty());
 
@@ -34,6 +42,15 @@ async fn a_mail_that_ses_refuses_is_sent_by_a_later_attempt_and_only_once() {
         let mails = account.mails_to(person).await;
         assert_eq!(mails.len(), 1, "{mails:?}");
     }
+}
+
+/// SES's event about a mail to the administrator that came back.
+fn bounce(account: &Account) -> Value {
+    let sample = include_str!("../../events/record-mail-feedback/bounce.json");
+    let mut event: Value = serde_json::from_str(sample).expect("JSON");
+    event["detail"]["mail"]["destination"] = json!([account.administrator.email]);
+    event["detail"]["mail"]["tags"]["account"] = json!([account.id]);
+    event
 }
 
 /// Sends a record of the audit log's stream to the function, and returns the failures that it reports.

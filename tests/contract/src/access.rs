@@ -1,6 +1,6 @@
 //! What a request to DynamoDB touches, as IAM sees it: the partitions, for each table and action.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -71,4 +71,78 @@ pub(crate) fn touched(operation: &str, request: &Value) -> Touched {
         }
     }
     touched
+}
+
+/// The attributes of one item that a request writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The table.
+    pub table: String,
+    /// The action.
+    pub action: &'static str,
+    /// The key of the item's partition.
+    pub partition: String,
+    /// The names of the top-level attributes. A `PutItem` writes all that it names, and removes all others.
+    pub attributes: BTreeSet<String>,
+}
+
+/// Returns which attributes a request of an operation of DynamoDB writes.
+pub(crate) fn written(operation: &str, request: &Value) -> Vec<Written> {
+    match operation {
+        "PutItem" => vec![put(request)],
+        "UpdateItem" => vec![updated(request)],
+        "TransactWriteItems" => {
+            let items = request["TransactItems"].as_array().unwrap().iter();
+            let written = items.filter_map(|item| match (item.get("Put"), item.get("Update")) {
+                (Some(one), _) => Some(put(one)),
+                (_, Some(one)) => Some(updated(one)),
+                _ => None,
+            });
+            written.collect()
+        }
+        _ => vec![],
+    }
+}
+
+fn put(request: &Value) -> Written {
+    let item = request["Item"].as_object().unwrap();
+    write(request, "PutItem", "Item", item.keys().cloned().collect())
+}
+
+fn updated(request: &Value) -> Written {
+    let names = &request["ExpressionAttributeNames"];
+    let expression = request["UpdateExpression"].as_str().unwrap();
+    let mut attributes = BTreeSet::new();
+    // Whether the next word is an attribute's path: after the name of a clause, and after a comma outside of a function.
+    let (mut is_path, mut depth) = (false, 0_i32);
+    for word in expression.split_whitespace() {
+        if ["SET", "REMOVE", "ADD", "DELETE"].contains(&word) {
+            is_path = true;
+            continue;
+        }
+        if is_path {
+            let path = word.trim_end_matches(',');
+            let name = path.split(['.', '[']).next().unwrap();
+            let name = names[name].as_str().unwrap_or(name);
+            attributes.insert(name.to_owned());
+        }
+        let count = |letter| i32::try_from(word.matches(letter).count()).unwrap();
+        depth += count('(') - count(')');
+        is_path = depth == 0 && word.ends_with(',');
+    }
+    write(request, "UpdateItem", "Key", attributes)
+}
+
+fn write(
+    request: &Value,
+    action: &'static str,
+    item: &str,
+    attributes: BTreeSet<String>,
+) -> Written {
+    Written {
+        table: request["TableName"].as_str().unwrap().into(),
+        action,
+        partition: request[item]["pk"]["S"].as_str().unwrap().into(),
+        attributes,
+    }
 }

@@ -1,5 +1,6 @@
 //! A proxy between a function and AWS that counts requests.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::access::{Touched, touched};
+use crate::access::{Touched, Written, touched, written};
+use crate::iam::Ask;
 
 /// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS and SES itself. It ends with its
 /// runtime.
@@ -39,6 +41,10 @@ pub struct Counts {
     pub half_read_units: usize,
     /// The partitions that each request to DynamoDB touches.
     pub touched: Vec<Touched>,
+    /// The requests to KMS and SES, as IAM sees them. The resources are written as the requests name them.
+    pub asked: Vec<Ask>,
+    /// The attributes that each request to DynamoDB writes.
+    pub written: Vec<Written>,
 }
 
 impl fmt::Display for Counts {
@@ -155,6 +161,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
     let named = operation(head);
     if header(head, "x-amz-target").is_some_and(|target| target.starts_with("DynamoDB")) {
         counts.touched.push(touched(named, request));
+        counts.written.append(&mut written(named, request));
     }
     match named {
         operation if READS.contains(&operation) => counts.reads += 1,
@@ -165,20 +172,56 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
         }
         "SendEmail" => {
             counts.mails += 1;
+            counts.asked.extend(mail(request));
             return Some(json!({"MessageId": "1"}));
         }
         // The encryption hides nothing: the tables only have test data.
         "Encrypt" => {
             counts.kms += 1;
+            counts.asked.push(cipher(named, request));
             return Some(json!({"CiphertextBlob": request["Plaintext"]}));
         }
         "Decrypt" => {
             counts.kms += 1;
+            counts.asked.push(cipher(named, request));
             return Some(json!({"Plaintext": request["CiphertextBlob"]}));
         }
         other => panic!("{other} is neither a read nor a write"),
     }
     None
+}
+
+/// A request to KMS: IAM knows the names in its encryption context, and each value.
+fn cipher(operation: &str, request: &Value) -> Ask {
+    let key = request["KeyId"].as_str().unwrap();
+    let context = request["EncryptionContext"].as_object().unwrap();
+    // In a fixed order, since the request's is by chance.
+    let names: BTreeSet<_> = context.keys().collect();
+    let names: Vec<_> = names.into_iter().collect();
+    let ask = Ask::new(&format!("kms:{operation}"), key);
+    let ask = ask.with("kms:EncryptionContextKeys", &names);
+    context.iter().fold(ask, |ask, (name, value)| {
+        let key = format!("kms:EncryptionContext:{name}");
+        ask.with(&key, &[value.as_str().unwrap()])
+    })
+}
+
+/// A mail: it needs rights on the identity that sends it, on those of the recipients while SES is in its sandbox, and
+/// on the configuration set.
+fn mail(request: &Value) -> Vec<Ask> {
+    let from = request["FromEmailAddress"].as_str().unwrap();
+    // With raw content it would be another action.
+    assert!(request["Content"]["Simple"].is_object(), "{request}");
+    let to = request["Destination"]["ToAddresses"].as_array().unwrap();
+    let to = to.iter().map(|address| address.as_str().unwrap());
+    let identities = to
+        .chain([from])
+        .map(|address| format!("identity/{address}"));
+    let set = request["ConfigurationSetName"].as_str().unwrap();
+    let resources = identities.chain([format!("configuration-set/{set}")]);
+    resources
+        .map(|resource| Ask::new("ses:SendEmail", &resource).with("ses:FromAddress", &[from]))
+        .collect()
 }
 
 /// Returns the operation of a request, from AWS's JSON protocol or from SES's path.

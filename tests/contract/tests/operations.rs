@@ -2,6 +2,8 @@
 //!
 //! `make generate` writes the table anew.
 
+mod rights_granted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use contract::{Section, Statement, Touched, Wire, is_like, policies};
+use contract::{Ask, Counts, Section, Statement, Touched, Wire, Written, is_like, policies};
 use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::auto_purge::AutoPurge;
@@ -25,6 +27,7 @@ use latchkey::store::{Store, Vault};
 use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
 use receive_leak_report::{FetchKeys, Keys};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 /// Reads a sample event.
 macro_rules! event {
@@ -49,6 +52,8 @@ struct Functions {
     console: ConsoleClient,
     rows: Vec<String>,
     touched: BTreeMap<String, Vec<Touched>>,
+    asked: BTreeMap<String, Vec<Ask>>,
+    written: BTreeMap<String, Vec<Written>>,
 }
 
 impl Functions {
@@ -68,14 +73,14 @@ impl Functions {
             wire,
             rows: vec![],
             touched: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            written: BTreeMap::new(),
         }
     }
 
     /// Adds a row with the requests since the last one.
     fn row(&mut self, function: &str, when: &str) {
-        let mut counts = self.wire.take();
-        let touched = self.touched.entry(function.to_owned()).or_default();
-        touched.append(&mut counts.touched);
+        let counts = self.note(function);
         self.rows
             .push(format!("| {function} | {when} | {counts} |\n"));
     }
@@ -89,9 +94,19 @@ impl Functions {
 
     /// Notes the requests for the check of the policies only, without a row.
     fn touched(&mut self, function: &str) {
+        self.note(function);
+    }
+
+    /// Notes which rights the requests since the last call need, and returns what was counted.
+    fn note(&mut self, function: &str) -> Counts {
         let mut counts = self.wire.take();
         let touched = self.touched.entry(function.to_owned()).or_default();
         touched.append(&mut counts.touched);
+        let asked = self.asked.entry(function.to_owned()).or_default();
+        asked.append(&mut counts.asked);
+        let written = self.written.entry(function.to_owned()).or_default();
+        written.append(&mut counts.written);
+        counts
     }
 
     /// Adds a row for an HTTP answer, and asserts its status.
@@ -665,7 +680,31 @@ async fn platform(functions: &mut Functions) {
 
 /// The table, and what each function's requests touch.
 async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
-    let (mut rows, mut touched) = (Vec::new(), BTreeMap::<String, Vec<Touched>>::new());
+    let requests = requests().await;
+    (requests.table.clone(), requests.touched.clone())
+}
+
+/// What was recorded of all functions.
+#[derive(Default)]
+struct Requests {
+    /// The table.
+    table: String,
+    /// What each function's requests to DynamoDB touch.
+    touched: BTreeMap<String, Vec<Touched>>,
+    /// Each function's requests to KMS and SES.
+    asked: BTreeMap<String, Vec<Ask>>,
+    /// What each function's requests to DynamoDB write.
+    written: BTreeMap<String, Vec<Written>>,
+}
+
+/// Runs all functions, once for all tests.
+async fn requests() -> &'static Requests {
+    static ALL: OnceCell<Requests> = OnceCell::const_new();
+    ALL.get_or_init(recorded).await
+}
+
+async fn recorded() -> Requests {
+    let (mut rows, mut all) = (Vec::new(), Requests::default());
     for part in [
         "verifications",
         "creations",
@@ -697,15 +736,21 @@ async fn table() -> (String, BTreeMap<String, Vec<Touched>>) {
         }
         rows.extend(functions.rows);
         for (function, requests) in functions.touched {
-            touched.entry(function).or_default().extend(requests);
+            all.touched.entry(function).or_default().extend(requests);
+        }
+        for (function, requests) in functions.asked {
+            all.asked.entry(function).or_default().extend(requests);
+        }
+        for (function, requests) in functions.written {
+            all.written.entry(function).or_default().extend(requests);
         }
     }
-    let table = format!(
+    all.table = format!(
         "| function | when | reads | transactions | single writes | KMS | mails |\n\
          |---|---|---|---|---|---|---|\n{}",
         rows.concat()
     );
-    (table, touched)
+    all
 }
 
 #[tokio::test]
