@@ -325,6 +325,7 @@ class Cloud:
             self.purge()
         with step("Starting the local cloud"):
             (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+            self.forget_positions()
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
                     [tool("ministack", "python"), tool("ministack", "ministack")],
@@ -343,6 +344,18 @@ class Cloud:
                     self.stop()
                     fail(f"the local cloud did not start; its log is {self.log}")
                 time.sleep(0.05)
+
+    def forget_positions(self):
+        """Let the readers of streams begin with the first record.
+
+        Each start begins new, empty streams, but the positions in the old ones are kept. The readers would leave out as
+        many records as they had read before.
+        """
+        file = self.directory / "state" / "lambda.json"
+        if file.exists():
+            state = json.loads(file.read_text(encoding="utf-8"))
+            state["payload"]["dynamodb_stream_positions"] = {}
+            file.write_text(json.dumps(state), encoding="utf-8")
 
     def recorded_port(self):
         return json.loads(self.process_file.read_text())["port"] if self.process_file.exists() else None
