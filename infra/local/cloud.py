@@ -381,7 +381,7 @@ class Cloud:
 
     def purge(self):
         for path in self.directory.iterdir():
-            if path in (TOOLS, TEST, BENCH, BENCH.with_suffix(".json")):
+            if path in (TOOLS, PACKAGES, TEST, BENCH, BENCH.with_suffix(".json")):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)

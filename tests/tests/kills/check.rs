@@ -20,7 +20,7 @@ pub(crate) struct View {
     pub(crate) mails: Vec<Value>,
     /// The addresses that get a mail of each record.
     pub(crate) recipients: Vec<String>,
-    /// How many of each record's deliveries got no answer.
+    /// How many of each record's deliveries ended without saying whether SES took the mail.
     pub(crate) unanswered: BTreeMap<String, usize>,
 }
 
@@ -212,8 +212,8 @@ impl View {
         }
     }
 
-    /// Every record is mailed to everybody responsible: once, and once more at most for each delivery without an
-    /// answer. There is no mail without a record.
+    /// Every record is mailed to everybody responsible: once, and once more at most for each delivery that
+    /// didn't say whether SES took the mail. There is no mail without a record.
     fn check_mails(&self, faults: &mut Vec<String>) {
         let mut about: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
         for mail in &self.mails {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::panicking;
 use std::time::Duration;
@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(70);
 
 /// How long a function runs between two looks at what it did.
 const SLICE: Duration = Duration::from_millis(3);
+
+/// After so many slices, a function is killed whatever it did: it may have had nothing to change.
+const SLICES: usize = 90;
 
 /// When a function is killed.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +61,7 @@ impl Drop for Stopped {
 /// A local cloud that ends with this value. If the test has failed, its log and data stay.
 pub(crate) struct Cloud {
     pub(crate) stack: Stack,
+    log: PathBuf,
     /// The hexadecimal SHA-256 of each function's package, by the crate's name. It is part of the program's path.
     packages: BTreeMap<String, String>,
     /// The number of processes that were killed.
@@ -72,9 +76,11 @@ impl Cloud {
         // Without `make test`, the functions may be older than the code.
         let _built = Stack::from_env();
         run(&["--stop", "--purge"]).await;
-        let stack = Stack::of(Path::new(&description(&run(&[]).await)));
+        let description = PathBuf::from(description(&run(&[]).await));
+        let stack = Stack::of(&description);
         let mut cloud = Self {
             stack,
+            log: description.with_file_name("cloud.log"),
             packages: BTreeMap::new(),
             kills: Cell::new(0),
             restarts: Cell::new(0),
@@ -106,7 +112,7 @@ impl Cloud {
                 When::Slices(number) => slices >= number,
                 When::Effect => now.is_some_and(|now| now != *before),
             };
-            if due && !stopped.0.is_empty() {
+            if (due || slices >= SLICES) && !stopped.0.is_empty() {
                 let ended = stopped.send(Signal::KILL);
                 self.kills.set(self.kills.get() + ended);
                 return;
@@ -149,9 +155,18 @@ impl Cloud {
     /// to end; the processes of its functions are killed after that.
     pub(crate) async fn restart(&self) {
         run(&["--stop"]).await;
-        let before = description_text(&self.stack);
-        run(&[]).await;
-        assert_eq!(before, description_text(&self.stack), "another stack");
+        let log = fs::read_to_string(&self.log).expect("the local cloud's log");
+        let lost = log.lines().find(|line| {
+            line.contains("Persistence: failed") || line.contains("Persistence: error")
+        });
+        assert_eq!(
+            lost, None,
+            "the local cloud lost what it stored, which is its own fault"
+        );
+        let again = Stack::of(Path::new(&description(&run(&[]).await)));
+        for member in ["endpointUrl", "apiUrl", "tokensTable", "auditTable"] {
+            assert_eq!(again.get(member), self.stack.get(member), "another stack");
+        }
         self.restarts.set(self.restarts.get() + 1);
     }
 }
@@ -166,12 +181,6 @@ impl Drop for Cloud {
         // A failure here must not hide that of the test. `make test` stops what is left.
         let _ = command.status();
     }
-}
-
-/// What must be the same after a restart.
-fn description_text(stack: &Stack) -> [String; 4] {
-    ["endpointUrl", "apiUrl", "tokensTable", "auditTable"]
-        .map(|member| stack.get(member).to_owned())
 }
 
 async fn run(arguments: &[&str]) -> String {

@@ -44,7 +44,7 @@ pub(crate) struct Deliveries<'a> {
     known: BTreeSet<String>,
     /// The number of records that are done.
     position: usize,
-    /// How many of each audit record's deliveries got no answer.
+    /// How many of each audit record's deliveries ended without saying whether SES took the mail.
     pub(crate) unanswered: BTreeMap<String, usize>,
     /// Deliveries without an answer.
     pub(crate) killed: Cell<u64>,
@@ -136,7 +136,10 @@ impl<'a> Deliveries<'a> {
         });
         assert!(failed.is_some() || failures.is_empty(), "{failures:?}");
         self.position += failed.unwrap_or(batch.len());
-        if failed.is_some() {
+        if let Some(failed) = failed {
+            // SES may not have answered in time. If an earlier delivery was killed, this one found its claim.
+            let id = id(&batch[failed]);
+            self.unanswered.entry(id).or_insert(1);
             self.let_claims_lapse().await;
         }
     }

@@ -1,9 +1,13 @@
 //! Faults that are planted into what a round left, to show that the check finds them.
 
+use end_to_end::Account;
 use serde_json::{Value, json};
 
 use crate::check::{View, hash_of};
-use crate::known::{Known, State, Status};
+use crate::cloud::{Cloud, When};
+use crate::known::{Known, Secret, State, Status};
+use crate::probe::Probe;
+use crate::tally::Tally;
 
 /// A fault, how it is planted, and a part of what the check must say.
 type Plant = (&'static str, fn(&mut View), &'static str);
@@ -124,6 +128,61 @@ pub(crate) fn find_all(view: &View) -> Vec<&'static str> {
         assert!(found, "{fault} was not found: {faults:?}");
     }
     PLANTS.map(|(fault, ..)| fault).into()
+}
+
+/// Plants a client that repeats a creation without an `Idempotency-Key` after the function was killed: that makes two
+/// tokens. Nothing is changed by hand here, so this also shows that kills hit between the change and its answer.
+///
+/// # Panics
+/// If the check doesn't find it.
+pub(crate) async fn find_repetition(
+    cloud: &Cloud,
+    account: &Account,
+    tally: &Tally,
+) -> &'static str {
+    for number in 0..10 {
+        let name = format!("Twice-{number}");
+        let body = json!({"name": name, "autoPurge": "1h", "scope": {"type": "full"}});
+        let request = || account.post(&account.owner, "/tokens").json(&body);
+        let probe = || Probe::token_named(&account.id, &name);
+        let first = tally.call(
+            cloud,
+            "create-token",
+            request(),
+            Some(When::Effect),
+            probe(),
+        );
+        if first.await.is_some() {
+            // The answer was faster.
+            continue;
+        }
+        let second = tally
+            .call(cloud, "create-token", request(), None, probe())
+            .await;
+        let created = second.expect("an answer").expect(201);
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let mut known = Known::created(&text(&created["token"]["id"]), &name);
+        let (text, state) = (text(&created["secret"]), State::Current);
+        known.secrets.push(Secret { text, state });
+        let mut items = cloud.stack.scan(cloud.stack.get("tokensTable")).await;
+        let partition = format!("ACCOUNT#{}", account.id);
+        items.retain(|item| item["pk"]["S"] == partition && item["name"]["S"] == name);
+        let view = View {
+            known: vec![known],
+            items,
+            records: vec![],
+            mails: vec![],
+            recipients: vec![],
+            unanswered: [].into(),
+        };
+        let faults = view.faults();
+        let found = faults
+            .iter()
+            .any(|fault| fault.contains("that nobody made"));
+        assert!(found, "two creations made one token: {faults:?}");
+        return "a client that repeats without an Idempotency-Key";
+    }
+    panic!("no kill hit between a change and its answer")
 }
 
 /// A token that exists and has a current secret.
