@@ -8,6 +8,10 @@
                                  API tokens page need Chromium and its driver, those of clients in TypeScript and of
                                  linters need Node.js with npm; without these, their tests are skipped, but in CI (CI set in the
                                  environment) the run fails
+    cloud.py own NAME            start, deploy and seed another cloud, for one test of `cloud.py test`, with the functions
+                                 as they are built; if it was stopped, start it again with its data; print where its
+                                 description and its process are
+    cloud.py own NAME --stop     stop that cloud; with --purge also delete its data
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
@@ -28,6 +32,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +44,7 @@ TOOLS = LOCAL / "tools"
 TEST = LOCAL / "test"
 BENCH = LOCAL / "bench"
 PEERS = ROOT / "tests" / "bench" / "peers"
+PACKAGES = LOCAL / "packages"
 LAMBDA_DIR = ROOT / "target" / "lambda"
 MAIN_TEMPLATE = ROOT / "infra" / "template.yaml"
 EXAMPLE_TEMPLATE = ROOT / "examples" / "protected-api" / "template.yaml"
@@ -229,16 +235,32 @@ def build(*selection):
         # The manifest has the build of each copy, because `make deploy` writes other copies to the same place.
         manifest_file = LAMBDA_DIR / "local.json"
         manifest = json.loads(manifest_file.read_text()) if manifest_file.exists() else {}
-        for name in function_names():
-            source, copy = built / name, LAMBDA_DIR / name / "bootstrap"
+        PACKAGES.mkdir(parents=True, exist_ok=True)
+
+        def renew(name):
+            source, copy, package = built / name, LAMBDA_DIR / name / "bootstrap", PACKAGES / f"{name}.zip"
             if not source.exists():
                 fail(f"the template names the function {name}, but the workspace builds no such program.")
-            if manifest.get(name) == fingerprint(source, copy):
-                continue
+            if manifest.get(name) == fingerprint(source, copy, package):
+                return
             copy.parent.mkdir(exist_ok=True)
             subprocess.run(["strip", "-S", "-o", str(copy), str(source)], check=True)
-            manifest[name] = fingerprint(source, copy)
+            pack(copy, package)
+            manifest[name] = fingerprint(source, copy, package)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(renew, function_names()))
         manifest_file.write_text(json.dumps(manifest))
+
+
+def pack(program, package):
+    """Compress a function's program, once and fast. `sam deploy` would do it at every deployment, and take longer."""
+    # The same program makes the same package: the entry has a fixed time.
+    entry = zipfile.ZipInfo("bootstrap")
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o755 << 16
+    with zipfile.ZipFile(package, "w") as writer:
+        writer.writestr(entry, program.read_bytes(), compresslevel=1)
 
 
 def target_directory():
@@ -247,10 +269,14 @@ def target_directory():
     return Path(json.loads(metadata.stdout)["target_directory"])
 
 
+# Where a template has the program of a function.
+CODE = r"CodeUri: (?:\.\./)+target/lambda/([a-z0-9-]+)/"
+
+
 def function_names():
     """Return the names of the functions in the templates."""
     text = "".join(template.read_text(encoding="utf-8") for template in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE))
-    return re.findall(r"CodeUri: (?:\.\./)+target/lambda/([a-z0-9-]+)/", text)
+    return re.findall(CODE, text)
 
 
 def fingerprint(*files):
@@ -299,6 +325,7 @@ class Cloud:
             self.purge()
         with step("Starting the local cloud"):
             (self.directory / "tmp").mkdir(parents=True, exist_ok=True)
+            self.forget_positions()
             with self.log.open("ab") as log:
                 process = subprocess.Popen(
                     [tool("ministack", "python"), tool("ministack", "ministack")],
@@ -317,6 +344,18 @@ class Cloud:
                     self.stop()
                     fail(f"the local cloud did not start; its log is {self.log}")
                 time.sleep(0.05)
+
+    def forget_positions(self):
+        """Let the readers of streams begin with the first record.
+
+        Each start begins new, empty streams, but the positions in the old ones are kept. The readers would leave out as
+        many records as they had read before.
+        """
+        file = self.directory / "state" / "lambda.json"
+        if file.exists():
+            state = json.loads(file.read_text(encoding="utf-8"))
+            state["payload"]["dynamodb_stream_positions"] = {}
+            file.write_text(json.dumps(state), encoding="utf-8")
 
     def recorded_port(self):
         return json.loads(self.process_file.read_text())["port"] if self.process_file.exists() else None
@@ -342,7 +381,7 @@ class Cloud:
 
     def purge(self):
         for path in self.directory.iterdir():
-            if path in (TOOLS, TEST, BENCH, BENCH.with_suffix(".json")):
+            if path in (TOOLS, PACKAGES, TEST, BENCH, BENCH.with_suffix(".json")):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)
@@ -443,9 +482,14 @@ class Cloud:
 
     def sam_deploy(self, stack, template, **parameters):
         log = self.directory / f"deploy-{stack}.log"
+        # The same template, with the packages that `build` made in place of the programs.
+        packaged = self.directory / f"deploy-{stack}.yaml"
+        text = template.read_text(encoding="utf-8")
+        text = re.sub(CODE, lambda found: f"CodeUri: {json.dumps(str(PACKAGES / found[1]) + '.zip')}", text)
+        packaged.write_text(text, encoding="utf-8")
         command = [
             tool("sam", "sam"), "deploy", "--config-env", "local",
-            "--template-file", str(template), "--stack-name", stack, "--region", REGION,
+            "--template-file", str(packaged), "--stack-name", stack, "--region", REGION,
             "--resolve-s3", "--language-extensions", "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
             "--no-confirm-changeset", "--no-fail-on-empty-changeset",
             "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
@@ -532,6 +576,11 @@ def start(cloud, *selection):
     install_tools("ministack", "sam")
     cloud.directory.mkdir(parents=True, exist_ok=True)
     build(*selection)
+    fill(cloud)
+
+
+def fill(cloud):
+    """Start the cloud with what is built, deploy to it and seed it."""
     cloud.start()
     cloud.deploy()
     # A killed `watch` may have left its proxy.
@@ -592,8 +641,9 @@ def down(purge):
 def test(arguments):
     is_whole = not arguments
     cloud = Cloud(TEST, any_free_port())
-    # A killed run may have left its cloud.
+    # A killed run may have left its clouds.
     cloud.stop()
+    stop_all_own()
     shutil.rmtree(cloud.directory, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with_browser = browser()
@@ -623,10 +673,40 @@ def test(arguments):
         return subprocess.run(command, cwd=ROOT, env=environment).returncode
     finally:
         cloud.stop()
+        stop_all_own()
         if with_browser is None:
             print(NO_BROWSER, flush=True)
         if not with_node:
             print(NO_NODE, flush=True)
+
+
+def own_cloud(name):
+    """Return the cloud that a test has for itself. It is below the tests' own, and has a port of its own for good."""
+    directory = TEST / name
+    return Cloud(directory, Cloud(directory, 0).recorded_port() or any_free_port())
+
+
+def own(name):
+    cloud = own_cloud(name)
+    cloud.directory.mkdir(parents=True, exist_ok=True)
+    if cloud.description.exists():
+        cloud.start()
+    else:
+        fill(cloud)
+    print(json.dumps({"description": str(cloud.description), "pid": cloud.pid()}))
+
+
+def stop_own(name, purge):
+    cloud = own_cloud(name)
+    cloud.stop()
+    if purge:
+        shutil.rmtree(cloud.directory, ignore_errors=True)
+
+
+def stop_all_own():
+    """Stop the clouds that tests left behind."""
+    for process in TEST.glob("*/process.json"):
+        own_cloud(process.parent.name).stop()
 
 
 def skipping(arguments, tests):
@@ -736,6 +816,10 @@ def main():
     commands.add_parser("watch")
     commands.add_parser("test")
     commands.add_parser("bench")
+    for_one = commands.add_parser("own")
+    for_one.add_argument("name", metavar="NAME")
+    for_one.add_argument("--stop", action="store_true")
+    for_one.add_argument("--purge", action="store_true")
     available = sorted([*(file.stem for file in (HERE / "requirements").glob("*.txt")), *CRATES])
     commands.add_parser("tools").add_argument("names", nargs="*", metavar="NAME")
     options, arguments = parser.parse_known_args()
@@ -745,6 +829,8 @@ def main():
         return up()
     if options.command == "down":
         return down(options.purge)
+    if options.command == "own":
+        return stop_own(options.name, options.purge) if options.stop else own(options.name)
     if options.command == "bench":
         return bench(arguments)
     if options.command == "watch":

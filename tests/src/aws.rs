@@ -19,18 +19,22 @@ const MAX_LINES: usize = 10_000;
 const MAX_TIME: i64 = 4_102_444_800_000;
 
 impl Stack {
+    /// Returns the request that calls an operation of a service with a JSON protocol.
+    pub fn aws_request(&self, service: &str, target: &str, body: &Value) -> RequestBuilder {
+        let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
+            ("x-amz-target", target),
+        ];
+        self.signed(Method::POST, service, "/", &headers, body.to_string())
+    }
+
     /// Calls an operation of a service with a JSON protocol. `target` is the header `X-Amz-Target`. Returns the
     /// response's body.
     ///
     /// # Panics
     /// If the local cloud refuses the request.
     pub async fn aws(&self, service: &str, target: &str, body: Value) -> Value {
-        let headers = [
-            ("content-type", "application/x-amz-json-1.1"),
-            ("x-amz-target", target),
-        ];
-        let request = self.signed(Method::POST, service, "/", &headers, body.to_string());
-        let answer = send_until_served(request).await;
+        let answer = send_until_served(self.aws_request(service, target, &body)).await;
         assert_eq!(answer.status, 200, "{target} {body}: {}", answer.text);
         answer.json()
     }
@@ -71,6 +75,50 @@ impl Stack {
         page["Functions"].as_array().expect("functions").clone()
     }
 
+    /// Returns the configuration of a function of the main stack, by its name in the template.
+    ///
+    /// # Panics
+    /// If there is no such function.
+    pub async fn function(&self, name: &str) -> Value {
+        let prefix = format!("latchkey-{name}Function");
+        let is_it = |f: &Value| {
+            let name = f["FunctionName"].as_str();
+            name.is_some_and(|name| name.starts_with(&prefix))
+        };
+        let functions = self.functions().await;
+        functions.into_iter().find(is_it).expect("the function")
+    }
+
+    /// Returns the request that invokes a function, by the name in its configuration.
+    pub fn invocation(&self, name: &str, event: &Value) -> RequestBuilder {
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        self.signed(Method::POST, "lambda", &path, &[], event.to_string())
+    }
+
+    /// Makes the local cloud hand a function no more records of a stream, so that a test can do that instead. `name` is
+    /// the one in its configuration.
+    ///
+    /// # Panics
+    /// If the function reads no stream.
+    pub async fn stop_reading(&self, name: &str) {
+        let path = "/2015-03-31/event-source-mappings/";
+        let request = self.signed(Method::GET, "lambda", path, &[], String::new());
+        let answer = send_until_served(request).await.expect(200);
+        let mappings = answer["EventSourceMappings"].as_array();
+        let mut mappings = mappings.expect("mappings").iter();
+        let is_it = |mapping: &&Value| {
+            let function = mapping["FunctionArn"].as_str();
+            function.is_some_and(|function| function.ends_with(name))
+        };
+        let mapping = mappings.find(is_it).expect("a stream's reader");
+        let id = mapping["UUID"].as_str().expect("an id");
+        let path = format!("{path}{id}");
+        let off = json!({"Enabled": false}).to_string();
+        let request = self.signed(Method::PUT, "lambda", &path, &[], off);
+        let answer = send_until_served(request).await;
+        assert!(answer.status < 300, "{}", answer.text);
+    }
+
     /// Invokes a function of the main stack, by its name in the template, and returns its response.
     ///
     /// # Panics
@@ -91,16 +139,10 @@ impl Stack {
     }
 
     async fn invoked(&self, function: &str, event: Value) -> Answer {
-        let prefix = format!("latchkey-{function}Function");
-        let functions = self.functions().await;
-        let mut names = functions.iter().filter_map(|f| f["FunctionName"].as_str());
-        let name = names
-            .find(|name| name.starts_with(&prefix))
-            .expect("the function");
-        let path = format!("/2015-03-31/functions/{name}/invocations");
-        let request = self.signed(Method::POST, "lambda", &path, &[], event.to_string());
+        let function = self.function(function).await;
+        let name = function["FunctionName"].as_str().expect("a name");
         // There is no retry: a failed function may have had effects.
-        send(request).await
+        send(self.invocation(name, &event)).await
     }
 
     /// Puts an object into a bucket.
@@ -229,6 +271,11 @@ impl Stack {
             .values()
             .flat_map(|mails| mails.as_array().expect("mails").clone())
             .collect()
+    }
+
+    /// Returns the request for SES's account, with the number of mails that were sent in the last 24 hours.
+    pub fn mail_account(&self) -> RequestBuilder {
+        self.signed(Method::GET, "ses", "/v2/email/account", &[], String::new())
     }
 
     /// Makes SES refuse all mails, or accept them again. In SES's sandbox, recipients must be verified.

@@ -1,6 +1,6 @@
 //! The deployed stack and its HTTP APIs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use reqwest::header::HeaderMap;
@@ -24,8 +24,15 @@ impl Stack {
     /// If the variable or the file is missing.
     pub fn from_env() -> Self {
         let file = env::var_os("LATCHKEY_STACK").map(PathBuf::from);
-        let file = file.expect("these tests need a local cloud: run `make test`");
-        let text = fs::read_to_string(&file)
+        Self::of(&file.expect("these tests need a local cloud: run `make test`"))
+    }
+
+    /// Reads a stack's description from a file.
+    ///
+    /// # Panics
+    /// If the file is missing.
+    pub fn of(file: &Path) -> Self {
+        let text = fs::read_to_string(file)
             .unwrap_or_else(|error| panic!("{}: {error}; run `make test`", file.display()));
         let http = Client::builder().user_agent(USER_AGENT).build();
         Self {
