@@ -3,8 +3,9 @@
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use crate::aws::aws_config;
 use crate::config::{ConfigError, Tables, brand, require};
@@ -76,9 +77,63 @@ where
     F: Future<Output = Result<A, X>>,
 {
     let handler = &handler;
-    run(service_fn(|event: LambdaEvent<E>| async move {
+    run(service_fn(|event: LambdaEvent<Unquoted<E>>| async move {
         let until = until(event.context.deadline);
-        handler(event.payload, until).await.map_err(Error::from)
+        handler(event.payload.0, until).await.map_err(Error::from)
     }))
     .await
+}
+
+/// An event that, if it doesn't parse, isn't quoted. The runtime logs the error and answers with it, and serde's errors
+/// have values of the event: somebody's secret may be one.
+struct Unquoted<E>(E);
+
+impl<'de, E: DeserializeOwned> Deserialize<'de> for Unquoted<E> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // First as a text: the runtime also notes the names of the members on the way to the failure.
+        let event = Box::<RawValue>::deserialize(deserializer)?;
+        serde_json::from_str(event.get())
+            .map(Self)
+            .map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                D::Error::custom(format!(
+                    "the event does not have the expected form: line {line}, column {column}"
+                ))
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Event {
+        #[expect(dead_code, reason = "only whether it parses matters")]
+        tags: HashMap<String, Vec<u8>>,
+    }
+
+    fn parsed(event: &str) -> Result<Event, serde_json::Error> {
+        serde_json::from_str::<Unquoted<Event>>(event).map(|event| event.0)
+    }
+
+    #[test]
+    fn an_event_that_does_not_parse_is_not_quoted() {
+        parsed(r#"{"tags": {"a": [1, 2]}}"#).unwrap();
+        for event in [
+            r#""lka_secret""#,
+            r#"{"tags": "lka_secret"}"#,
+            r#"{"tags": {"lka_secret": "lka_secret"}}"#,
+            r#"{"tags": {"lka_secret": ["lka_secret"]}}"#,
+            r#"{"lka_secret": {}}"#,
+        ] {
+            let error = parsed(event).unwrap_err();
+            for text in [error.to_string(), format!("{error:?}")] {
+                assert!(text.contains("the expected form"), "{text}");
+                assert!(!text.contains("secret"), "{text}");
+            }
+        }
+    }
 }

@@ -124,7 +124,7 @@ impl Stack {
     /// # Panics
     /// If the function fails.
     pub async fn invoke(&self, function: &str, event: Value) -> Value {
-        let answer = self.invoked(function, event).await;
+        let answer = self.try_invoke(function, event).await;
         assert_eq!(answer.header("x-amz-function-error"), "", "{}", answer.text);
         answer.expect(200)
     }
@@ -134,11 +134,13 @@ impl Stack {
     /// # Panics
     /// If the function doesn't fail.
     pub async fn invoke_in_vain(&self, function: &str, event: Value) {
-        let answer = self.invoked(function, event).await;
+        let answer = self.try_invoke(function, event).await;
         assert_ne!(answer.header("x-amz-function-error"), "", "{}", answer.text);
     }
 
-    async fn invoked(&self, function: &str, event: Value) -> Answer {
+    /// Invokes a function of the main stack, by its name in the template, and returns the answer of Lambda. If the
+    /// function fails, the answer has the header `X-Amz-Function-Error`.
+    pub async fn try_invoke(&self, function: &str, event: Value) -> Answer {
         let function = self.function(function).await;
         let name = function["FunctionName"].as_str().expect("a name");
         // There is no retry: a failed function may have had effects.
@@ -304,13 +306,13 @@ impl Stack {
         send_until_served(self.http.get(url)).await.expect(200)
     }
 
-    fn signed(
+    pub(crate) fn signed(
         &self,
         method: Method,
         service: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: String,
+        body: impl Into<Vec<u8>>,
     ) -> RequestBuilder {
         // The credentials of the local cloud's root.
         let root = Credentials::new("test", "test", None, None, "local cloud");
@@ -324,8 +326,9 @@ impl Stack {
         service: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: String,
+        body: impl Into<Vec<u8>>,
     ) -> RequestBuilder {
+        let body = body.into();
         let url = format!("{}{path}", self.get("endpointUrl"));
         let identity = credentials.into();
         #[expect(
@@ -351,7 +354,7 @@ impl Stack {
             method.as_str(),
             url.clone(),
             headers.iter().copied(),
-            SignableBody::Bytes(body.as_bytes()),
+            SignableBody::Bytes(&body),
         );
         let signature = sign(signable.expect("a request"), &parameters).expect("a signature");
         let mut request = self.http.request(method, url);

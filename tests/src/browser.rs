@@ -113,6 +113,18 @@ pub struct Browser {
 /// # Panics
 /// If the test panics, or one of these checks fails.
 pub async fn in_browser(stack: &Stack, test: impl AsyncFnOnce(&Browser)) {
+    in_browser_leaving(stack, test, |_| {}).await;
+}
+
+/// Like [`in_browser()`]. Afterwards calls `left` with the folder in which the browser, which has ended, left its data.
+///
+/// # Panics
+/// If the test panics, or one of the checks fails.
+pub async fn in_browser_leaving(
+    stack: &Stack,
+    test: impl AsyncFnOnce(&Browser),
+    left: impl FnOnce(&Path),
+) {
     let profile = Profile::create();
     let mut chromedriver = ChromeDriver::start().await;
     let browser = Browser {
@@ -132,6 +144,7 @@ pub async fn in_browser(stack: &Stack, test: impl AsyncFnOnce(&Browser)) {
     if let Err(panic) = outcome {
         resume_unwind(panic);
     }
+    left(&profile.0);
 }
 
 /// A folder for the browser's data. It is deleted after the test.
@@ -598,6 +611,12 @@ impl Browser {
         entries.into_iter().map(|entry| entry.message).collect()
     }
 
+    /// Returns what the browser's developer tools told about the network since the last call, an event in JSON each.
+    pub async fn network(&self) -> Vec<String> {
+        let entries = self.driver.get_log("performance").await.expect("a log");
+        entries.into_iter().map(|entry| entry.message).collect()
+    }
+
     /// Checks what must hold for the page in every test.
     async fn check_manners(&self) {
         for line in self.console().await {
@@ -609,8 +628,8 @@ impl Browser {
         }
         let ours = ["consoleUrl", "endpointUrl"].map(|url| origin(self.stack.get(url)));
         let mut asked = BTreeSet::new();
-        for entry in self.driver.get_log("performance").await.expect("a log") {
-            let event: Value = serde_json::from_str(&entry.message).unwrap_or_default();
+        for event in self.network().await {
+            let event: Value = serde_json::from_str(&event).unwrap_or_default();
             let params = &event["message"]["params"];
             let url = match event["message"]["method"].as_str() {
                 Some("Network.requestWillBeSent") => params["request"]["url"].as_str(),

@@ -7,14 +7,17 @@ mod account;
 mod attempt;
 mod aws;
 mod browser;
+mod scanner;
 mod stack;
+mod storage;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 pub use account::{Account, PASSWORD, Person};
 pub use attempt::{Attempt, Session};
-pub use browser::{Browser, Target, in_browser};
+pub use browser::{Browser, Target, in_browser, in_browser_leaving};
+pub use scanner::ScannerKey;
 pub use stack::{Answer, Stack, USER_AGENT, send};
 
 /// Repeats an attempt until it has a result, and returns that.

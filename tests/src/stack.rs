@@ -41,6 +41,18 @@ impl Stack {
         }
     }
 
+    /// Returns the folder with the local cloud's log, its data on disk and the files that it makes while it runs.
+    ///
+    /// # Panics
+    /// If the variable is missing.
+    pub fn folder(&self) -> PathBuf {
+        let mut file = env::var_os("LATCHKEY_STACK")
+            .map(PathBuf::from)
+            .expect("a local cloud");
+        file.pop();
+        file
+    }
+
     /// Returns a member of the stack's description, such as `tokensTable`.
     ///
     /// # Panics

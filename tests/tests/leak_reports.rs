@@ -1,50 +1,16 @@
 //! GitHub's reports of secrets found in public, sent by a scanner with GitHub's protocol and keys of the test.
 
-use std::process;
-
-use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use end_to_end::{Account, Answer, Stack, eventually, send};
+use end_to_end::{Account, Answer, ScannerKey, Stack, eventually, send};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
-
-/// A key pair and its identifier.
-struct Key {
-    id: String,
-    pair: EcdsaKeyPair,
-}
-
-impl Key {
-    fn new(name: &str) -> Self {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-        // A local cloud from an earlier run knows the keys of that run.
-        let id = format!("{name}-{}", process::id());
-        Self { id, pair }
-    }
-
-    fn published(&self, current: bool) -> Value {
-        let der = self.pair.public_key().as_der().unwrap();
-        let base64 = STANDARD.encode(der.as_ref());
-        let key = format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
-        json!({"key_identifier": self.id, "key": key, "is_current": current})
-    }
-
-    fn sign(&self, body: &str) -> String {
-        let signature = self.pair.sign(&SystemRandom::new(), body.as_bytes());
-        STANDARD.encode(signature.unwrap().as_ref())
-    }
-}
 
 /// The replacement for GitHub, with the keys that it publishes.
 struct Scanner {
     stack: Stack,
-    current: Key,
-    retired: Key,
+    current: ScannerKey,
+    retired: ScannerKey,
 }
 
 static SCANNER: OnceCell<Scanner> = OnceCell::const_new();
@@ -57,19 +23,14 @@ impl Scanner {
     async fn publish() -> Self {
         let scanner = Self {
             stack: Stack::from_env(),
-            current: Key::new("current"),
-            retired: Key::new("retired"),
+            current: ScannerKey::new("current"),
+            retired: ScannerKey::new("retired"),
         };
         let keys = [
             scanner.current.published(true),
             scanner.retired.published(false),
         ];
-        let list = json!({"public_keys": keys}).to_string();
-        let bucket = "leak-report-keys";
-        scanner
-            .stack
-            .put_object(bucket, "secret_scanning", list)
-            .await;
+        scanner.stack.publish_scanner_keys(&keys).await;
         // After it has fetched the keys, the function doesn't fetch them again for a minute.
         eventually("the keys", async || {
             let answer = send_report(&scanner.stack, &scanner.current, "[]").await;
@@ -81,17 +42,11 @@ impl Scanner {
 }
 
 async fn send_signed(stack: &Stack, id: &str, signature: &str, body: &str) -> Answer {
-    let request = stack
-        .api(Method::POST, "/v1/leaks/github")
-        .header("Github-Public-Key-Identifier", id)
-        .header("Github-Public-Key-Signature", signature)
-        .header("Content-Type", "application/json")
-        .body(body.to_owned());
-    send(request).await
+    send(stack.leak_report(id, signature, body)).await
 }
 
-async fn send_report(stack: &Stack, key: &Key, body: &str) -> Answer {
-    send_signed(stack, &key.id, &key.sign(body), body).await
+async fn send_report(stack: &Stack, key: &ScannerKey, body: &str) -> Answer {
+    send(key.report(stack, body)).await
 }
 
 fn found(secret: &str, url: &str) -> String {
@@ -132,7 +87,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     let url = "https://github.com/octocat/hello/blob/1a2b3c/.env";
     let report = found(&secret, url);
     let signature = scanner.current.sign(&report);
-    let answer = send_signed(&account.stack, &scanner.current.id, &signature, &report).await;
+    let answer = send_signed(&account.stack, scanner.current.id(), &signature, &report).await;
     let feedback = json!([{
         "token_hash": hex::encode(Sha256::digest(&secret)),
         "token_type": "latchkey_api_token",
@@ -198,7 +153,7 @@ async fn a_signed_report_revokes_a_real_token_once_and_everybody_responsible_hea
     .await;
 
     // A repeated report changes nothing, and the secret can't be restored.
-    let replay = || send_signed(&account.stack, &scanner.current.id, &signature, &report);
+    let replay = || send_signed(&account.stack, scanner.current.id(), &signature, &report);
     assert_eq!(replay().await.expect(200), feedback);
     let reactivate = || {
         let request = account.post(&account.owner, &format!("{path}/reactivate"));
@@ -301,15 +256,20 @@ async fn what_github_has_not_signed_changes_nothing() {
     let (account, _, secret) = used_token("not-leaked").await;
     let stack = &account.stack;
     let report = found(&secret, "https://github.com/octocat/hello/blob/1a2b3c/.env");
-    let (id, signature) = (&scanner.current.id, scanner.current.sign(&report));
-    let forger = Key::new("forger");
+    let (id, signature) = (scanner.current.id(), scanner.current.sign(&report));
+    let forger = ScannerKey::new("forger");
     let altered = report.replace("content", "commit");
     for (what, id, signature, body) in [
         ("another's signature", id, &forger.sign(&report), &report),
-        ("an unknown key", &forger.id, &forger.sign(&report), &report),
+        (
+            "an unknown key",
+            forger.id(),
+            &forger.sign(&report),
+            &report,
+        ),
         (
             "a retired key",
-            &scanner.retired.id,
+            scanner.retired.id(),
             &scanner.retired.sign(&report),
             &report,
         ),

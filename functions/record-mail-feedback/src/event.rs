@@ -4,8 +4,12 @@ use std::collections::HashMap;
 
 use latchkey::domain::id::AccountId;
 use latchkey::domain::mailing::SuppressionReason;
+use latchkey::domain::text::recorded;
 use latchkey::mail::ACCOUNT_TAG;
 use serde::Deserialize;
+
+/// The longest id of a mail in a log, in characters. SES's have about 60.
+const MAX_ID: usize = 128;
 
 /// An event about one mail.
 #[derive(Debug, Deserialize)]
@@ -43,9 +47,9 @@ struct Complaint {
 }
 
 impl Feedback {
-    /// Returns SES's id of the mail.
-    pub(crate) fn message_id(&self) -> &str {
-        &self.detail.mail.message_id
+    /// Returns SES's id of the mail, as logs have it.
+    pub(crate) fn message_id(&self) -> String {
+        recorded(&self.detail.mail.message_id, MAX_ID)
     }
 
     /// Returns why no more mails may be sent to the recipient; `None` if they may.

@@ -64,6 +64,19 @@ async fn a_bounce_and_a_complaint_mark_the_address_and_the_others_are_told() {
     }
 }
 
+#[test]
+fn the_id_that_logs_have_is_no_secret() {
+    let mut event = bounce();
+    let id = |event: &Value| {
+        let event: Feedback = serde_json::from_value(event.clone()).unwrap();
+        event.message_id()
+    };
+    assert_eq!(event["detail"]["mail"]["messageId"], id(&event));
+    let secret = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
+    event["detail"]["mail"]["messageId"] = json!(secret);
+    assert_eq!(id(&event), "lka_[redacted]");
+}
+
 #[tokio::test]
 async fn a_burst_of_bounces_is_told_once() {
     let engine = Engine::with_accounts().await;

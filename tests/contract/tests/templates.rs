@@ -127,6 +127,78 @@ fn nothing_for_tests_is_deployed() {
     assert!(!deployed.contains(testing));
 }
 
+/// What access logs may have: nothing that a caller writes.
+const LOGGED: [&str; 17] = [
+    "authorizer.accountId",
+    "authorizer.claims.sub",
+    "authorizer.error",
+    "authorizer.latency",
+    "authorizer.status",
+    "authorizer.tokenId",
+    "httpMethod",
+    "identity.sourceIp",
+    "integrationErrorMessage",
+    "integrationLatency",
+    "integrationStatus",
+    "requestId",
+    "requestTime",
+    "responseLatency",
+    "responseLength",
+    "routeKey",
+    "status",
+];
+
+/// The variables in the formats of a template's access logs that aren't among these.
+fn logged_beyond(template: &str) -> Vec<&str> {
+    let formats = template.split("\n        Format: >-\n").skip(1);
+    let lines = formats.flat_map(|rest| {
+        rest.lines()
+            .take_while(|line| line.starts_with("          "))
+    });
+    let variables = lines.flat_map(|line| line.split("$context.").skip(1));
+    let names = variables.map(|rest| {
+        rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
+            .next()
+    });
+    names
+        .flatten()
+        .filter(|name| !LOGGED.contains(name))
+        .collect()
+}
+
+/// Otherwise a secret that a careless caller puts into a path or a header would be in a log.
+#[test]
+fn access_logs_have_nothing_that_callers_write() {
+    for (path, logs) in [
+        ("infra/template.yaml", 1),
+        ("examples/protected-api/template.yaml", 1),
+        ("examples/protected-api/rest-api.yaml", 0),
+    ] {
+        let template = read(path);
+        assert_eq!(template.matches("AccessLogSetting").count(), logs, "{path}");
+        assert_eq!(
+            template.matches("\n        Format: >-\n").count(),
+            logs,
+            "{path}"
+        );
+        assert_eq!(logged_beyond(&template), Vec::<&str>::new(), "{path}");
+        // Traces and the logs of a REST API's execution would have whole requests.
+        for switch in [
+            "TracingEnabled",
+            "TracingConfig",
+            "Tracing:",
+            "DataTraceEnabled",
+            "LoggingLevel",
+        ] {
+            assert!(!template.contains(switch), "{path}: {switch}");
+        }
+    }
+    // What the test would find.
+    let format =
+        "\n        Format: >-\n          {\"a\":\"$context.status\",\"b\":\"$context.path\"}\n";
+    assert_eq!(logged_beyond(format), ["path"]);
+}
+
 /// The template's parameters with their defaults and their descriptions.
 fn parameters() -> String {
     let template = read("infra/template.yaml");
