@@ -45,9 +45,7 @@ pub async fn handle(
             event.r#type = kind,
             "set an event aside that does not parse"
         );
-        return dead_letters
-            .set_aside(redact_json(message).to_string())
-            .await;
+        return dead_letters.set_aside(kept(message)).await;
     };
     let Some(time) = EventTime::heard(event.time, system.now()) else {
         let account = event.detail.account();
@@ -58,12 +56,18 @@ pub async fn handle(
             account.id = %account,
             "set an event aside that is dated ahead of now",
         );
-        return dead_letters
-            .set_aside(redact_json(message).to_string())
-            .await;
+        return dead_letters.set_aside(kept(message)).await;
     };
     let span = request_span(&id);
     project(store, system, event, time).instrument(span).await
+}
+
+/// Returns a message as the queue takes it: redacted, with the two characters escaped that JSON allows and
+/// SQS doesn't take.
+fn kept(message: Value) -> String {
+    let text = redact_json(message).to_string();
+    text.replace('\u{fffe}', "\\ufffe")
+        .replace('\u{ffff}', "\\uffff")
 }
 
 async fn project(

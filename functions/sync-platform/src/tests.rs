@@ -835,6 +835,15 @@ async fn a_secret_is_no_id_and_is_not_set_aside_with_its_event() {
     }
 }
 
+#[test]
+fn a_message_that_is_set_aside_has_only_characters_that_sqs_takes() {
+    let odd = json!({"\u{ffff}": "\u{fffe}\u{fffd}\u{0}\u{10ffff}\u{7f}é"});
+    let text = kept(odd.clone());
+    let taken = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(taken), "{text:?}");
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), odd);
+}
+
 #[tokio::test]
 async fn an_event_that_can_not_be_set_aside_comes_again() {
     let engine = Engine::start().await;

@@ -9,6 +9,7 @@ pub mod csv;
 pub mod cursor;
 pub mod error;
 pub mod form;
+pub mod gateway;
 pub mod idempotency;
 mod json;
 pub mod media;
@@ -24,8 +25,9 @@ pub mod token;
 
 use std::sync::Arc;
 
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Error, Request, RequestExt, Response, run, service_fn};
+use lambda_http::request::{LambdaRequest, RequestContext};
+use lambda_http::tower::ServiceExt;
+use lambda_http::{Adapter, Body, Error, LambdaEvent, Request, RequestExt, Response, service_fn};
 use tracing::Instrument;
 
 pub use error::{ApiError, ErrorCode};
@@ -43,7 +45,7 @@ where
     F: Future<Output = Result<Response<Body>, ApiError>> + Send,
 {
     let handler = Arc::new(handler);
-    run(service_fn(move |request: Request| {
+    let service = Adapter::from(service_fn(move |request: Request| {
         let handler = Arc::clone(&handler);
         let id = request_id(&request);
         let span = request_span(&id);
@@ -55,8 +57,11 @@ where
             Ok::<_, Error>(response)
         }
         .instrument(span)
-    }))
-    .await
+    }));
+    let escaped = |event: LambdaEvent<LambdaRequest>| {
+        LambdaEvent::new(gateway::escaped(event.payload), event.context)
+    };
+    lambda_runtime::run(service.map_request(escaped)).await
 }
 
 /// Returns the gateway's id of the request, or Lambda's if there is no gateway.

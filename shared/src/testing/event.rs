@@ -7,6 +7,7 @@ use lambda_http::Request;
 use serde_json::{Value, json};
 
 use super::samples::now;
+use crate::http::gateway;
 
 /// A gateway event from which a request is made.
 #[derive(Debug, Clone)]
@@ -170,6 +171,6 @@ impl Event {
 
     /// The request that a function receives.
     pub fn request(&self) -> Request {
-        lambda_http::request::from_str(&self.0.to_string()).unwrap()
+        gateway::request(&self.0.to_string()).unwrap()
     }
 }

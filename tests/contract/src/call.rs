@@ -1,11 +1,17 @@
 //! Requests, as the gateway sends them to a function.
 
+use std::sync::LazyLock;
+
 use lambda_http::Request;
 use latchkey::domain::step_up::StepUp;
+use latchkey::http::openapi::Operation;
 use latchkey::testing::Event;
 use serde_json::{Value, json};
 
 use crate::operations;
+
+/// The operations. To describe them all takes longer than most calls.
+static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(operations);
 
 /// A request to an operation.
 #[derive(Debug, Clone)]
@@ -30,8 +36,7 @@ impl Call {
         let (path, query) = path_and_query
             .split_once('?')
             .unwrap_or((path_and_query, ""));
-        let operations = operations();
-        let route = operations
+        let route = OPERATIONS
             .iter()
             .filter(|operation| operation.method() == method)
             .find_map(|operation| Some((operation, parameters(operation.path(), path)?)));
@@ -97,6 +102,12 @@ impl Call {
     #[must_use]
     pub fn text(self, body: &str) -> Self {
         self.with(|event| event.raw_body(body))
+    }
+
+    /// Sets any bytes as the body, in base64 as the gateway sends what it doesn't take for text.
+    #[must_use]
+    pub fn bytes(self, body: &[u8]) -> Self {
+        self.with(|event| event.encoded_body(body))
     }
 
     /// Sets a header. `name` is in lower case.
