@@ -8,6 +8,7 @@ mod digests;
 mod expression;
 mod items;
 mod leaks;
+mod lean;
 mod mails;
 mod memory;
 mod migration;

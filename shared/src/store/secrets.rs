@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Update};
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use super::items::{
     SECRET, SEEN, expiry, read_secret, read_seen, refusal_attribute, secret_key, seen_key,
 };
+use super::lean::{First, Read};
 use super::table::{Cancellation, Item, Store, built, key, text};
 use crate::aws::port_error;
 use crate::domain::secret::SecretHash;
@@ -223,13 +225,7 @@ impl Store {
             )?);
             let mut pauses = PAUSES.into_iter();
             while let Some(keys) = wanted.take() {
-                let output = self
-                    .client
-                    .batch_get_item()
-                    .request_items(&self.tables.tokens, keys)
-                    .send()
-                    .await
-                    .map_err(port_error)?;
+                let output = self.batch_get_once(keys).await?;
                 found.extend(output.responses.unwrap_or_default().into_values().flatten());
                 wanted = output
                     .unprocessed_keys
@@ -246,5 +242,23 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    async fn batch_get_once(
+        &self,
+        keys: KeysAndAttributes,
+    ) -> Result<BatchGetItemOutput, PortError> {
+        let table = &self.tables.tokens;
+        let read = self.client.batch_get_item().request_items(table, keys);
+        let input = built(read.as_input().clone().build())?;
+        // Boxed: as in `get_item`.
+        let output = match self.lean.first(Read::Batch, input).await {
+            First::Answer(output) => Ok(output),
+            First::Unsent => Box::pin(read.send()).await,
+            First::Failed(config) => {
+                Box::pin(read.customize().config_override(*config).send()).await
+            }
+        };
+        output.map_err(port_error)
     }
 }

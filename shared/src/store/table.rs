@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemOutput;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, TransactWriteItem};
 use aws_sdk_dynamodb::{Client, Config};
 use serde::de::DeserializeOwned;
 
+use super::lean::{First, Lean, Read};
 use super::memory::Memory;
 use super::user_agent::UserAgent;
 use crate::aws::{cause, port_error};
@@ -23,6 +25,8 @@ pub(super) type Item = HashMap<String, AttributeValue>;
 #[derive(Debug, Clone)]
 pub struct Store {
     pub(super) client: Client,
+    /// The first attempts of the client's reads of items.
+    pub(super) lean: Lean,
     pub(super) tables: Tables,
     pub(super) memory: Memory,
     /// The budgets; `None` in functions that count nothing.
@@ -32,35 +36,51 @@ pub struct Store {
 impl Store {
     /// A store on the given tables.
     pub fn new(config: &SdkConfig, tables: Tables) -> Self {
+        // The endpoint of a table that is named by its ARN may depend on the request.
+        let named = !tables.tokens.contains(':');
+        let credentials = config.credentials_provider().filter(|_| named);
+        let (lean, observer) = Lean::new(credentials);
         let config = Config::from(config).to_builder();
-        let config = config.interceptor(UserAgent).build();
+        let config = config.interceptor(UserAgent).interceptor(observer);
         Self {
-            client: Client::from_conf(config),
+            client: Client::from_conf(config.build()),
+            lean,
             tables,
             memory: Memory::default(),
             budgets: None,
         }
     }
 
-    /// Opens the connection by reading a key that can't exist, so that the first request needn't wait for it.
+    /// Opens the connection by reading a key that can't exist, so that the first request needn't wait for it. Later
+    /// reads are sent like this one.
     ///
     /// # Errors
     /// The table can't be read.
     pub async fn warm(&self) -> Result<(), PortError> {
-        self.get_item(key("SECRET#warm", "SECRET")).await.map(drop)
+        self.get_item(key("SECRET#warm", "SECRET")).await?;
+        self.lean.learn().await;
+        Ok(())
     }
 
     /// Reads an item with strong consistency.
     pub(super) async fn get_item(&self, key: Item) -> Result<Option<Item>, PortError> {
-        let output = self
+        let read = self
             .client
             .get_item()
             .table_name(&self.tables.tokens)
             .set_key(Some(key))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(port_error)?;
+            .consistent_read(true);
+        let input = built(read.as_input().clone().build())?;
+        let output = match self.lean.first(Read::Item, input).await {
+            First::Answer(output) => output,
+            // Boxed: hardly any read comes here, and it would make the future of each larger.
+            First::Unsent => Box::pin(read.send()).await.map_err(port_error)?,
+            First::Failed(config) => {
+                let read = read.customize().config_override(*config);
+                Box::pin(read.send()).await.map_err(port_error)?
+            }
+        };
+        let output: GetItemOutput = output;
         Ok(output.item)
     }
 

@@ -149,6 +149,7 @@ struct Rounds {
     p99: Vec<f64>,
     processor: Vec<f64>,
     read_processor: Vec<f64>,
+    processor_ratio: Vec<f64>,
 }
 
 impl Rounds {
@@ -163,9 +164,11 @@ impl Rounds {
         self.processor
             .push(verifications.processor - reads.processor);
         self.read_processor.push(reads.processor);
+        self.processor_ratio
+            .push(verifications.processor / reads.processor);
     }
 
-    fn rows(&self, callers: usize) -> [Row; 7] {
+    fn rows(&self, callers: usize) -> [Row; 8] {
         let row = |what: &str, rounds: &[f64], unit| {
             let plural = if callers == 1 { "caller" } else { "callers" };
             Row::of_rounds(
@@ -187,6 +190,12 @@ impl Rounds {
                 "µs",
             ),
             row("processor time beyond the `GetItem`", &self.processor, "µs").at_most(20.0),
+            row(
+                "processor time of a verification / of the `GetItem`",
+                &self.processor_ratio,
+                "x",
+            )
+            .at_most(0.6),
         ]
     }
 }

@@ -25,6 +25,8 @@ impl Calls {
         let config = config.interceptor(calls.clone()).build();
         let store = Store {
             client: Client::from_conf(config),
+            // Off: the noted calls are those of the client.
+            lean: crate::store::lean::Lean::default(),
             tables: engine.store.tables.clone(),
             budgets: engine.store.budgets,
             // Shares no memory with other stores.

@@ -10,6 +10,7 @@ mod errors;
 mod first_release;
 mod inserts;
 mod items;
+mod lean;
 mod lists;
 mod mails;
 mod platform;
