@@ -5,11 +5,16 @@
 //! Every call of the store is one transaction or one read, so only the order of the calls matters for concurrency. A
 //! scheduler lets one client at a time make one call, chosen by the seed. So a seed determines a history and can be
 //! replayed: `LATCHKEY_SEED=<seed> cargo test -p contract --test histories` runs a single one.
+//!
+//! The checks find planted faults: a lost record and a lost secret.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
+use assurance::{Report, Rounds, SEED};
+use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{Call, Gate, Gated, answer};
 use futures_util::future::{join, join_all};
 use jiff::{SignedDuration, Timestamp};
@@ -541,7 +546,7 @@ async fn schedule(
 /// How often each event happened, over all histories.
 type Counts = BTreeMap<&'static str, usize>;
 
-async fn history(seed: u64) -> (String, Counts) {
+async fn history(seed: u64, plant: Plant) -> (String, Counts) {
     let engine = Engine::with_accounts().await;
     let world = World {
         milliseconds: AtomicI64::new(0),
@@ -579,6 +584,7 @@ async fn history(seed: u64) -> (String, Counts) {
     )
     .await;
     let answers = history.answers.into_inner().unwrap();
+    plant.lose(&engine).await;
     let counts = check_records(&engine, &answers, seed).await;
     check_secrets(&engine, &answers, seed).await;
     (engine.dump().await, counts)
@@ -632,6 +638,42 @@ async fn check_records(engine: &Engine, answers: &Answers, seed: u64) -> Counts 
     counts
 }
 
+/// A fault that the checks must find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Plant {
+    Nothing,
+    LostRecord,
+    LostSecret,
+}
+
+impl Plant {
+    /// Removes an item, as if its write had been lost.
+    async fn lose(self, engine: &Engine) {
+        let tables = Engine::tables();
+        let (table, images) = match self {
+            Self::Nothing => return,
+            Self::LostRecord => (tables.audit, engine.audit_images().await),
+            Self::LostSecret => (tables.tokens, engine.token_images().await),
+        };
+        let lost = images.iter().find(|image| match self {
+            Self::LostRecord => {
+                let deleted = images.iter().any(|other| {
+                    other["action"]["S"] == "delete" && other["tokenId"] == image["tokenId"]
+                });
+                image["action"]["S"] == "create" && !deleted
+            }
+            _ => text(&image["pk"]["S"]).starts_with("SECRET#") && image["state"]["S"] == "current",
+        });
+        let key = |name: &str| {
+            let value = text(&lost.expect("an item to lose")[name]["S"]).to_owned();
+            Some((name.to_owned(), AttributeValue::S(value)))
+        };
+        let request = engine.client.delete_item().table_name(table);
+        let key = ["pk", "sk"].into_iter().filter_map(key).collect();
+        request.set_key(Some(key)).send().await.unwrap();
+    }
+}
+
 /// Every secret has its token and every token its secrets, and their items agree.
 async fn check_secrets(engine: &Engine, answers: &Answers, seed: u64) {
     let acme = "acme".parse().unwrap();
@@ -676,19 +718,32 @@ async fn check_secrets(engine: &Engine, answers: &Answers, seed: u64) {
     );
 }
 
-#[tokio::test]
-async fn in_no_history_does_a_secret_outlive_the_answer_that_ended_it() {
-    let one = std::env::var("LATCHKEY_SEED").ok();
-    let one = one.map(|seed| seed.parse().unwrap());
-    let seeds = one.map_or(1..=SEEDS, |seed: u64| seed..=seed);
-    let mut counts = Counts::new();
-    for seed in seeds {
-        for (action, count) in history(seed).await.1 {
+/// Checks that a history with a planted fault is found to be wrong, by a message about it.
+fn find(plant: Plant, message: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    let found = catch_unwind(AssertUnwindSafe(|| runtime.block_on(history(1, plant))));
+    let panic = found.map(drop).expect_err("the planted fault isn't found");
+    let told = panic.downcast_ref::<String>().unwrap();
+    assert!(told.contains(message), "{plant:?}: {told}");
+}
+
+#[test]
+fn in_no_history_does_a_secret_outlive_the_answer_that_ended_it() {
+    let report = Report::of("histories", "cargo test -p contract --test histories");
+    find(Plant::LostRecord, "changes without a record");
+    find(Plant::LostSecret, "a token without its secret");
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    let (mut counts, mut histories) = (Counts::new(), 0);
+    for seed in Rounds::of(SEEDS) {
+        histories += 1;
+        for (action, count) in runtime.block_on(history(seed, Plant::Nothing)).1 {
             *counts.entry(action).or_default() += count;
         }
     }
     // An event that never happens in any history would prove nothing.
-    if one.is_none() {
+    if std::env::var_os(SEED).is_none() {
         let actions = [
             "access",
             "create",
@@ -705,10 +760,20 @@ async fn in_no_history_does_a_secret_outlive_the_answer_that_ended_it() {
         assert!(counts.keys().eq(&actions), "{counts:?}");
         assert!(counts.values().all(|count| *count > 5), "{counts:?}");
     }
+    report
+        .figure("histories of five clients", histories)
+        .figure("records", counts.values().map(|count| *count as u64).sum())
+        .planted("a lost record")
+        .planted("a lost secret")
+        .write();
 }
 
 #[tokio::test]
 async fn a_seed_replays() {
     // All ids and times come from the history's own clock and random bits.
-    assert_eq!(history(1).await.0, history(1).await.0);
+    let [one, again] = [
+        history(1, Plant::Nothing).await,
+        history(1, Plant::Nothing).await,
+    ];
+    assert_eq!(one.0, again.0);
 }
