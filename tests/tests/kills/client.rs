@@ -41,6 +41,8 @@ pub(crate) struct Client<'a> {
     pub(crate) choices: Random,
     /// Chooses what is killed, and when.
     pub(crate) kills: Random,
+    /// Kills nothing.
+    pub(crate) calm: bool,
     pub(crate) label: String,
 }
 
@@ -66,7 +68,7 @@ impl Client<'_> {
     /// Does one operation, then presents the secrets.
     async fn step(&mut self, token: Known, function: &'static str) -> Known {
         let mut token = self.operate(token, function).await;
-        // An ended secret must not work from the answer on. One of the others is tried too.
+        // An ended secret must not work from the answer on, and the others must.
         self.present_all(&mut token).await;
         token
     }
@@ -361,7 +363,7 @@ impl Client<'_> {
 
     fn when(&mut self, number: usize, percent: usize) -> Option<When> {
         let when = when(&mut self.kills, percent);
-        when.filter(|_| number < KILLED_ATTEMPTS)
+        when.filter(|_| number < KILLED_ATTEMPTS && !self.calm)
     }
 }
 
