@@ -2,6 +2,7 @@
 
 use latchkey::domain::leak::Find;
 use latchkey::domain::secret::PlainSecret;
+use latchkey::domain::text::redact;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -19,10 +20,11 @@ pub(crate) struct Match {
 
 /// The feedback to a find: whether the secret is a token's. It never contains the secret.
 #[derive(Debug, Serialize)]
-pub(crate) struct Feedback<'a> {
+pub(crate) struct Feedback {
     /// The SHA-256 of the secret, as hexadecimal digits.
     token_hash: String,
-    token_type: &'a str,
+    /// The type of the report, redacted.
+    token_type: String,
     label: Label,
 }
 
@@ -44,10 +46,10 @@ impl Match {
         })
     }
 
-    pub(crate) fn feedback(&self, known: bool) -> Feedback<'_> {
+    pub(crate) fn feedback(&self, known: bool) -> Feedback {
         Feedback {
             token_hash: hex::encode(Sha256::digest(&self.token)),
-            token_type: &self.kind,
+            token_type: redact(&self.kind),
             label: if known {
                 Label::TruePositive
             } else {

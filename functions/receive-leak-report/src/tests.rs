@@ -250,6 +250,18 @@ fn labels(answer: &Answer) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn the_answer_has_no_secret_even_if_the_reports_type_is_one() {
+    let (engine, scanner, _) = one().await;
+    let mut find = found(&text(1), "a.txt");
+    find["type"] = json!(text(1));
+    let body = json!([find]).to_string();
+    let answer = call(&engine, &scanner, &scanner.report(&body)).await;
+    assert_eq!(labels(&answer), ["true_positive"]);
+    assert_eq!(answer.json[0]["token_type"], "lka_[redacted]");
+    assert!(!answer.text.contains(&text(1)));
+}
+
+#[tokio::test]
 async fn a_found_secret_is_revoked_with_its_token_and_recorded_with_its_place() {
     let (engine, scanner, stored) = one().await;
     let body = json!([found(&text(1), "a.txt")]).to_string();

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::domain::entropy::EntropyError;
+use crate::domain::text::redact;
 
 /// The cause of an error. Its `Display` includes its own causes.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -23,20 +24,20 @@ pub enum PortError {
 }
 
 impl PortError {
-    /// A defect: `what` failed because of `cause`.
+    /// A defect: `what` failed because of `cause`. Errors of parsers quote what they parsed, and logs have the error:
+    /// its text is redacted.
     pub fn broken(what: &'static str, cause: impl Into<Cause>) -> Self {
-        let cause = cause.into();
+        let cause = redact(&cause.into().to_string());
         Self::Broken(Box::new(Defect { what, cause }))
     }
 }
 
-/// A failure and its cause.
+/// A failure and the text of its cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}: {cause}")]
 struct Defect {
     what: &'static str,
-    #[source]
-    cause: Cause,
+    cause: String,
 }
 
 impl From<EntropyError> for PortError {
@@ -47,3 +48,18 @@ impl From<EntropyError> for PortError {
 
 /// The result of a port's method.
 pub(super) type Result<T, E = PortError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_defect_quotes_no_secret() {
+        let secret = "lka_9zuQWWzsuUItctynUYyncDlKI5ZTuPizoWXgXaviRS63nAJ1Y";
+        let quoted = format!("unknown variant `{secret}`");
+        let error = PortError::broken("an item doesn't parse", quoted);
+        let told = "failed: an item doesn't parse: unknown variant `lka_[redacted]`";
+        assert_eq!(error.to_string(), told);
+        assert!(!format!("{error:?}").contains(secret));
+    }
+}

@@ -1,13 +1,13 @@
 //! Known secrets are planted through every door, and searched for in everything that stores something.
 //!
 //! The doors are those of the one list of operations (`functions/*/operation.toml`): every route gets requests with a
-//! secret in its headers, path, query and body, and every function without a route gets events with one. A route or a
-//! function that the list has and the suite doesn't reach fails a test. The secrets are those of real tokens, one for
-//! each route, so a find names the door.
+//! secret in its headers, path, query and body, and every function without a route gets events with one. A route or
+//! a function that the list has and the suite doesn't reach fails a test. The secrets are those of real tokens, one
+//! for each route, so a find names the door.
 //!
-//! The search looks for any 16 characters of a secret in a row, as they are and in the other forms of [`forms`], and for
-//! the secret's hash outside of the tables. Planted faults show in the same run that it finds each form in a place of
-//! each kind.
+//! The search looks for any 16 characters of a secret in a row, as they are and in the other forms of [`forms`], and
+//! for the secret's hash outside of the tables. Planted faults show in the same run that it finds each form in a place
+//! of each kind.
 //!
 //! Allowed are: the secret in the answers that hand it over (create, regenerate and reveal; not in their repeats), the
 //! hint of four characters, and the hash in the tables, their indexes and streams, and in the acknowledgement of a leak
