@@ -71,6 +71,10 @@ pub(super) struct Pattern {
     pub(super) uri: String,
     pub(super) host: String,
     pub(super) user_agent: String,
+    /// The beginning of the ids of invocations: a random one without its last part.
+    pub(super) invocation: String,
+    /// The header `amz-sdk-request` of a first attempt.
+    pub(super) first_of: String,
     pub(super) signer: Signer,
     /// The client's connections.
     pub(super) connector: SharedHttpConnector,
@@ -143,22 +147,24 @@ impl Observed {
                 }
                 _ => 0,
             };
-            let user_agent = headers.get("user-agent")?.to_owned();
-            alike.then(|| (uri.to_owned(), host.to_owned(), user_agent, signer, skew))
+            let (invocation, _) = headers.get("amz-sdk-invocation-id")?.rsplit_once('-')?;
+            let (_, most) = headers.get("amz-sdk-request")?.split_once("max=")?;
+            alike.then(|| Pattern {
+                uri: uri.to_owned(),
+                host: host.to_owned(),
+                user_agent: headers.get("user-agent").unwrap_or_default().to_owned(),
+                invocation: invocation.to_owned(),
+                first_of: format!("attempt=1; max={most}"),
+                signer,
+                connector: self.connector.clone(),
+                bucket: self.bucket.clone(),
+                timeouts: self.timeouts.clone(),
+                clock: self.clock.clone(),
+                skew,
+                until,
+            })
         };
-        let (uri, host, user_agent, signer, skew) = learned().ok_or(Unlearned::Never)?;
-        Ok(Pattern {
-            uri,
-            host,
-            user_agent,
-            signer,
-            connector: self.connector,
-            bucket: self.bucket,
-            timeouts: self.timeouts,
-            clock: self.clock,
-            skew,
-            until,
-        })
+        learned().ok_or(Unlearned::Never)
     }
 }
 

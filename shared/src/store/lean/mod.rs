@@ -15,7 +15,7 @@ mod replay;
 mod sign;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -38,7 +38,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use aws_smithy_types::config_bag::FrozenLayer;
 use aws_smithy_types::date_time::{DateTime, Format};
 use learn::{Observer, Pattern, SIGNED, Unlearned, signing_stamp};
-use replay::{Outcome, Replay};
+use replay::{Continued, Outcome, Replay};
 
 /// The lean way of a client. It is off until a request of the client has been observed.
 #[derive(Clone, Default)]
@@ -52,6 +52,8 @@ struct Shared {
     off: AtomicBool,
     /// How far the service's clock is ahead of ours, in ms, by the last answer.
     skew: AtomicI64,
+    /// The number of invocations, with which the id of each ends.
+    invocations: AtomicU64,
     get_item: Operation,
     batch_get_item: Operation,
 }
@@ -97,6 +99,7 @@ impl Lean {
                 pattern: RwLock::default(),
                 off: AtomicBool::new(false),
                 skew: AtomicI64::new(0),
+                invocations: AtomicU64::new(0),
                 get_item: Operation::of(&GetItem::new())?,
                 batch_get_item: Operation::of(&BatchGetItem::new())?,
             }))
@@ -231,6 +234,11 @@ impl Shared {
         pattern: &Pattern,
         mut request: HttpRequest,
     ) -> First<T> {
+        let number = self.invocations.fetch_add(1, Ordering::Relaxed);
+        let invocation = format!("{}-{number:012x}", pattern.invocation);
+        let headers = request.headers_mut();
+        headers.insert("amz-sdk-invocation-id", invocation.clone());
+        headers.insert("amz-sdk-request", pattern.first_of.clone());
         let connection = CaptureSmithyConnection::new();
         request.add_extension(connection.clone());
         let begin = pattern.clock.now();
@@ -262,7 +270,8 @@ impl Shared {
             }
         }
         self.forget();
-        First::Failed(Box::new(continuation(pattern, outcome, connection, took)))
+        let replay = Replay::new(outcome, connection, pattern.connector.clone());
+        First::Failed(Box::new(continuation(pattern, replay, invocation, took)))
     }
 
     /// Notes how far the service's clock is ahead, as the SDK's client does.
@@ -299,14 +308,10 @@ async fn send(pattern: &Pattern, request: HttpRequest) -> Outcome {
 }
 
 /// The configuration with which the SDK's client continues.
-fn continuation(
-    pattern: &Pattern,
-    outcome: Outcome,
-    connection: CaptureSmithyConnection,
-    took: Duration,
-) -> Builder {
-    let replay = Replay::new(outcome, connection, pattern.connector.clone());
-    let mut config = Builder::new().http_client(replay);
+fn continuation(pattern: &Pattern, replay: Replay, invocation: String, took: Duration) -> Builder {
+    let mut config = Builder::new()
+        .http_client(replay)
+        .invocation_id_generator(Continued(invocation));
     if let Some(whole) = pattern.timeouts.operation_timeout() {
         let rest = TimeoutConfig::builder().operation_timeout(whole.saturating_sub(took));
         config = config.timeout_config(rest.build());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_runtime::invocation_id::{InvocationId, InvocationIdGenerator};
+use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -68,5 +70,15 @@ impl HttpConnector for Replay {
             capture.set_connection_retriever(move || connection.get());
         }
         HttpConnectorFuture::ready(outcome)
+    }
+}
+
+/// Gives a continued invocation the id of its first attempt.
+#[derive(Debug)]
+pub(super) struct Continued(pub(super) String);
+
+impl InvocationIdGenerator for Continued {
+    fn generate(&self) -> Result<Option<InvocationId>, BoxError> {
+        Ok(Some(InvocationId::new(self.0.clone())))
     }
 }

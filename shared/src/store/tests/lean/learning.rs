@@ -33,6 +33,8 @@ fn signature(request: &Request, key: &str, region: &str, at: SystemTime) -> Stri
         "x-amz-date",
         "x-amz-security-token",
         "host",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
     ];
     let headers = request.headers.iter();
     let headers = headers.filter(|(name, _)| !own.contains(&name.as_str()));

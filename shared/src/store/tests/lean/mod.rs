@@ -61,14 +61,17 @@ fn sorted(item: crate::store::table::Item) -> std::collections::BTreeMap<String,
     item.into_iter().map(sort).collect()
 }
 
-/// What is compared: the result, and of each request the body and the connection.
+/// What is compared.
 #[derive(Debug, PartialEq, Eq)]
 struct Course {
     result: String,
-    requests: Vec<(usize, Value)>,
+    requests: Vec<Sent>,
     /// The result of a later read, and the connections of its requests.
     later: (String, Vec<usize>),
 }
+
+/// The connection of a request, the number of its invocation, the attempt, and the body.
+type Sent = (usize, usize, String, Value);
 
 /// Runs a script against a store that has read once, and then reads again.
 async fn course(way: Way, which: Call, number: usize, answers: &[Answer]) -> Course {
@@ -99,14 +102,20 @@ async fn course(way: Way, which: Call, number: usize, answers: &[Answer]) -> Cou
         .await
         .replace(&address, "http://address");
     let connections = script.take().iter().map(|one| one.connection).collect();
+    let mut invocations = Vec::new();
+    let sent = |one: &Request| {
+        if invocations.last() != Some(&one.invocation().to_owned()) {
+            invocations.push(one.invocation().to_owned());
+        }
+        let attempt = one.header("amz-sdk-request").to_owned();
+        let body = serde_json::from_str(&one.body).unwrap();
+        (one.connection, invocations.len(), attempt, body)
+    };
     // Errors name the address.
     let result = result.replace(&address, "http://address");
     Course {
         result,
-        requests: requests
-            .iter()
-            .map(|one| (one.connection, serde_json::from_str(&one.body).unwrap()))
-            .collect(),
+        requests: requests.iter().map(sent).collect(),
         later: (later, connections),
     }
 }

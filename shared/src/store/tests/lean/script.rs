@@ -40,9 +40,15 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// Whether the SDK's client made it, and not the lean way.
+    /// Whether the SDK's client began it, and not the lean way, whose ids end with a number.
     pub(super) fn is_of_the_client(&self) -> bool {
-        self.headers.contains_key("amz-sdk-invocation-id")
+        let (_, end) = self.invocation().rsplit_once('-').unwrap();
+        !end.starts_with("00000000")
+    }
+
+    /// The id that all attempts of an invocation have.
+    pub(super) fn invocation(&self) -> &str {
+        self.header("amz-sdk-invocation-id")
     }
 
     pub(super) fn header(&self, name: &str) -> &str {
