@@ -29,6 +29,7 @@ struct HttpAnswer {
 }
 
 /// The answer to a request.
+#[derive(Debug, PartialEq)]
 pub(super) enum Said {
     /// A status and a JSON body.
     Status(u16, Value),
@@ -76,16 +77,7 @@ impl Functions {
     /// Sends a request to a function of the API.
     pub(super) async fn ask(&self, name: &str, event: String) -> Result<Said, Box<dyn Error>> {
         match self.invoke(name, event).await? {
-            Outcome::Answered(text) => {
-                let answer: HttpAnswer = serde_json::from_str(&text)?;
-                let body = answer.body.filter(|body| !body.is_empty());
-                let body = body.map_or(Ok(Value::Null), |body| serde_json::from_str(&body))?;
-                let code = body.get("code").and_then(Value::as_str);
-                Ok(match (answer.status_code, code) {
-                    (503, Some("unavailable")) | (429, Some(_)) => Said::Unavailable,
-                    (status, _) => Said::Status(status, body),
-                })
-            }
+            Outcome::Answered(text) => said(&text),
             Outcome::Failed(error) => Err(format!("{name} failed: {error}").into()),
         }
     }
@@ -98,19 +90,9 @@ impl Functions {
         allowed: Option<&str>,
     ) -> Result<Answer, Box<dyn Error>> {
         match self.invoke("authorize", event).await? {
+            Outcome::Answered(text) if decides(&text, allowed)? => Ok(Answer::Right("authorize")),
             Outcome::Answered(text) => {
-                let answer: Value = serde_json::from_str(&text)?;
-                let decided = answer.get("isAuthorized").and_then(Value::as_bool);
-                let token = answer.pointer("/context/tokenId").and_then(Value::as_str);
-                let right = match allowed {
-                    Some(_) => decided == Some(true) && token == allowed,
-                    None => decided == Some(false),
-                };
-                if right {
-                    Ok(Answer::Right("authorize"))
-                } else {
-                    Err(format!("authorize said {text} where {allowed:?} may call").into())
-                }
+                Err(format!("authorize said {text} where {allowed:?} may call").into())
             }
             // The gateway lets nobody through.
             Outcome::Failed(_) => Ok(Answer::Refused),
@@ -135,6 +117,29 @@ impl Functions {
     }
 }
 
+/// Reads an answer of the API.
+fn said(text: &str) -> Result<Said, Box<dyn Error>> {
+    let answer: HttpAnswer = serde_json::from_str(text)?;
+    let body = answer.body.filter(|body| !body.is_empty());
+    let body = body.map_or(Ok(Value::Null), |body| serde_json::from_str(&body))?;
+    let code = body.get("code").and_then(Value::as_str);
+    Ok(match (answer.status_code, code) {
+        (503, Some("unavailable")) | (429, Some(_)) => Said::Unavailable,
+        (status, _) => Said::Status(status, body),
+    })
+}
+
+/// Whether an answer of the authorizer lets exactly this token through; with `None`, whether it lets nobody through.
+fn decides(text: &str, allowed: Option<&str>) -> Result<bool, Box<dyn Error>> {
+    let answer: Value = serde_json::from_str(text)?;
+    let decided = answer.get("isAuthorized").and_then(Value::as_bool);
+    let token = answer.pointer("/context/tokenId").and_then(Value::as_str);
+    Ok(match allowed {
+        Some(_) => decided == Some(true) && token == allowed,
+        None => decided == Some(false),
+    })
+}
+
 /// A sample event with another account and token.
 pub(super) fn event(sample: &str, account: &str, token: &str) -> String {
     sample.replace(ACCOUNT, account).replace(TOKEN, token)
@@ -143,4 +148,49 @@ pub(super) fn event(sample: &str, account: &str, token: &str) -> String {
 /// The error of a wrong answer.
 pub(super) fn wrong(operation: &str, status: u16, body: &Value) -> Box<dyn Error> {
     format!("{operation} answered {status} {body}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_the_right_decision_is_one() {
+        let granted = r#"{"isAuthorized": true, "context": {"tokenId": "tok_1"}}"#;
+        let denied = r#"{"isAuthorized": false, "context": {}}"#;
+        assert!(decides(granted, Some("tok_1")).unwrap());
+        assert!(decides(denied, None).unwrap());
+        for (text, allowed) in [
+            (granted, Some("tok_2")),
+            (granted, None),
+            (denied, Some("tok_1")),
+            ("{}", None),
+            ("{}", Some("tok_1")),
+        ] {
+            assert!(!decides(text, allowed).unwrap(), "{text} for {allowed:?}");
+        }
+        assert!(decides("", None).is_err());
+    }
+
+    #[test]
+    fn only_an_honest_refusal_is_one() {
+        let answer = |status, body: Value| {
+            said(&json!({"statusCode": status, "body": body.to_string()}).to_string()).unwrap()
+        };
+        let code = |code: &str| json!({"code": code});
+        assert_eq!(answer(503, code("unavailable")), Said::Unavailable);
+        assert_eq!(answer(429, code("budget_exceeded")), Said::Unavailable);
+        for (status, body) in [
+            (500, code("internal_error")),
+            (503, json!({"message": "Service Unavailable"})),
+            (409, code("conflict")),
+            (200, code("unavailable")),
+        ] {
+            assert_eq!(answer(status, body.clone()), Said::Status(status, body));
+        }
+        let empty = said(r#"{"statusCode": 204, "body": ""}"#).unwrap();
+        assert_eq!(empty, Said::Status(204, Value::Null));
+    }
 }

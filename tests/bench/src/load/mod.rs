@@ -109,7 +109,7 @@ async fn exercise(
         let before = Spent::of(functions, engine)?;
         let run = open(target, highest * share, LOOP).await?;
         let spent = Spent::of(functions, engine)?.since(&before);
-        let label = format!("{mix}, due at {:.0} % of that", share * 100.0);
+        let label = format!("{mix}, due at {:.0} % of the highest", share * 100.0);
         rows.extend(figures(&label, &run, &spent));
     }
     let grown = memories(functions)?;
@@ -119,7 +119,7 @@ async fn exercise(
     let spent = Spent::of(functions, engine)?.since(&before);
     stall.join().map_err(|_| "the engine can't be stopped")??;
     let label = format!(
-        "{mix}, due at 50 %, the engine stands still for {} s",
+        "{mix}, due at 50 % of the highest, the engine stands still for {} s",
         STALL.as_secs()
     );
     rows.extend(figures(&label, &run, &spent));
