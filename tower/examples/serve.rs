@@ -4,6 +4,9 @@
 //! TOKENS_TABLE=… AUDIT_TABLE=… AUDIT_RETENTION_DAYS=400 cargo run -p latchkey-tower --example serve
 //! curl http://127.0.0.1:8080/v1/exports/exp-customers -H "Authorization: Bearer $SECRET"
 //! ```
+//!
+//! It has two optional arguments: the port, and for how many seconds a decision may be cached. The defaults are 8080
+//! and 0.
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,9 +44,13 @@ async fn export(Path(id): Path<String>, Extension(grant): Extension<Grant>) -> J
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments.next().map_or(Ok(8080), |port| port.parse())?;
+    let seconds = arguments.next().map_or(Ok(0), |seconds| seconds.parse())?;
     let store = Store::new(&aws_defaults().load().await, Tables::from_env()?);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 8080)).await?;
-    let app = app(store, Duration::ZERO).into_make_service_with_connect_info::<SocketAddr>();
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    let app = app(store, Duration::from_secs(seconds))
+        .into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app).await?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "presents secrets")]
 
 #[path = "../examples/serve.rs"]
-#[expect(dead_code, reason = "its `main` serves on a fixed port")]
+#[expect(dead_code, reason = "its `main` takes a port from the arguments")]
 mod serve;
 
 use std::net::SocketAddr;

@@ -1,26 +1,38 @@
-//! The harness: runs the parts that the arguments name, or all parts, and prints the figures.
+//! The harness: runs the parts that the arguments name, or all parts that have no table of their own, and prints the
+//! figures. With `--write`, it also writes the tables of the others into the document.
 
 #![allow(clippy::print_stdout, reason = "prints what it measured")]
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use latchkey_bench::cold_start::{self, Contestant, Part};
-use latchkey_bench::fixture::{Engine, Transport, seed};
-use latchkey_bench::report::{Row, table};
-use latchkey_bench::{cost, memory, verification};
+use latchkey_bench::fixture::{Engine, Transport, seed, seed_load, seed_peers};
+use latchkey_bench::report::{Row, table, tables, with_part};
+use latchkey_bench::{cost, load, memory, peers, verification};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// The parts, in the order in which they run.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 8] = [
     "verify",
     "malformed",
     "cold-start",
     "memory",
     "size",
     "cost",
+    "load",
+    "peers",
 ];
+
+/// The parts with tables of their own in the document. They take minutes, and run only if they are named.
+const WRITTEN: [&str; 2] = ["load", "peers"];
+const DOCUMENT: &str = "docs/benchmarks.md";
+
+/// The variable with what a part needs to know, as JSON.
+const SETUP: &str = "LATCHKEY_BENCH_SETUP";
 
 /// The paths of the programs, from `.local/bench/programs.json`, which `make bench` writes.
 #[derive(Deserialize)]
@@ -33,8 +45,34 @@ struct Programs {
     reading_function: String,
     node: Option<Vec<String>>,
     python: Option<Vec<String>>,
+    /// The functions under load by name.
+    #[serde(default)]
+    load: BTreeMap<String, String>,
+    latchkey_tower: Option<String>,
+    openbao: Option<String>,
+    rusty_vault: Option<String>,
+    better_auth: Option<Vec<String>>,
     /// The package for arm64.
     package: Option<PathBuf>,
+}
+
+impl Programs {
+    fn peers(&self, engine: &Engine, directory: &Path) -> Result<peers::Setup, Box<dyn Error>> {
+        let tower = self.latchkey_tower.clone();
+        Ok(peers::Setup {
+            latchkey_tower: tower.ok_or("the example server was not built")?,
+            openbao: self.openbao.clone(),
+            rusty_vault: self.rusty_vault.clone(),
+            better_auth: self.better_auth.clone(),
+            engine: engine.id(),
+            folder: directory.join("peers"),
+        })
+    }
+}
+
+/// Reads what a part needs to know.
+fn setup<T: DeserializeOwned>() -> Result<T, Box<dyn Error>> {
+    Ok(serde_json::from_str(&std::env::var(SETUP)?)?)
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -47,8 +85,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     {
         return inside_of(part);
     }
-    let strict = arguments.iter().any(|argument| argument == "--strict");
-    let named: Vec<_> = arguments.iter().filter(|a| *a != "--strict").collect();
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    let (strict, write) = (has("--strict"), has("--write"));
+    let named: Vec<_> = arguments
+        .iter()
+        .filter(|argument| !["--strict", "--write"].contains(&argument.as_str()))
+        .collect();
     if let Some(unknown) = named.iter().find(|part| !PARTS.contains(&part.as_str())) {
         return Err(format!("there is no part {unknown}; there are {}", PARTS.join(", ")).into());
     }
@@ -61,7 +103,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Ok(bytes) => serde_json::from_slice(&bytes)?,
         Err(_) => vec![],
     };
-    let wanted = |part: &&str| named.is_empty() || named.iter().any(|name| name == part);
+    let wanted = |part: &&str| match &named[..] {
+        [] => !WRITTEN.contains(part),
+        named => named.iter().any(|name| name == part),
+    };
     let mut rows = Vec::new();
     for part in PARTS.into_iter().filter(|part| wanted(part)) {
         println!("{part} …");
@@ -83,8 +128,32 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         rows.extend(measured);
         std::fs::write(&file, serde_json::to_vec_pretty(&all)?)?;
     }
+    let listed: Vec<_> = rows
+        .iter()
+        .filter(|row| !WRITTEN.contains(&row.part.as_str()))
+        .cloned()
+        .collect();
+    if !listed.is_empty() {
+        println!("\n{}", table(&listed));
+    }
+    for part in WRITTEN {
+        let of_part: Vec<_> = rows
+            .iter()
+            .filter(|row| row.part == part)
+            .cloned()
+            .collect();
+        if of_part.is_empty() {
+            continue;
+        }
+        let tables = tables(&of_part);
+        println!("{part}\n\n{tables}");
+        if write {
+            let document = std::fs::read_to_string(DOCUMENT)?;
+            std::fs::write(DOCUMENT, with_part(&document, part, &tables)?)?;
+        }
+    }
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("\n{}\nLoad averages: {}", table(&rows), load.trim());
+    println!("Load averages: {}", load.trim());
     let missed = rows.iter().filter(|row| row.misses()).count();
     let judged = rows.iter().filter(|row| row.target.is_some()).count();
     println!("{missed} of {judged} targets missed.");
@@ -101,8 +170,26 @@ fn run(part: &str, programs: &Programs, directory: &Path) -> Result<Vec<Row>, Bo
         return size(programs.package.as_deref());
     }
     let engine = Engine::start(&programs.engine)?;
-    let http = engine.environment(Transport::Http, directory)?;
-    inside("seed", &http)?;
+    let mut http = engine.environment(Transport::Http, directory)?;
+    match part {
+        "load" => {
+            inside("seed", &http)?;
+            inside("seed-load", &http)?;
+            let setup = load::Setup {
+                functions: programs.load.clone(),
+                engine: engine.id(),
+            };
+            http.push((SETUP.into(), serde_json::to_string(&setup)?));
+            return inside(part, &http);
+        }
+        "peers" => {
+            inside("seed-peers", &http)?;
+            let setup = programs.peers(&engine, directory)?;
+            http.push((SETUP.into(), serde_json::to_string(&setup)?));
+            return inside(part, &http);
+        }
+        _ => inside("seed", &http)?,
+    };
     let https = engine.environment(Transport::Https, directory)?;
     match part {
         "cold-start" => cold_start::measure(30, &contestants(programs, &http, &https)),
@@ -138,6 +225,10 @@ fn inside(part: &str, environment: &[(String, String)]) -> Result<Vec<Row>, Box<
 async fn inside_of(part: &str) -> Result<ExitCode, Box<dyn Error>> {
     let rows = match part {
         "seed" => seed().await.map(|()| vec![])?,
+        "seed-load" => seed_load().await.map(|()| vec![])?,
+        "seed-peers" => seed_peers().await.map(|()| vec![])?,
+        "load" => load::measure(&setup()?).await?,
+        "peers" => peers::measure(&setup()?).await?,
         "verify" => verification::measure().await?,
         "malformed" => verification::measure_malformed().await?,
         _ => return Err(format!("{part} doesn't run inside").into()),

@@ -1,5 +1,6 @@
 //! The measured setup: an engine with the two tables, an account and a token that was used today.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use jiff::Timestamp;
 use latchkey::aws::aws_config;
@@ -21,6 +23,7 @@ use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::change::NewToken;
 use latchkey::domain::id::TokenId;
 use latchkey::domain::kind::Kind;
+use latchkey::domain::resource::{Resource, ResourceType};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, Draft, StoredToken, Token};
@@ -28,6 +31,8 @@ use latchkey::ports::{Clock, InsertToken, ProjectPlatform};
 use latchkey::store::Store;
 use latchkey::system::System;
 use serde::Deserialize;
+
+use crate::load;
 
 /// A gateway event that presents [`SECRET`]: `POST /v1/exports/exp_orders/invoke`.
 pub const EVENT: &str = include_str!("../../../events/authorize/http-api.json");
@@ -76,12 +81,16 @@ impl Engine {
         })
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The environment of a function, as Lambda and the template set it. The trusted certificate authorities are those
     /// of this machine, which are as many as on Lambda, and the engine's.
     ///
     /// # Errors
     /// The authorities can't be written to `directory`.
-    /// When the authorities can't be written to `directory`.
     pub fn environment(
         &self,
         transport: Transport,
@@ -147,29 +156,36 @@ const AUDIT: &str = "Audit";
 ///
 /// # Errors
 /// The engine refuses a write.
-/// When the engine doesn't take it.
 pub async fn seed() -> Result<(), Box<dyn Error>> {
+    let store = fill(&["192.0.2.0/24"]).await?;
+    let answer = authorize::handle(&store, &System, serde_json::from_str(EVENT)?).await;
+    let answer = answer.map_err(|error| error.to_string())?;
+    granted(&serde_json::to_vec(&answer)?)
+}
+
+/// As [`seed`], with a token that may be used from this machine, and without a use.
+///
+/// # Errors
+/// The engine refuses a write.
+pub async fn seed_peers() -> Result<(), Box<dyn Error>> {
+    fill(&[]).await.map(drop)
+}
+
+/// Fills the engine with the tables, the account, and the token with these address ranges.
+async fn fill(ranges: &[&str]) -> Result<Store, Box<dyn Error>> {
     let config = aws_config().await;
     let client = Client::new(&config);
-    for table in [TOKENS, AUDIT] {
-        create_table(&client, table).await?;
-    }
+    // The template's indexes, because the engine spends time on them. There, the first has three more attributes.
+    let keys = || ProjectionType::KeysOnly;
+    let by_end = ("byEnd", "activeShard", "expiresAt", keys());
+    let by_activity = ("byActivity", "activeShard", "lastActivity", keys());
+    create_table(&client, TOKENS, &[by_end, by_activity]).await?;
+    let by_token = ("byToken", "tokenKey", "sk", ProjectionType::All);
+    create_table(&client, AUDIT, &[by_token]).await?;
     let store = Store::new(&config, Tables::from_env()?);
-    let account = Account {
-        id: "acme".parse()?,
-        name: "Acme".into(),
-        plan: Plan::Enterprise,
-        api_management: true,
-        members: vec![Member {
-            id: "owner-1".parse()?,
-            email: "owner@acme.example".into(),
-            name: "Olive Owner".into(),
-            role: Role::Owner,
-            developer_mode: true,
-        }],
-    };
+    let account = account("acme")?;
     store.put_account(&account, System.now()).await?;
-    let stored = token(&account, System.now())?;
+    let stored = token(&account, ranges, System.now())?;
     let origin = Origin {
         source: Source::Api,
         actor: Actor::system(),
@@ -191,9 +207,49 @@ pub async fn seed() -> Result<(), Box<dyn Error>> {
         idempotency: None,
     };
     store.insert_token(&new).await?;
-    let answer = authorize::handle(&store, &System, serde_json::from_str(EVENT)?).await;
-    let answer = answer.map_err(|error| error.to_string())?;
-    granted(&serde_json::to_vec(&answer)?)
+    Ok(store)
+}
+
+/// Adds the accounts under load, with the resources that the sample events name.
+///
+/// # Errors
+/// The engine refuses a write.
+pub async fn seed_load() -> Result<(), Box<dyn Error>> {
+    let store = Store::new(&aws_config().await, Tables::from_env()?);
+    for number in 0..load::ACCOUNTS {
+        let account = account(&load::account(number))?;
+        store.put_account(&account, System.now()).await?;
+        for (kind, id) in [
+            (ResourceType::Export, "exp_orders"),
+            (ResourceType::Import, "imp_stock"),
+        ] {
+            let resource = Resource {
+                account_id: account.id.clone(),
+                kind,
+                id: id.parse()?,
+                name: format!("The {id}"),
+                integration_id: None,
+            };
+            store.put_resource(&resource, System.now()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn account(id: &str) -> Result<Account, Box<dyn Error>> {
+    Ok(Account {
+        id: id.parse()?,
+        name: "Acme".into(),
+        plan: Plan::Enterprise,
+        api_management: true,
+        members: vec![Member {
+            id: "owner-1".parse()?,
+            email: "owner@acme.example".into(),
+            name: "Olive Owner".into(),
+            role: Role::Owner,
+            developer_mode: true,
+        }],
+    })
 }
 
 /// Checks that a function allowed the call.
@@ -209,7 +265,11 @@ pub fn granted(answer: &[u8]) -> Result<(), Box<dyn Error>> {
     Err(format!("not let through: {}", String::from_utf8_lossy(answer)).into())
 }
 
-fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error>> {
+fn token(
+    account: &Account,
+    ranges: &[&str],
+    now: Timestamp,
+) -> Result<StoredToken, Box<dyn Error>> {
     let plain = PlainSecret::parse(SECRET)?;
     let mut lists = ResourceLists::default();
     lists.exports.insert("exp_orders".parse()?);
@@ -220,7 +280,10 @@ fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error
         description: "Kept in the warehouse's vault".into(),
         auto_purge: AutoPurge::ThirtyDays,
         scope: Scope::Custom(lists),
-        allowed_cidrs: vec!["192.0.2.0/24".parse()?],
+        allowed_cidrs: ranges
+            .iter()
+            .map(|range| range.parse())
+            .collect::<Result<_, _>>()?,
     };
     let id = TokenId::generate(now, &System)?;
     let owner = Actor::system();
@@ -232,22 +295,51 @@ fn token(account: &Account, now: Timestamp) -> Result<StoredToken, Box<dyn Error
     })
 }
 
-async fn create_table(client: &Client, name: &str) -> Result<(), Box<dyn Error>> {
+/// Creates a table with indexes. Each index is a name, the attribute of its partitions, that of its order, and what it
+/// has of an item.
+async fn create_table(
+    client: &Client,
+    name: &str,
+    indexes: &[(&str, &str, &str, ProjectionType)],
+) -> Result<(), Box<dyn Error>> {
     let mut table = client
         .create_table()
         .table_name(name)
-        .billing_mode(BillingMode::PayPerRequest);
-    for (key, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        .billing_mode(BillingMode::PayPerRequest)
+        .set_key_schema(Some(key("pk", "sk")?));
+    let mut attributes = BTreeSet::from(["pk", "sk"]);
+    for (index, partition, order, projection) in indexes {
+        attributes.extend([*partition, *order]);
+        let projection = Projection::builder().projection_type(projection.clone());
+        let index = GlobalSecondaryIndex::builder()
+            .index_name(*index)
+            .set_key_schema(Some(key(partition, order)?))
+            .projection(projection.build());
+        table = table.global_secondary_indexes(index.build()?);
+    }
+    for attribute in attributes {
+        let number = ["expiresAt", "lastActivity"].contains(&attribute);
+        let kind = if number {
+            ScalarAttributeType::N
+        } else {
+            ScalarAttributeType::S
+        };
         let attribute = AttributeDefinition::builder()
-            .attribute_name(key)
-            .attribute_type(ScalarAttributeType::S);
-        let element = KeySchemaElement::builder()
-            .attribute_name(key)
-            .key_type(kind);
-        table = table
-            .attribute_definitions(attribute.build()?)
-            .key_schema(element.build()?);
+            .attribute_name(attribute)
+            .attribute_type(kind);
+        table = table.attribute_definitions(attribute.build()?);
     }
     table.send().await?;
     Ok(())
+}
+
+fn key(partition: &str, order: &str) -> Result<Vec<KeySchemaElement>, Box<dyn Error>> {
+    let element = |name, kind| {
+        let element = KeySchemaElement::builder().attribute_name(name);
+        element.key_type(kind).build()
+    };
+    Ok(vec![
+        element(partition, KeyType::Hash)?,
+        element(order, KeyType::Range)?,
+    ])
 }

@@ -3,9 +3,16 @@
 
 pub mod cold_start;
 pub mod cost;
+pub mod drive;
 pub mod fixture;
+pub mod http;
+pub mod kms;
 pub mod lambda;
+pub mod load;
 pub mod memory;
+pub mod peers;
 pub mod report;
+pub mod sandbox;
 pub mod stats;
+pub mod usage;
 pub mod verification;

@@ -1,13 +1,13 @@
 //! The peak memory of a function.
 
 use std::error::Error;
-use std::fs;
 
 use crate::cold_start::{Contestant, Part, millis};
 use crate::fixture::{EVENT, SECRET, granted};
 use crate::lambda::Function;
 use crate::report::Row;
 use crate::stats::median;
+use crate::usage::peak_memory;
 
 /// The maximum allowed peak of a function, in MiB.
 const MOST: f64 = 32.0;
@@ -40,13 +40,7 @@ pub fn measure(contestant: &Contestant, events: usize) -> Result<Vec<Row>, Box<d
         }
         took.push(millis(time));
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", function.id()))?;
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB"))
-        .ok_or("the kernel doesn't tell the peak")?;
-    let peak = peak.trim().parse::<f64>()? / 1024.0;
+    let peak = peak_memory(function.id())?;
     let name = contestant.name;
     let row = Row::new(
         "memory",
