@@ -1,7 +1,7 @@
 #!/bin/sh
 # The long form of the fuzzing: libFuzzer runs each target, guided by coverage. What it is: tests/fuzz/src/lib.rs.
 #
-#     fuzz.sh SECONDS [TARGET...]   that many seconds for each target (default: all of them)
+#     fuzz.sh SECONDS [TARGET...]   that many seconds for each target, its start included (default: all of them)
 #
 # It needs a C++ compiler, which compiles libFuzzer from the crate libfuzzer-sys; Cargo.lock pins its hash. What a run
 # found stays in target/fuzz: inputs that reach more (corpus/), where the next run goes on, and inputs that break a

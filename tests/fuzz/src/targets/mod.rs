@@ -97,13 +97,19 @@ fn configuration() -> Config {
     }
 }
 
+/// What a target does with an input.
+type Check = Box<dyn Fn(&[u8])>;
+
+/// The same on a harness.
+type OnHarness = fn(&Harness, &[u8]);
+
 /// Something that takes any bytes.
 pub struct Target {
     /// The name, which is also the folder of its inputs.
     pub name: String,
     /// How many mutations the bounded form runs for each seed.
     pub mutations: u32,
-    check: Box<dyn Fn(&[u8])>,
+    check: Check,
 }
 
 impl Target {
@@ -152,7 +158,7 @@ pub const FUNCTIONS: &[(&str, &[&str])] = &[
 /// Returns all targets.
 pub fn targets(harness: &Rc<Harness>) -> Vec<Target> {
     let mut targets = values();
-    let functions: [(&str, fn(&Harness, &[u8])); 9] = [
+    let functions: [(&str, OnHarness); 9] = [
         ("authorize-http-api", events::authorize_http),
         ("authorize-rest-api", events::authorize_rest),
         ("console", routes::console),
