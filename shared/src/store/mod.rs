@@ -9,6 +9,7 @@ mod expression;
 mod items;
 mod leaks;
 mod mails;
+mod mark;
 mod memory;
 mod migration;
 mod paging;
