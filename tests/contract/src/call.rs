@@ -7,6 +7,14 @@ use serde_json::{Value, json};
 
 use crate::operations;
 
+thread_local! {
+    /// Method, path and name of every operation. To describe all of them takes long.
+    static ROUTES: Vec<(&'static str, &'static str, &'static str)> = operations()
+        .iter()
+        .map(|operation| (operation.method(), operation.path(), operation.name()))
+        .collect();
+}
+
 /// A request to an operation.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -30,15 +38,16 @@ impl Call {
         let (path, query) = path_and_query
             .split_once('?')
             .unwrap_or((path_and_query, ""));
-        let operations = operations();
-        let route = operations
-            .iter()
-            .filter(|operation| operation.method() == method)
-            .find_map(|operation| Some((operation, parameters(operation.path(), path)?)));
-        let (operation, parameters) = route?;
+        let route = ROUTES.with(|routes| {
+            let mut routes = routes.iter().filter(|(by, ..)| *by == method);
+            routes.find_map(|(_, template, name)| {
+                Some((*template, *name, parameters(template, path)?))
+            })
+        });
+        let (template, operation, parameters) = route?;
         let event = json!({
             "version": "2.0",
-            "routeKey": format!("{method} {}", operation.path()),
+            "routeKey": format!("{method} {template}"),
             "rawPath": path,
             "rawQueryString": "",
             "headers": {"user-agent": "tests"},
@@ -61,7 +70,7 @@ impl Call {
             event.query(query)
         };
         Some(Self {
-            operation: operation.name(),
+            operation,
             event,
             step_up: None,
         })
