@@ -81,7 +81,11 @@ impl Store {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
                     let is_own = mark.is_on(refused.item());
-                    Ok(if is_own { Counter::Raised } else { Counter::Stuck })
+                    Ok(if is_own {
+                        Counter::Raised
+                    } else {
+                        Counter::Stuck
+                    })
                 }
                 _ => Err(port_error(error)),
             },

@@ -75,7 +75,10 @@ impl Members {
             return Ok(BTreeSet::new());
         };
         let stored = parse::<Self>(profile)?;
-        Ok(ids(&stored.members).into_iter().chain(stored.leaving).collect())
+        Ok(ids(&stored.members)
+            .into_iter()
+            .chain(stored.leaving)
+            .collect())
     }
 }
 
