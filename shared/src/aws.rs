@@ -19,17 +19,26 @@ pub const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Returns a loader of AWS configuration with timeouts and retries, and with credentials from wherever the SDK finds
 /// them: profiles, containers, instances.
 pub fn aws_defaults() -> ConfigLoader {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(2))
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build();
     aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
-        .timeout_config(timeouts)
+        .timeout_config(timeouts())
         // This protection watches streams. Latchkey's responses are short, and the timeouts end those that don't
         // arrive.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .retry_config(RetryConfig::standard().with_max_attempts(3))
+        .retry_config(retries())
+}
+
+/// Returns the timeouts of all operations but the sending of mails.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+/// Returns how often all operations but the sending of mails are attempted.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3)
 }
 
 /// Returns the AWS configuration of a function: credentials and region from its environment variables, where Lambda

@@ -165,8 +165,8 @@ pub(crate) fn operations(root: &Path, operations: &[Operation]) -> Result<Docume
 use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::{{CallerKind, Operation, Route}};
-use latchkey::ports::{{Clock, {names}}};
-use latchkey::testing::{{Answer, FakeVault}};
+use latchkey::ports::{{Clock, DecryptSecret, EncryptSecret, {names}}};
+use latchkey::testing::Answer;
 
 use crate::Call;
 
@@ -204,7 +204,7 @@ pub fn operations() -> Vec<Operation> {{
 /// If no function has that operation.
 pub async fn answer(
     store: &impl Ports,
-    vault: &FakeVault,
+    vault: &(impl EncryptSecret + DecryptSecret),
     system: &(impl Clock + Entropy),
     call: &Call,
 ) -> Answer {{

@@ -2,10 +2,12 @@
 //! conditional write. So concurrent calls can't exceed the budget together.
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Select};
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::{TOKEN_PREFIX, account_key, expiry};
+use super::mark::Mark;
 use super::table::{Item, Store, key};
 use crate::aws::port_error;
 use crate::domain::budget::{Budget, Budgets, Spending, Window};
@@ -19,6 +21,9 @@ const COUNT_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long after the last count or creation the tokens aren't counted again. It is longer than a function runs, so
 /// that no counted creation is still under way and missed.
 const SETTLED: SignedDuration = SignedDuration::from_mins(1);
+
+/// The condition that no earlier attempt of a write has changed the counter.
+const NOT_YET: &str = "(attribute_not_exists(writtenBy) OR writtenBy <> :mark)";
 
 /// The outcome of raising a counter.
 enum Counter {
@@ -38,7 +43,8 @@ impl Store {
         }
     }
 
-    /// Raises a counter that is below the limit. If it doesn't exist, it is created if `starts` is set.
+    /// Raises a counter that is below the limit. If it doesn't exist, it is created if `starts` is set. An attempt whose
+    /// answer is lost isn't counted again, unless another call has raised the counter since.
     async fn raise(
         &self,
         counter: Item,
@@ -47,8 +53,9 @@ impl Store {
         end: Timestamp,
         now: Timestamp,
     ) -> Result<Counter, PortError> {
+        let mark = Mark::new()?;
         let condition = if starts {
-            "attribute_not_exists(spent) OR spent < :limit"
+            "(attribute_not_exists(spent) OR spent < :limit)"
         } else {
             "spent < :limit"
         };
@@ -57,8 +64,12 @@ impl Store {
             .update_item()
             .table_name(&self.tables.tokens)
             .set_key(Some(counter))
-            .update_expression("ADD spent :one SET expiresAt = :end, changedAt = :now")
-            .condition_expression(condition)
+            .update_expression(
+                "ADD spent :one SET expiresAt = :end, changedAt = :now, writtenBy = :mark",
+            )
+            .condition_expression(format!("{condition} AND {NOT_YET}"))
+            .expression_attribute_values(":mark", mark.value())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":limit", number(limit))
             .expression_attribute_values(":end", number(expiry(end)))
@@ -67,10 +78,17 @@ impl Store {
             .await;
         match sent {
             Ok(_) => Ok(Counter::Raised),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                Ok(Counter::Stuck)
-            }
-            Err(error) => Err(port_error(error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    let is_own = mark.is_on(refused.item());
+                    Ok(if is_own {
+                        Counter::Raised
+                    } else {
+                        Counter::Stuck
+                    })
+                }
+                _ => Err(port_error(error)),
+            },
         }
     }
 
@@ -247,15 +265,16 @@ impl RefundBudget for Store {
             .update_item()
             .table_name(&self.tables.tokens)
             .set_key(Some(hourly(account, &budget, Window::of(spent))))
-            .update_expression("ADD spent :less")
-            .condition_expression("spent > :none")
+            .update_expression("ADD spent :less SET writtenBy = :mark")
+            .condition_expression(format!("spent > :none AND {NOT_YET}"))
+            .expression_attribute_values(":mark", Mark::new()?.value())
             .expression_attribute_values(":less", number(-1))
             .expression_attribute_values(":none", number(0))
             .send()
             .await;
         match sent {
             Ok(_) => Ok(()),
-            // The hour is over, and its counter is gone.
+            // The hour is over, and its counter is gone; or an earlier attempt gave the mail back.
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(port_error(error)),
         }

@@ -1,9 +1,11 @@
 //! Compromised secrets, and the public keys that verify reports of finds.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Update};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update};
 use jiff::Timestamp;
 
 use super::items::{SECRET, expiry, secret_key};
+use super::mark::Mark;
 use super::table::{Item, Store, key, text};
 use crate::aws::port_error;
 use crate::domain::token::Status;
@@ -66,19 +68,27 @@ impl CacheKeys for Store {
     }
 
     async fn claim_fetch(&self, now: Timestamp, since: Timestamp) -> Result<bool, PortError> {
+        let mark = Mark::new()?;
         let update = self.client.update_item().table_name(&self.tables.tokens);
         let noted = update
             .set_key(Some(keys_key()))
-            .update_expression("SET askedAt = :now")
+            .update_expression("SET askedAt = :now, writtenBy = :mark")
             .condition_expression("attribute_not_exists(askedAt) OR askedAt <= :since")
             .expression_attribute_values(":now", milliseconds(now))
             .expression_attribute_values(":since", milliseconds(since))
+            .expression_attribute_values(":mark", mark.value())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match noted.map_err(port_error) {
+        match noted {
             Ok(_) => Ok(true),
-            Err(PortError::Conflict) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => match error.as_service_error() {
+                // Unless an earlier attempt noted it, somebody else is asking.
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    Ok(mark.is_on(refused.item()))
+                }
+                _ => Err(port_error(error)),
+            },
         }
     }
 

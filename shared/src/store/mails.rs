@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::expiry;
+use super::mark::{Mark, WRITTEN_BY};
 use super::table::{Store, key, text};
 use crate::aws::port_error;
 use crate::domain::id::UserId;
@@ -32,8 +33,10 @@ impl ClaimMail for Store {
         now: Timestamp,
     ) -> Result<Claim, PortError> {
         let abandoned = now.checked_sub(LEASE).unwrap_or(Timestamp::MIN);
+        let mark = Mark::new()?;
         let mut item = marker(audit, recipient);
         item.insert("state".into(), text("sending"));
+        item.insert(WRITTEN_BY.into(), mark.value());
         item.insert(
             "claimedAt".into(),
             AttributeValue::N(now.as_millisecond().to_string()),
@@ -59,6 +62,10 @@ impl ClaimMail for Store {
             Ok(_) => Ok(Claim::Granted),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
                 let held = self.get_item(marker(audit, recipient)).await?;
+                if mark.is_on(held.as_ref()) {
+                    // An earlier attempt got the claim, but its answer was lost.
+                    return Ok(Claim::Granted);
+                }
                 let sent = held.is_some_and(|item| item.get("state") == Some(&text("sent")));
                 Ok(if sent { Claim::Sent } else { Claim::Held })
             }

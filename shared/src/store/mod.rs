@@ -10,6 +10,7 @@ mod items;
 mod leaks;
 mod lean;
 mod mails;
+mod mark;
 mod memory;
 mod migration;
 mod paging;

@@ -58,10 +58,28 @@ fn log_stale(
     );
 }
 
+/// The members in a stored profile.
 #[derive(Deserialize)]
 struct Members {
     #[serde(default)]
     members: Vec<Member>,
+    /// Former members whose memberships may still be there, since an event wasn't processed to its end.
+    #[serde(default)]
+    leaving: BTreeSet<UserId>,
+}
+
+impl Members {
+    /// Reads a profile; no profile has no members.
+    fn of(profile: Option<Item>) -> Result<BTreeSet<UserId>, PortError> {
+        let Some(profile) = profile else {
+            return Ok(BTreeSet::new());
+        };
+        let stored = parse::<Self>(profile)?;
+        Ok(ids(&stored.members)
+            .into_iter()
+            .chain(stored.leaving)
+            .collect())
+    }
 }
 
 fn ids(members: &[Member]) -> BTreeSet<UserId> {
@@ -74,24 +92,48 @@ impl ProjectPlatform for Store {
         account: &Account,
         event_time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
+        let (event_time, own_key) = (event_time.into(), key(profile_key(&account.id), PROFILE));
+        let new = ids(&account.members);
+        // Whoever is leaving is noted in the new profile. If the put's answer is lost, or what follows fails, the next
+        // attempt finds the new profile, and no longer the old one.
+        let stored = Members::of(self.get_item(own_key.clone()).await?)?;
+        let mut leaving: BTreeSet<_> = stored.difference(&new).cloned().collect();
         let mut profile = to_item(account)?;
-        profile.extend(key(profile_key(&account.id), PROFILE));
-        let put = self.put_newer(profile, &account.id, "AccountUpserted", event_time.into());
+        profile.extend(own_key.clone());
+        if !leaving.is_empty() {
+            let ids = leaving.iter().map(|user| text(user.as_str())).collect();
+            profile.insert("leaving".into(), AttributeValue::L(ids));
+        }
+        let put = self.put_newer(profile, &account.id, "AccountUpserted", event_time);
         let Some(old) = put.await? else {
             return Ok(());
         };
         // The profile decides who is a member. The memberships only point to profiles, so they may be written after it,
         // and a stale one does no harm.
-        let old = ids(&parse::<Members>(old)?.members);
-        let new = ids(&account.members);
+        leaving.extend(Members::of(Some(old))?.difference(&new).cloned());
         for user in &new {
             let mut item = key(user_key(user), account_key(&account.id));
             item.insert("accountId".into(), text(account.id.as_str()));
             let put = self.client.put_item().table_name(&self.tables.tokens);
             put.set_item(Some(item)).send().await.map_err(port_error)?;
         }
-        self.forget_memberships(&account.id, old.difference(&new))
-            .await
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        self.forget_memberships(&account.id, leaving.iter()).await?;
+        let update = self.client.update_item().table_name(&self.tables.tokens);
+        let forgotten = update
+            .set_key(Some(own_key))
+            .update_expression("REMOVE leaving")
+            .condition_expression("eventTime = :time")
+            .expression_attribute_values(":time", version(event_time.time()))
+            .send()
+            .await;
+        match forgotten.map_err(port_error) {
+            // After a newer event, the note is that event's.
+            Ok(_) | Err(PortError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn delete_account(
@@ -134,7 +176,7 @@ impl ProjectPlatform for Store {
                 };
             }
         };
-        let members = ids(&parse::<Members>(marked)?.members);
+        let members = Members::of(Some(marked))?;
         self.forget_memberships(account, members.iter()).await?;
         Ok(true)
     }

@@ -66,7 +66,7 @@ impl Call {
             event.query(query)
         };
         Some(Self {
-            operation: operation.name(),
+            operation,
             event,
             step_up: None,
         })

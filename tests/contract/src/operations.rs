@@ -6,11 +6,12 @@ use latchkey::domain::entropy::Entropy;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::http::openapi::{CallerKind, Operation, Route};
 use latchkey::ports::{
-    ChangeToken, Clock, CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetPreferences,
-    GetResources, GetSecret, GetToken, InsertToken, ListAudit, ListIntegrations, ListMemberships,
-    ListResources, ListTokens, PutPreferences, RecallSecret, RecordUse, RecordView, SpendBudget,
+    ChangeToken, Clock, CompromiseSecret, DecryptSecret, DeleteToken, EncryptSecret, GetAccount,
+    GetIdempotency, GetPreferences, GetResources, GetSecret, GetToken, InsertToken, ListAudit,
+    ListIntegrations, ListMemberships, ListResources, ListTokens, PutPreferences, RecallSecret,
+    RecordUse, RecordView, SpendBudget,
 };
-use latchkey::testing::{Answer, FakeVault};
+use latchkey::testing::Answer;
 
 use crate::Call;
 
@@ -243,7 +244,7 @@ pub fn operations() -> Vec<Operation> {
 /// If no function has that operation.
 pub async fn answer(
     store: &impl Ports,
-    vault: &FakeVault,
+    vault: &(impl EncryptSecret + DecryptSecret),
     system: &(impl Clock + Entropy),
     call: &Call,
 ) -> Answer {

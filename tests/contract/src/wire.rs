@@ -3,22 +3,40 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use latchkey::aws::{retries, timeouts};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::access::{Touched, Written, touched, written};
+use crate::faults::{Fault, Faults, Passed, Timers, refusal};
 use crate::iam::Ask;
 
-/// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS and SES itself. It ends with its
-/// runtime.
+/// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS, SES and SQS itself. It ends with
+/// its runtime.
 pub struct Wire {
     /// The configuration of clients that use the proxy.
     pub aws: SdkConfig,
+    /// The faults of the services and of the network.
+    pub faults: Faults,
+    state: State,
+    /// One for all sandboxes, as a client with TLS takes long to build.
+    http: SharedHttpClient,
+}
+
+/// What the connections of a proxy share.
+#[derive(Clone, Default)]
+struct State {
     counts: Arc<Mutex<Counts>>,
     refusals: Arc<Mutex<Refusals>>,
+    faults: Faults,
+    timers: Timers,
+    mails: Arc<Mutex<Vec<Value>>>,
+    keys: Arc<Mutex<String>>,
 }
 
 /// Operations whose next request is refused, each with an error code.
@@ -74,20 +92,51 @@ impl Wire {
         let engine = engine.strip_prefix("http://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = format!("http://{}", listener.local_addr().unwrap());
-        let counts = Arc::<Mutex<Counts>>::default();
-        let refusals = Arc::<Mutex<Refusals>>::default();
-        let shared = (Arc::clone(&counts), Arc::clone(&refusals));
+        let state = State::default();
+        let shared = state.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let ((counts, refusals), engine) = (shared.clone(), engine.clone());
-                tokio::spawn(async move { carry(client, &engine, &counts, &refusals).await });
+                let (state, engine) = (shared.clone(), engine.clone());
+                tokio::spawn(async move { carry(client, &engine, &state).await });
             }
         });
         Self {
             aws: aws.to_builder().endpoint_url(own).build(),
-            counts,
-            refusals,
+            faults: state.faults.clone(),
+            state,
+            http: aws_smithy_http_client::Builder::new().build_http(),
         }
+    }
+
+    /// Returns the configuration of clients with the timeouts and attempts of production, whose waiting takes no time.
+    /// `sandbox` names a process: the SDK limits the attempts of all clients in a process together.
+    pub fn prompt(&self, sandbox: &str) -> SdkConfig {
+        // Pauses are as short as no timeout is, so that the timers can tell them apart.
+        let retries = retries().with_initial_backoff(Duration::from_millis(1));
+        self.aws
+            .to_builder()
+            .region(Region::new(sandbox.to_owned()))
+            .timeout_config(timeouts())
+            .retry_config(retries)
+            .sleep_impl(self.state.timers.clone())
+            .http_client(self.http.clone())
+            .build()
+    }
+
+    /// Sets the scanner's list of keys, which is at `/keys`.
+    ///
+    /// # Panics
+    /// Never: no code panics while it holds the lock.
+    pub fn publish_keys(&self, list: &str) {
+        *self.state.keys.lock().unwrap() = list.to_owned();
+    }
+
+    /// Takes the mails that were sent since the last call, as SES got them.
+    ///
+    /// # Panics
+    /// Never: no code panics while it holds the lock.
+    pub fn take_mails(&self) -> Vec<Value> {
+        std::mem::take(&mut self.state.mails.lock().unwrap())
     }
 
     /// Refuses the next request of an operation with an error code.
@@ -95,7 +144,8 @@ impl Wire {
     /// # Panics
     /// Never: no code panics while it holds the lock.
     pub fn refuse_next(&self, operation: &'static str, code: &'static str) {
-        self.refusals.lock().unwrap().push((operation, code));
+        let mut refusals = self.state.refusals.lock().unwrap();
+        refusals.push((operation, code));
     }
 
     /// Returns what passed through since the last call.
@@ -103,55 +153,129 @@ impl Wire {
     /// # Panics
     /// If an unknown request passed through.
     pub fn take(&self) -> Counts {
-        std::mem::take(&mut self.counts.lock().unwrap())
+        std::mem::take(&mut self.state.counts.lock().unwrap())
     }
 }
 
 /// DynamoDB's operations that read.
 const READS: [&str; 3] = ["GetItem", "BatchGetItem", "Query"];
 
-/// Serves one client until it disconnects.
-async fn carry(
-    client: TcpStream,
-    engine: &str,
-    counts: &Mutex<Counts>,
-    refusals: &Mutex<Refusals>,
-) {
+/// Serves one client until it disconnects, or until a fault ends the connection.
+async fn carry(client: TcpStream, engine: &str, state: &State) {
+    let engine = TcpStream::connect(engine).await.unwrap();
+    // Otherwise, the kernel delays small messages.
+    engine.set_nodelay(true).unwrap();
+    client.set_nodelay(true).unwrap();
     let mut client = BufReader::new(client);
-    let mut engine = BufReader::new(TcpStream::connect(engine).await.unwrap());
+    let mut engine = BufReader::new(engine);
     while let Some((head, body)) = read_message(&mut client).await {
-        let mut request: Value = serde_json::from_slice(&body).unwrap();
-        let target = operation(&head).to_owned();
-        let answered = count(&head, &request, counts).map(|answer| ("200 OK", answer));
+        // A request for the scanner's keys has no body.
+        let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let passed = passed(&head, &request);
+        let fault = state.faults.meet(passed.clone());
+        let done = if fault.is_none_or(Fault::is_done) {
+            state.perform(&mut engine, &head, &request).await
+        } else {
+            Vec::new()
+        };
+        let answer = match fault {
+            None => done,
+            Some(Fault::Cut | Fault::DoneCut) => return,
+            Some(Fault::Late | Fault::DoneLate) => {
+                state.timers.expire();
+                // The client gives up and disconnects.
+                read_message(&mut client).await;
+                return;
+            }
+            Some(fault) => {
+                let (status, headers, answer) = refusal(fault, &passed, &request);
+                response(&format!("{status} No"), &headers, &answer.to_string())
+            }
+        };
+        if client.write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl State {
+    /// Does what a request asks for, and returns the response.
+    async fn perform(
+        &self,
+        engine: &mut BufReader<TcpStream>,
+        head: &str,
+        request: &Value,
+    ) -> Vec<u8> {
+        let target = operation(head);
+        let answered = self.answer(head, request);
         let refused = {
-            let mut refusals = refusals.lock().unwrap();
+            let mut refusals = self.refusals.lock().unwrap();
             let next = refusals.iter().position(|(name, _)| *name == target);
             next.map(|next| refusals.remove(next))
         };
-        let refused = refused.map(|(_, code)| ("400 Bad Request", json!({"__type": code})));
-        match refused.or(answered) {
-            Some((status, answer)) => {
-                let answer = answer.to_string();
-                let length = answer.len();
-                let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{answer}");
-                client.write_all(head.as_bytes()).await.unwrap();
-            }
-            None => {
-                request["ReturnConsumedCapacity"] = json!("TOTAL");
-                let body = request.to_string();
-                engine
-                    .write_all(resized(&head, body.len()).as_bytes())
-                    .await
-                    .unwrap();
-                engine.write_all(body.as_bytes()).await.unwrap();
-                let (head, body) = read_message(&mut engine).await.unwrap();
-                if READS.contains(&target.as_str()) {
-                    counts.lock().unwrap().half_read_units += half_units(&body);
-                }
-                client.write_all(head.as_bytes()).await.unwrap();
-                client.write_all(&body).await.unwrap();
-            }
+        if let Some((_, code)) = refused {
+            let answer = json!({"__type": code}).to_string();
+            return response("400 Bad Request", "", &answer);
         }
+        if let Some(answer) = answered {
+            return response("200 OK", "", &answer);
+        }
+        let mut request = request.clone();
+        request["ReturnConsumedCapacity"] = json!("TOTAL");
+        let body = request.to_string();
+        let head = resized(head, body.len());
+        let message = [head.as_bytes(), body.as_bytes()].concat();
+        engine.write_all(&message).await.unwrap();
+        let (head, body) = read_message(engine).await.unwrap();
+        if READS.contains(&target) {
+            self.counts.lock().unwrap().half_read_units += half_units(&body);
+        }
+        [head.as_bytes(), &body].concat()
+    }
+
+    /// Counts a request. Returns the answer, or `None` if the engine must answer.
+    fn answer(&self, head: &str, request: &Value) -> Option<String> {
+        match operation(head) {
+            "GetKeys" => return Some(self.keys.lock().unwrap().clone()),
+            "SendEmail" => self.mails.lock().unwrap().push(request.clone()),
+            _ => {}
+        }
+        count(head, request, &self.counts).map(|answer| answer.to_string())
+    }
+}
+
+/// Returns a response.
+fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+/// Returns what a fault has to know of a request.
+fn passed(head: &str, request: &Value) -> Passed {
+    let operation = operation(head);
+    let service = match operation {
+        "SendEmail" => "ses",
+        "SendMessage" => "sqs",
+        "GetKeys" => "github",
+        "Encrypt" | "Decrypt" => "kms",
+        _ => "dynamodb",
+    };
+    let kinds = if service == "dynamodb" {
+        touched(operation, request)
+    } else {
+        Touched::new()
+    };
+    let kind = kinds.values().flatten().next().map(String::as_str);
+    let kind = kind.and_then(|key| key.split_inclusive('#').next());
+    Passed {
+        service: service.to_owned(),
+        operation: operation.to_owned(),
+        kind: kind.unwrap_or_default().to_owned(),
+        is_conditional: request["ConditionExpression"].is_string(),
+        invocation: header(head, "amz-sdk-invocation-id")
+            .unwrap_or_default()
+            .to_owned(),
+        fault: None,
     }
 }
 
@@ -175,6 +299,7 @@ fn count(head: &str, request: &Value, counts: &Mutex<Counts>) -> Option<Value> {
             counts.asked.extend(mail(request));
             return Some(json!({"MessageId": "1"}));
         }
+        "SendMessage" => return Some(json!({"MessageId": "1", "MD5OfMessageBody": "1"})),
         // The encryption hides nothing: the tables only have test data.
         "Encrypt" => {
             counts.kms += 1;
@@ -224,8 +349,11 @@ fn mail(request: &Value) -> Vec<Ask> {
         .collect()
 }
 
-/// Returns the operation of a request, from AWS's JSON protocol or from SES's path.
+/// Returns the operation of a request, from AWS's JSON protocol or from the path.
 fn operation(head: &str) -> &str {
+    if head.starts_with("GET /keys ") {
+        return "GetKeys";
+    }
     if head.starts_with("POST /v2/email/outbound-emails ") {
         return "SendEmail";
     }
