@@ -61,7 +61,7 @@ pub async fn handle(
     };
     let after = before.regenerate(new, grace, caller.actor(), now);
     let origin = caller.origin();
-    let changes = recorded(&before, &after);
+    let changes = recorded(&before.at(now), &after);
     let audit = AuditRecord::new(
         Action::Regenerate,
         &after.token,

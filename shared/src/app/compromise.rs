@@ -7,7 +7,7 @@ use crate::domain::change::TokenChange;
 use crate::domain::entropy::Entropy;
 use crate::domain::id::AuditId;
 use crate::domain::secret::SecretHash;
-use crate::domain::token::Ended;
+use crate::domain::token::{Ended, Token};
 use crate::domain::verification::{SecretRecord, SecretState};
 use crate::ports::{Clock, Compromise, CompromiseSecret, GetSecret, GetToken, PortError};
 
@@ -71,13 +71,19 @@ pub async fn compromise(
         let compromise = match before {
             Some(before) => {
                 let by = origin.actor.clone();
-                let is_current = before.secret_hash == *hash;
-                let token = if is_current {
-                    before.token.compromise(by, ended, evidence.reason())
+                let (token, which) = if before.secret_hash == *hash {
+                    let token = before.token.compromise(by, ended, evidence.reason());
+                    (token, "current")
+                } else if before.token.has_previous_secret(now) {
+                    (before.token.end_previous_secret(by, now), "previous")
                 } else {
-                    before.token.end_previous_secret(by, now)
+                    // Its grace period is over. The token only forgets it, and is no other one for anybody.
+                    let token = Token {
+                        previous_secret: None,
+                        ..before.token.clone()
+                    };
+                    (token, "ended")
                 };
-                let which = if is_current { "current" } else { "previous" };
                 told.push(Change::new(COMPROMISED, None, Some(which.into())));
                 let mut change =
                     TokenChange::new(before, token, evidence.action(), origin, now, system)?;

@@ -60,14 +60,51 @@ impl TokenChange {
         now: Timestamp,
         entropy: &impl Entropy,
     ) -> Result<Self, EntropyError> {
-        let changes = changes(Some(&before.token), &token);
-        let audit = AuditRecord::new(action, &token, changes, origin, now, entropy)?;
+        let after = before.with(token, now);
+        let changes = changes(Some(&before.at(now).token), &after.token);
+        let audit = AuditRecord::new(action, &after.token, changes, origin, now, entropy)?;
         Ok(Self {
-            after: before.with(token, now),
+            after,
             before,
             compromised: None,
             audit,
             idempotency: None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::domain::token::{Patch, PreviousSecret};
+    use crate::testing::{FixedEntropy, now, origin, owner_actor, stored_token};
+
+    #[test]
+    fn a_replaced_secret_that_is_over_is_no_part_of_a_later_change() {
+        let mut before = stored_token();
+        let hint = "ab12".into();
+        let valid_until = now() + SignedDuration::from_secs(60);
+        before.previous_hash = Some(before.secret_hash);
+        before.token.previous_secret = Some(PreviousSecret { hint, valid_until });
+        let fields = |token: Token, at| {
+            let entropy = &FixedEntropy([1; 32]);
+            let change =
+                TokenChange::new(before.clone(), token, Action::Update, origin(), at, entropy);
+            let changes = change.unwrap().audit.changes.into_iter();
+            changes.map(|change| change.field).collect::<Vec<_>>()
+        };
+        let revoked = before.token.revoke(owner_actor(), now(), None).unwrap();
+        let patch = Patch {
+            name: Some("Renamed".into()),
+            ..Patch::default()
+        };
+        let renamed = before.token.edit(patch, owner_actor(), now()).unwrap();
+        let ends = ["previousSecret.hint", "previousSecret.validUntil"];
+        assert_eq!(fields(revoked.clone(), now()), ["status", ends[0], ends[1]]);
+        assert_eq!(fields(renamed.clone(), now()), ["name"]);
+        assert_eq!(fields(revoked, valid_until), ["status"]);
+        assert_eq!(fields(renamed, valid_until), ["name"]);
     }
 }

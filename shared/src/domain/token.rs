@@ -395,6 +395,12 @@ impl StoredToken {
         }
     }
 
+    /// The same as it is at an instant: without a previous secret whose grace period is over.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        self.with(self.token.clone(), now)
+    }
+
     /// The token with a new secret. The old secret ends at once or after the grace period, but never later than the
     /// token. A secret that was replaced before ends now. A compromised secret has no grace period; neither has the
     /// secret of a revoked token.

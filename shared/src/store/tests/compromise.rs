@@ -130,6 +130,26 @@ async fn that_of_an_ended_secret_is_recorded_and_leaves_the_token_alone() {
 }
 
 #[tokio::test]
+async fn that_of_a_retired_secret_after_its_grace_period_is_recorded_and_changes_no_version() {
+    let (engine, first) = engine_with_token().await;
+    // The report comes in the second in which the grace period is over.
+    let second = apply(&engine, &first, regenerated(&first, 1)).await;
+    let current = secret(&engine, second.secret_hash).await;
+    reported(&engine, first.secret_hash, "ended").await;
+    assert_compromised(&engine, first.secret_hash).await;
+    let after = stored(&engine, &first.token).await;
+    assert_eq!(after, second.at(later(1)));
+    assert_eq!(after.previous_hash, None);
+    assert_eq!(secret(&engine, second.secret_hash).await, current);
+    let record = &engine.audit(&first.token.account_id).await[0];
+    let fields: Vec<_> = record.changes.iter().map(|it| &*it.field).collect();
+    assert_eq!(fields, ["leakPlace", COMPROMISED]);
+    // Later changes of the token have nothing to do with the secret.
+    apply(&engine, &after, revoked(&after)).await;
+    assert_compromised(&engine, first.secret_hash).await;
+}
+
+#[tokio::test]
 async fn that_of_a_secret_whose_token_is_deleted_or_purged_is_recorded() {
     let (engine, stored) = engine_with_token().await;
     let deletion = record(Action::Delete, &stored.token);
