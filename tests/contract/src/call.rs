@@ -66,7 +66,7 @@ impl Call {
             event.query(query)
         };
         Some(Self {
-            operation,
+            operation: operation.name(),
             event,
             step_up: None,
         })
