@@ -7,6 +7,7 @@ mod gate;
 mod operations;
 mod policies;
 mod section;
+pub mod sizes;
 mod wire;
 
 pub use access::Touched;
