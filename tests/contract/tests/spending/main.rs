@@ -169,12 +169,12 @@ fn levers(sizes: &Sizes, alarms: u32) -> String {
             "nobody reads the mail while that person is away",
         ),
         (
-            "a cache answers half of the verifications: the gateway's, or [the tower layer's](../tower)",
+            "[the gateway's cache](../examples/protected-api/README.md#what-a-cache-costs) answers half of the verifications",
             Platform {
                 cached: 0.5,
                 ..LARGE
             },
-            "a revoked secret works until its entry ends, and what a cache answers has no line of a decision",
+            "a revoked secret works until its entry ends, and what the cache answers has no line of a decision",
         ),
         (
             "`LogRetentionDays` 30 instead of 90",
