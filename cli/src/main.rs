@@ -1,6 +1,7 @@
 //! `latchkey-admin`: the command for operators of a stack.
 
 mod migrate;
+mod quotas;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use latchkey::config::Tables;
 use latchkey::store::Store;
 use latchkey::system::System;
 use migrate::{Options, migrate};
+use quotas::{Quotas, quotas};
 
 /// Administers a Latchkey stack. The AWS SDK finds credentials and region: in the environment, a profile or a role.
 #[derive(Debug, Parser)]
@@ -32,6 +34,11 @@ enum Command {
     /// accounts and resources to where the new version reads them, and changes nothing that the old version reads. It
     /// may be repeated, and interrupted at any moment. The exit code is not 0 if an item could not be migrated.
     Migrate(Migrate),
+    /// Compute which of AWS's quotas a load needs.
+    ///
+    /// It prints what the load needs of each limit beside the default, and how to ask for more. It asks nothing of AWS,
+    /// and needs no credentials. Defaults are those of AWS's documents; an AWS account may have others.
+    Quotas(Quotas),
 }
 
 #[derive(Debug, Args)]
@@ -57,8 +64,14 @@ struct Migrate {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    let Command::Migrate(arguments) = Cli::parse().command;
-    match run(arguments).await {
+    let done = match Cli::parse().command {
+        Command::Migrate(arguments) => run(arguments).await,
+        Command::Quotas(arguments) => {
+            let written = io::stdout().write_all(quotas(&arguments).as_bytes());
+            written.map(|()| ExitCode::SUCCESS)
+        }
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             // If stderr can't be written, the exit code still says it.

@@ -61,3 +61,22 @@ async fn it_says_what_it_does_and_whether_all_is_done() {
     assert!(said(&failed).starts_with("not migrated: ACCOUNT#acme PROFILE: "));
     assert_eq!(failed.status.code(), Some(1));
 }
+
+/// Neither credentials nor a region are in its environment.
+#[tokio::test]
+async fn quotas_are_computed_without_aws() {
+    let load = [
+        "--verifications-per-second=1000",
+        "--accounts=10",
+        "--tokens=50",
+    ];
+    let computed = Command::new(env!("CARGO_BIN_EXE_latchkey-admin"))
+        .arg("quotas")
+        .args(load)
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
+    assert!(computed.status.success(), "{computed:?}");
+    assert!(said(&computed).contains("  Lambda: Concurrent executions\n"));
+}

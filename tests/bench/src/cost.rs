@@ -1,30 +1,15 @@
-//! The cost of a million verifications at list prices: on-demand, us-east-1, without free tiers. Check a price on its
-//! page before you rely on it.
+//! The cost of a million verifications at the list prices of `latchkey-planning`.
+
+use latchkey_planning::prices::{
+    API_CALLS, DECISION_LINE, LAMBDA_DURATION, LAMBDA_REQUESTS, LOGS, MEMORY, READ_UNITS,
+};
 
 use crate::report::Row;
 
-/// USD per GB-second of Lambda on arm64, first tier. Published at aws.amazon.com/lambda/pricing, as quoted in
-/// November 2026.
-const LAMBDA_GB_SECOND: f64 = 0.000_013_333_4;
-/// USD per million invocations of Lambda. Published on the same page.
-const LAMBDA_REQUESTS: f64 = 0.20;
-/// USD per million read request units of DynamoDB. A strongly consistent read of up to 4 KB takes one unit.
-/// Published at aws.amazon.com/dynamodb/pricing/on-demand, as quoted in November 2026.
-const DYNAMODB_READS: f64 = 0.125;
-/// USD per GB that CloudWatch Logs ingests of a function's lines, first tier. Published at
-/// aws.amazon.com/cloudwatch/pricing, as quoted in November 2026.
-const LOGS_GB: f64 = 0.50;
-/// The longest line of a decision, and the overhead of CloudWatch Logs per line, in bytes.
-const LINE: f64 = 300.0 + 26.0;
-/// USD per million calls of an HTTP API, first tier, which the protected API pays with and without an
-/// authorizer. Published at aws.amazon.com/api-gateway/pricing, as quoted in November 2026.
-const API_GATEWAY_CALLS: f64 = 1.00;
 /// USD per million verifications at Clerk (0.00001 each), announced with its API keys in beta. Published at
 /// clerk.com/changelog, as quoted in November 2026.
 const CLERK: f64 = 10.0;
 
-/// The memory of the function in the template, in GB.
-const MEMORY: f64 = 0.5;
 /// DynamoDB's latency on AWS, in ms. AWS promises single-digit milliseconds; the engine here takes a fraction of one.
 const DYNAMODB_LATENCY: f64 = 5.0;
 
@@ -39,19 +24,21 @@ pub fn compute(measured: &[Row]) -> Vec<Row> {
     };
     // Lambda bills whole milliseconds.
     let billed = (warm.value + DYNAMODB_LATENCY).ceil();
-    let duration = 1e6 * billed / 1e3 * MEMORY * LAMBDA_GB_SECOND;
-    let logs = 1e6 * LINE / f64::from(1 << 30) * LOGS_GB;
-    let ours = duration + LAMBDA_REQUESTS + DYNAMODB_READS + logs;
+    let duration = LAMBDA_DURATION.of(1e6 * billed / 1e3 * MEMORY);
+    let logs = LOGS.of(1e6 * f64::from(DECISION_LINE) / f64::from(1 << 30));
+    let invocations = LAMBDA_REQUESTS.of(1e6);
+    let reads = READ_UNITS.of(1e6);
+    let ours = duration + invocations + reads + logs;
     let row = |what: String, value| Row::new("cost", what, value, "USD per million");
     vec![
         row(format!("Lambda, {billed} ms at 512 MB each"), duration),
-        row("Lambda, invocations".into(), LAMBDA_REQUESTS),
-        row("DynamoDB, one consistent read each".into(), DYNAMODB_READS),
+        row("Lambda, invocations".into(), invocations),
+        row("DynamoDB, one consistent read each".into(), reads),
         row("CloudWatch Logs, a line each".into(), logs),
         row("**verifications**".into(), ours),
         row(
             "API Gateway, the calls themselves".into(),
-            API_GATEWAY_CALLS,
+            API_CALLS.of(1e6),
         ),
         row("Clerk, verifications of API keys".into(), CLERK),
     ]

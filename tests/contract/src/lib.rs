@@ -10,6 +10,7 @@ mod invariants;
 mod operations;
 mod policies;
 mod section;
+pub mod sizes;
 mod template;
 mod wire;
 

@@ -1,15 +1,18 @@
 //! The tables of `docs/scale.md`: the sizes of items as the code writes them, and what follows from AWS's limits.
 //!
-//! `make generate` writes the tables anew. The limits are constants here; the document names their sources.
+//! `make generate` writes the tables anew. The limits are constants here and in `latchkey-planning`; the
+//! document names their sources.
 
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
+use contract::sizes::{read_units, size, transaction_units};
 use contract::{Call, Section, Wire, answer, grouped};
 use latchkey::domain::account::{Account, Member, Role};
 use latchkey::ports::{GetAccount, PortError, ProjectPlatform};
 use latchkey::store::Store;
 use latchkey::testing::{Answer, Engine, FakeVault, acme, now, system_at};
+use latchkey_planning::{prices, quotas};
 use serde_json::{Value, json};
 use sync_platform::SetAside;
 
@@ -23,19 +26,19 @@ const TRANSACTION: usize = 4 * KB * KB;
 /// EventBridge's limit of an event.
 const EVENT: usize = KB * KB;
 /// The read units of a partition in a second.
-const PARTITION_READS: usize = 3_000;
+const PARTITION_READS: usize = quotas::PARTITION_READS as usize;
 /// The write units of a partition in a second.
-const PARTITION_WRITES: usize = 1_000;
+const PARTITION_WRITES: usize = quotas::PARTITION_WRITES as usize;
 /// The default quota of a table's write units in a second, and that of its read units.
-const TABLE: usize = 40_000;
+const TABLE: usize = quotas::TABLE as usize;
 /// The write units in a second that a new table takes.
-const NEW_TABLE_WRITES: usize = 4_000;
+const NEW_TABLE_WRITES: usize = quotas::NEW_TABLE_WRITES as usize;
 /// The requests in a second for each concurrent execution of Lambda's quota.
-const REQUESTS_PER_EXECUTION: usize = 10;
+const REQUESTS_PER_EXECUTION: usize = quotas::REQUESTS_PER_EXECUTION as usize;
 /// The duration of a verification in milliseconds that `docs/benchmarks.md` assumes on AWS.
-const VERIFICATION: usize = 6;
+const VERIFICATION: usize = quotas::VERIFICATION_MS as usize;
 /// The longest line of a decision, and the overhead of CloudWatch Logs for each line.
-const LINE: usize = 300 + 26;
+const LINE: usize = prices::DECISION_LINE as usize;
 
 /// The name of the tokens.
 const NAME: &str = "Warehouse sync";
@@ -44,49 +47,11 @@ const ACCOUNTS: usize = 10_000;
 const TOKENS: usize = 1_000;
 const RATES: [usize; 3] = [10, 1_000, 100_000];
 
-/// The size of an item by DynamoDB's rules. A test holds it against the engine.
-fn size(item: &Value) -> usize {
-    let attributes = item.as_object().unwrap().iter();
-    attributes
-        .map(|(name, value)| name.len() + value_size(value))
-        .sum()
-}
-
-fn value_size(value: &Value) -> usize {
-    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
-    match (kind.as_str(), value) {
-        ("S", Value::String(text)) => text.len(),
-        ("N", Value::String(number)) => number.trim_matches('0').len().div_ceil(2) + 1,
-        // Each three bytes are four letters of base64.
-        ("B", Value::String(base64)) => base64.len() / 4 * 3,
-        ("B", Value::Array(bytes)) => bytes.len(),
-        ("BOOL" | "NULL", _) => 1,
-        ("SS", Value::Array(texts)) => texts.iter().map(|text| text.as_str().unwrap().len()).sum(),
-        ("L", Value::Array(values)) => {
-            3 + values
-                .iter()
-                .map(|value| 1 + value_size(value))
-                .sum::<usize>()
-        }
-        ("M", Value::Object(values)) => 3 + values.len() + size(&json!(values)),
-        other => panic!("{other:?}"),
-    }
-}
-
 /// Checks a table of the document, or writes it. The tests run at the same time, and each writes the whole document.
 fn table(name: &str, rows: &str) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     Section::of(DOCUMENT, name).must_be(rows);
-}
-
-fn read_units(item: usize) -> usize {
-    item.div_ceil(4 * KB)
-}
-
-/// A write within a transaction takes two units for each KB.
-fn transaction_units(item: usize) -> usize {
-    2 * item.div_ceil(KB)
 }
 
 /// A size in KB with one digit after the point.
@@ -255,7 +220,7 @@ async fn an_account_takes_as_many_first_uses_as_its_partition_has_write_units() 
 }
 
 /// The write units of a first use in each table.
-const FIRST_USE: usize = 2;
+const FIRST_USE: usize = quotas::FIRST_USE as usize;
 
 /// What becomes of the calls in the hour after midnight, when each token's next use is a first one.
 struct Midnight {
