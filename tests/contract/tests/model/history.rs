@@ -137,6 +137,19 @@ pub(crate) fn histories(length: usize) -> impl Strategy<Value = Vec<Step>> {
     })
 }
 
+/// Histories with these steps in this order, and random ones before, between and after them.
+pub(crate) fn around(steps: Vec<Step>, others: usize) -> impl Strategy<Value = Vec<Step>> {
+    let places = vec(0..=others, steps.len());
+    (histories(others), places).prop_map(move |(mut all, mut places)| {
+        places.sort_unstable();
+        // From the last to the first, so that each place is one among the random steps.
+        for (place, step) in places.into_iter().zip(&steps).rev() {
+            all.insert(place.min(all.len()), step.clone());
+        }
+        all
+    })
+}
+
 impl Step {
     /// Simpler steps that may show the same.
     pub(crate) fn simpler(&self) -> Vec<Self> {

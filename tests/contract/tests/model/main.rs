@@ -20,12 +20,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Mutex;
 
-use assurance::{Report, Rounds};
+use assurance::{Report, Rounds, SEED};
 use contract::policies;
-use history::{Step, full_life, histories};
+use history::{Step, around, full_life, histories};
 use latchkey::domain::action::Action;
 use latchkey::testing::now;
-use planted::{Fault, faults};
+use planted::{Fault, Planted, faults};
 use proptest::prelude::{ProptestConfig, Strategy};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -36,10 +36,12 @@ use world::{Mails, World, random};
 /// The histories of the bounded form, and the most steps of each.
 const HISTORIES: u64 = 14;
 const LENGTH: usize = 20;
-/// The most histories until a planted fault is found, and the most steps of each and of the shrunk one.
+/// The most histories until a planted fault is found, and the most steps of the shrunk one.
 const TRIES: u64 = 200;
-const PLANTED_LENGTH: usize = 12;
 const SHORT: usize = 6;
+/// The most random steps of a history that is to find a planted fault: among given steps, and without them.
+const OTHERS: usize = 4;
+const ALONE: usize = 12;
 
 /// What histories did.
 #[derive(Debug, Default)]
@@ -108,9 +110,13 @@ fn run(steps: &[Step], seed: u64, fault: Option<&Fault>) -> Result<Done, Differe
 }
 
 /// Runs the history of a seed. If it shows a difference, the result is the shortest history that does.
-fn history(seed: u64, length: usize, fault: Option<&Fault>) -> Result<Done, Difference> {
+fn history(
+    seed: u64,
+    histories: &impl Strategy<Value = Vec<Step>>,
+    fault: Option<&Fault>,
+) -> Result<Done, Difference> {
     let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), random(seed));
-    let steps = histories(length).new_tree(&mut runner).unwrap().current();
+    let steps = histories.new_tree(&mut runner).unwrap().current();
     run(&steps, seed, fault).map_err(|difference| shortest(difference, seed, fault))
 }
 
@@ -174,16 +180,23 @@ fn on_two_threads(work: impl Fn() + Sync) {
     });
 }
 
-/// Finds a planted fault, and shrinks the history that shows it.
-fn find(name: &str, fault: &Fault) {
-    let run = |seed| Some((seed, history(seed, PLANTED_LENGTH, Some(fault)).err()?));
+/// Finds a planted fault, and shrinks the history that shows it. In the long form, chance alone must find it.
+fn find(planted: &Planted) {
+    let name = planted.name;
+    let histories = match assurance::minutes() {
+        None => around(planted.steps.clone(), OTHERS),
+        Some(_) => around(vec![], ALONE),
+    };
+    let run = |seed| {
+        let difference = history(seed, &histories, Some(&planted.fault)).err()?;
+        Some((seed, difference))
+    };
     let Some((seed, difference)) = (0..TRIES).find_map(run) else {
         panic!("{name}: not found");
     };
-    let words = difference.in_words(seed);
     assert!(
         difference.steps.len() <= SHORT,
-        "{name} isn't shrunk: {words}"
+        "{name}: not shrunk, with seed {seed}: {difference:#?}"
     );
 }
 
@@ -202,27 +215,27 @@ fn the_handlers_do_what_the_model_says() {
             let Some(seed) = rounds.lock().unwrap().next() else {
                 return;
             };
-            match history(seed, LENGTH, None) {
+            match history(seed, &histories(LENGTH), None) {
                 Ok(done) => all.lock().unwrap().add(done),
                 Err(difference) => panic!("{}", difference.in_words(seed)),
             }
         }
     });
     let all = all.into_inner().unwrap();
-    if all.histories < HISTORIES {
-        // A single seed runs again.
+    if std::env::var(SEED).is_ok() {
+        // One history runs again, and no more.
         return;
     }
     let (faults, next) = (faults(), Mutex::new(0));
     on_two_threads(|| {
         loop {
             let mut next = next.lock().unwrap();
-            let Some((name, fault)) = faults.get(*next) else {
+            let Some(planted) = faults.get(*next) else {
                 return;
             };
             *next += 1;
             drop(next);
-            find(name, fault);
+            find(planted);
         }
     });
     let report = report
@@ -233,7 +246,7 @@ fn the_handlers_do_what_the_model_says() {
         .figure("audit records", all.records.values().sum());
     let report = faults
         .iter()
-        .fold(report, |report, (name, _)| report.planted(name));
+        .fold(report, |report, planted| report.planted(planted.name));
     report.write();
 }
 

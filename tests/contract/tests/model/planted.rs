@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::history::{DAY, Step};
+use crate::spec::{Lifetime, Tag};
+
 /// A fault of a product that isn't this one.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
@@ -15,29 +18,58 @@ pub(crate) enum Fault {
     RenamesPurges(u32),
 }
 
-/// The faults, each with its name.
-pub(crate) fn faults() -> Vec<(&'static str, Fault)> {
+/// A fault, and what finds it soon.
+pub(crate) struct Planted {
+    pub(crate) name: &'static str,
+    pub(crate) fault: Fault,
+    /// Steps that may show the fault. Random ones come in between.
+    pub(crate) steps: Vec<Step>,
+}
+
+pub(crate) fn faults() -> Vec<Planted> {
+    let planted = |name, fault, steps| Planted { name, fault, steps };
+    let (any, for_ever) = (Tag::Any, Lifetime(None));
+    let create = Step::Create(for_ever, None);
+    let regenerate = Step::Regenerate(0, 7_200, None, any);
     vec![
-        (
+        planted(
             "a compromise leaves no tombstone",
             Fault::Omits("leak", "SECRET#"),
+            vec![create.clone(), Step::Leak(0, 0)],
         ),
-        (
+        planted(
             "`retire` leaves the old secret as it is",
             Fault::Omits("retire", "SECRET#"),
+            vec![create.clone(), regenerate.clone(), Step::Retire(0, any)],
         ),
-        (
+        planted(
             "`reactivate` revives a replaced secret",
             Fault::Revives(vec![]),
+            vec![
+                create.clone(),
+                regenerate,
+                Step::Revoke(0, false, any),
+                Step::Reactivate(0, any),
+            ],
         ),
-        ("a verification reads a copy", Fault::ReadsCopy("SECRET#")),
-        (
+        planted(
+            "a verification reads a copy",
+            Fault::ReadsCopy("SECRET#"),
+            vec![create],
+        ),
+        planted(
             "a repeated creation acts twice",
             Fault::Omits("create", "IDEMPOTENCY#"),
+            vec![Step::Create(for_ever, Some(0)); 2],
         ),
-        (
+        planted(
             "a purge is recorded each time it is delivered",
             Fault::RenamesPurges(0),
+            vec![
+                Step::Create(Lifetime(Some(24)), None),
+                Step::Wait(3 * DAY),
+                Step::Sweep,
+            ],
         ),
     ]
 }
