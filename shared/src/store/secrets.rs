@@ -183,16 +183,17 @@ fn sighting_of(used: &Use) -> UpdateBuilder {
 
 impl Store {
     /// The same tokens, each with its last use: the latest of its secrets' uses and the one in the token, which may be
-    /// that of an ended secret.
+    /// that of an ended secret. Uses that aren't read consistently may be slightly out of date, for half the cost. A token
+    /// that is then changed needs consistent ones: the change writes the last use, and may end the secret that had it.
     pub(super) async fn with_last_uses(
         &self,
         mut tokens: Vec<StoredToken>,
+        consistent: bool,
     ) -> Result<Vec<StoredToken>, PortError> {
         let hashes = tokens.iter().flat_map(StoredToken::secret_hashes);
         let keys = hashes.map(|hash| key(seen_key(hash), SEEN)).collect();
         let mut uses = HashMap::new();
-        // The last use may be slightly out of date, since an eventually consistent read costs half as much.
-        for item in self.batch_get(keys, false).await? {
+        for item in self.batch_get(keys, consistent).await? {
             let pk = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned();
             if let Some((pk, last_use)) = pk.zip(read_seen(item)?.last_use) {
                 uses.insert(pk, last_use);

@@ -58,7 +58,7 @@ impl GetToken for Store {
         let Some(stored) = stored.filter(|stored| !stored.token.is_purged(now)) else {
             return Ok(None);
         };
-        Ok(self.with_last_uses(vec![stored]).await?.pop())
+        Ok(self.with_last_uses(vec![stored], true).await?.pop())
     }
 }
 
@@ -78,7 +78,7 @@ impl ListTokens for Store {
             |stored| !stored.token.is_purged(now) && query.filter.matches(&stored.token),
         )
         .await?;
-        let items = self.with_last_uses(page.items).await?;
+        let items = self.with_last_uses(page.items, false).await?;
         Ok(Page {
             items: items.into_iter().map(|stored| stored.token).collect(),
             next: page.next,

@@ -7,15 +7,17 @@ use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
 
+use serde_json::Value;
+
 use crate::app::verify::{Client as Caller, Verified, verify};
 use crate::domain::verification::Purpose;
-use crate::ports::{GetResources, InsertToken};
+use crate::ports::{GetResources, GetToken, InsertToken};
 use crate::store::Store;
 use crate::testing::{Engine, now, stored_token, system_at};
 
-/// Notes the operation of every request, and asserts that its user agent is the fixed one.
+/// Notes every request with its operation, and asserts that its user agent is the fixed one.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Calls(Arc<Mutex<Vec<String>>>);
+pub(super) struct Calls(Arc<Mutex<Vec<(String, Value)>>>);
 
 impl Calls {
     /// A store on the engine's tables that notes its calls.
@@ -37,6 +39,11 @@ impl Calls {
 
     /// Takes the operations since the last call.
     pub(super) fn take(&self) -> Vec<String> {
+        self.requests().into_iter().map(|(call, _)| call).collect()
+    }
+
+    /// Takes the operations and requests since the last call.
+    fn requests(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
@@ -58,7 +65,9 @@ impl Intercept for Calls {
         assert_eq!(headers.get("x-amz-user-agent"), None);
         let target = headers.get("x-amz-target");
         let (_, operation) = target.unwrap().split_once('.').unwrap();
-        self.0.lock().unwrap().push(operation.to_owned());
+        let body = serde_json::from_slice(context.request().body().bytes().unwrap());
+        let call = (operation.to_owned(), body.unwrap());
+        self.0.lock().unwrap().push(call);
         Ok(())
     }
 }
@@ -94,6 +103,23 @@ async fn a_verification_on_the_steady_path_is_one_read_and_no_write() {
         assert!(matches!(ask().await.unwrap(), Verified::Granted { .. }));
         assert_eq!(calls.take(), ["GetItem"]);
     }
+}
+
+/// A change writes the last use that was read with the token. If it also ends the secret that had a newer one, nothing
+/// else has that use any more.
+#[tokio::test]
+async fn what_a_change_is_based_on_is_never_out_of_date() {
+    let engine = Engine::with_accounts().await;
+    let stored = stored_token();
+    let creation = super::creation(&stored);
+    engine.store.insert_token(&creation).await.unwrap();
+    let (calls, store) = Calls::noted(&engine);
+    let (account, id) = (&stored.token.account_id, &stored.token.id);
+    assert!(store.get_token(account, id, now()).await.unwrap().is_some());
+    let [(first, token), (second, uses)] = calls.requests().try_into().unwrap();
+    assert_eq!([first, second], ["GetItem", "BatchGetItem"]);
+    assert_eq!(token["ConsistentRead"], true);
+    assert_eq!(uses["RequestItems"]["Tokens"]["ConsistentRead"], true);
 }
 
 #[tokio::test]
