@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     Revives(Vec<Value>),
     /// A read of that kind of item, whether or not it must be up to date, is answered from a copy that lags.
     ReadsCopy(&'static str),
+    /// A token's last use, which no verification needs, is answered from that copy.
+    UsesCopy,
     /// The record of a purge gets an id of its own each time.
     RenamesPurges(u32),
 }
@@ -55,7 +57,12 @@ pub(crate) fn faults() -> Vec<Planted> {
         planted(
             "a verification reads a copy",
             Fault::ReadsCopy("SECRET#"),
-            vec![create],
+            vec![create.clone()],
+        ),
+        planted(
+            "a change reads the last use from a copy",
+            Fault::UsesCopy,
+            vec![create, Step::Edit(0, Some(0), None, any)],
         ),
         planted(
             "a repeated creation acts twice",
@@ -127,11 +134,13 @@ impl Fault {
 
     /// Whether the fault answers a request from the copy.
     pub(crate) fn reads_copy(&self, operation: &str, request: &Value) -> bool {
-        let Self::ReadsCopy(kind) = self else {
-            return false;
-        };
         let is_read = matches!(operation, "BatchGetItem" | "Query" | "GetItem");
-        is_read && request.to_string().contains(&format!("\"{kind}"))
+        let names = |kind: &str| request.to_string().contains(&format!("\"{kind}"));
+        match self {
+            Self::ReadsCopy(kind) => is_read && names(kind),
+            Self::UsesCopy => is_read && names("SEEN#") && !names("SECRET#"),
+            _ => false,
+        }
     }
 }
 

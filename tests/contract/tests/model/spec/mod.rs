@@ -345,7 +345,7 @@ impl Model {
         last: Vec<Field>,
         change: impl FnOnce(&mut Token),
     ) {
-        let (now, settled) = (self.now, self.settled);
+        let now = self.now;
         let token = &mut self.tokens[t];
         let before = token.clone();
         if token.previous.is_some_and(|(_, until)| until <= now) {
@@ -354,7 +354,6 @@ impl Model {
         change(token);
         token.version += 1;
         token.updated = now;
-        token.hazy |= !settled;
         let changes = token.differences(Some(&before), now);
         let changes = [first, changes, last].concat();
         self.record(t, action, source, changes);

@@ -90,7 +90,8 @@ pub(crate) struct Token {
     pub(super) warned: Option<(Timestamp, u8)>,
     /// The recorded uses.
     pub(crate) uses: Vec<Timestamp>,
-    /// Whether the last use may be missing for good: a change read it from a copy that lagged and wrote what it read.
+    /// Whether the last use may be missing for good: the time to live removed what was on record of a secret's uses, and
+    /// whether the token itself has them depends on when it was changed.
     pub(crate) hazy: bool,
 }
 
