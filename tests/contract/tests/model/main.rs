@@ -34,7 +34,7 @@ use steps::{finish, take};
 use world::{Mails, World, random};
 
 /// The histories of the bounded form, and the most steps of each.
-const HISTORIES: u64 = 14;
+const HISTORIES: u64 = 20;
 const LENGTH: usize = 20;
 /// The most histories until a planted fault is found, and the most steps of the shrunk one.
 const TRIES: u64 = 200;
