@@ -136,6 +136,9 @@ impl Store {
             let count = self.count_tokens(account).await?;
             self.write_count(counter.clone(), count, changed, end, now)
                 .await?;
+            if count >= i64::from(limit) {
+                return Ok(full);
+            }
         }
         Ok(full)
     }
