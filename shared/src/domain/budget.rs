@@ -54,7 +54,7 @@ pub enum Spending {
     Granted,
     /// The budget is spent.
     Exceeded {
-        /// When the next window starts; `None` if waiting doesn't help.
+        /// When the next window starts, or the tokens are counted again; `None` if waiting doesn't help.
         until: Option<Timestamp>,
     },
 }

@@ -355,11 +355,13 @@ impl ApiError {
         }
     }
 
-    /// A budget is spent. `retry_after` is the number of seconds until the next hour's budget; `None` if waiting
-    /// doesn't help.
+    /// A budget is spent. `retry_after` is the number of seconds until the next hour's budget, or until the account's
+    /// tokens are counted again; `None` if waiting doesn't help.
     pub fn budget_exceeded(retry_after: Option<u64>) -> Self {
         let detail = match retry_after {
-            Some(_) => "the budget of this hour is spent; there is a new one after `Retry-After`",
+            Some(_) => {
+                "the budget is spent, or the account has as many tokens as it may; try again after `Retry-After`"
+            }
             None => "the account has as many tokens as it may; delete some that are not needed",
         };
         Self {

@@ -96,7 +96,8 @@ impl Store {
     ///
     /// The counter is raised before a creation and never lowered, so there are never more tokens than it says. If it is
     /// at the limit, or doesn't exist, the tokens are counted again, provided that none was created shortly before.
-    /// Deleted and purged tokens have made room by then.
+    /// Deleted and purged tokens have made room by then. Until then, the answer says when to ask again, as a creation
+    /// that failed is counted too.
     async fn spend_token(
         &self,
         account: &AccountId,
@@ -122,11 +123,11 @@ impl Store {
                     let changed = changed.ok_or_else(|| {
                         PortError::Broken("a budget doesn't say when it was changed".into())
                     })?;
-                    let settled = changed.parse().is_ok_and(|at: i64| {
-                        now.as_millisecond().saturating_sub(at) > settled_milliseconds()
-                    });
-                    if !settled {
-                        return Ok(full);
+                    // Perhaps the last creations failed, and there is room.
+                    if let Some(settled) = settled(&changed).filter(|settled| *settled > now) {
+                        return Ok(Spending::Exceeded {
+                            until: Some(settled),
+                        });
                     }
                     Some(changed)
                 }
@@ -135,6 +136,9 @@ impl Store {
             let count = self.count_tokens(account).await?;
             self.write_count(counter.clone(), count, changed, end, now)
                 .await?;
+            if count >= i64::from(limit) {
+                return Ok(full);
+            }
         }
         Ok(full)
     }
@@ -202,8 +206,12 @@ fn spent(item: &Item) -> Option<i64> {
     item.get("spent")?.as_n().ok()?.parse().ok()
 }
 
-fn settled_milliseconds() -> i64 {
-    i64::try_from(SETTLED.as_millis()).unwrap_or(i64::MAX)
+/// From when the tokens may be counted again, if the counter was changed at this time, in ms.
+fn settled(changed: &str) -> Option<Timestamp> {
+    let changed = Timestamp::from_millisecond(changed.parse().ok()?).ok()?;
+    changed
+        .checked_add(SETTLED + SignedDuration::from_millis(1))
+        .ok()
 }
 
 fn number(value: impl Into<i64>) -> AttributeValue {

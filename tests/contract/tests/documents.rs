@@ -293,8 +293,9 @@ fn every_package_test_and_option_of_cargo_exists() {
             match pair {
                 ["-p" | "--package", name] => assert!(package(name), "cargo {text}"),
                 ["--test", name] => {
-                    let file = root().join(format!("tests/contract/tests/{name}.rs"));
-                    assert!(file.exists(), "cargo {text}");
+                    let [file, folder] = ["", "/main"]
+                        .map(|main| root().join(format!("tests/contract/tests/{name}{main}.rs")));
+                    assert!(file.exists() || folder.exists(), "cargo {text}");
                 }
                 _ => {}
             }

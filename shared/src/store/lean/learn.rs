@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::config::{
     ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
 };
 use aws_sdk_dynamodb::error::BoxError;
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime::client::retries::TokenBucket;
 use aws_smithy_runtime_api::client::http::{
@@ -61,6 +62,7 @@ pub(super) struct Observed {
     connector: SharedHttpConnector,
     bucket: TokenBucket,
     timeouts: TimeoutConfig,
+    sleep: SharedAsyncSleep,
     clock: SharedTimeSource,
     /// When it was sent, by our clock.
     at: SystemTime,
@@ -81,6 +83,8 @@ pub(super) struct Pattern {
     /// The client's budget of retries.
     pub(super) bucket: TokenBucket,
     pub(super) timeouts: TimeoutConfig,
+    /// What ends the client's timeouts.
+    pub(super) sleep: SharedAsyncSleep,
     pub(super) clock: SharedTimeSource,
     /// How far the service's clock is ahead of ours in the observed request, in ms, as the SDK saw it.
     pub(super) skew: i64,
@@ -159,6 +163,7 @@ impl Observed {
                 connector: self.connector.clone(),
                 bucket: self.bucket.clone(),
                 timeouts: self.timeouts.clone(),
+                sleep: self.sleep.clone(),
                 clock: self.clock.clone(),
                 skew,
                 until,
@@ -214,9 +219,11 @@ impl Intercept for Observer {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(timeouts), Some(clock)) =
-            (config.load::<TimeoutConfig>(), components.time_source())
-        else {
+        let (Some(timeouts), Some(sleep), Some(clock)) = (
+            config.load::<TimeoutConfig>(),
+            components.sleep_impl(),
+            components.time_source(),
+        ) else {
             return Ok(());
         };
         let at = clock.now();
@@ -255,6 +262,7 @@ impl Intercept for Observer {
                 connector: connector.clone(),
                 bucket: bucket.clone(),
                 timeouts: timeouts.clone(),
+                sleep,
                 clock,
                 at,
             });

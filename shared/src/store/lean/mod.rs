@@ -24,6 +24,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{Builder, ConfigBag, Intercept};
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItem;
 use aws_sdk_dynamodb::operation::get_item::GetItem;
+use aws_smithy_async::future::timeout::Timeout;
+use aws_smithy_async::rt::sleep::AsyncSleep;
 use aws_smithy_runtime_api::client::connection::CaptureSmithyConnection;
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use aws_smithy_runtime_api::client::interceptors::context::Input;
@@ -249,7 +251,7 @@ impl Shared {
         ];
         let answer = send(pattern, request);
         let outcome = match limits.into_iter().flatten().min() {
-            Some(limit) => match tokio::time::timeout(limit, answer).await {
+            Some(limit) => match Timeout::new(answer, pattern.sleep.sleep(limit)).await {
                 Ok(outcome) => outcome,
                 Err(elapsed) => Err(ConnectorError::timeout(elapsed.into())),
             },

@@ -1,6 +1,6 @@
 //! Concurrent calls can't exceed a budget.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::domain::budget::{Budget, Budgets, Spending};
@@ -39,7 +39,12 @@ fn hour_over() -> Spending {
     }
 }
 
-const FULL: Spending = Spending::Exceeded { until: None };
+/// A counter of tokens that reached its limit in this second. The tokens aren't counted again for a minute.
+fn full_since(second: i64) -> Spending {
+    Spending::Exceeded {
+        until: Some(later(second + 60) + SignedDuration::from_millis(1)),
+    }
+}
 
 #[tokio::test]
 async fn a_budget_is_one_of_a_kind_a_member_an_account_and_an_hour() {
@@ -92,7 +97,7 @@ async fn the_tokens_that_an_account_has_already_count() {
     }
     let store = store(&engine);
     assert_eq!(spend(&store, &Budget::Token, 10).await, Spending::Granted);
-    assert_eq!(spend(&store, &Budget::Token, 10).await, FULL);
+    assert_eq!(spend(&store, &Budget::Token, 10).await, full_since(10));
 }
 
 #[tokio::test]
@@ -111,11 +116,11 @@ async fn what_is_deleted_makes_room_once_no_creation_can_be_under_way() {
         engine.remove(token).await;
     }
     // A creation that was counted in second 4 may still be in progress.
-    assert_eq!(spend(&store, &Budget::Token, 64).await, FULL);
+    assert_eq!(spend(&store, &Budget::Token, 64).await, full_since(4));
     for _ in 0..2 {
         assert_eq!(spend(&store, &Budget::Token, 65).await, Spending::Granted);
     }
-    assert_eq!(spend(&store, &Budget::Token, 65).await, FULL);
+    assert_eq!(spend(&store, &Budget::Token, 65).await, full_since(65));
 }
 
 #[tokio::test]
@@ -125,7 +130,7 @@ async fn a_creation_that_was_counted_and_never_came_is_forgotten_at_the_next_cou
     for _ in 0..5 {
         assert_eq!(spend(&store, &Budget::Token, 0).await, Spending::Granted);
     }
-    assert_eq!(spend(&store, &Budget::Token, 1).await, FULL);
+    assert_eq!(spend(&store, &Budget::Token, 1).await, full_since(0));
     assert_eq!(spend(&store, &Budget::Token, 120).await, Spending::Granted);
 }
 

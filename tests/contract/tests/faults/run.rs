@@ -115,10 +115,14 @@ impl<'a> Stage<'a> {
             is_done = self.is_done(&evidence);
             let wrong = self.judge(&outcome, asked, plan, was_done, is_done);
             run.wrong.extend(wrong);
-            if outcome.status == scenario.done || self.is_again(&outcome) || outcome.status == 429 {
+            if outcome.status == scenario.done || self.is_again(&outcome) {
                 break;
             }
+            // What is refused for one budget may have been counted by another.
             failed += 1;
+            if outcome.status == 429 {
+                break;
+            }
             world.wait(SignedDuration::from_secs(scenario.pause));
         }
         if !is_done && !scenario.spends_last {
