@@ -214,9 +214,12 @@ pub(crate) fn refusal(fault: Fault, request: &Passed, body: &Value) -> (u16, Str
     }
 }
 
+/// A timeout that a client waits for: how long it is, and what ends it.
+type Timer = (Duration, oneshot::Sender<()>);
+
 /// The clock of the clients' timeouts and pauses.
 #[derive(Debug, Clone, Default)]
-pub struct Timers(Arc<Mutex<Vec<(Duration, oneshot::Sender<()>)>>>);
+pub struct Timers(Arc<Mutex<Vec<Timer>>>);
 
 impl Timers {
     /// Ends the shortest timeouts that clients wait for.
