@@ -8,6 +8,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use crate::ports::{Cause, PortError};
@@ -65,7 +66,7 @@ where
             Some("ConditionalCheckFailedException" | "TransactionConflictException") => {
                 return PortError::Conflict;
             }
-            Some(code) if RETRYABLE.contains(&code) => true,
+            Some(code) if is_retryable(code) => true,
             // If a proxy answers instead of the service, there is none of the service's codes.
             _ => service.raw().status().is_server_error(),
         },
@@ -100,20 +101,21 @@ impl<E: std::error::Error + 'static> std::error::Error for AwsError<E> {
     }
 }
 
-/// The error codes of DynamoDB, KMS and SES after which a retry may succeed.
-const RETRYABLE: [&str; 14] = [
+/// Whether a call that was refused with this error code may succeed later: whatever the SDK tries again, and what isn't
+/// over by its next attempt.
+fn is_retryable(code: &str) -> bool {
+    [THROTTLING_ERRORS, TRANSIENT_ERRORS, LATER]
+        .iter()
+        .any(|codes| codes.contains(&code))
+}
+
+/// The error codes of DynamoDB, KMS, SES and SQS after which a later call may succeed, beside the SDK's own.
+const LATER: &[&str] = &[
+    "DependencyTimeoutException",
     "InternalFailure",
     "InternalServerError",
     "KMSInternalException",
-    "DependencyTimeoutException",
     "KeyUnavailableException",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
+    "KmsThrottled",
     "ServiceUnavailable",
-    "SlowDown",
-    "ThrottlingException",
-    "Throttling",
-    "TooManyRequestsException",
-    "TransactionInProgressException",
 ];

@@ -1,4 +1,6 @@
 //! What the tests needed of what is granted, as the local cloud recorded it.
+//!
+//! Cargo runs the files of tests by their names. Only what a file before this one needed is recorded by now.
 
 use std::collections::BTreeSet;
 use std::env;

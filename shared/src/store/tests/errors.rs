@@ -56,6 +56,11 @@ async fn what_may_work_later_is_unavailable() {
         (400, "RequestLimitExceeded"),
         (400, "LimitExceededException"),
         (400, "TransactionInProgressException"),
+        (400, "RequestTimeoutException"),
+        (400, "KeyUnavailableException"),
+        // Those of SQS.
+        (403, "RequestThrottled"),
+        (400, "KmsThrottled"),
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
     ] {
