@@ -1,5 +1,5 @@
-//! The permissions of the functions' roles. By its name, this suite runs last: it also finds which of the granted
-//! actions no test has used.
+//! The permissions of the functions' roles. By its name, this suite runs after nearly all others: it also finds
+//! which of the granted actions no test has used.
 
 mod calls;
 mod neighbours;
