@@ -13,4 +13,4 @@ shift
 export LATCHKEY_FUZZ_TARGETS="$*"
 RUSTC_WORKSPACE_WRAPPER="$PWD/infra/local/coverage-rustc.sh" \
     cargo build --locked --package fuzz --features coverage --bin fuzz-coverage
-exec cargo test --locked --package fuzz --test coverage -- --ignored --nocapture
+exec cargo test --locked --package fuzz --features long --test coverage -- --nocapture

@@ -90,7 +90,6 @@ fn end(log: &str) -> String {
 }
 
 #[test]
-#[ignore = "infra/local/fuzz.sh runs it"]
 fn libfuzzer_finds_no_input_that_breaks_a_promise() {
     let report = Report::of("fuzz", COMMAND);
     let seconds = std::env::var("LATCHKEY_FUZZ_SECONDS").unwrap();
