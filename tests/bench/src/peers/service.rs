@@ -98,17 +98,30 @@ impl Service {
         }
     }
 
-    /// Sends a request on a connection that has no other one at the time.
+    /// Sends a request on a connection that has no other one at the time. A service may have closed a connection that
+    /// was idle, so a request that has no answer on one goes to a new connection.
     async fn send(&self, request: &str) -> Result<Message, Box<dyn Error>> {
-        let open = self.connections.borrow_mut().pop();
-        let mut stream = match open {
-            Some(stream) => stream,
-            None => connect(&self.address).await?,
-        };
-        stream.write_all(request.as_bytes()).await?;
-        let message = read(&mut stream).await?.ok_or("disconnected")?;
-        self.connections.borrow_mut().push(stream);
-        Ok(message)
+        loop {
+            let open = self.connections.borrow_mut().pop();
+            let is_new = open.is_none();
+            let mut stream = match open {
+                Some(stream) => stream,
+                None => connect(&self.address).await?,
+            };
+            let answer = match stream.write_all(request.as_bytes()).await {
+                Ok(()) => read(&mut stream).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(Some(message)) => {
+                    self.connections.borrow_mut().push(stream);
+                    return Ok(message);
+                }
+                Ok(None) if is_new => return Err("disconnected".into()),
+                Err(error) if is_new => return Err(error.into()),
+                Ok(None) | Err(_) => {}
+            }
+        }
     }
 
     /// The processor times of the service and of its store's process.
