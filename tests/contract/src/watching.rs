@@ -2,20 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use latchkey::app::measure::Measure;
 use latchkey::domain::verification::Refusal;
 
 use crate::Template;
-
-/// What lines of measures count.
-const MEASURES: [&str; 7] = [
-    "mail_accepted",
-    "mail_rejected",
-    "mail_held",
-    "retried",
-    "event_stale",
-    "event_refused",
-    "leak",
-];
 
 /// Numbers of what is billed by the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +81,7 @@ fn values(key: &str) -> Vec<&'static str> {
             .chain(["allowed"])
             .collect(),
         "recorded" => vec!["use", "refusal"],
-        "measure" => MEASURES.to_vec(),
+        "measure" => Measure::ALL.iter().map(|it| it.as_str()).collect(),
         other => panic!("{other}"),
     }
 }

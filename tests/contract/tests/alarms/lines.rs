@@ -5,10 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use contract::{Call, Wire, answer};
 use jiff::{SignedDuration, Timestamp};
+use lambda_http::{Context, RequestExt};
 use latchkey::domain::budget::Budgets;
+use latchkey::http;
+use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, Vault};
-use latchkey::testing::{Answer, Engine, FixedClock, Logs, brand, now, system_at};
+use latchkey::telemetry::request::ColdStart;
+use latchkey::testing::{Answer, Engine, Event, FixedClock, Logs, brand, now, system_at};
 use receive_leak_report::{GitHub, Keys};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
@@ -28,14 +32,14 @@ macro_rules! sample {
 
 /// The functions, and what they use.
 pub(crate) struct World {
-    engine: Engine,
-    wire: Wire,
-    store: Store,
+    pub(crate) engine: Engine,
+    pub(crate) wire: Wire,
+    pub(crate) store: Store,
     vault: Vault,
-    notifier: Notifier<Mailer>,
-    /// The id and the secret of a token that never ends.
-    token: String,
-    secret: String,
+    pub(crate) notifier: Notifier<Mailer>,
+    /// The id and the secret of a token.
+    pub(crate) token: String,
+    pub(crate) secret: String,
     changes: AtomicUsize,
 }
 
@@ -45,7 +49,7 @@ impl World {
         let wire = Wire::to(&engine.aws).await;
         let aws = wire.prompt("alarms");
         let mailer = Mailer::new(&aws, "tokens@latchkey.example".into(), "mails".into());
-        let mut world = Self {
+        let world = Self {
             store: Store::new(&aws, Engine::tables()).with_budgets(Engine::budgets()),
             vault: Vault::new(&aws, "key".into()),
             notifier: Notifier::new(mailer, Console::new("https://tokens.example"), brand()),
@@ -55,18 +59,25 @@ impl World {
             secret: String::new(),
             changes: AtomicUsize::new(0),
         };
-        let body = json!({"name": "Sync", "autoPurge": "never", "scope": {"type": "full"}});
-        let created = world
-            .call(Call::new("POST", "/v1/accounts/acme/tokens").json(&body))
-            .await;
-        assert_eq!(created.status, 201, "{}", created.text);
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        world.token = text(&created.json["token"]["id"]);
-        world.secret = text(&created.json["secret"]);
         world
+            .with(&json!({"name": "Sync", "autoPurge": "never", "scope": {"type": "full"}}))
+            .await
     }
 
-    async fn call(&self, call: Call) -> Answer {
+    /// Creates a token, which the other calls are about.
+    pub(crate) async fn with(self, token: &Value) -> Self {
+        let call = Call::new("POST", "/v1/accounts/acme/tokens").json(token);
+        let created = self.call(call).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self {
+            token: text(&created.json["token"]["id"]),
+            secret: text(&created.json["secret"]),
+            ..self
+        }
+    }
+
+    pub(crate) async fn call(&self, call: Call) -> Answer {
         answer(
             &self.store,
             &self.vault,
@@ -76,29 +87,36 @@ impl World {
         .await
     }
 
-    fn about_token(&self, method: &str, rest: &str) -> Call {
+    pub(crate) fn about_token(&self, method: &str, rest: &str) -> Call {
         Call::new(
             method,
             &format!("/v1/accounts/acme/tokens/{}{rest}", self.token),
         )
     }
 
-    /// The token asks about itself.
-    pub(crate) async fn token_info(&self) -> Vec<Logged> {
+    /// The token asks about itself for the first time, which can't be recorded.
+    pub(crate) async fn failed_token_info(&self) -> Vec<Logged> {
+        self.engine.break_audit().await;
         let logs = Logs::of("token_info", LevelFilter::ERROR);
-        self.call(Call::new("GET", "/v1/tokenInfo").bearer(&self.secret))
-            .await;
+        let call = Call::new("GET", "/v1/tokenInfo").bearer(&self.secret);
+        let answer = self.call(call).await;
+        assert!(answer.status >= 500, "{}", answer.text);
         of("TokenInfo", &logs)
     }
 
     /// A call to a protected API with the token, or with another secret.
     pub(crate) async fn authorize(&self, secret: Option<&str>) -> Vec<Logged> {
+        self.authorize_at(secret, now()).await
+    }
+
+    /// The same at another time.
+    pub(crate) async fn authorize_at(&self, secret: Option<&str>, at: Timestamp) -> Vec<Logged> {
         let logs = Logs::of("authorize", LevelFilter::WARN);
         let mut event = sample!("authorize/rest-api");
         let secret = secret.unwrap_or(&self.secret);
-        event["headers"]["authorization"] = json!(format!("Bearer {secret}"));
+        event["headers"]["Authorization"] = json!(format!("Bearer {secret}"));
         let event = serde_json::from_value(event).unwrap();
-        if let Err(error) = authorize::handle(&self.store, &system_at(now()), event).await {
+        if let Err(error) = authorize::handle(&self.store, &system_at(at), event).await {
             // So the runtime logs it: `functions/authorize/tests/log_lines.rs` runs the program.
             tracing::error!(target: "lambda_runtime", "{:?}", error.to_string());
         }
@@ -111,22 +129,29 @@ impl World {
         assert_eq!(revoked.status, 200, "{}", revoked.text);
     }
 
-    /// Takes away the table of audit records.
-    pub(crate) async fn break_audit(&self) {
-        self.engine.break_audit().await;
-    }
-
     /// Shows the secret; `refusal` is the code with which KMS refuses that.
     pub(crate) async fn reveal(&self, refusal: Option<&'static str>) -> Vec<Logged> {
-        let logs = Logs::of("reveal_token", LevelFilter::ERROR);
         if let Some(code) = refusal {
             self.wire.refuse_next("Decrypt", code);
         }
-        let shown = self.call(self.about_token("POST", "/reveal")).await;
-        assert_eq!(shown.status >= 500, refusal.is_some(), "{}", shown.text);
-        let mut lines = of("RevealToken", &logs);
-        lines.push(("RevealToken", request("reveal-token", shown.status)));
+        let (status, lines) = self.reveal_with(&self.store).await;
+        assert_eq!(status >= 500, refusal.is_some(), "{lines:?}");
         lines
+    }
+
+    /// Shows the secret, or not. Returns the status too.
+    pub(crate) async fn reveal_with(&self, store: &Store) -> (u16, Vec<Logged>) {
+        let logs = Logs::of("reveal_token", LevelFilter::ERROR);
+        let sample = Event::sample(include_str!("../../../../events/reveal-token/reveal.json"));
+        let request = sample.token(&self.token).by("owner-1").request();
+        let mut context = Context::default();
+        context.xray_trace_id = Some("Root=1-5e66d96f-7491f09e0a79d18acf3d0505;Sampled=0".into());
+        let request = request.with_lambda_context(context);
+        let (system, console) = (system_at(now()), ConsoleClient::new("console"));
+        let reveal =
+            |request| reveal_token::handle(store, &self.vault, &system, &console, None, request);
+        let answer = http::answer(reveal, request, &ColdStart::default()).await;
+        (answer.status().as_u16(), of("RevealToken", &logs))
     }
 
     /// Mails the records so far; `refusal` is the code with which SES refuses the mails.
@@ -141,14 +166,7 @@ impl World {
         }
         let event = self.change().await;
         self.deliver(event).await;
-        let mut lines = of("SendNotifications", &logs);
-        let name = if refusal.is_some() {
-            "mail_rejected"
-        } else {
-            "mail_accepted"
-        };
-        lines.extend([(); 2].map(|()| ("SendNotifications", measure(name, "send-notifications"))));
-        lines
+        of("SendNotifications", &logs)
     }
 
     /// Somebody has removed an audit record.
@@ -193,6 +211,7 @@ impl World {
 
     /// A digest goes to an address that SES refuses.
     pub(crate) async fn refused_digest(&self) -> Vec<Logged> {
+        let logs = Logs::of("send_notifications", LevelFilter::ERROR);
         let budgets = Budgets {
             mails: 1,
             ..Engine::budgets()
@@ -204,42 +223,55 @@ impl World {
             let clock = FixedClock(now());
             send_notifications::handle(&store, &self.notifier, &clock, Timestamp::MAX, event).await;
         }
+        let mut lines = of("SendNotifications", &logs);
+        drop(logs);
         let logs = Logs::of("send_digests", LevelFilter::ERROR);
         self.wire.refuse_next("SendEmail", "BadRequestException");
         let later = FixedClock(now() + SignedDuration::from_hours(2));
         let sent = send_digests::handle(&self.store, &self.notifier, &later, Timestamp::MAX).await;
         sent.unwrap();
-        of("SendDigests", &logs)
+        lines.extend(of("SendDigests", &logs));
+        lines
     }
 
     /// A leak is reported that can't be recorded.
     pub(crate) async fn lost_leak(&self) -> Vec<Logged> {
+        self.engine.break_audit().await;
+        let (status, lines) = self.leak().await;
+        assert!(status >= 500, "{lines:?}");
+        lines
+    }
+
+    /// A leak of the secret is reported. Returns the status too.
+    pub(crate) async fn leak(&self) -> (u16, Vec<Logged>) {
         let scanner = Scanner::new();
         self.wire.publish_keys(&scanner.published());
-        self.break_audit().await;
         let logs = Logs::of("receive_leak_report", LevelFilter::ERROR);
         let keys = format!("{}/keys", self.wire.aws.endpoint_url().unwrap());
         let (keys, system) = (Keys::new(GitHub::new(keys)), system_at(now()));
-        let report = scanner.report(&self.secret);
-        let answered =
-            receive_leak_report::handle(&self.store, &keys, &self.notifier, &system, report);
-        let answered = Answer::of(answered.await);
-        assert!(answered.status >= 500, "{}", answered.text);
-        of("ReceiveLeakReport", &logs)
+        let report = |request| {
+            receive_leak_report::handle(&self.store, &keys, &self.notifier, &system, request)
+        };
+        let request = scanner.report(&self.secret);
+        let answer = http::answer(report, request, &ColdStart::default()).await;
+        (answer.status().as_u16(), of("ReceiveLeakReport", &logs))
     }
 
     /// The platform publishes what doesn't parse.
     pub(crate) async fn unreadable_event(&self) -> Vec<Logged> {
+        self.publish(json!({})).await
+    }
+
+    /// The platform publishes an event.
+    pub(crate) async fn publish(&self, event: Value) -> Vec<Logged> {
         let logs = Logs::of("sync_platform", LevelFilter::ERROR);
         let letters = aws_sdk_sqs::Client::new(&self.wire.prompt("alarms"));
         let letters = sync_platform::DeadLetters::new(letters, "queue".into());
         let (store, system) = (&self.store, system_at(now()));
-        sync_platform::handle(store, &letters, &system, json!({}))
+        sync_platform::handle(store, &letters, &system, event)
             .await
             .unwrap();
-        let mut lines = of("SyncPlatform", &logs);
-        lines.push(("SyncPlatform", measure("event_refused", "sync-platform")));
-        lines
+        of("SyncPlatform", &logs)
     }
 }
 
@@ -249,33 +281,4 @@ fn of(function: &'static str, logs: &Logs) -> Vec<Logged> {
         .into_iter()
         .map(|line| (function, line))
         .collect()
-}
-
-/// A line of each kind, with all that it may have, as `docs/operations.md` says.
-pub(crate) fn documented() -> Vec<Logged> {
-    vec![
-        ("RevealToken", request("reveal-token", 200)),
-        ("SyncPlatform", measure("event_refused", "sync-platform")),
-        ("Authorize", json!({"recorded": "use"})),
-    ]
-}
-
-fn request(operation: &str, status: u16) -> Value {
-    json!({
-        "timestamp": "2026-11-23T10:00:00.000Z",
-        "level": "INFO",
-        "operation": operation,
-        "account_id": "acme",
-        "token_id": "tok_01ARZ3NDEKTSV4RRFFQ69G5FAV",
-        "request_id": "JKJaXmPLvHcESHA=",
-        "trace_id": "1-5e66d96f-7491f09e0a79d18acf3d0505",
-        "outcome": if status < 400 { "ok" } else { "internal_error" },
-        "status": status,
-        "cold_start": false,
-        "duration_ms": 12,
-    })
-}
-
-fn measure(name: &str, operation: &str) -> Value {
-    json!({"level": "INFO", "measure": name, "count": 1, "operation": operation})
 }

@@ -14,6 +14,7 @@ mod cloud;
 mod dashboard;
 mod lines;
 mod math;
+mod moves;
 mod pattern;
 mod runbook;
 mod scenarios;
@@ -72,6 +73,26 @@ async fn every_alarm_rings_and_falls_silent() {
         played += 1;
     }
     assert!(played >= 30, "{played}");
+}
+
+#[tokio::test]
+#[should_panic(expected = "RevealsAlarm, trouble")]
+async fn an_alarm_that_does_not_ring_is_noticed() {
+    let of_another = scenario("FirstRefusalsAlarm").await.unwrap();
+    of_another.play(&mut Cloud::new(&TEMPLATE), "RevealsAlarm");
+}
+
+#[tokio::test]
+#[should_panic(expected = "SyncPlatformDeadLettersAlarm, calm")]
+async fn an_alarm_that_rings_for_ever_is_noticed() {
+    let mut cloud = Cloud::new(&TEMPLATE);
+    let queue = [("QueueName", "SyncPlatformDeadLetters")];
+    let depth = Metric::new("AWS/SQS", "ApproximateNumberOfMessagesVisible", &queue);
+    for minute in 31..60 {
+        cloud.put(minute * 60, depth.clone(), 1.0);
+    }
+    let id = "SyncPlatformDeadLettersAlarm";
+    scenario(id).await.unwrap().play(&mut cloud, id);
 }
 
 /// The authorizer decides 1,000 times a minute, six hours without a failure, and then with that many. Returns the minute
