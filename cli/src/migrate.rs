@@ -387,13 +387,7 @@ impl Evidence for Leak {
 }
 
 fn origin() -> Origin {
-    Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: "migration".into(),
-    }
+    Origin::system("migration")
 }
 
 #[cfg(test)]

@@ -126,6 +126,30 @@ pub const ALARMS: Price = price(
     "metric of an alarm and month",
     CLOUDWATCH,
 );
+/// Alarms that are composed of other alarms.
+pub const COMPOSITE_ALARMS: Price = price(
+    "CloudWatch, composite alarms",
+    0.50,
+    1.0,
+    "alarm and month",
+    CLOUDWATCH,
+);
+/// Metrics of one's own, in the hours in which they have data.
+pub const LOG_METRICS: Price = price(
+    "CloudWatch, metrics of log lines",
+    0.30,
+    1.0,
+    "metric and month",
+    CLOUDWATCH,
+);
+/// Dashboards of more than three in an AWS account.
+pub const DASHBOARDS: Price = price(
+    "CloudWatch, dashboards",
+    3.00,
+    1.0,
+    "dashboard and month",
+    CLOUDWATCH,
+);
 /// Events on a bus of one's own.
 pub const EVENTS: Price = price(
     "EventBridge, the platform's events",
@@ -141,7 +165,7 @@ pub const DECISION_LINE: u32 = 300 + 26;
 pub const MEMORY: f64 = 0.5;
 
 /// All prices, by service.
-pub const ALL: [Price; 14] = [
+pub const ALL: [Price; 17] = [
     LAMBDA_REQUESTS,
     LAMBDA_DURATION,
     API_CALLS,
@@ -155,6 +179,9 @@ pub const ALL: [Price; 14] = [
     LOGS,
     LOG_STORAGE,
     ALARMS,
+    COMPOSITE_ALARMS,
+    LOG_METRICS,
+    DASHBOARDS,
     EVENTS,
 ];
 

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use crate::domain::actor::Actor;
-use crate::domain::audit::{Origin, Source};
+use crate::domain::audit::Origin;
+use crate::telemetry::request::Subject;
 
 /// A function starts nothing more when Lambda ends it within this time. It is enough to finish what has started.
 const MARGIN: SignedDuration = SignedDuration::from_secs(20);
@@ -17,15 +17,17 @@ pub struct ScheduledEvent {
 }
 
 impl ScheduledEvent {
+    /// Returns what the log's line says of the event.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            request_id: Some(self.id.clone()),
+            account_id: None,
+        }
+    }
+
     /// Returns the origin for the audit records of this run.
     pub fn origin(&self) -> Origin {
-        Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: self.id.clone(),
-        }
+        Origin::system(self.id.clone())
     }
 }
 

@@ -1,18 +1,22 @@
 //! The start of a function: builds its clients from the environment, and serves its events.
 
 use aws_config::SdkConfig;
+use aws_lambda_events::dynamodb;
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::aws::aws_config;
 use crate::config::{ConfigError, Tables, brand, require};
+use crate::domain::id::TraceId;
 use crate::mail::{Console, Mailer, Notifier};
 use crate::schedule::until;
 use crate::store::{Store, Vault};
 use crate::telemetry;
+use crate::telemetry::request::{ColdStart, FAILED, OK, RequestLine, Subject};
 
 /// A started function: logging is on, and AWS is configured.
 #[derive(Debug)]
@@ -64,8 +68,11 @@ impl Start {
     }
 }
 
-/// Serves events that aren't HTTP requests. The handler receives the event and the time until which it may start new
-/// work.
+/// An event as the runtime hands it over. The text isn't parsed yet.
+pub type RawEvent = LambdaEvent<Box<RawValue>>;
+
+/// Serves events that aren't HTTP requests, and logs a line for each. The handler receives the event and the time until
+/// which it may start new work.
 ///
 /// # Errors
 /// When the Lambda runtime can't be reached.
@@ -76,38 +83,150 @@ where
     Error: From<X>,
     F: Future<Output = Result<A, X>>,
 {
-    let handler = &handler;
-    run(service_fn(|event: LambdaEvent<Unquoted<E>>| async move {
-        let until = until(event.context.deadline);
-        handler(event.payload.0, until).await.map_err(Error::from)
+    serve_events_about(|_: &E| Subject::default(), handler).await
+}
+
+/// As [`serve_events`]. The line says what `about` knows of the event.
+///
+/// # Errors
+/// When the Lambda runtime can't be reached.
+pub async fn serve_events_about<E, A, X, F>(
+    about: impl Fn(&E) -> Subject,
+    handler: impl Fn(E, Timestamp) -> F,
+) -> Result<(), Error>
+where
+    E: DeserializeOwned,
+    A: Serialize,
+    Error: From<X>,
+    F: Future<Output = Result<A, X>>,
+{
+    let (about, handler, process) = (&about, &handler, &ColdStart::default());
+    run(service_fn(|event| {
+        answer_event(about, handler, event, process)
     }))
     .await
 }
 
-/// An event that, if it doesn't parse, isn't quoted. The runtime logs the error and answers with it, and serde's errors
-/// have values of the event: somebody's secret may be one.
-struct Unquoted<E>(E);
+/// As [`serve_events`], for batches of a table's stream. An event of which a record failed is logged as failed.
+///
+/// # Errors
+/// When the Lambda runtime can't be reached.
+pub async fn serve_batches<F>(
+    handler: impl Fn(dynamodb::Event, Timestamp) -> F,
+) -> Result<(), Error>
+where
+    F: Future<Output = DynamoDbEventResponse>,
+{
+    let (handler, process) = (&handler, &ColdStart::default());
+    run(service_fn(|event| answer_batch(handler, event, process))).await
+}
 
-impl<'de, E: DeserializeOwned> Deserialize<'de> for Unquoted<E> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // First as a text: the runtime also notes the names of the members on the way to the failure.
-        let event = Box::<RawValue>::deserialize(deserializer)?;
-        serde_json::from_str(event.get())
-            .map(Self)
-            .map_err(|error| {
-                let (line, column) = (error.line(), error.column());
-                D::Error::custom(format!(
-                    "the event does not have the expected form: line {line}, column {column}"
-                ))
-            })
+/// As [`serve_events`], for a function that verifies presented secrets: the line of its decision tells of the event.
+///
+/// # Errors
+/// When the Lambda runtime can't be reached.
+pub async fn serve_verification<E, A, X, F>(
+    handler: impl Fn(E, Timestamp) -> F,
+) -> Result<(), Error>
+where
+    E: DeserializeOwned,
+    A: Serialize,
+    Error: From<X>,
+    F: Future<Output = Result<A, X>>,
+{
+    let handler = &handler;
+    run(service_fn(|event: RawEvent| async move {
+        let until = until(event.context.deadline);
+        handler(parse(&event.payload)?, until)
+            .await
+            .map_err(Error::from)
+    }))
+    .await
+}
+
+/// Handles one event as [`serve_events_about`] does.
+///
+/// # Errors
+/// Those of the handler. An event that doesn't have the expected form.
+pub async fn answer_event<E, A, X, F>(
+    about: impl Fn(&E) -> Subject,
+    handler: impl Fn(E, Timestamp) -> F,
+    event: RawEvent,
+    process: &ColdStart,
+) -> Result<A, Error>
+where
+    E: DeserializeOwned,
+    Error: From<X>,
+    F: Future<Output = Result<A, X>>,
+{
+    let mut line = event_line(&event, process);
+    let parsed = parse(&event.payload)?;
+    line.note(about(&parsed));
+    let answer = handler(parsed, until(event.context.deadline)).await?;
+    line.outcome = OK;
+    Ok(answer)
+}
+
+/// Handles one batch as [`serve_batches`] does.
+///
+/// # Errors
+/// A batch that doesn't have the expected form.
+pub async fn answer_batch<F>(
+    handler: impl Fn(dynamodb::Event, Timestamp) -> F,
+    event: RawEvent,
+    process: &ColdStart,
+) -> Result<DynamoDbEventResponse, Error>
+where
+    F: Future<Output = DynamoDbEventResponse>,
+{
+    let mut line = event_line(&event, process);
+    let response = handler(parse(&event.payload)?, until(event.context.deadline)).await;
+    if response.batch_item_failures.is_empty() {
+        line.outcome = OK;
     }
+    Ok(response)
+}
+
+/// Returns the line of an event whose handling begins now. Until it is handled, it has failed.
+fn event_line(event: &RawEvent, process: &ColdStart) -> RequestLine {
+    let context = &event.context;
+    let mut line = RequestLine::begin(&context.request_id, FAILED, None);
+    line.trace_id = context
+        .xray_trace_id
+        .as_deref()
+        .and_then(TraceId::of_header);
+    line.cold_start = process.is_first();
+    line
+}
+
+/// Parses an event. An event that doesn't parse isn't quoted: the runtime logs the error and answers with it, and
+/// serde's errors have values of the event: somebody's secret may be one. The runtime itself would also note the names
+/// of the members on the way to the failure.
+///
+/// # Errors
+/// The event doesn't have the expected form.
+fn parse<E: DeserializeOwned>(event: &RawValue) -> Result<E, Error> {
+    serde_json::from_str(event.get()).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("the event does not have the expected form: line {line}, column {column}").into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::panic::AssertUnwindSafe;
+
+    use aws_lambda_events::streams::DynamoDbBatchItemFailure;
+    use futures_util::FutureExt;
+    use lambda_runtime::Context;
+    use serde::Deserialize;
+    use serde_json::{Value, json};
+    use tracing::level_filters::LevelFilter;
 
     use super::*;
+    use crate::ports::PortError;
+    use crate::testing::Logs;
 
     #[derive(Debug, Deserialize)]
     struct Event {
@@ -115,8 +234,8 @@ mod tests {
         tags: HashMap<String, Vec<u8>>,
     }
 
-    fn parsed(event: &str) -> Result<Event, serde_json::Error> {
-        serde_json::from_str::<Unquoted<Event>>(event).map(|event| event.0)
+    fn parsed(event: &str) -> Result<Event, Error> {
+        parse(&serde_json::from_str::<Box<RawValue>>(event).unwrap())
     }
 
     #[test]
@@ -134,6 +253,101 @@ mod tests {
                 assert!(text.contains("the expected form"), "{text}");
                 assert!(!text.contains("secret"), "{text}");
             }
+        }
+    }
+
+    const TRACE: &str = "1-5e66d96f-7491f09e0a79d18acf3d0505";
+
+    fn raw(event: &str) -> RawEvent {
+        let mut context = Context::default();
+        context.request_id = "lambda-1".into();
+        context.xray_trace_id = Some(format!("Root={TRACE};Sampled=0"));
+        LambdaEvent::new(serde_json::from_str(event).unwrap(), context)
+    }
+
+    /// Returns the line of an event without what every line has.
+    fn line(logs: &Logs) -> Value {
+        let mut lines = logs.take();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let mut line = lines.remove(0);
+        assert!(line["timestamp"].take().is_string());
+        assert!(line["duration_ms"].take().is_f64());
+        assert_eq!(line["operation"].take(), "revoke-idle");
+        assert_eq!(line["trace_id"].take(), TRACE);
+        let line = line.as_object_mut().unwrap();
+        line.retain(|_, value| !value.is_null());
+        json!(line)
+    }
+
+    #[tokio::test]
+    async fn each_event_has_one_line_at_every_level() {
+        let about = |event: &Value| Subject {
+            request_id: event["id"].as_str().map(str::to_owned),
+            account_id: event["account"].as_str().and_then(|id| id.parse().ok()),
+        };
+        for level in [LevelFilter::INFO, LevelFilter::WARN, LevelFilter::ERROR] {
+            let (logs, process) = (Logs::of("revoke_idle", level), ColdStart::default());
+            let ok = async |_, _| Ok::<_, Error>(());
+            let event = raw(r#"{"id": "event-1", "account": "acme"}"#);
+            answer_event(about, ok, event, &process).await.unwrap();
+            let expected = json!({
+                "level": "INFO",
+                "account_id": "acme",
+                "request_id": "event-1",
+                "outcome": "ok",
+                "cold_start": true,
+            });
+            assert_eq!(line(&logs), expected);
+
+            let fails = async |_, _| Err::<(), _>(PortError::Conflict);
+            let event = raw(r#"{"account": "no id"}"#);
+            answer_event(about, fails, event, &process)
+                .await
+                .unwrap_err();
+            let expected = json!({
+                "level": "INFO",
+                "request_id": "lambda-1",
+                "outcome": "failed",
+                "cold_start": false,
+            });
+            assert_eq!(line(&logs), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_does_not_parse_has_its_line_and_so_has_one_that_makes_the_handler_panic()
+    {
+        let (logs, process) = (
+            Logs::of("revoke_idle", LevelFilter::INFO),
+            ColdStart::default(),
+        );
+        let about = |_: &Event| Subject::default();
+        let panics = async |_, _| -> Result<(), Error> { panic!("a defect") };
+        let unread = answer_event(about, panics, raw("7"), &process).await;
+        unread.unwrap_err();
+        assert_eq!(line(&logs)["outcome"], "failed");
+        let answered = answer_event(about, panics, raw(r#"{"tags": {}}"#), &process);
+        AssertUnwindSafe(answered).catch_unwind().await.unwrap_err();
+        assert_eq!(line(&logs)["outcome"], "failed");
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_which_a_record_failed_has_failed() {
+        let (logs, process) = (
+            Logs::of("revoke_idle", LevelFilter::INFO),
+            ColdStart::default(),
+        );
+        for (failures, outcome) in [(0, "ok"), (1, "failed")] {
+            let handler = async |_, _| {
+                let mut response = DynamoDbEventResponse::default();
+                response
+                    .batch_item_failures
+                    .resize(failures, DynamoDbBatchItemFailure::default());
+                response
+            };
+            let answered = answer_batch(handler, raw(r#"{"Records": []}"#), &process).await;
+            assert_eq!(answered.unwrap().batch_item_failures.len(), failures);
+            assert_eq!(line(&logs)["outcome"], outcome);
         }
     }
 }

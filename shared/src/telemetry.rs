@@ -1,5 +1,8 @@
 //! Logs. Each line is a JSON object with the time and the level in the form that Lambda expects.
 
+mod plain;
+pub mod request;
+
 use std::any::Any;
 use std::fmt::{self, Display};
 use std::io;
@@ -15,17 +18,21 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::app::decision;
+use crate::app::{decision, measure};
 use crate::ports::Clock;
 use crate::system::System;
+use plain::Plain;
+
+/// The targets of the lines that are counted. They are logged at every level.
+const COUNTED: [&str; 3] = [decision::TARGET, request::TARGET, measure::TARGET];
 
 /// The variables for the level, in order of precedence: the stack's own, and Lambda's logging configuration. The
-/// latter isn't above `INFO`, because Lambda would drop the lines of decisions.
+/// latter isn't above `INFO`, because Lambda would drop the lines that are counted.
 const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
 
 /// Starts logging for a function. `function` is its crate's name: `module_path!()` in `main`. The level is that of the
 /// variable `LOG_LEVEL`, or else `AWS_LAMBDA_LOG_LEVEL`, or else `INFO`. Panics are logged as errors. The lines of
-/// decisions are logged at every level.
+/// decisions, of requests and of measures are logged at every level.
 ///
 /// The level applies to Latchkey's own code only. The SDK and its HTTP stack always log warnings and errors only. At
 /// lower levels they log requests, and requests to KMS contain secrets.
@@ -45,7 +52,7 @@ fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
 }
 
 /// Returns a subscriber that writes the events and spans of a function as lines.
-pub(crate) fn subscriber<W>(
+pub fn subscriber<W>(
     function: &'static str,
     level: LevelFilter,
     writer: W,
@@ -57,7 +64,7 @@ where
         .with_default(LevelFilter::WARN.min(level))
         .with_target("latchkey", level)
         .with_target(function, level)
-        .with_target(decision::TARGET, LevelFilter::OFF);
+        .with_targets(COUNTED.map(|target| (target, LevelFilter::OFF)));
     // Lambda filters lines by level. It treats a line without a `timestamp` in RFC 3339, or a plain text, as INFO, and
     // would drop even errors at a higher level.
     let lines = tracing_subscriber::fmt::layer()
@@ -68,21 +75,14 @@ where
         .with_timer(Milliseconds)
         .with_ansi(false)
         .with_writer(Visible(writer.clone()));
-    // Decisions are counted, and there is one for every call. Their lines are short and uniform, without spans and
-    // targets.
-    let decisions = tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_target(false)
-        .with_timer(Milliseconds)
+    let counted = tracing_subscriber::fmt::layer()
+        .event_format(Plain::of(function, Milliseconds))
         .with_ansi(false)
         .with_writer(Visible(writer));
-    let only = Targets::new().with_target(decision::TARGET, LevelFilter::INFO);
+    let only = Targets::new().with_targets(COUNTED.map(|target| (target, LevelFilter::INFO)));
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
-        .with(decisions.with_filter(only))
+        .with(counted.with_filter(only))
 }
 
 /// Formats the time of a line in milliseconds, as everywhere in Latchkey.
@@ -113,6 +113,11 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Visible<W> {
 impl<W: io::Write> io::Write for Visible<W> {
     /// Writes whole lines.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Most lines are whole in themselves.
+        if line.iter().all(|byte| byte.is_ascii() && *byte != 0x7f) {
+            self.0.write_all(line)?;
+            return Ok(line.len());
+        }
         let mut visible = String::with_capacity(line.len());
         for c in String::from_utf8_lossy(line).chars() {
             let is_seen = c.is_ascii() && c != '\u{7f}' || c.escape_debug().len() == 1;
@@ -159,8 +164,10 @@ mod tests {
     use serde_json::Value;
     use tracing::{Level, event, info_span};
 
+    use super::request::{OK, RequestLine};
     use super::*;
     use crate::app;
+    use crate::app::measure::{Measure, count};
     use crate::domain::verification::Purpose;
     use crate::http::ApiError;
     use crate::ports::PortError;
@@ -184,8 +191,10 @@ mod tests {
         event!(target: "authorize", Level::INFO, "ours");
         event!(target: "authorize::event", Level::WARN, "ours");
         event!(target: "authorize", Level::ERROR, "ours");
-        // A decision on a secret.
+        // The lines that are counted: a decision on a secret, a request, a measure.
         app::verify::refuse(&System, &Purpose::Meaningless);
+        drop(RequestLine::begin("r", OK, Some(200)));
+        count(Measure::Retried, 1);
         // A response with 5xx, a failed start, and panics.
         drop(ApiError::internal("a defect").respond("r"));
         crate::config::require("LATCHKEY_NO_SUCH_VARIABLE").unwrap_err();
@@ -212,8 +221,9 @@ mod tests {
         logs.take()
     }
 
-    fn is_decision(line: &Value) -> bool {
-        line.get("outcome").is_some()
+    fn is_counted(line: &Value) -> bool {
+        let has = |key: &str| line.get(key).is_some();
+        has("sequence") || has("duration_ms") || has("measure")
     }
 
     #[test]
@@ -226,11 +236,11 @@ mod tests {
             (Level::ERROR, LevelFilter::ERROR),
         ] {
             let mut lines = lines_at(filter);
-            lines.retain(|line| !is_decision(line));
+            lines.retain(|line| !is_counted(line));
             assert!(lines.iter().all(|line| is_kept(line, level)), "{lines:?}");
             let meant = |line: &&Value| {
                 let said = line["level"].as_str().unwrap().parse::<Level>();
-                said.unwrap() <= level && !is_decision(line)
+                said.unwrap() <= level && !is_counted(line)
             };
             assert_eq!(lines.len(), all.iter().filter(meant).count());
             let errors = lines.iter().filter(|line| line["level"] == "ERROR");
@@ -240,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn decisions_are_logged_at_info_whatever_the_level() {
+    fn what_is_counted_is_logged_at_info_whatever_the_level() {
         for filter in [
             LevelFilter::TRACE,
             LevelFilter::DEBUG,
@@ -249,11 +259,17 @@ mod tests {
             LevelFilter::ERROR,
         ] {
             let mut lines = lines_at(filter);
-            lines.retain(is_decision);
-            assert_eq!(lines.len(), 1, "{filter}");
-            assert_eq!(lines[0]["level"], "INFO");
-            // The template sets Lambda's level to `INFO`.
-            assert!(is_kept(&lines[0], Level::INFO));
+            lines.retain(is_counted);
+            assert_eq!(lines.len(), 3, "{filter}");
+            for line in lines {
+                assert_eq!(line["level"], "INFO");
+                // The template sets Lambda's level to `INFO`.
+                assert!(is_kept(&line, Level::INFO));
+                assert_eq!(line.get("span"), None);
+                let operation = line.get("operation").map(|it| it.as_str().unwrap());
+                let expected = line.get("sequence").is_none().then_some("authorize");
+                assert_eq!(operation, expected, "{line}");
+            }
         }
     }
 

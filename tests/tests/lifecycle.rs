@@ -298,7 +298,7 @@ async fn the_secret_is_nowhere_but_in_the_answers_that_hand_it_over() {
 
 /// Every line of a function has the time and level by which Lambda filters, and lines of decisions are short.
 fn check_lines(logs: &[(String, String)]) {
-    let mut decisions = 0;
+    let (mut decisions, mut requests) = (0, 0);
     for (group, text) in logs {
         // Lambda's own lines aren't JSON in the local cloud.
         let Ok(Value::Object(line)) = serde_json::from_str(text) else {
@@ -318,13 +318,21 @@ fn check_lines(logs: &[(String, String)]) {
             ["INFO", "WARN", "ERROR"].contains(&level),
             "{group}: {text}"
         );
-        if line.contains_key("outcome") {
+        if line.contains_key("sequence") {
             decisions += 1;
             assert!(text.len() <= 300, "{text}");
-            assert!(line.contains_key("instance") && line.contains_key("sequence"));
+            assert!(line.contains_key("instance") && line.contains_key("outcome"));
+        }
+        if line.contains_key("duration_ms") {
+            requests += 1;
+            let has = |key: &str| line.contains_key(key);
+            assert!(
+                has("operation") && has("request_id") && has("outcome"),
+                "{text}"
+            );
         }
     }
-    assert!(decisions > 0);
+    assert!(decisions > 0 && requests > 0);
 }
 
 /// Everything that would reveal the secret: the secret, every run of 12 characters of its random part, and the same in

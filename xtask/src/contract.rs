@@ -228,7 +228,7 @@ pub async fn answer(
 ///
 /// # Errors
 /// If rustfmt fails.
-fn formatted(source: &str) -> Result<String, Failure> {
+pub(crate) fn formatted(source: &str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| format!("rustfmt: {error}");
     let mut rustfmt = Command::new("rustfmt")
         .args(["--edition", "2024"])

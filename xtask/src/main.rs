@@ -2,13 +2,14 @@
 //!
 //! `cargo xtask generate` writes everything that follows from the list of operations, which are the files
 //! `operation.toml` beside the handlers: the functions' parts of the template, the routes of `cargo lambda watch`, the
-//! tables of the documents, and the contract tests' calls of the handlers. With `--check` it writes nothing, and fails
+//! tables of the documents, the operations' names in the log, and the contract tests' calls of the handlers. With `--check` it writes nothing, and fails
 //! if a file would change.
 
 mod contract;
 mod documents;
 mod fragments;
 mod operation;
+mod routes;
 mod section;
 mod template;
 
@@ -57,6 +58,7 @@ fn generate() -> Result<Vec<Document>, Failure> {
         documents::api(&root, &operations)?,
         contract::dependencies(&root, &operations)?,
         contract::operations(&root, &operations)?,
+        routes::routes(&root, &operations)?,
     ])
 }
 

@@ -184,6 +184,28 @@ impl Operation {
         matches!(self.event, Some(Event::Daily | Event::Rule))
     }
 
+    /// Whether it writes to a table. Such a function may write lines of measures.
+    pub(crate) fn writes(&self) -> bool {
+        let mut actions = self.rights.values().flat_map(BTreeMap::keys);
+        actions.any(|action| matches!(action.as_str(), "PutItem" | "UpdateItem" | "DeleteItem"))
+    }
+
+    /// Whether its callers have a budget, and are refused beyond it.
+    pub(crate) fn spends(&self) -> bool {
+        let updates = self
+            .rights
+            .get("tokens")
+            .and_then(|actions| actions.get("UpdateItem"));
+        let counts = updates.is_some_and(|kinds| kinds.iter().any(|kind| kind == "BUDGET#*"));
+        counts && !self.routes.is_empty()
+    }
+
+    /// Whether it encrypts or decrypts secrets.
+    pub(crate) fn uses_secrets_key(&self) -> bool {
+        let mut names = self.statements.iter();
+        names.any(|name| matches!(name.as_str(), "SealSecret" | "OpenSecret"))
+    }
+
     /// Whether it reads a stream.
     pub(crate) fn reads_stream(&self) -> bool {
         matches!(self.event, Some(Event::AuditStream | Event::TokensStream))

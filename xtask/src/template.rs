@@ -73,6 +73,12 @@ pub(crate) fn template(
         ("functions whose errors ring", alarmed(Alarm::Errors)),
         ("functions whose failures ring", alarmed(Alarm::Failures)),
         ("functions whose throttles ring", alarmed(Alarm::Throttles)),
+        ("functions that write", names(&Operation::writes)),
+        ("functions that spend", names(&Operation::spends)),
+        (
+            "functions that use the secrets' key",
+            names(&Operation::uses_secrets_key),
+        ),
     ];
     Document::with_parts(root, "infra/template.yaml", &parts)
 }

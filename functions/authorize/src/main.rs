@@ -1,6 +1,6 @@
 //! The Lambda authorizer of protected APIs.
 
-use latchkey::start::{Start, serve_events};
+use latchkey::start::{Start, serve_verification};
 use latchkey::system::System;
 
 #[tokio::main(flavor = "current_thread")]
@@ -11,5 +11,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         // The first request connects again, and fails if it can't.
         tracing::warn!(%error, "could not warm the connection");
     }
-    serve_events(|event, _| authorize::handle(store, &System, event)).await
+    serve_verification(|event, _| authorize::handle(store, &System, event)).await
 }

@@ -868,6 +868,33 @@ async fn a_licence_that_lapses_ends_no_token() {
 }
 
 #[tokio::test]
+async fn a_decisions_line_says_which_record_it_caused() {
+    let (engine, stored) = custom().await;
+    let logs = Logs::start();
+    let recorded = async || {
+        drop(Call::http().on(&engine.store).await);
+        let mut lines = logs.take();
+        lines.retain(|line| line.get("sequence").is_some());
+        let [line] = &lines[..] else {
+            panic!("one decision")
+        };
+        line.get("recorded").cloned()
+    };
+    assert_eq!(
+        [recorded().await, recorded().await],
+        [Some(json!("use")), None]
+    );
+    engine.revoke(stored).await;
+    assert_eq!(
+        [recorded().await, recorded().await],
+        [Some(json!("refusal")), None]
+    );
+    let mut actions: Vec<_> = engine.audit(&acme().id).await;
+    actions.retain(|record| matches!(record.action, Action::Access | Action::Refused));
+    assert_eq!(actions.len(), 2);
+}
+
+#[tokio::test]
 async fn every_decision_has_a_line_in_the_log() {
     let (engine, _) = custom().await;
     let invoke = ["invoke", "exports/exp_orders"];

@@ -1,6 +1,6 @@
 //! `POST /v1/introspect`
 
-use latchkey::http::serve;
+use latchkey::http::serve_verification;
 use latchkey::start::Start;
 use latchkey::system::System;
 
@@ -8,5 +8,5 @@ use latchkey::system::System;
 async fn main() -> Result<(), lambda_http::Error> {
     let start = Start::new(module_path!()).await;
     let store = start.store()?;
-    serve(|request| introspect_token::handle(&store, &System, request)).await
+    serve_verification(|request| introspect_token::handle(&store, &System, request)).await
 }

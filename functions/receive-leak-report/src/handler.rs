@@ -8,6 +8,7 @@ mod protocol;
 mod signature;
 
 use lambda_http::{Body, Request, Response};
+use latchkey::app::measure::{Measure, count};
 use latchkey::domain::actor::Actor;
 use latchkey::domain::audit::Source;
 use latchkey::domain::entropy::Entropy;
@@ -58,6 +59,7 @@ pub async fn handle(
     // Malformed secrets cost no reads.
     let finds = matches.iter().filter_map(Match::find);
     let reported = report_all(store, system, finds, &origin, begin).await;
+    count(Measure::Leak, reported.records.len());
     mail_all(store, notifier, system, &reported.records, begin).await;
     tracing::info!(
         finds = matches.len(),

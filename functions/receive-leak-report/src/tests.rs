@@ -23,12 +23,13 @@ use latchkey::domain::verification::{SecretRecord, SecretState, TOMBSTONE_LIFETI
 use latchkey::mail::Console;
 use latchkey::ports::{CachedKeys, ChangeToken, Claim, Compromise, DeleteToken, PortError};
 use latchkey::testing::{
-    Answer, Engine, Event, FixedClock, FixedEntropy, NoEntropy, Post, acme, brand, now, origin,
-    owner_actor, plain, system_at, token_at,
+    Answer, Engine, Event, FixedClock, FixedEntropy, Logs, NoEntropy, Post, acme, brand, now,
+    origin, owner_actor, plain, system_at, token_at,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 
@@ -398,8 +399,15 @@ async fn the_same_secret_reported_again_changes_nothing_wherever_it_was_found() 
     let (engine, scanner, stored) = one().await;
     let body = json!([found(&text(1), "a.txt")]).to_string();
     let report = scanner.report(&body);
+    let logs = Logs::of("receive_leak_report", LevelFilter::ERROR);
     let first = call(&engine, &scanner, &report).await;
     let before = dump(&engine).await;
+    let leaks = || {
+        let mut measures = logs.take_measures();
+        measures.retain(|(measure, _)| measure == "leak");
+        measures
+    };
+    assert_eq!(leaks(), [("leak".to_owned(), 1)]);
     let second = call(&engine, &scanner, &report).await;
     assert_eq!(second.text, first.text);
     // The same find in another report, with another signature; another find; a find without a place.
@@ -411,6 +419,7 @@ async fn the_same_secret_reported_again_changes_nothing_wherever_it_was_found() 
         assert_eq!(labels(&answer)[0], "true_positive");
     }
     assert_eq!(dump(&engine).await, before);
+    assert_eq!(leaks(), []);
     assert_eq!(token_of(&engine, &stored).await.status(), Status::Revoked);
 }
 

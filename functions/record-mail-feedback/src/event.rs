@@ -6,6 +6,7 @@ use latchkey::domain::id::AccountId;
 use latchkey::domain::mailing::SuppressionReason;
 use latchkey::domain::text::recorded;
 use latchkey::mail::ACCOUNT_TAG;
+use latchkey::telemetry::request::Subject;
 use serde::Deserialize;
 
 /// The longest id of a mail in a log, in characters. SES's have about 60.
@@ -14,6 +15,8 @@ const MAX_ID: usize = 128;
 /// An event about one mail.
 #[derive(Debug, Deserialize)]
 pub struct Feedback {
+    /// EventBridge's id of the event.
+    id: Option<String>,
     detail: Detail,
 }
 
@@ -47,6 +50,14 @@ struct Complaint {
 }
 
 impl Feedback {
+    /// Returns what the log's line says of the event.
+    pub fn subject(&self) -> Subject {
+        Subject {
+            request_id: self.id.clone(),
+            account_id: self.account(),
+        }
+    }
+
     /// Returns SES's id of the mail, as logs have it.
     pub(crate) fn message_id(&self) -> String {
         recorded(&self.detail.mail.message_id, MAX_ID)

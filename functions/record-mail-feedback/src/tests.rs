@@ -42,6 +42,18 @@ async fn tell(engine: &Engine, post: &Post, at: i64, event: Value) -> Result<(),
     handle(&engine.store, &notifier, &FixedClock(second(at)), event).await
 }
 
+#[test]
+fn a_line_of_the_log_names_an_events_account_and_id() {
+    for event in [bounce(), complaint()] {
+        let subject = serde_json::from_value::<Feedback>(event.clone());
+        let subject = subject.unwrap().subject();
+        assert_eq!(subject.request_id.as_deref(), event["id"].as_str());
+        assert!(subject.request_id.is_some());
+        let account = &event["detail"]["mail"]["tags"]["account"][0];
+        assert_eq!(account, subject.account_id.unwrap().as_str());
+    }
+}
+
 async fn is_marked(engine: &Engine, address: &str) -> bool {
     let mark = engine.store.get_suppression(address).await;
     mark.unwrap().is_some()

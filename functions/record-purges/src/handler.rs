@@ -3,8 +3,7 @@
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use latchkey::domain::action::Action;
-use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{AuditRecord, Change, Origin, Source};
+use latchkey::domain::audit::{AuditRecord, Change, Origin};
 use latchkey::domain::id::AuditId;
 use latchkey::domain::time::rfc3339;
 use latchkey::ports::{PortError, RecordAudit};
@@ -42,13 +41,7 @@ async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(
         account_id: token.account_id,
         time: purged_at,
         action: Action::Purge,
-        origin: Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: record.event_id,
-        },
+        origin: Origin::system(record.event_id),
         asserted_ip: None,
         token_id: token.id,
         token_name: token.name,

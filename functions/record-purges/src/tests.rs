@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use latchkey::domain::actor::Actor;
+use latchkey::domain::audit::Source;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::change::NewToken;
 use latchkey::domain::token::{StoredToken, Token};

@@ -9,7 +9,8 @@ use latchkey::domain::time::time_in_words;
 use latchkey::mail::Console;
 use latchkey::ports::{ProjectPlatform, PutPreferences, SendOutcome, SuppressAddress};
 use latchkey::schedule::ScheduledEvent;
-use latchkey::testing::{Engine, FixedClock, Post, acme, audit, brand, now, token_at};
+use latchkey::testing::{Engine, FixedClock, Logs, Post, acme, audit, brand, now, token_at};
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 
@@ -69,7 +70,10 @@ async fn one_mail_lists_all_that_was_held_back_when_the_hour_is_over() {
     let post = Post::default();
     run(&engine, &post, minutes(64)).await.unwrap();
     assert_eq!(post.take(), [], "more may come");
+    let logs = Logs::of("send_digests", LevelFilter::ERROR);
     run(&engine, &post, minutes(65)).await.unwrap();
+    let accepted = ("mail_accepted".to_owned(), 1);
+    assert_eq!(logs.take_measures(), [accepted.clone(), accepted]);
     let mails = post.take();
     let to: Vec<_> = mails.iter().map(|mail| mail.to.as_str()).collect();
     assert_eq!(to, [ADMIN, OWNER]);

@@ -5,8 +5,7 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
 use latchkey::domain::action::Action;
-use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{AuditRecord, Origin, Source};
+use latchkey::domain::audit::{AuditRecord, Origin};
 use latchkey::domain::id::AuditId;
 use latchkey::mail::Notifier;
 use latchkey::ports::{
@@ -87,13 +86,7 @@ async fn record_tampering(store: &impl RecordAudit, record: EventRecord) -> Resu
         id: AuditId::of_message(time, &record.event_id),
         time,
         action: Action::Tamper,
-        origin: Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: record.event_id,
-        },
+        origin: Origin::system(record.event_id),
         changes,
         ..old
     };

@@ -2,7 +2,7 @@
 
 use lambda_runtime::Error;
 use latchkey::config::budgets;
-use latchkey::start::{Start, serve_events};
+use latchkey::start::{Start, serve_batches};
 use latchkey::system::System;
 
 #[tokio::main(flavor = "current_thread")]
@@ -10,9 +10,6 @@ async fn main() -> Result<(), Error> {
     let start = Start::new(module_path!()).await;
     let store = &start.store()?.with_budgets(budgets()?);
     let notifier = &start.notifier()?;
-    serve_events(async |event, until| {
-        let answer = send_notifications::handle(store, notifier, &System, until, event).await;
-        Ok::<_, Error>(answer)
-    })
-    .await
+    serve_batches(|event, until| send_notifications::handle(store, notifier, &System, until, event))
+        .await
 }

@@ -20,9 +20,10 @@ use latchkey::ports::{
     SuppressAddress,
 };
 use latchkey::testing::{
-    Engine, FixedClock, Post, acme, audit, brand, now, plain_secret, stored_token,
+    Engine, FixedClock, Logs, Post, acme, audit, brand, now, plain_secret, stored_token,
 };
 use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 
@@ -604,6 +605,60 @@ async fn a_mail_service_that_fails_uses_up_no_budget() {
     );
     assert_eq!(post.recipients(), [ADMIN, OWNER, OWNER, ADMIN]);
     assert_eq!(held(&engine).await, []);
+}
+
+#[tokio::test]
+async fn what_became_of_each_mail_is_counted() {
+    let engine = with_actions(2, Action::Update).await;
+    let (post, records) = (Post::default(), log(&engine).await);
+    let logs = Logs::of("send_notifications", LevelFilter::ERROR);
+    let counted = |measures: &[&str]| {
+        let taken = logs.take_measures();
+        let expected: Vec<_> = measures.iter().map(|it| ((*it).to_owned(), 1)).collect();
+        assert_eq!(taken, expected);
+    };
+    // The mail service takes none at the moment, then none for this address, and the rest is over the budget.
+    post.refuse(OWNER);
+    deliver_within(&engine, &post, 1, 0, &records).await;
+    counted(&["mail_rejected", "mail_accepted"]);
+    post.answer(OWNER, || {
+        Ok(SendOutcome::AddressRejected("no domain".into()))
+    });
+    deliver_within(&engine, &post, 1, 0, &records).await;
+    counted(&[
+        "mail_rejected",
+        "mail_held",
+        "mail_held",
+        "mail_held",
+        "mail_held",
+    ]);
+    // A mail that may be on its way, and one that was sent before.
+    let engine = with_actions(0, Action::Update).await;
+    let records = log(&engine).await;
+    logs.take();
+    post.answer(OWNER, || Ok(SendOutcome::NoResponse("timed out".into())));
+    deliver_within(&engine, &post, 1, 0, &records).await;
+    counted(&["mail_accepted"]);
+    deliver_within(&engine, &post, 1, 0, &records).await;
+    counted(&[]);
+}
+
+#[tokio::test]
+async fn a_mail_leads_to_its_record_and_to_the_request() {
+    let (engine, _) = with_records(1).await;
+    let (post, mut records) = (Post::default(), log(&engine).await);
+    let trace = "1-5e66d96f-7491f09e0a79d18acf3d0505";
+    records[0]["dynamodb"]["NewImage"]["traceId"] = json!({"S": trace});
+    assert!(deliver(&engine, &post, &records).await.is_empty());
+    for mail in post.take() {
+        let record = mail.record.unwrap();
+        assert_eq!(
+            json!({"S": record.id}),
+            records[0]["dynamodb"]["NewImage"]["sk"]
+        );
+        assert_eq!(record.request_id, "req-1");
+        assert_eq!(record.trace_id.unwrap().as_str(), trace);
+    }
 }
 
 #[tokio::test]

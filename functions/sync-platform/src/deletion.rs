@@ -5,7 +5,7 @@ use latchkey::app::retry::unavailable_for_now;
 use latchkey::app::revoke::revoke;
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{Origin, Source};
+use latchkey::domain::audit::Origin;
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{MAX_LIMIT, TokenFilter, TokenOrder, TokenQuery};
@@ -54,13 +54,7 @@ async fn end(
     id: &TokenId,
     event_id: &str,
 ) -> Result<(), PortError> {
-    let origin = Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: event_id.into(),
-    };
+    let origin = Origin::system(event_id);
     let token = (account, id);
     let ended = revoke(
         store,

@@ -4,11 +4,13 @@ mod dead_letters;
 mod deletion;
 mod event;
 
+use latchkey::app::measure::{Measure, count};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::event_time::EventTime;
 use latchkey::domain::resource::ResourceRef;
 use latchkey::domain::text::{recorded, redact_json};
 use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError, ProjectPlatform};
+use latchkey::telemetry::request::Subject;
 use latchkey::telemetry::request_span;
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,6 +22,21 @@ use event::{Detail, Event};
 
 /// The largest length of an event's id and type in logs and records, in characters.
 const MAX_TOLD: usize = 64;
+
+/// Returns what the log's line says of a message: its id, and its account.
+pub fn subject(message: &Value) -> Subject {
+    let text = |pointer: &str| message.pointer(pointer).and_then(Value::as_str);
+    let is_account = text("/detail-type").is_some_and(|kind| kind.starts_with("Account"));
+    let account = text(if is_account {
+        "/detail/id"
+    } else {
+        "/detail/accountId"
+    });
+    Subject {
+        request_id: text("/id").map(str::to_owned),
+        account_id: account.and_then(|id| id.parse().ok()),
+    }
+}
 
 /// Applies one event of the platform to the table. An event that can never be applied goes to the dead-letter queue at
 /// once, with an error in the log. Such events can't be parsed, or are dated so far in the future that they would
@@ -45,6 +62,7 @@ pub async fn handle(
             event.r#type = kind,
             "set an event aside that does not parse"
         );
+        count(Measure::EventRefused, 1);
         return dead_letters.set_aside(kept(message)).await;
     };
     let Some(time) = EventTime::heard(event.time, system.now()) else {
@@ -56,6 +74,7 @@ pub async fn handle(
             account.id = %account,
             "set an event aside that is dated ahead of now",
         );
+        count(Measure::EventRefused, 1);
         return dead_letters.set_aside(kept(message)).await;
     };
     let span = request_span(&id);

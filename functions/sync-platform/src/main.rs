@@ -1,7 +1,7 @@
 //! EventBridge, source `platform` → the copies of accounts, members, resources and Integration Apps.
 
 use latchkey::config::require;
-use latchkey::start::{Start, serve_events};
+use latchkey::start::{Start, serve_events_about};
 use latchkey::system::System;
 use sync_platform::DeadLetters;
 
@@ -11,5 +11,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let store = &start.store()?;
     let queue = require("DEAD_LETTERS_URL")?;
     let dead_letters = &DeadLetters::new(aws_sdk_sqs::Client::new(start.aws()), queue);
-    serve_events(|event, _| sync_platform::handle(store, dead_letters, &System, event)).await
+    serve_events_about(sync_platform::subject, |event, _| {
+        sync_platform::handle(store, dead_letters, &System, event)
+    })
+    .await
 }

@@ -718,7 +718,9 @@ async fn a_deletion_that_failed_midway_is_finished_by_its_retry() {
 async fn a_token_that_somebody_else_revokes_meanwhile_ends_with_its_account_nevertheless() {
     let engine = with_tokens(3).await;
     let store = Meanwhile::new(&engine, Trouble::Revocation);
+    let logs = Logs::of("sync_platform", LevelFilter::ERROR);
     Bus::account_deleted().on(&store).await.unwrap();
+    assert_eq!(logs.take_measures(), vec![("retried".to_owned(), 1); 3]);
     let records = revocations(&engine).await;
     assert_eq!((active(&engine).await, records.len()), (0, 6));
     let by = |source| {
@@ -752,6 +754,25 @@ async fn a_dropped_event_is_named_in_the_log() {
     let line = &lines[0];
     assert_eq!(line["span"]["request.id"], event.0["id"]);
     assert_eq!(line["stored.key"], "export#exp_returns");
+    event.reach(&engine).await;
+    assert_eq!(logs.take_measures(), [("event_stale".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_names_a_messages_account_and_id() {
+    for sample in SAMPLES {
+        let message: Value = serde_json::from_str(sample).unwrap();
+        let subject = subject(&message);
+        assert_eq!(subject.request_id.as_deref(), message["id"].as_str());
+        assert_eq!(subject.account_id, Some(acme().id), "{message}");
+    }
+    for message in [
+        json!(null),
+        json!({"detail-type": "ResourceUpserted", "detail": {"id": "exp_returns"}}),
+        json!({"detail-type": "AccountUpserted", "detail": {"id": "no id"}}),
+    ] {
+        assert_eq!(subject(&message), Subject::default());
+    }
 }
 
 #[tokio::test]
@@ -765,7 +786,11 @@ async fn an_event_that_is_set_aside_is_named_in_the_log_without_what_it_says() {
         let logs = Logs::of("sync_platform", LevelFilter::ERROR);
         event.is_set_aside(&engine, now()).await;
         let lines = logs.take();
-        assert_eq!(lines.len(), 1);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(
+            (&lines[1]["measure"], &lines[1]["count"]),
+            (&json!("event_refused"), &json!(1))
+        );
         assert_eq!(lines[0]["level"], "ERROR");
         assert_eq!(lines[0]["event.id"], event.0["id"]);
         assert_eq!(lines[0]["event.type"], "AccountUpserted");

@@ -13,6 +13,17 @@ use crate::domain::entropy::Entropy;
 use crate::domain::policy::AccessRequest;
 use crate::domain::verification::{Purpose, Refusal, SecretRecord};
 
+/// The maximum length of a line with its line end, in bytes.
+const MAX_LINE: usize = 300;
+
+/// The length of the longest line without the values that differ in length, in bytes.
+const BARE_LINE: usize = concat!(
+    r#"{"timestamp":"2026-11-23T10:00:00.000Z","level":"INFO","instance":"Zk3v-8Qa","sequence":,"account":"","#,
+    r#""token":"tok_01ARZ3NDEKTSV4RRFFQ69G5FAV","secret":"","outcome":"","action":"","resource":"","recorded":""}"#,
+    "\n"
+)
+.len();
+
 /// The target of these lines. The functions log this target at every log level.
 pub const TARGET: &str = "latchkey::decision";
 
@@ -20,6 +31,24 @@ pub const TARGET: &str = "latchkey::decision";
 /// to its first 15 characters, followed by `~` and the CRC-32 of the whole id in hexadecimal. So it is the same in
 /// every line and differs from other ids.
 const MAX_ID: usize = 24;
+
+/// The record that a verification wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recorded {
+    /// That of a use.
+    Use,
+    /// That of a refusal.
+    Refusal,
+}
+
+impl Recorded {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Use => "use",
+            Self::Refusal => "refusal",
+        }
+    }
+}
 
 /// The name of a purpose in a line.
 fn action(purpose: &Purpose<'_>) -> Option<&'static str> {
@@ -34,28 +63,51 @@ fn action(purpose: &Purpose<'_>) -> Option<&'static str> {
 
 fn resource<'a>(purpose: &'a Purpose<'_>) -> Option<Accessed<'a>> {
     match purpose {
-        Purpose::Access(access) => Some(Accessed(access)),
+        Purpose::Access(access) => Some(Accessed {
+            access,
+            is_whole: true,
+        }),
         _ => None,
     }
 }
 
-/// Writes the line. If the secret isn't known, the line has only the purpose and the outcome.
+/// Writes the line. If the secret isn't known, the line has only the purpose and the outcome. A line with `recorded`
+/// that would be too long has no id of the resource.
 pub(super) fn log(
     system: &impl Entropy,
     secret: Option<&SecretRecord>,
     purpose: &Purpose<'_>,
     refusal: Option<Refusal>,
+    recorded: Option<Recorded>,
 ) {
+    let outcome = refusal.map_or("allowed", Refusal::as_str);
+    let sequence = PROCESS.next();
+    let mut resource = resource(purpose);
+    if let (Some(recorded), Some(secret), Some(resource)) = (recorded, secret, &mut resource) {
+        // Rare, so that its cost doesn't matter.
+        let values = [
+            &sequence.to_string(),
+            &Id(secret.account_id.as_str()).to_string(),
+            secret.state.as_str(),
+            outcome,
+            action(purpose).unwrap_or_default(),
+            &resource.to_string(),
+            recorded.as_str(),
+        ];
+        let values: usize = values.map(str::len).iter().sum();
+        resource.is_whole = BARE_LINE + values <= MAX_LINE;
+    }
     tracing::info!(
         target: TARGET,
         instance = PROCESS.instance(system),
-        sequence = PROCESS.next(),
+        sequence,
         account = secret.map(|secret| tracing::field::display(Id(secret.account_id.as_str()))),
         token = secret.map(|secret| secret.token_id.as_str()),
         secret = secret.map(|secret| secret.state.as_str()),
-        outcome = refusal.map_or("allowed", Refusal::as_str),
+        outcome,
         action = action(purpose),
-        resource = resource(purpose).map(tracing::field::display),
+        resource = resource.map(tracing::field::display),
+        recorded = recorded.map(Recorded::as_str),
     );
 }
 
@@ -92,7 +144,7 @@ impl Lines {
 }
 
 /// An id in the form of a line.
-struct Id<'a>(&'a str);
+pub(crate) struct Id<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Id<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,15 +159,19 @@ impl fmt::Display for Id<'_> {
 
 /// The accessed resource. A collection that the policy doesn't know is shown as `other`, since the caller chose its
 /// name.
-struct Accessed<'a>(&'a AccessRequest);
+struct Accessed<'a> {
+    access: &'a AccessRequest,
+    /// Whether the resource's id is shown.
+    is_whole: bool,
+}
 
 impl fmt::Display for Accessed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(access) = self;
+        let Self { access, is_whole } = self;
         f.write_str(access.kind.map_or("other", |kind| kind.collection()))?;
         match &access.id {
-            Some(id) => write!(f, "/{}", Id(id.as_str())),
-            None => Ok(()),
+            Some(id) if *is_whole => write!(f, "/{}", Id(id.as_str())),
+            _ => Ok(()),
         }
     }
 }
@@ -136,9 +192,6 @@ mod tests {
     use crate::system::System;
     use crate::testing::{Logs, secret_record};
 
-    /// The maximum length of a line with its line end, in bytes.
-    const MOST: usize = 300;
-
     fn access(kind: Option<ResourceType>, id: Option<&str>, verb: Verb) -> AccessRequest {
         AccessRequest {
             kind,
@@ -156,6 +209,7 @@ mod tests {
             Some(&secret_record()),
             &Purpose::Access(invoke),
             None,
+            Some(Recorded::Use),
         );
         let mut line = logs.take().remove(0);
         let time = line["timestamp"].take();
@@ -173,6 +227,7 @@ mod tests {
             "outcome": "allowed",
             "action": "invoke",
             "resource": "exports/exp_orders",
+            "recorded": "use",
         });
         assert_eq!(line, expected);
     }
@@ -181,7 +236,7 @@ mod tests {
     fn a_line_has_no_members_for_what_isnt_known() {
         let logs = Logs::start();
         let refusal = Some(Refusal::Malformed);
-        log(&System, None, &Purpose::Meaningless, refusal);
+        log(&System, None, &Purpose::Meaningless, refusal, None);
         let line = logs.take().remove(0);
         let members: Vec<_> = line.as_object().unwrap().keys().collect();
         let expected = ["timestamp", "level", "instance", "sequence", "outcome"];
@@ -207,16 +262,26 @@ mod tests {
                     for refusal in Refusal::ALL.into_iter().map(Some).chain([None]) {
                         // The number wraps around in between.
                         PROCESS.sequence.fetch_max(u32::MAX - 1, Ordering::Relaxed);
-                        log(&System, Some(&secret), &purpose, refusal);
+                        for recorded in [None, Some(Recorded::Use), Some(Recorded::Refusal)] {
+                            log(&System, Some(&secret), &purpose, refusal, recorded);
+                        }
                     }
                 }
             }
         }
         drop(in_span);
         let lines = logs.take_lines();
-        assert_eq!(lines.len(), 5 * 3 * 7 * 4 * 9);
+        assert_eq!(lines.len(), 5 * 3 * 7 * 4 * 9 * 3);
         let longest = lines.iter().map(String::len).max().unwrap();
-        assert!(longest < MOST, "{longest}");
+        assert!(longest < MAX_LINE, "{longest}");
+        // Only a line with `recorded` may leave out the resource's id, and only if it wouldn't fit.
+        let lacks_id = |line: &&String| !line.contains('/');
+        let lacking: Vec<_> = lines.iter().filter(lacks_id).collect();
+        assert!(!lacking.is_empty());
+        for line in lacking {
+            assert!(line.contains(r#""recorded":"#), "{line}");
+            assert!(line.len() + 1 + "/".len() + MAX_ID > MAX_LINE, "{line}");
+        }
         assert!(lines.iter().any(|line| line.contains(":4294967295,")));
     }
 

@@ -4,6 +4,7 @@ pub mod check_scope;
 pub mod compromise;
 pub mod decision;
 pub mod foresee;
+pub mod measure;
 pub mod retry;
 pub mod revoke;
 pub mod sweep;

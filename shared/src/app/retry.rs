@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use super::measure::{Measure, count};
 use crate::ports::PortError;
 
 /// How often the change of a token is attempted.
@@ -36,14 +37,17 @@ pub fn unavailable_for_now(error: PortError, what: impl Display) -> PortError {
     }
 }
 
-/// The result of a write, or `None` if it met a concurrent change.
+/// The result of a write, or `None` if it met a concurrent change. That is counted.
 ///
 /// # Errors
 /// Every other error of the write.
 pub fn unless_conflict<T>(written: Result<T, PortError>) -> Result<Option<T>, PortError> {
     match written {
         Ok(done) => Ok(Some(done)),
-        Err(PortError::Conflict) => Ok(None),
+        Err(PortError::Conflict) => {
+            count(Measure::Retried, 1);
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -53,6 +57,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::testing::Logs;
 
     type Answer = fn() -> Result<u8, PortError>;
 
@@ -69,6 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_conflicts_are_tried_again_and_not_for_ever() {
+        let logs = Logs::start();
         let conflict: Answer = || Err(PortError::Conflict);
         let broken: Answer = || Err(PortError::Broken("no".into()));
         let done = attempt(&[conflict, conflict, || Ok(7)]).await;
@@ -77,6 +83,9 @@ mod tests {
         assert!(matches!(done, (2, Err(PortError::Broken(_)))), "{done:?}");
         let done = attempt(&[conflict; 3]).await;
         assert!(matches!(done, (3, Err(PortError::Conflict))), "{done:?}");
+        let lines = logs.take();
+        assert_eq!(lines.len(), 2 + 1 + 3);
+        assert!(lines.iter().all(|line| line["measure"] == "retried"));
         let given_up = unavailable_for_now(PortError::Conflict, "a token");
         assert!(matches!(given_up, PortError::Unavailable(_)));
     }

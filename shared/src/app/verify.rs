@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 
-use super::decision;
+use super::decision::{self, Recorded};
 use super::retry::{retry_on_conflict, unavailable_for_now, unless_conflict};
 use crate::domain::action::Action;
 use crate::domain::actor::Actor;
@@ -53,13 +53,18 @@ impl Verified {
         Self::Refused { refusal, secret }
     }
 
-    /// Logs the decision and returns the result.
-    fn logged(self, system: &impl Entropy, purpose: &Purpose<'_>) -> Self {
+    /// Logs the decision with the record that it caused, and returns the result.
+    fn logged(
+        self,
+        system: &impl Entropy,
+        purpose: &Purpose<'_>,
+        recorded: Option<Recorded>,
+    ) -> Self {
         let (secret, refusal) = match &self {
             Self::Granted { secret, .. } => (Some(secret.as_ref()), None),
             Self::Refused { refusal, secret } => (secret.as_deref(), Some(*refusal)),
         };
-        decision::log(system, secret, purpose, refusal);
+        decision::log(system, secret, purpose, refusal, recorded);
         self
     }
 }
@@ -137,13 +142,13 @@ pub async fn verify(
 ) -> Result<Verified, PortError> {
     let owner_of = |account, resource| owner_of(store, account, resource);
     let presentation = Presentation { purpose, client };
-    let verified = present(store, system, text, &presentation, owner_of).await?;
-    Ok(verified.logged(system, &presentation.purpose))
+    let (verified, recorded) = present(store, system, text, &presentation, owner_of).await?;
+    Ok(verified.logged(system, &presentation.purpose, recorded))
 }
 
 /// Refuses a request that presents no secret.
 pub fn refuse(system: &impl Entropy, purpose: &Purpose<'_>) -> Verified {
-    Verified::unknown(Refusal::Malformed).logged(system, purpose)
+    Verified::unknown(Refusal::Malformed).logged(system, purpose, None)
 }
 
 /// Answers an API's question about a secret, and records the use unless that is on record: a bearer uses its token at
@@ -163,8 +168,8 @@ pub async fn introspect(
 ) -> Result<Verified, PortError> {
     let purpose = Purpose::Introspected(introspection);
     let presentation = Presentation { purpose, client };
-    let verified = present(store, system, text, &presentation, no_owner).await?;
-    Ok(verified.logged(system, &presentation.purpose))
+    let (verified, recorded) = present(store, system, text, &presentation, no_owner).await?;
+    Ok(verified.logged(system, &presentation.purpose, recorded))
 }
 
 /// Verifies the secret with which an API asks about another one, and records the use like [`verify`]. `may_ask` says
@@ -181,13 +186,14 @@ pub async fn authenticate(
 ) -> Result<Verified, PortError> {
     let purpose = Purpose::Introspect;
     let presentation = Presentation { purpose, client };
-    let verified = match present(store, system, text, &presentation, no_owner).await? {
+    let (verified, recorded) = present(store, system, text, &presentation, no_owner).await?;
+    let verified = match verified {
         Verified::Granted { secret, .. } if !may_ask(&secret) => {
             Verified::refused(Refusal::Forbidden, *secret)
         }
         verified => verified,
     };
-    Ok(verified.logged(system, &presentation.purpose))
+    Ok(verified.logged(system, &presentation.purpose, recorded))
 }
 
 /// Looks up the owner of a resource.
@@ -209,16 +215,17 @@ async fn no_owner(_: AccountId, _: ResourceRef) -> Result<Owner, PortError> {
     Ok(Owner::NotRead)
 }
 
-/// Decides on a presented secret, and records its use or its refusal. `owner_of` looks up the owner of a resource.
+/// Decides on a presented secret, and records its use or its refusal. `owner_of` looks up the owner of a resource. Returns
+/// the result, and the record that was written.
 async fn present<F: Future<Output = Result<Owner, PortError>>>(
     store: &(impl RecallSecret + RecordUse),
     system: &(impl Clock + Entropy),
     text: &str,
     presentation: &Presentation<'_>,
     owner_of: impl Fn(AccountId, ResourceRef) -> F,
-) -> Result<Verified, PortError> {
+) -> Result<(Verified, Option<Recorded>), PortError> {
     let Ok(plain) = PlainSecret::parse(text) else {
-        return Ok(Verified::unknown(Refusal::Malformed));
+        return Ok((Verified::unknown(Refusal::Malformed), None));
     };
     let hash = plain.hash();
     let from = presentation.used_from();
@@ -227,7 +234,7 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
         let found = store.recall_secret(&hash, from, system.now()).await?;
         let found = found.filter(|(secret, _)| presentation.may_learn_of(secret));
         let Some((secret, recall)) = found else {
-            return Ok(Some(Verified::unknown(Refusal::Unknown)));
+            return Ok(Some((Verified::unknown(Refusal::Unknown), None)));
         };
         let (ip, purpose, now) = (
             presentation.bearer_ip(),
@@ -247,11 +254,15 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
                     Recall::Read(seen) => {
                         Box::pin(record_use(store, system, &secret, seen, presentation, now)).await
                     }
-                    Recall::OnRecord | Recall::Kept => Ok(()),
+                    Recall::OnRecord | Recall::Kept => Ok(None),
                 };
-                Ok(unless_conflict(recorded)?.map(|()| Verified::Granted {
-                    secret: Box::new(secret),
-                    obligations,
+                Ok(unless_conflict(recorded)?.map(|recorded| {
+                    let secret = Box::new(secret);
+                    let granted = Verified::Granted {
+                        secret,
+                        obligations,
+                    };
+                    (granted, recorded)
                 }))
             }
             // Only a grant may be based on a remembered use. The next attempt reads the secret again.
@@ -259,10 +270,12 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
             Decision::Refuse(refusal) => {
                 let recorded =
                     record_refusal(store, system, &secret, recall, refusal, presentation, now);
-                Box::pin(recorded).await;
-                Ok(Some(Verified::refused(refusal, secret)))
+                let recorded = Box::pin(recorded).await;
+                Ok(Some((Verified::refused(refusal, secret), recorded)))
             }
-            Decision::NeedsOwner(_) => Ok(Some(Verified::refused(Refusal::Forbidden, secret))),
+            Decision::NeedsOwner(_) => {
+                Ok(Some((Verified::refused(Refusal::Forbidden, secret), None)))
+            }
         }
     };
     retry_on_conflict(ATTEMPTS, attempt)
@@ -270,7 +283,7 @@ async fn present<F: Future<Output = Result<Owner, PortError>>>(
         .map_err(|error| unavailable_for_now(error, "what is on record of a secret"))
 }
 
-/// Records a use, unless `seen` says that it is on record.
+/// Records a use, unless `seen` says that it is on record. Returns the record that it wrote.
 ///
 /// The transaction doesn't check the secret again. If it is revoked between the read and this write, it was valid when
 /// it was read; the call goes on and must be logged, and the next one is refused. A check would close no gap, since the
@@ -282,9 +295,9 @@ async fn record_use(
     seen: Seen,
     presentation: &Presentation<'_>,
     now: Timestamp,
-) -> Result<(), PortError> {
+) -> Result<Option<Recorded>, PortError> {
     let Some(sighting) = seen.use_of(presentation.used_from(), now) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut changes = Vec::new();
     let last = matches!(sighting, Sighting::Address(_, from) if seen.alike(from) + 1 == MAX_SEEN_ADDRESSES);
@@ -306,11 +319,12 @@ async fn record_use(
             last_use: Some(last_use),
             audit,
         })
-        .await
+        .await?;
+    Ok(Some(Recorded::Use))
 }
 
 /// Records the refusal of a known secret, unless one is on record today. If it can't be recorded, the refusal still
-/// stands.
+/// stands. Returns the record that it wrote.
 async fn record_refusal(
     store: &(impl RecallSecret + RecordUse),
     system: &impl Entropy,
@@ -319,9 +333,9 @@ async fn record_refusal(
     refusal: Refusal,
     presentation: &Presentation<'_>,
     now: Timestamp,
-) {
+) -> Option<Recorded> {
     if !refusal.is_recorded() {
-        return;
+        return None;
     }
     tracing::warn!(
         account.id = %secret.account_id,
@@ -339,7 +353,7 @@ async fn record_refusal(
             Recall::OnRecord | Recall::Kept => store.get_seen(&secret.hash).await?,
         };
         let Some(sighting) = seen.refusal_of(refusal, now) else {
-            return Ok(());
+            return Ok(None);
         };
         let mut changes = vec![Change::new("reason", None, Some(refusal.as_str().into()))];
         if let Sighting::Refused(_, days) = sighting {
@@ -358,13 +372,14 @@ async fn record_refusal(
         };
         match store.record_use(&used).await {
             // A concurrent call recorded it.
-            Err(PortError::Conflict) => Ok(()),
-            done => done,
+            Err(PortError::Conflict) => Ok(None),
+            done => done.map(|()| Some(Recorded::Refusal)),
         }
     };
-    if let Err(error) = recorded.await {
+    recorded.await.unwrap_or_else(|error: PortError| {
         tracing::error!(%error, token.id = %secret.token_id, "a refusal could not be recorded");
-    }
+        None
+    })
 }
 
 fn record(
@@ -390,6 +405,7 @@ fn record(
             ip: Some(presentation.client.ip.to_canonical()),
             user_agent: presentation.client.user_agent.map(kept_user_agent),
             request_id: recorded(presentation.client.request_id, MAX_REQUEST_ID),
+            trace_id: None,
         },
         asserted_ip: presentation.asserted_ip().map(|ip| ip.to_canonical()),
         token_id: secret.token_id.clone(),

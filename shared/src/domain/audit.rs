@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::actor::Actor;
 use super::entropy::{Entropy, EntropyError};
-use super::id::{AccountId, AuditId, TokenId};
+use super::id::{AccountId, AuditId, TokenId, TraceId};
 use super::resource::ResourceType;
 use super::scope::Scope;
 use super::string_enum::string_enum;
@@ -82,6 +82,22 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// The request's id, for finding it in the logs.
     pub request_id: String,
+    /// The trace that the request belongs to, if it is known.
+    pub trace_id: Option<TraceId>,
+}
+
+impl Origin {
+    /// The origin of what the system does by itself, because of an event with that id.
+    pub fn system(event_id: impl Into<String>) -> Self {
+        Self {
+            source: Source::System,
+            actor: Actor::system(),
+            ip: None,
+            user_agent: None,
+            request_id: event_id.into(),
+            trace_id: None,
+        }
+    }
 }
 
 /// One record of the audit log.

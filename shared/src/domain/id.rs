@@ -38,6 +38,21 @@ fn is_subject(value: &str) -> bool {
         && !contains_secret(value)
 }
 
+fn is_trace(value: &str) -> bool {
+    let is_hex = |part: &str| {
+        part.bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let mut parts = value.split('-');
+    parts.next() == Some("1")
+        && [8, 24].into_iter().all(|length| {
+            parts
+                .next()
+                .is_some_and(|part| part.len() == length && is_hex(part))
+        })
+        && parts.next().is_none()
+}
+
 fn is_prefixed_ulid(prefix: &str, value: &str) -> bool {
     value
         .strip_prefix(prefix)
@@ -139,6 +154,13 @@ id!(
     |value| is_prefixed_ulid("aud_", value)
 );
 
+id!(
+    /// A trace of AWS X-Ray.
+    TraceId,
+    "^1-[0-9a-f]{8}-[0-9a-f]{24}$",
+    is_trace
+);
+
 /// A ULID with the given time (in milliseconds) and 80 random bits.
 fn ulid(now: Timestamp, entropy: &impl Entropy) -> Result<Ulid, EntropyError> {
     let mut random = [0; 16];
@@ -162,6 +184,16 @@ impl TokenId {
         let milliseconds = Ulid::from_string(ulid).map_or(0, |ulid| ulid.timestamp_ms());
         let milliseconds = i64::try_from(milliseconds).unwrap_or(0);
         Timestamp::from_millisecond(milliseconds).unwrap_or_default()
+    }
+}
+
+impl TraceId {
+    /// Reads the trace in a tracing header, such as `Root=1-5e66d96f-7491f09e0a79d18acf3d0505;Sampled=0`. Callers can
+    /// send this header, so a value of another form isn't taken.
+    pub fn of_header(header: &str) -> Option<Self> {
+        let mut parts = header.split(';');
+        let root = parts.find_map(|part| part.trim().strip_prefix("Root="))?;
+        root.parse().ok()
     }
 }
 
@@ -237,6 +269,30 @@ mod tests {
         assert_eq!(id.created_at(), now);
         let last = "tok_7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<TokenId>().unwrap();
         assert_eq!(last.created_at(), Timestamp::default());
+    }
+
+    #[test]
+    fn a_trace_is_read_from_its_header_and_only_in_its_own_form() {
+        let id = "1-5e66d96f-7491f09e0a79d18acf3d0505";
+        for header in [
+            format!("Root={id}"),
+            format!("Root={id};Parent=53995c3f42cd8ad8;Sampled=1"),
+            format!("Self=1-67891234-12456789abcdef0123456789; Root={id}"),
+        ] {
+            assert_eq!(TraceId::of_header(&header).unwrap().as_str(), id);
+        }
+        for other in [
+            "",
+            id,
+            "Root=",
+            "Root=1-5E66D96F-7491f09e0a79d18acf3d0505",
+            "Root=1-5e66d96f-7491f09e0a79d18acf3d050",
+            "Root=1-5e66d96f-7491f09e0a79d18acf3d0505-0",
+            "Root=2-5e66d96f-7491f09e0a79d18acf3d0505",
+            "Root=1-5e66d96f7491f09e0a79d18acf3d0505",
+        ] {
+            assert_eq!(TraceId::of_header(other), None, "{other}");
+        }
     }
 
     #[test]

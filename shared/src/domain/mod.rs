@@ -25,7 +25,7 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod step_up;
-mod string_enum;
+pub(crate) mod string_enum;
 pub mod text;
 pub mod time;
 pub mod token;

@@ -28,7 +28,8 @@ pub fn token_id(request: &Request) -> Result<TokenId, ApiError> {
     Ok(id(request, "tokenId").ok_or(ErrorCode::TokenNotFound)?)
 }
 
-fn id<T: FromStr>(request: &Request, name: &str) -> Option<T> {
+/// Returns an id in the path; `None` if there is none, or if it is malformed.
+pub(super) fn id<T: FromStr>(request: &Request, name: &str) -> Option<T> {
     let path = request.path_parameters_ref()?;
     path.first(name)?.parse().ok()
 }

@@ -6,10 +6,11 @@ use lambda_http::http::header::USER_AGENT;
 use lambda_http::request::RequestContext;
 use lambda_http::{Request, RequestExt};
 
-use super::{ApiError, request_id};
+use super::{ApiError, request_id, trace_id};
 use crate::app::verify::Client;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{Origin, Source, kept_user_agent};
+use crate::domain::id::TraceId;
 
 /// Returns the `User-Agent` header, which may consist of any bytes.
 fn user_agent(request: &Request) -> Option<String> {
@@ -26,6 +27,8 @@ pub struct Sender {
     user_agent: Option<String>,
     /// The request's id, which the log has too.
     request_id: String,
+    /// The request's trace.
+    trace_id: Option<TraceId>,
 }
 
 impl Sender {
@@ -44,6 +47,7 @@ impl Sender {
             ip,
             user_agent: user_agent(request),
             request_id: request_id(request),
+            trace_id: trace_id(request),
         })
     }
 
@@ -64,6 +68,7 @@ impl Sender {
             ip: Some(self.ip),
             user_agent: self.user_agent.clone(),
             request_id: self.request_id.clone(),
+            trace_id: self.trace_id.clone(),
         }
     }
 }

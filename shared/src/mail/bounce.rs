@@ -64,6 +64,7 @@ pub(super) fn compose(
         ),
         text: SuppressionText(&view).render().map_err(broken)?,
         html: SuppressionHtml(&view).render().map_err(broken)?,
+        record: None,
     })
 }
 

@@ -78,6 +78,7 @@ pub(super) fn compose(
             ),
             text: DigestText(&view).render().map_err(broken)?,
             html: DigestHtml(&view).render().map_err(broken)?,
+            record: None,
         });
     }
     Ok(mails)

@@ -6,17 +6,29 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use aws_sdk_sesv2::types::{
+    Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag,
+};
 use aws_sdk_sesv2::{Client, Config};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::aws::{OPERATION_TIMEOUT, cause, port_error};
 use crate::domain::brand::Brand;
-use crate::ports::{Mail, PortError, SendMail, SendOutcome};
+use crate::ports::{Mail, MailedRecord, PortError, SendMail, SendOutcome};
 
 /// The message tag with the mail's account. SES includes it in its events about the mail.
 pub const ACCOUNT_TAG: &str = "account";
+
+/// The headers that name the record that a mail is about: its id, the id of its request, and the request's trace.
+const RECORD_HEADERS: [&str; 3] = [
+    "X-Latchkey-Audit-Id",
+    "X-Latchkey-Request-Id",
+    "X-Latchkey-Trace-Id",
+];
+
+/// The maximum length of a header's value, in characters. SES takes names and values of 996 characters together.
+const MAX_HEADER: usize = 870;
 
 /// A client of SES.
 #[derive(Debug, Clone)]
@@ -81,6 +93,30 @@ fn named_address(name: &str, address: &str) -> String {
 /// The maximum length of the text in an encoded word, in bytes. The word itself may have 75 characters.
 const MAX_ENCODED: usize = 45;
 
+/// The headers of a mail about a record. SES takes printable ASCII only (`MessageHeader` in its API reference), and
+/// refuses the whole mail otherwise. A request's id may be a stranger's text; one that SES wouldn't take is left out.
+fn headers(record: &MailedRecord) -> Result<Vec<MessageHeader>, PortError> {
+    let MailedRecord {
+        id,
+        request_id,
+        trace_id,
+    } = record;
+    let values = [
+        Some(id.as_str()),
+        Some(request_id.as_str()),
+        trace_id.as_ref().map(|trace| trace.as_str()),
+    ];
+    let named = RECORD_HEADERS.into_iter().zip(values);
+    let is_taken = |value: &str| {
+        (1..=MAX_HEADER).contains(&value.len()) && value.bytes().all(|b| (b' '..=b'~').contains(&b))
+    };
+    named
+        .filter_map(|(name, value)| Some((name, value.filter(|value| is_taken(value))?)))
+        .map(|(name, value)| MessageHeader::builder().name(name).value(value).build())
+        .collect::<Result<_, _>>()
+        .map_err(|error| PortError::broken("a header doesn't build", error))
+}
+
 impl SendMail for Mailer {
     async fn send_mail(&self, mail: &Mail) -> Result<SendOutcome, PortError> {
         let content = |text: &str| {
@@ -94,9 +130,11 @@ impl SendMail for Mailer {
             .text(content(&mail.text)?)
             .html(content(&mail.html)?)
             .build();
+        let headers = mail.record.as_ref().map(headers).transpose()?;
         let message = Message::builder()
             .subject(content(&mail.subject)?)
             .body(body)
+            .set_headers(headers)
             .build();
         // SES includes this tag in its later events about the mail.
         let account = MessageTag::builder()
@@ -122,7 +160,7 @@ impl SendMail for Mailer {
                 | SdkError::DispatchFailure(_)
                 | SdkError::ResponseError(_)),
             ) => Ok(SendOutcome::NoResponse(cause(error))),
-            // Only the address can be wrong: everything else in the request is fixed.
+            // Only the address can be wrong: everything else in the request is fixed, or of a form that SES takes.
             Err(error) if error.code() == Some("BadRequestException") => {
                 Ok(SendOutcome::AddressRejected(cause(error)))
             }
@@ -133,7 +171,55 @@ impl SendMail for Mailer {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::domain::action::Action;
+    use crate::testing::{Service, audit, now, token};
+
+    #[tokio::test]
+    async fn a_mail_names_its_record_request_and_trace_in_headers_that_ses_takes() {
+        let mut record = audit(Action::View, &token(), now(), 7);
+        record.origin.trace_id = "1-5e66d96f-7491f09e0a79d18acf3d0505".parse().ok();
+        let all = json!([
+            {"Name": "X-Latchkey-Audit-Id", "Value": record.id},
+            {"Name": "X-Latchkey-Request-Id", "Value": "req-1"},
+            {"Name": "X-Latchkey-Trace-Id", "Value": "1-5e66d96f-7491f09e0a79d18acf3d0505"},
+        ]);
+        let mut mails = vec![(Some(MailedRecord::from(&record)), all.clone())];
+        record.origin.trace_id = None;
+        for strange in [
+            "",
+            "Prüfung",
+            "a\r\nBcc: x@y.example",
+            &"r".repeat(MAX_HEADER + 1),
+        ] {
+            record.origin.request_id = strange.into();
+            mails.push((Some(MailedRecord::from(&record)), json!([all[0]])));
+        }
+        mails.push((None, json!(null)));
+        let answer = (200, json!({"MessageId": "1"}));
+        let (service, config) = Service::answering(vec![answer; mails.len()]).await;
+        let mailer = Mailer::new(&config, "tokens@acme.example".into(), "set".into());
+        for (record, _) in &mails {
+            let mail = Mail {
+                account: token().account_id,
+                to: "owner@acme.example".into(),
+                subject: String::new(),
+                text: String::new(),
+                html: String::new(),
+                record: record.clone(),
+            };
+            let sent = mailer.send_mail(&mail).await;
+            assert!(matches!(sent, Ok(SendOutcome::Accepted)), "{sent:?}");
+        }
+        let requests = service.requests().into_iter();
+        let sent: Vec<_> = requests
+            .map(|mut request| request["Content"]["Simple"]["Headers"].take())
+            .collect();
+        let expected: Vec<_> = mails.into_iter().map(|(_, headers)| headers).collect();
+        assert_eq!(sent, expected);
+    }
 
     #[test]
     fn a_sender_has_a_name_that_ends_neither_its_quotes_nor_its_line() {

@@ -81,6 +81,7 @@ pub(super) fn compose(
         subject: subject(record, account),
         text: NotificationText(&view).render().map_err(broken)?,
         html: NotificationHtml(&view).render().map_err(broken)?,
+        record: Some(record.into()),
     })
 }
 

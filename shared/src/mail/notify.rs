@@ -4,6 +4,7 @@ use super::changes::{ResourceNames, named_resources};
 use super::frame::{Console, Frame};
 use super::notification::compose;
 use super::{bounce, digest};
+use crate::app::measure::{Measure, count};
 use crate::domain::account::{Account, Member};
 use crate::domain::audit::AuditRecord;
 use crate::domain::brand::Brand;
@@ -408,16 +409,22 @@ impl<M: SendMail> Notifier<M> {
         }
         let spent = clock.now();
         if !limit.admits(outgoing, spent).await? {
+            count(Measure::MailHeld, 1);
             return Ok(Delivery::Settled);
         }
         match self.mailer.send_mail(&outgoing.mail).await {
-            Ok(SendOutcome::Accepted) => Ok(Delivery::Settled),
+            Ok(SendOutcome::Accepted) => {
+                count(Measure::MailAccepted, 1);
+                Ok(Delivery::Settled)
+            }
             Ok(SendOutcome::AddressRejected(reason)) => {
+                count(Measure::MailRejected, 1);
                 tracing::error!(account.id = %account, user.id = %user, mail.id = id, %reason, "no address for mails");
                 Ok(Delivery::Settled)
             }
             Ok(SendOutcome::NoResponse(reason)) => Ok(Delivery::Unknown(reason)),
             Err(error) => {
+                count(Measure::MailRejected, 1);
                 limit.refund(outgoing, spent).await;
                 Err(error)
             }

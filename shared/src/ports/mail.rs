@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::error::{Cause, Result};
-use crate::domain::id::{AccountId, UserId};
+use crate::domain::audit::AuditRecord;
+use crate::domain::id::{AccountId, AuditId, TraceId, UserId};
 use crate::domain::mailing::{Digest, DigestEntry, Suppression, SuppressionReason};
 use crate::domain::preferences::MailPreferences;
 
@@ -20,6 +21,29 @@ pub struct Mail {
     pub text: String,
     /// The HTML version.
     pub html: String,
+    /// The record that the mail is about; `None` if it is about several, or none.
+    pub record: Option<MailedRecord>,
+}
+
+/// An audit record, as a mail's headers name it. From there, one finds the record and the request in the logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailedRecord {
+    /// The record's id.
+    pub id: AuditId,
+    /// The id of the request that caused it.
+    pub request_id: String,
+    /// The trace that the request belongs to, if it is known.
+    pub trace_id: Option<TraceId>,
+}
+
+impl From<&AuditRecord> for MailedRecord {
+    fn from(record: &AuditRecord) -> Self {
+        Self {
+            id: record.id.clone(),
+            request_id: record.origin.request_id.clone(),
+            trace_id: record.origin.trace_id.clone(),
+        }
+    }
 }
 
 /// The mail service's answer to a mail.

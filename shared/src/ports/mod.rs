@@ -21,7 +21,7 @@ pub use error::{Cause, PortError};
 pub use leaks::{CacheKeys, CachedKeys, Compromise, CompromiseSecret};
 pub use mail::{
     AddToDigest, Claim, ClaimMail, GetPreferences, GetSuppression, ListDigests, ListPreferences,
-    Mail, PutPreferences, SendMail, SendOutcome, SuppressAddress,
+    Mail, MailedRecord, PutPreferences, SendMail, SendOutcome, SuppressAddress,
 };
 pub use resources::{GetResources, ListIntegrations, ListResources};
 pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret, RecordUse, Use};

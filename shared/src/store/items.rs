@@ -15,7 +15,7 @@ use crate::domain::action::Action;
 use crate::domain::actor::Actor;
 use crate::domain::audit::{AuditRecord, Change, Origin, Source};
 use crate::domain::auto_purge::AutoPurge;
-use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, UserId};
+use crate::domain::id::{AccountId, AuditId, IntegrationId, TokenId, TraceId, UserId};
 use crate::domain::kind::Kind;
 use crate::domain::resource::{ResourceRef, ResourceType};
 use crate::domain::scope::{ResourceLists, Scope};
@@ -590,6 +590,8 @@ pub(super) struct AuditItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<String>,
     request_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<TraceId>,
     expires_at: i64,
 }
 
@@ -625,6 +627,7 @@ impl AuditItem {
             asserted_ip: record.asserted_ip,
             user_agent: record.origin.user_agent,
             request_id: record.origin.request_id,
+            trace_id: record.origin.trace_id,
             expires_at: expiry(expires),
         }
     }
@@ -643,6 +646,7 @@ impl From<AuditItem> for AuditRecord {
                 ip: item.ip,
                 user_agent: item.user_agent,
                 request_id: item.request_id,
+                trace_id: item.trace_id,
             },
             asserted_ip: item.asserted_ip,
             token_id: item.token_id,

@@ -16,6 +16,7 @@ use super::items::{
     resources_key, to_item, user_key,
 };
 use super::table::{Item, Store, key, parse, text};
+use crate::app::measure::{Measure, count};
 use crate::aws::port_error;
 use crate::domain::account::{Account, Member};
 use crate::domain::event_time::EventTime;
@@ -39,7 +40,7 @@ pub(super) fn stored_time(item: &Item) -> Option<Timestamp> {
     Timestamp::from_microsecond(microseconds).ok()
 }
 
-/// Logs that an event was dropped.
+/// Logs and counts that an event was dropped.
 fn log_stale(
     account: &AccountId,
     sort_key: &str,
@@ -56,6 +57,7 @@ fn log_stale(
         stored.time = stored.map(tracing::field::display),
         "dropped a stale event",
     );
+    count(Measure::EventStale, 1);
 }
 
 /// The members in a stored profile.

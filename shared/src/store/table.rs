@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use super::lean::{First, Lean, Read};
 use super::memory::Memory;
 use super::user_agent::UserAgent;
+use crate::app::measure::{Measure, count};
 use crate::aws::{cause, port_error};
 use crate::config::Tables;
 use crate::domain::budget::Budgets;
@@ -91,7 +92,10 @@ impl Store {
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
         for pause in [20, 40, 80].map(Duration::from_millis) {
             match self.transact_once(writes.clone()).await {
-                Err(Cancellation::Collision) => tokio::time::sleep(pause).await,
+                Err(Cancellation::Collision) => {
+                    count(Measure::Retried, 1);
+                    tokio::time::sleep(pause).await;
+                }
                 done => return Ok(done?),
             }
         }

@@ -80,11 +80,24 @@ impl Logs {
         written.lines().map(str::to_owned).collect()
     }
 
+    /// Takes the measures so far, each with its count. Other lines are dropped.
+    pub fn take_measures(&self) -> Vec<(String, u64)> {
+        let lines = self.take().into_iter();
+        lines
+            .filter_map(|line| {
+                Some((
+                    line["measure"].as_str()?.to_owned(),
+                    line["count"].as_u64()?,
+                ))
+            })
+            .collect()
+    }
+
     /// Takes the decisions so far, each as outcome, action, resource and secret. A missing value is the empty text.
     /// Other lines are dropped.
     pub fn take_decisions(&self) -> Vec<[String; 4]> {
         let mut lines = self.take();
-        lines.retain(|line| line.get("outcome").is_some());
+        lines.retain(|line| line.get("sequence").is_some());
         let told = |line: &Value| {
             ["outcome", "action", "resource", "secret"]
                 .map(|member| line[member].as_str().unwrap_or_default().to_owned())

@@ -13,6 +13,7 @@ mod event;
 mod filter;
 mod logs;
 mod post;
+mod program;
 mod samples;
 #[cfg(test)]
 mod service;
@@ -23,6 +24,7 @@ pub use event::Event;
 pub use filter::counts;
 pub use logs::Logs;
 pub use post::Post;
+pub use program::Program;
 pub use samples::{
     FixedClock, FixedEntropy, NoEntropy, audit, brand, now, origin, owner_actor, plain,
     plain_secret, secret_record, stored_token, system_at, token, token_at,

@@ -167,6 +167,7 @@ pub fn origin() -> Origin {
         ip: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
         user_agent: Some("tests".into()),
         request_id: "req-1".into(),
+        trace_id: None,
     }
 }
 

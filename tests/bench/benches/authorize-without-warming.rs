@@ -2,12 +2,12 @@
 
 #![recursion_limit = "256"] // The nested types of the SDK's futures are deep.
 
-use latchkey::start::{Start, serve_events};
+use latchkey::start::{Start, serve_verification};
 use latchkey::system::System;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let start = Start::new("authorize").await;
     let store = &start.store()?;
-    serve_events(|event, _| authorize::handle(store, &System, event)).await
+    serve_verification(|event, _| authorize::handle(store, &System, event)).await
 }

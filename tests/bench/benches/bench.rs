@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 use latchkey_bench::cold_start::{self, Contestant, Part};
 use latchkey_bench::fixture::{Engine, Transport, seed, seed_load, seed_peers};
 use latchkey_bench::report::{Row, table, tables, with_part};
-use latchkey_bench::{cost, load, memory, peers, verification};
+use latchkey_bench::{cost, line, load, memory, peers, verification};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -229,7 +229,7 @@ async fn inside_of(part: &str) -> Result<ExitCode, Box<dyn Error>> {
         "seed-peers" => seed_peers().await.map(|()| vec![])?,
         "load" => load::measure(&setup()?).await?,
         "peers" => peers::measure(&setup()?).await?,
-        "verify" => verification::measure().await?,
+        "verify" => [verification::measure().await?, line::measure().await?].concat(),
         "malformed" => verification::measure_malformed().await?,
         _ => return Err(format!("{part} doesn't run inside").into()),
     };

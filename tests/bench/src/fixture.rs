@@ -27,6 +27,7 @@ use latchkey::domain::resource::{Resource, ResourceType};
 use latchkey::domain::scope::{ResourceLists, Scope};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::domain::token::{Ciphertext, Draft, StoredToken, Token};
+use latchkey::domain::verification::SecretRecord;
 use latchkey::ports::{Clock, InsertToken, ProjectPlatform};
 use latchkey::store::Store;
 use latchkey::system::System;
@@ -192,6 +193,7 @@ async fn fill(ranges: &[&str]) -> Result<Store, Box<dyn Error>> {
         ip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         user_agent: None,
         request_id: "bench".into(),
+        trace_id: None,
     };
     let audit = AuditRecord::new(
         Action::Create,
@@ -263,6 +265,15 @@ pub fn granted(answer: &[u8]) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     Err(format!("not let through: {}", String::from_utf8_lossy(answer)).into())
+}
+
+/// The record of the event's secret.
+///
+/// # Errors
+/// The secret is malformed.
+pub fn secret_record() -> Result<SecretRecord, Box<dyn Error>> {
+    let stored = token(&account("acme")?, &["192.0.2.0/24"], System.now())?;
+    Ok(SecretRecord::of(&stored.token, stored.secret_hash))
 }
 
 fn token(

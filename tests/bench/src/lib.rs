@@ -8,6 +8,7 @@ pub mod fixture;
 pub mod http;
 pub mod kms;
 pub mod lambda;
+pub mod line;
 pub mod load;
 pub mod memory;
 pub mod peers;

@@ -12,6 +12,7 @@ mod policies;
 mod section;
 pub mod sizes;
 mod template;
+pub mod watching;
 mod wire;
 
 pub use access::{Touched, Written};

@@ -128,7 +128,7 @@ fn nothing_for_tests_is_deployed() {
 }
 
 /// What access logs may have: nothing that a caller writes.
-const LOGGED: [&str; 17] = [
+const LOGGED: [&str; 18] = [
     "authorizer.accountId",
     "authorizer.claims.sub",
     "authorizer.error",
@@ -137,6 +137,7 @@ const LOGGED: [&str; 17] = [
     "authorizer.tokenId",
     "httpMethod",
     "identity.sourceIp",
+    "integration.requestId",
     "integrationErrorMessage",
     "integrationLatency",
     "integrationStatus",

@@ -30,6 +30,7 @@ impl Evidence for Report {
             ip: None,
             user_agent: None,
             request_id: "req-9".into(),
+            trace_id: None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::Tables;
 use crate::ports::{GetAccount, GetToken, RecordUse};
 use crate::store::Store;
-use crate::testing::{Service, acme, service_config, token};
+use crate::testing::{Logs, Service, acme, service_config, token};
 
 fn store(config: &SdkConfig) -> Store {
     let tables = Tables {
@@ -125,9 +125,11 @@ async fn a_condition_that_does_not_hold_is_a_conflict_at_once() {
 #[tokio::test]
 async fn a_collision_is_tried_again() {
     let collision = || cancelled(&["None", "TransactionConflict", "None"]);
+    let logs = Logs::start();
     let (written, asked) = write(vec![collision(), collision(), (200, json!({}))]).await;
     assert!(written.is_ok());
     assert_eq!(asked, 3);
+    assert_eq!(logs.take_measures(), vec![("retried".to_owned(), 1); 2]);
 }
 
 #[tokio::test]

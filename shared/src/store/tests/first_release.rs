@@ -281,13 +281,7 @@ async fn audit_records_are_read_in_one_log_with_those_of_this_version() {
     let purge = AuditRecord {
         id: "aud_01ARZ3NDEKTSV4RRFFQ69G5FAX".parse().unwrap(),
         action: Action::Purge,
-        origin: Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: String::new(),
-        },
+        origin: Origin::system(""),
         ..access.clone()
     };
     assert_eq!(engine.audit(&acme().id).await, [purge, access, update]);

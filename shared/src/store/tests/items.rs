@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::domain::account::{Account, Plan};
 use crate::domain::actor::Actor;
-use crate::domain::audit::{Change, Origin, Source};
+use crate::domain::audit::{Change, Origin};
 use crate::domain::auto_purge::AutoPurge;
 use crate::domain::resource::{Resource, ResourceType};
 use crate::domain::scope::ResourceLists;
@@ -160,13 +160,8 @@ async fn an_audit_record_comes_back_as_it_went_in() {
         Change::new("name", None, Some("new".into())),
         Change::new("description", Some("old\nlines".into()), None),
     ];
-    second.audit.origin = Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: String::new(),
-    };
+    first.audit.origin.trace_id = "1-5e66d96f-7491f09e0a79d18acf3d0505".parse().ok();
+    second.audit.origin = Origin::system("");
     second.audit.asserted_ip = Some("2001:db8::7".parse().unwrap());
     for new in [&first, &second] {
         engine.store.insert_token(new).await.unwrap();

@@ -293,13 +293,7 @@ async fn write_uses(engine: &Engine, records: &mut Records) {
         engine.store.record_use(&used).await.unwrap();
     }
     let mut purge = records.next(Action::Purge, &token);
-    purge.origin = Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: String::new(),
-    };
+    purge.origin = Origin::system("");
     engine.store.record_audit(&purge).await.unwrap();
 }
 

@@ -1,11 +1,12 @@
 //! What a stack costs in a month, from what is counted, what is measured, and what is assumed.
 
 use contract::policies;
+use contract::watching::Watching;
 use latchkey_planning::Load;
 use latchkey_planning::prices::{
-    ALARMS, API_CALLS, DECISION_LINE, EVENTS, KMS_KEYS, KMS_REQUESTS, LAMBDA_DURATION,
-    LAMBDA_REQUESTS, LOG_STORAGE, LOGS, MAILS, MEMORY, READ_UNITS, RECOVERY, TABLE_STORAGE,
-    WRITE_UNITS,
+    ALARMS, API_CALLS, COMPOSITE_ALARMS, DASHBOARDS, DECISION_LINE, EVENTS, KMS_KEYS, KMS_REQUESTS,
+    LAMBDA_DURATION, LAMBDA_REQUESTS, LOG_METRICS, LOG_STORAGE, LOGS, MAILS, MEMORY, READ_UNITS,
+    RECOVERY, TABLE_STORAGE, WRITE_UNITS,
 };
 use latchkey_planning::quotas::{MANAGEMENT_MS, VERIFICATION_MS};
 
@@ -226,7 +227,7 @@ fn stored(platform: &Platform, sizes: &Sizes) -> (f64, f64) {
 }
 
 /// The bill of a month.
-pub(crate) fn month(platform: &Platform, sizes: &Sizes, alarm_metrics: u32) -> Bill {
+pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> Bill {
     let verified = f64::from(platform.verifications) * SECONDS * (1.0 - platform.cached);
     let records = platform.used() + platform.changed();
     let events = platform.of_accounts(platform.events);
@@ -288,7 +289,24 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, alarm_metrics: u32) -> B
             "CloudWatch: logs kept",
             LOG_STORAGE.of(logs * COMPRESSED * platform.log_days / DAYS),
         ),
-        ("CloudWatch: alarms", ALARMS.of(alarm_metrics.into())),
+        (
+            "CloudWatch: alarms",
+            ALARMS.of(watching.alarm_metrics.into())
+                + COMPOSITE_ALARMS.of(watching.composite_alarms.into()),
+        ),
+        (
+            "CloudWatch: metrics of log lines, at the most",
+            // Nothing is written of nothing.
+            if platform.accounts == 0 {
+                0.0
+            } else {
+                LOG_METRICS.of(watching.log_metrics.into())
+            },
+        ),
+        (
+            "CloudWatch: dashboard",
+            DASHBOARDS.of(watching.dashboards.into()),
+        ),
         ("EventBridge: the platform's events", EVENTS.of(events)),
         ("SQS and S3: nothing is given up", 0.0),
     ]
