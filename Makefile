@@ -1,4 +1,4 @@
-.PHONY: help up down watch test torture bench scale build reproducible sbom deploy generate check scan
+.PHONY: help up down watch test torture bench scale build reproducible sbom deploy rollback generate check scan
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,11 @@ sbom: ## List what each deployed program is made of (CycloneDX), in target/sbom
 deploy: build
 deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 	@$(CLOUD) tools sam
-	cd infra && SAM_CLI_TELEMETRY=0 ../$(TOOLS)/sam/bin/sam deploy $(ARGS)
+	$(TOOLS)/sam/bin/python infra/rollout.py deploy $(ARGS)
+
+rollback: ## Put every function on AWS back to its version before, or one: FUNCTION=authorize
+	@$(CLOUD) tools sam
+	$(TOOLS)/sam/bin/python infra/rollout.py rollback $(FUNCTION)
 
 generate: ## Write what programs write: template, tables, API description, snapshots; read the difference
 	cargo xtask generate

@@ -11,6 +11,8 @@
     cloud.py own NAME            start, deploy and seed another cloud, for one test of `cloud.py test`, with the functions
                                  as they are built; if it was stopped, start it again with its data; print where its
                                  description and its process are
+    cloud.py own NAME --deploy PARAMETER=VALUE
+                                 deploy to that cloud again, with another value of a parameter
     cloud.py own NAME --stop     stop that cloud; with --purge also delete its data
     cloud.py bench [ARGUMENT...] the benchmarks: verify, malformed, cold-start, memory, size, cost (default: these), load,
                                  peers; --strict; --write writes the tables of load and peers to docs/benchmarks.md
@@ -332,6 +334,10 @@ def target_directory():
 CODE = r"CodeUri: (?:\.\./)+target/lambda/([a-z0-9-]+)/"
 
 
+# Where the main template has the release's name.
+UNNAMED = "      Name: unnamed\n"
+
+
 def function_names():
     """Return the names of the functions in the templates."""
     text = "".join(template.read_text(encoding="utf-8") for template in (MAIN_TEMPLATE, EXAMPLE_TEMPLATE))
@@ -356,6 +362,7 @@ class Cloud:
         self.log = directory / "cloud.log"
         self.description = directory / "stack.json"
         self.watched = directory / "watched"
+        self.parameters = dict(PARAMETERS)
 
     # -- process --
 
@@ -507,7 +514,7 @@ class Cloud:
         self.ask("record-deployment", "unfinished")
         with step("Deploying Latchkey"):
             self.sam_deploy(
-                "latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **PARAMETERS, **self.sign_in(),
+                "latchkey", MAIN_TEMPLATE, Architecture=ARCHITECTURE, **self.parameters, **self.sign_in(),
                 # An object in the local cloud's S3 replaces GitHub's list of keys.
                 LeakReportKeysUrl=f"{self.endpoint}/leak-report-keys/secret_scanning",
             )  # fmt: skip
@@ -533,7 +540,7 @@ class Cloud:
 
     def deployment(self):
         """Return a digest of everything that is deployed."""
-        digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, PARAMETERS]).encode())
+        digest = hashlib.sha256(json.dumps([self.port, ARCHITECTURE, self.parameters]).encode())
         templates = (MAIN_TEMPLATE, EXAMPLE_TEMPLATE, REST_TEMPLATE)
         for file in (*templates, *(LAMBDA_DIR / n / "bootstrap" for n in function_names())):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
@@ -545,6 +552,8 @@ class Cloud:
         packaged = self.directory / f"deploy-{stack}.yaml"
         text = template.read_text(encoding="utf-8")
         text = re.sub(CODE, lambda found: f"CodeUri: {json.dumps(str(PACKAGES / found[1]) + '.zip')}", text)
+        # Each deployment is a release with a name of its own, as rollout.py names those to AWS.
+        text = text.replace(UNNAMED, f'{UNNAMED.split(":")[0]}: "{self.deployment()[:12]}"\n')
         packaged.write_text(text, encoding="utf-8")
         command = [
             tool("sam", "sam"), "deploy", "--config-env", "local",
@@ -745,11 +754,14 @@ def own_cloud(name):
     return Cloud(directory, Cloud(directory, 0).recorded_port() or any_free_port())
 
 
-def own(name):
+def own(name, parameter):
     cloud = own_cloud(name)
     cloud.directory.mkdir(parents=True, exist_ok=True)
     if cloud.description.exists():
         cloud.start()
+        if parameter is not None:
+            cloud.parameters.update([parameter.split("=", 1)])
+            cloud.deploy()
     else:
         fill(cloud)
     print(json.dumps({"description": str(cloud.description), "pid": cloud.pid()}))
@@ -886,6 +898,7 @@ def main():
     commands.add_parser("bench")
     for_one = commands.add_parser("own")
     for_one.add_argument("name", metavar="NAME")
+    for_one.add_argument("--deploy", metavar="PARAMETER=VALUE")
     for_one.add_argument("--stop", action="store_true")
     for_one.add_argument("--purge", action="store_true")
     available = sorted([*(file.stem for file in (HERE / "requirements").glob("*.txt")), *CRATES])
@@ -898,7 +911,7 @@ def main():
     if options.command == "down":
         return down(options.purge)
     if options.command == "own":
-        return stop_own(options.name, options.purge) if options.stop else own(options.name)
+        return stop_own(options.name, options.purge) if options.stop else own(options.name, options.deploy)
     if options.command == "bench":
         return bench(arguments)
     if options.command == "watch":

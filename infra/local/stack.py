@@ -32,6 +32,8 @@ PROXY = "MINISTACK_LAMBDA_PROXY_URL"
 # The variable that keeps a function's own timeout during hot reload, while calls may wait for a build.
 TIMEOUT = "LATCHKEY_TIMEOUT"
 BUILD_SECONDS = 120
+# What callers call. It is at a version, and during hot reload at what the function is now.
+ALIAS = "live"
 SCANNER_KEYS = "leak-report-keys"
 # The parameter with the keys of the demo's tokens that exist, or did.
 DEMO_TOKENS = "/latchkey/demo-tokens"
@@ -363,20 +365,25 @@ def seed(target):
             for member in account["members"]
         ],
     }
-    tell_the_page(description["protectedApiUrl"])
+    # What the parameter PlatformApiUrl sets. The example API is deployed after Latchkey: it needs the authorizer.
+    tell("console", "PLATFORM_API_URL", description["protectedApiUrl"])
+    # The outputs' address doesn't resolve everywhere.
+    tell("probe", "CONSOLE_URL", f"{description['apiUrl']}/")
     ensure_tokens(description["clientId"], description["apiUrl"], description["protectedApiUrl"])
     Path(target).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     write_events(subs, Path(target).with_name("events"))
 
 
-def tell_the_page(url):
-    """Set what the parameter PlatformApiUrl sets. The example API is deployed after Latchkey: it needs the authorizer."""
+def tell(crate, variable, value):
+    """Set a variable of a function, and have its callers call the function with it."""
     functions_api = client("lambda")
-    name = dict(functions())["console"]
+    name = dict(functions())[crate]
     variables = environment_of(functions_api.get_function_configuration(FunctionName=name))
-    changed = variables | {"PLATFORM_API_URL": url}
+    changed = variables | {variable: value}
     if changed != variables:
         functions_api.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+        version = functions_api.publish_version(FunctionName=name)["Version"]
+        functions_api.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
 
 def write_events(subs, directory):
@@ -414,6 +421,16 @@ def set_proxy(url):
             functions_api.update_function_configuration(
                 FunctionName=name, Environment={"Variables": changed}, Timeout=timeout
             )
+        if crate != "protected-api":
+            version = "$LATEST" if url else newest_version(functions_api, name)
+            functions_api.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
+
+
+def newest_version(functions_api, name):
+    """Return the number of a function's newest version."""
+    pages = functions_api.get_paginator("list_versions_by_function").paginate(FunctionName=name)
+    numbers = (each["Version"] for page in pages for each in page["Versions"] if each["Version"] != "$LATEST")
+    return max(numbers, key=int)
 
 
 def environment_of(configuration):

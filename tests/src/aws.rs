@@ -95,6 +95,26 @@ impl Stack {
         self.signed(Method::POST, "lambda", &path, &[], event.to_string())
     }
 
+    /// Returns the published versions of a function, by the name in its configuration, oldest first.
+    pub async fn versions(&self, name: &str) -> Vec<String> {
+        let path = format!("/2015-03-31/functions/{name}/versions");
+        let request = self.signed(Method::GET, "lambda", &path, &[], String::new());
+        let page = send_until_served(request).await.expect(200);
+        let versions = page["Versions"].as_array().expect("versions").iter();
+        let numbers = versions.map(|version| version["Version"].as_str().expect("a number"));
+        let numbers = numbers.filter(|number| *number != "$LATEST");
+        numbers.map(str::to_owned).collect()
+    }
+
+    /// Returns the version that a function's callers call, by the name in its configuration.
+    pub async fn called_version(&self, name: &str) -> String {
+        let path = format!("/2015-03-31/functions/{name}/aliases/live");
+        let request = self.signed(Method::GET, "lambda", &path, &[], String::new());
+        let alias = send_until_served(request).await.expect(200);
+        let version = alias["FunctionVersion"].as_str();
+        version.expect("a version").to_owned()
+    }
+
     /// Makes the local cloud hand a function no more records of a stream, so that a test can do that instead. `name` is
     /// the one in its configuration.
     ///
@@ -108,7 +128,8 @@ impl Stack {
         let mut mappings = mappings.expect("mappings").iter();
         let is_it = |mapping: &&Value| {
             let function = mapping["FunctionArn"].as_str();
-            function.is_some_and(|function| function.ends_with(name))
+            // The mapping calls the function's alias.
+            function.is_some_and(|function| function.ends_with(&format!(":{name}:live")))
         };
         let mapping = mappings.find(is_it).expect("a stream's reader");
         let id = mapping["UUID"].as_str().expect("an id");

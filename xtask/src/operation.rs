@@ -38,6 +38,9 @@ pub(crate) struct Operation {
     /// Its alarms beside those that every function with its event has.
     #[serde(default)]
     pub(crate) alarms: Vec<Alarm>,
+    /// Whether a deployment gives its new version a part of the calls first.
+    #[serde(default)]
+    pub(crate) gradual: bool,
     /// Its properties that differ from the template's `Globals`.
     #[serde(default)]
     pub(crate) properties: BTreeMap<String, toml::Value>,

@@ -51,6 +51,18 @@ pub(crate) fn template(
         ("functions", functions(operations, fragments)?),
         ("names of functions", names(&|_| true)),
         (
+            "functions that change at once",
+            names(&|operation| !operation.gradual),
+        ),
+        (
+            "functions that change gradually",
+            names(&|operation| operation.gradual),
+        ),
+        (
+            "moved aliases",
+            moved(operations.iter().filter(|operation| operation.gradual)),
+        ),
+        (
             "functions with routes",
             names(&|operation| !operation.routes.is_empty()),
         ),
@@ -121,6 +133,15 @@ fn throttles<'a>(routes: impl Iterator<Item = &'a Route>) -> String {
         format!("{key}:\n  ThrottlingRateLimit: !Ref {limit}RateLimit\n  ThrottlingBurstLimit: !Ref {limit}BurstLimit\n")
     });
     throttles.collect()
+}
+
+/// Returns the ARNs of the functions and of their aliases, for the role that moves these.
+fn moved<'a>(operations: impl Iterator<Item = &'a Operation>) -> String {
+    let arns = operations.map(|operation| {
+        let id = operation.id();
+        format!("- !GetAtt {id}Function.Arn\n- !Sub ${{{id}Function.Arn}}:*\n")
+    });
+    arns.collect()
 }
 
 fn functions(operations: &[Operation], fragments: &Fragments) -> Result<String, Failure> {

@@ -50,7 +50,7 @@ impl Role {
 pub struct Member {
     /// The person.
     pub id: UserId,
-    /// The address for mails.
+    /// The address for mails; empty if there is none.
     pub email: String,
     /// The name shown in audit records.
     pub name: String,
@@ -106,11 +106,12 @@ impl Account {
         auto_purge == AutoPurge::OneHour || self.has_api_management()
     }
 
-    /// The members who get a mail about every event: the owner and the administrators.
+    /// The members who get a mail about every event: the owner and the administrators, except those without an address,
+    /// which are programs.
     pub fn notified(&self) -> impl Iterator<Item = &Member> {
         self.members
             .iter()
-            .filter(|member| member.role.administers_tokens())
+            .filter(|member| member.role.administers_tokens() && !member.email.is_empty())
     }
 }
 
@@ -141,6 +142,29 @@ mod tests {
             }
         }
         assert!(account(Plan::Enterprise, false).licenses(AutoPurge::Never));
+    }
+
+    #[test]
+    fn who_administers_tokens_gets_mail_and_needs_an_address_for_it() {
+        let member = |id: &str, role, email: &str| Member {
+            id: id.parse().unwrap(),
+            email: email.into(),
+            name: id.into(),
+            role,
+            developer_mode: false,
+        };
+        let mut account = account(Plan::Standard, false);
+        account.members = vec![
+            member("owner", Role::Owner, "owner@acme.example"),
+            member("admin", Role::Administrator, "admin@acme.example"),
+            member("manage", Role::Manage, "manage@acme.example"),
+            member("program", Role::Owner, ""),
+        ];
+        let notified: Vec<_> = account
+            .notified()
+            .map(|member| member.id.as_str())
+            .collect();
+        assert_eq!(notified, ["owner", "admin"]);
     }
 
     #[test]

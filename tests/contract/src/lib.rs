@@ -25,5 +25,5 @@ pub use invariants::{Allowance, Evidence, Sent};
 pub use operations::{Ports, answer, operations};
 pub use policies::{Statement, is_like, policies};
 pub use section::{Section, grouped};
-pub use template::{Template, name_of};
+pub use template::{CODEDEPLOY, Template, name_of};
 pub use wire::{Counts, Wire};

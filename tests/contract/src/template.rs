@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::iam::text;
 
+/// The only role that isn't a function's: that of CodeDeploy.
+pub const CODEDEPLOY: &str = "RolloutRole";
+
 /// The main template after every `Fn::ForEach` and SAM's transform, with default parameters.
 #[derive(Debug)]
 pub struct Template {
@@ -49,6 +52,19 @@ impl Template {
         resources.map(|resource| resource["Type"].as_str().unwrap())
     }
 
+    /// Returns the id of the function behind a reference to its alias.
+    ///
+    /// # Panics
+    /// If it is no `Ref` to an alias named `live`. What calls a function calls its alias.
+    pub fn called(&self, reference: &Value) -> &str {
+        let id = reference["Ref"].as_str();
+        let id = id.unwrap_or_else(|| panic!("{reference} isn't an alias"));
+        assert_eq!(self.type_of(id), "AWS::Lambda::Alias", "{id}");
+        let alias = &self.resources[id]["Properties"];
+        assert_eq!(alias["Name"], "live", "{id}");
+        alias["FunctionName"]["Ref"].as_str().unwrap()
+    }
+
     /// Returns the type of a resource.
     ///
     /// # Panics
@@ -75,7 +91,8 @@ impl Template {
             let all: &mut Vec<_> = statements.entry(function.clone()).or_default();
             all.extend(own.iter().cloned());
         };
-        for (id, role) in self.of_type("AWS::IAM::Role") {
+        let of_functions = |(id, _): &(&str, &Value)| *id != CODEDEPLOY;
+        for (id, role) in self.of_type("AWS::IAM::Role").filter(of_functions) {
             for other in ["ManagedPolicyArns", "PermissionsBoundary"] {
                 assert!(role[other].is_null(), "{id} has {other}");
             }

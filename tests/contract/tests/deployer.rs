@@ -1,4 +1,4 @@
-//! The rights that a deployment needs, against those that `infra/deployer-policy.json` grants. The needed ones are
+//! The rights that a deployment needs, against those that the policies `infra/deployer-policy*.json` grant. The needed ones are
 //! those that AWS's own schemas of the template's resource types declare. The SAM tool, which `make test` installs,
 //! includes these schemas.
 
@@ -11,6 +11,9 @@ use serde_json::Value;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// The policies that together are the deployer's. One would be too large.
+const POLICIES: [&str; 2] = ["deployer-policy", "deployer-policy-rollout"];
+
 /// The largest size of a managed policy, in characters other than white space.
 const MAX_SIZE: usize = 6144;
 
@@ -20,6 +23,7 @@ const UNUSED: &str = "
 ApiGatewayV2::Api | Body BodyS3Location | s3:GetObject
 ApiGatewayV2::Authorizer | AuthorizerCredentialsArn | iam:PassRole
 ApiGatewayV2::Integration | CredentialsArn | iam:PassRole
+CodeDeploy::DeploymentGroup | OnPremisesInstanceTagFilters OnPremisesTagSet | codedeploy:RegisterOnPremisesInstance
 Cognito::UserPool | EmailConfiguration | iam:CreateServiceLinkedRole
 Cognito::UserPool | LambdaConfig | kms:*
 Cognito::UserPool | Schema | cognito-idp:AddCustomAttributes
@@ -37,6 +41,7 @@ IAM::Policy | Groups | iam:*GroupPolicy
 IAM::Policy | Users | iam:*UserPolicy
 IAM::Role | ManagedPolicyArns | iam:AttachRolePolicy iam:DetachRolePolicy
 IAM::Role | PermissionsBoundary | iam:*RolePermissionsBoundary
+Lambda::Alias | ProvisionedConcurrencyConfig | lambda:*ProvisionedConcurrencyConfig
 Lambda::EventSourceMapping | KmsKeyArn | kms:*
 Lambda::Function | CapacityProviderConfig | lambda:PassCapacityProvider
 Lambda::Function | CodeSigningConfigArn | lambda:*CodeSigningConfig
@@ -48,6 +53,9 @@ Lambda::Function | PublishToLatestPublished | lambda:PublishVersion
 Lambda::Function | RecursiveLoop | lambda:PutFunctionRecursionConfig
 Lambda::Function | RuntimeManagementConfig | lambda:AssociateRuntimeAlias lambda:PutRuntimeManagementConfig
 Lambda::Function | VpcConfig | ec2:*
+Lambda::Version | FunctionScalingConfig | lambda:*FunctionScalingConfig
+Lambda::Version | ProvisionedConcurrencyConfig | lambda:*ProvisionedConcurrencyConfig
+Lambda::Version | RuntimePolicy | lambda:PutRuntimeManagementConfig
 Logs::LogGroup | BearerTokenAuthenticationEnabled | logs:PutBearerTokenAuthentication
 Logs::LogGroup | DataProtectionPolicy | logs:PutDataProtectionPolicy firehose:* s3:*
 Logs::LogGroup | DeletionProtectionEnabled | logs:PutLogGroupDeletionProtection
@@ -94,6 +102,7 @@ SES::ConfigurationSetEventDestination | - | iam:PassRole
 
 /// What the SAM tool needs: stacks, and its bucket for packages, which has a stack of its own. Then what is needed for
 /// an HTTP API's access log and for the first API of an AWS account, by AWS's documentation.
+/// Last, what `infra/rollout.py` calls.
 const OTHERS: &str = "
 cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:DeleteStack
 cloudformation:DescribeChangeSet cloudformation:DescribeStackEvents cloudformation:DescribeStacks
@@ -104,6 +113,9 @@ sts:GetCallerIdentity
 logs:CreateLogDelivery logs:DeleteLogDelivery logs:DescribeLogGroups logs:DescribeResourcePolicies
 logs:GetLogDelivery logs:ListLogDeliveries logs:PutResourcePolicy logs:UpdateLogDelivery
 iam:CreateServiceLinkedRole
+cloudformation:CancelUpdateStack cloudformation:ListStackResources codedeploy:ListDeployments
+codedeploy:StopDeployment events:PutEvents lambda:DeleteFunction lambda:GetAlias lambda:InvokeFunction
+lambda:ListTags lambda:ListVersionsByFunction lambda:TagResource lambda:UpdateAlias
 ";
 
 /// A type: the properties that the template sets, and the properties and actions of its schema.
@@ -222,10 +234,15 @@ fn needed() -> BTreeSet<String> {
 
 /// The patterns of actions that the policy grants.
 fn granted() -> Vec<String> {
-    let policy = std::fs::read(format!("{ROOT}/infra/deployer-policy.json")).unwrap();
-    let policy: Value = serde_json::from_slice(&policy).unwrap();
     let mut granted = Vec::new();
-    for statement in policy["Statement"].as_array().unwrap() {
+    let policies = POLICIES.map(|name| -> Value {
+        let policy = std::fs::read(format!("{ROOT}/infra/{name}.json")).unwrap();
+        serde_json::from_slice(&policy).unwrap()
+    });
+    let statements = policies
+        .iter()
+        .flat_map(|policy| policy["Statement"].as_array());
+    for statement in statements.flatten() {
         assert_eq!(statement["Effect"], "Allow");
         match &statement["Action"] {
             Value::String(action) => granted.push(action.clone()),
@@ -279,13 +296,15 @@ fn every_exception_is_about_something_that_the_schemas_declare() {
 }
 
 #[test]
-fn the_policy_fits_into_a_managed_policy() {
-    let policy = std::fs::read_to_string(format!("{ROOT}/infra/deployer-policy.json")).unwrap();
-    let size = policy
-        .chars()
-        .filter(|letter| !letter.is_whitespace())
-        .count();
-    assert!(size <= MAX_SIZE, "{size} characters");
+fn each_policy_fits_into_a_managed_policy() {
+    for name in POLICIES {
+        let policy = std::fs::read_to_string(format!("{ROOT}/infra/{name}.json")).unwrap();
+        let size = policy
+            .chars()
+            .filter(|letter| !letter.is_whitespace())
+            .count();
+        assert!(size <= MAX_SIZE, "{name}: {size} characters");
+    }
 }
 
 #[test]

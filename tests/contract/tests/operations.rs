@@ -6,6 +6,8 @@ mod rights_granted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer;
@@ -480,6 +482,65 @@ async fn upkeep(functions: &mut Functions) {
     }
 }
 
+/// A service that works, and that notes which functions the probe invokes.
+#[derive(Default)]
+struct Noted {
+    asked: Mutex<Vec<Ask>>,
+    revoked: AtomicBool,
+    deleted: AtomicBool,
+}
+
+impl probe::Service for Noted {
+    async fn invoke(
+        &self,
+        operation: probe::Operation,
+        _event: &Value,
+    ) -> Result<probe::Answer, String> {
+        use probe::Operation;
+
+        // The name of the alias in the template.
+        let alias = format!("${{{operation:?}Alias}}");
+        let mut asked = self.asked.lock().unwrap();
+        asked.push(Ask::new("lambda:InvokeFunction", &alias));
+        let (status, body) = match operation {
+            Operation::ListTokens => (200, json!({"tokens": []})),
+            Operation::CreateToken => (201, json!({"token": {"id": "tok_1"}, "secret": "any"})),
+            Operation::GetToken if self.deleted.load(Ordering::Relaxed) => (404, Value::Null),
+            Operation::GetToken => (200, json!({"status": "active", "lastUsedAt": "now"})),
+            Operation::RevokeToken => {
+                self.revoked.store(true, Ordering::Relaxed);
+                (200, json!({"status": "revoked"}))
+            }
+            Operation::DeleteToken => {
+                self.deleted.store(true, Ordering::Relaxed);
+                (204, Value::Null)
+            }
+        };
+        Ok(probe::Answer { status, body })
+    }
+
+    async fn token_info(&self, _secret: &str) -> Result<probe::Answer, String> {
+        let is_revoked = self.revoked.load(Ordering::Relaxed);
+        let status = if is_revoked { 401 } else { 200 };
+        let body = json!({"id": "tok_1"});
+        Ok(probe::Answer { status, body })
+    }
+}
+
+async fn probes(functions: &mut Functions) {
+    let service = Noted::default();
+    probe::handle(&service, &system_at(now()), None)
+        .await
+        .unwrap();
+    functions.row("probe", "beside what it calls");
+    let asked = service.asked.into_inner().unwrap();
+    functions
+        .asked
+        .entry("probe".into())
+        .or_default()
+        .extend(asked);
+}
+
 fn page(functions: &mut Functions) {
     let config = console::config::Config {
         client_id: "client".into(),
@@ -714,6 +775,7 @@ async fn recorded() -> Requests {
         "events",
         "mails",
         "upkeep",
+        "probe",
         "platform",
     ] {
         let mut functions = Functions::start().await;
@@ -728,6 +790,7 @@ async fn recorded() -> Requests {
             "secrets" => secrets(&mut functions).await,
             "mails" => mails(&mut functions).await,
             "upkeep" => upkeep(&mut functions).await,
+            "probe" => probes(&mut functions).await,
             "events" => events(&mut functions).await,
             _ => {
                 functions.token().await;

@@ -64,6 +64,13 @@ fn referred<'a>(value: &'a Value, attribute: Option<&str>) -> &'a str {
     id.as_str().unwrap_or_else(|| panic!("{value}"))
 }
 
+/// The id of the function behind a reference to its alias.
+fn called<'a>(stack: &'a Value, reference: &Value) -> &'a str {
+    let alias = &stack["Resources"][referred(reference, None)];
+    assert_eq!(alias["Type"], "AWS::Lambda::Alias", "{reference}");
+    referred(&alias["Properties"]["FunctionName"], None)
+}
+
 /// CloudFormation accepts 500 resources. Those with a false condition count too.
 #[test]
 fn the_expanded_template_has_room_for_more() {
@@ -135,10 +142,12 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
             Some(function)
         }
         ("AWS/Lambda", "IteratorAge", Some(("FunctionName", value))) => {
+            // The function's name covers all its versions and aliases.
             let function = referred(value, None);
             let mappings = of_type(stack, "AWS::Lambda::EventSourceMapping");
-            let mut readers = mappings.values().map(|mapping| &mapping["FunctionName"]);
-            assert!(readers.any(|reader| reader == value), "{metric}");
+            let mut readers = mappings.values();
+            let reads = |mapping: &&Value| called(stack, &mapping["FunctionName"]) == function;
+            assert!(readers.any(|mapping| reads(&mapping)), "{metric}");
             Some(function)
         }
         ("AWS/Lambda", "PolledEventCount", Some(("EventSourceMappingUUID", value))) => {
@@ -296,7 +305,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
     }
     for (id, mapping) in of_type(&STACK, "AWS::Lambda::EventSourceMapping") {
         is_watched("AWS/Lambda", "PolledEventCount", id);
-        let function = referred(&mapping["FunctionName"], None);
+        let function = called(&STACK, &mapping["FunctionName"]);
         is_watched("AWS/Lambda", "IteratorAge", function);
         let table = referred(&mapping["EventSourceArn"], Some("StreamArn"));
         is_watched("AWS/DynamoDB", "ConsumedWriteCapacityUnits", table);
@@ -311,12 +320,13 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
     }
     for (id, rule) in of_type(&STACK, "AWS::Events::Rule") {
         let target = &rule["Targets"][0];
-        let function = referred(&target["Arn"], Some("Arn"));
+        let function = called(&STACK, &target["Arn"]);
         let configs = of_type(&STACK, "AWS::Lambda::EventInvokeConfig");
         let config = configs
             .values()
             .find(|config| config["FunctionName"]["Ref"] == function);
         let config = config.unwrap_or_else(|| panic!("{id}"));
+        assert_eq!(config["Qualifier"], "live", "{id}");
         assert_eq!(
             config["DestinationConfig"]["OnFailure"]["Destination"],
             target["DeadLetterConfig"]["Arn"],

@@ -31,9 +31,9 @@ const UNREACHED: [(&str, &str, &str, &str); 1] = [(
 )];
 
 /// The actions whose requests the local cloud makes itself, without the role: it reads streams, stores failed events
-/// and writes logs. And it doesn't record mails.
+/// and writes logs. And it records neither mails nor the names of calls of Lambda.
 fn is_unseen(action: &str, resources: &[&str]) -> bool {
-    let services = ["sqs:", "s3:", "ses:", "logs:"];
+    let services = ["sqs:", "s3:", "ses:", "logs:", "lambda:"];
     services.iter().any(|service| action.starts_with(service))
         || resources
             .iter()
@@ -123,19 +123,30 @@ fn has_partition(statement: &Value, partition: &str) -> bool {
 /// The uses of the role since the cloud was started.
 async fn uses(stack: &Stack, role: &Role) -> BTreeSet<Use> {
     let mut uses = BTreeSet::new();
-    let key = access_key(role);
+    let arn = &role.function_arn;
+    let name = arn.rsplit(':').next().expect("a name");
+    let versions = stack.versions(name).await.into_iter();
+    let versions = versions.map(|version| format!("{arn}:{version}"));
+    for arn in versions.chain([arn.clone()]) {
+        uses_of(stack, &access_key(&arn, role), &mut uses).await;
+    }
+    uses
+}
+
+/// Adds the uses with an access key.
+async fn uses_of(stack: &Stack, key: &str, uses: &mut BTreeSet<Use>) {
     let mut end = Value::Null;
     loop {
-        let events = events(stack, "Username", &key, &end).await;
+        let events = events(stack, "Username", key, &end).await;
         for event in &events {
             let detail = event["CloudTrailEvent"].as_str().expect("JSON");
-            record(&serde_json::from_str(detail).expect("JSON"), &mut uses);
+            record(&serde_json::from_str(detail).expect("JSON"), uses);
         }
         // Newest first. The end is included, so the last event appears again.
         let oldest = events.last().map(|event| event["EventTime"].clone());
         match oldest {
             Some(time) if events.len() == 50 && time != end => end = time,
-            _ => return uses,
+            _ => return,
         }
     }
 }
@@ -153,9 +164,10 @@ async fn events(stack: &Stack, attribute: &str, value: &str, end: &Value) -> Vec
     page["Events"].as_array().expect("events").clone()
 }
 
-/// The access key with which the local cloud signs a function's calls. It records nothing else about the caller.
-fn access_key(role: &Role) -> String {
-    let digest = Sha256::digest(format!("{}:{}", role.function_arn, role.arn));
+/// The access key with which the local cloud signs the calls of a version of a function. It records nothing else about
+/// the caller.
+fn access_key(function_arn: &str, role: &Role) -> String {
+    let digest = Sha256::digest(format!("{function_arn}:{}", role.arn));
     let mut id = hex::encode_upper(digest);
     id.truncate(16);
     format!("ASIA{id}")

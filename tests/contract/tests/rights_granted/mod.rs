@@ -12,6 +12,7 @@ mod needs;
 mod neighbours;
 mod planted;
 mod services;
+mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

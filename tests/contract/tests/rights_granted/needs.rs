@@ -66,6 +66,10 @@ fn canonical(recorded: &str) -> String {
         // The address of a recipient, or of the sender.
         return format!("{SES}identity/{address}");
     }
+    if recorded.starts_with("${") {
+        // The template's own name, of a function's alias.
+        return recorded.into();
+    }
     match recorded.split_once('/') {
         Some(("configuration-set", set)) => format!("{SES}configuration-set/{}", name(set)),
         Some((table, index)) => format!("{}/{index}", name(table)),
@@ -103,7 +107,9 @@ fn of_lambda(template: &Template) -> Needs {
         let table = stream
             .strip_suffix(".StreamArn}")
             .unwrap_or_else(|| panic!("{id} reads {stream}, not a table's stream"));
-        let needs = needs.get_mut(&owner(mapping)).unwrap();
+        let needs = needs
+            .get_mut(&name_of(template.called(&mapping["FunctionName"])))
+            .unwrap();
         for action in ["DescribeStream", "GetRecords", "GetShardIterator"] {
             needs.insert(Ask::new(&format!("dynamodb:{action}"), &stream));
         }
@@ -113,16 +119,13 @@ fn of_lambda(template: &Template) -> Needs {
     }
     for (_, config) in template.of_type("AWS::Lambda::EventInvokeConfig") {
         assert!(config["DestinationConfig"]["OnSuccess"].is_null());
-        let own = needs.get_mut(&owner(config)).unwrap();
+        // The settings are those of calls of the alias.
+        assert_eq!(config["Qualifier"], "live");
+        let function = config["FunctionName"]["Ref"].as_str().unwrap();
+        let own = needs.get_mut(&name_of(function)).unwrap();
         own.extend(given_up(template, config));
     }
     needs
-}
-
-/// The function of a source of events.
-fn owner(source: &Value) -> String {
-    let name = source["FunctionName"]["Ref"].as_str();
-    name_of(name.unwrap_or_else(|| panic!("{source}")))
 }
 
 /// What handing on to a destination for failures needs.

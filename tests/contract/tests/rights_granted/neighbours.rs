@@ -191,5 +191,8 @@ fn resources(template: &Template) -> Vec<(&'static str, String)> {
             }
         }
     }
+    for (id, _) in template.of_type("AWS::Lambda::Alias") {
+        resources.push(("lambda", format!("${{{id}}}")));
+    }
     resources
 }

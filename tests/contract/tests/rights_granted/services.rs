@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{Template, text, texts};
+use contract::{CODEDEPLOY, Template, text, texts};
 use serde_json::{Value, json};
 
 /// A right of a service: the service, the action, the resource, and on whose behalf.
@@ -61,7 +61,7 @@ fn granted(template: &Template) -> BTreeSet<Right> {
         granted.insert(right(
             &text(&permission["Principal"]),
             &text(&permission["Action"]),
-            text(&permission["FunctionName"]).replace('}', ".Arn}"),
+            text(&permission["FunctionName"]),
             text(&permission["SourceArn"]),
         ));
     }
@@ -95,8 +95,47 @@ fn nobody_but_lambda_may_assume_a_functions_role() {
     }]);
     let template = Template::expanded();
     for (id, role) in template.of_type("AWS::IAM::Role") {
-        assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], trust, "{id}");
+        let statement = &role["AssumeRolePolicyDocument"]["Statement"];
+        if id == CODEDEPLOY {
+            let mut trust = trust.clone();
+            trust[0]["Principal"]["Service"] = json!("codedeploy.amazonaws.com");
+            assert_eq!(statement, &trust, "{id}");
+        } else {
+            assert_eq!(statement, &trust, "{id}");
+        }
     }
+}
+
+/// CodeDeploy may move the aliases of the functions that it deploys, and read alarms. It may change no function.
+#[test]
+fn codedeploy_may_only_move_aliases() {
+    let template = Template::expanded();
+    let mut roles = template.of_type("AWS::IAM::Role");
+    let (_, role) = roles.find(|(id, _)| *id == CODEDEPLOY).unwrap();
+    assert!(role["ManagedPolicyArns"].is_null());
+    let mut granted = BTreeSet::new();
+    for policy in role["Policies"].as_array().unwrap() {
+        for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
+            assert_eq!(statement["Effect"], "Allow");
+            for action in texts(&statement["Action"]) {
+                for resource in texts(&statement["Resource"]) {
+                    granted.insert((action.clone(), resource));
+                }
+            }
+        }
+    }
+    let mut needed = BTreeSet::from([("cloudwatch:DescribeAlarms".to_owned(), "*".to_owned())]);
+    for (id, _) in template.of_type("AWS::CodeDeploy::DeploymentGroup") {
+        let function = id.replace("Rollout", "Function");
+        // AWS's own policy for CodeDeploy has these actions, and its page doesn't say with which form of ARN it asks.
+        for action in ["GetAlias", "GetProvisionedConcurrencyConfig", "UpdateAlias"] {
+            for form in ["", ":*"] {
+                let arn = format!("${{{function}.Arn}}{form}");
+                needed.insert((format!("lambda:{action}"), arn));
+            }
+        }
+    }
+    assert_eq!(granted, needed);
 }
 
 /// Whether an action of KMS reads or writes what is encrypted, or lets somebody else do so.

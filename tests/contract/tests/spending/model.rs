@@ -38,8 +38,13 @@ pub(crate) const COMPRESSED: f64 = 0.15;
 /// The runs of schedules in a month: every quarter of an hour, and two once a day.
 const DIGEST_RUNS: f64 = 96.0 * DAYS;
 const DAILY_RUNS: f64 = DAYS;
+/// The runs of the probe in a month, and the records of a run: a creation, a use, a revocation, a refusal, a deletion.
+const PROBE_RUNS: f64 = 288.0 * DAYS;
+const PROBE_RECORDS: f64 = 5.0;
 /// DynamoDB asks KMS again after five minutes, for each function and table.
 const KEY_REQUESTS: f64 = 2.0 * SECONDS / 300.0;
+/// The line of the bill with all that the probe costs.
+pub(crate) const PROBE: &str = "the probe, every five minutes";
 /// The busiest second compared with the mean.
 pub(crate) const PEAK: u32 = 5;
 
@@ -226,6 +231,42 @@ fn stored(platform: &Platform, sizes: &Sizes) -> (f64, f64) {
     (tables, indexes)
 }
 
+/// What the probe costs in a month.
+fn probe(platform: &Platform, sizes: &Sizes) -> f64 {
+    let called = [
+        ("list-tokens", "per page without filters"),
+        ("create-token", "full access"),
+        ("token-info", "first use, or first of an address and day"),
+        ("get-token", ""),
+        ("revoke-token", ""),
+        // The refusal is recorded as a use is.
+        ("token-info", "first use, or first of an address and day"),
+        ("delete-token", ""),
+        ("get-token", ""),
+    ]
+    .map(|(function, when)| Counts::of(function, when));
+    let sum = |part: fn(&Counts) -> f64| called.iter().map(part).sum::<f64>();
+    // Each record is also in `byToken`. The token enters and leaves two indexes.
+    let writes = sum(Counts::write_units) + PROBE_RECORDS + 4.0;
+    // The run itself, and a batch for each record.
+    let invocations = called.len() as f64 + 1.0 + PROBE_RECORDS;
+    let call = f64::from(u32::try_from(MANAGEMENT_MS).unwrap());
+    let days = platform.audit_days / DAYS;
+    let records = PROBE_RUNS * PROBE_RECORDS * days * (sizes.created + ITEM_OVERHEAD);
+    let secrets = PROBE_RUNS / DAYS * ENDED_DAYS * (sizes.secret + sizes.seen + 2.0 * ITEM_OVERHEAD);
+    // The called functions, and the one that reads the records. Where others call too, they ask KMS in any case.
+    let functions = if platform.accounts == 0 { 7.0 } else { 0.0 };
+    LAMBDA_REQUESTS.of(PROBE_RUNS * invocations)
+        + LAMBDA_DURATION.of(PROBE_RUNS * invocations * call / 1e3 * MEMORY)
+        + API_CALLS.of(PROBE_RUNS * 2.0)
+        + READ_UNITS.of(PROBE_RUNS * sum(|counts| counts.reads))
+        + WRITE_UNITS.of(PROBE_RUNS * writes)
+        + TABLE_STORAGE.of((2.0 * records + secrets) / GB)
+        + RECOVERY.of((records + secrets) / GB)
+        + KMS_REQUESTS.of(functions * KEY_REQUESTS + PROBE_RUNS * sum(|counts| counts.kms))
+        + LOGS.of(PROBE_RUNS * invocations * OTHER_LINES / GB)
+}
+
 /// The bill of a month.
 pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> Bill {
     let verified = f64::from(platform.verifications) * SECONDS * (1.0 - platform.cached);
@@ -308,6 +349,7 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> B
             DASHBOARDS.of(watching.dashboards.into()),
         ),
         ("EventBridge: the platform's events", EVENTS.of(events)),
+        (PROBE, probe(platform, sizes)),
         ("SQS and S3: nothing is given up", 0.0),
     ]
 }

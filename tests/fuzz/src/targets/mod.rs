@@ -145,6 +145,7 @@ pub const FUNCTIONS: &[(&str, &[&str])] = &[
     ("authorize", &["authorize-http-api", "authorize-rest-api"]),
     ("console", &["console"]),
     ("describe-api", &["describe-api"]),
+    ("probe", &[]),
     ("receive-leak-report", &["receive-leak-report"]),
     ("record-mail-feedback", &["record-mail-feedback"]),
     ("record-purges", &["record-purges"]),
