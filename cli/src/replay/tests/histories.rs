@@ -17,10 +17,10 @@ use latchkey::testing::{globex, origin, owner_actor};
 
 use super::*;
 
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 16;
 const OPERATIONS: usize = 40;
 /// As many tokens at most have a history at a time.
-const TOKENS: usize = 4;
+const TOKENS: usize = 3;
 
 /// SplitMix64: a small generator with the same numbers on every machine.
 struct Random(u64);
@@ -75,7 +75,9 @@ struct History<'a> {
 
 impl History<'_> {
     async fn step(&mut self) {
-        let pause = self.random.of(&[1, 1, 500, 40_000, 1_000_000, 5_000_000]);
+        let pause = self
+            .random
+            .of(&[1, 500, 40_000, 900_000, 900_000, 5_000_000]);
         self.now += SignedDuration::from_millis(pause);
         if self.tokens.len() < TOKENS {
             return self.create().await;
@@ -90,27 +92,27 @@ impl History<'_> {
         let token = &before.token;
         match self.random.below(20) {
             0 => self.create().await,
-            1..=3 => {
+            1 | 2 => {
                 let edited = token.edit(self.patch(), by, now);
                 self.change(&before, edited, Action::Update, owner_actor())
                     .await;
             }
-            4 | 5 => {
+            3 | 4 => {
                 let revoked = token.revoke(by, now, Some("no longer needed".into()));
                 self.change(&before, revoked, Action::Revoke, owner_actor())
                     .await;
             }
-            6 => {
+            5 => {
                 let revoked = token.revoke(Actor::system(), now, Some("idle".into()));
                 self.change(&before, revoked, Action::Revoke, Actor::system())
                     .await;
             }
-            7..=9 => {
+            6..=8 => {
                 let active = token.reactivate(by, now).unwrap_or_default();
                 self.change(&before, active, Action::Reactivate, owner_actor())
                     .await;
             }
-            10..=12 => self.regenerate(before).await,
+            9..=12 => self.regenerate(before).await,
             13 => {
                 let ended = token.end_previous_secret(by, now);
                 let ended = token.has_previous_secret(now).then_some(ended);
@@ -137,7 +139,7 @@ impl History<'_> {
 
     fn patch(&mut self) -> Patch {
         let mut patch = Patch::default();
-        match self.random.below(6) {
+        match self.random.below(8) {
             0 => patch.name = Some(format!("Name, {}", self.random.below(100))),
             1 => patch.description = Some(self.random.of(&["", "Kept, in the vault"]).into()),
             2 => patch.scope = Some(Scope::Full),
@@ -158,7 +160,12 @@ impl History<'_> {
                 patch.allowed_cidrs = Some(ranges.collect());
             }
             _ => {
-                let lifetimes = [AutoPurge::OneHour, AutoPurge::TenDays, AutoPurge::Never];
+                let lifetimes = [
+                    AutoPurge::OneHour,
+                    AutoPurge::TenDays,
+                    AutoPurge::TenDays,
+                    AutoPurge::Never,
+                ];
                 patch.auto_purge = Some(self.random.of(&lifetimes));
             }
         }
@@ -179,7 +186,9 @@ impl History<'_> {
     }
 
     async fn create(&mut self) {
-        let auto_purge = self.random.of(&[AutoPurge::Never, AutoPurge::OneHour]);
+        let auto_purge =
+            self.random
+                .of(&[AutoPurge::Never, AutoPurge::TenDays, AutoPurge::OneHour]);
         let token = Token {
             account_id: self.random.of(&["acme", "globex"]).parse().unwrap(),
             auto_purge,
@@ -232,7 +241,7 @@ impl History<'_> {
 
     async fn regenerate(&mut self, before: StoredToken) {
         let secret = self.new_secret(&before.token).await;
-        let grace = SignedDuration::from_secs(self.random.of(&[0, 3_600, 86_400]));
+        let grace = SignedDuration::from_secs(self.random.of(&[0, 40_000, 86_400]));
         let after = before.regenerate(secret, grace, owner_actor(), self.now);
         let told = recorded(&before.at(self.now).token, &after.token);
         let audit = AuditRecord::new(

@@ -1,8 +1,13 @@
 //! What histories of tokens don't have: uses, warnings, digests, streams, records that can't be read, and failures.
 
+use latchkey::domain::auto_purge::AutoPurge;
+use latchkey::domain::change::TokenChange;
 use latchkey::domain::mailing::DigestEntry;
-use latchkey::ports::{AddToDigest, ListExpiring, RecordAudit};
-use latchkey::testing::{audit, origin};
+use latchkey::domain::scope::{ResourceLists, Scope};
+use latchkey::domain::token::Patch;
+use latchkey::ports::{AddToDigest, ChangeToken, ListExpiring, RecordAudit};
+use latchkey::system::System;
+use latchkey::testing::{audit, origin, owner_actor};
 
 use super::*;
 
@@ -55,6 +60,36 @@ async fn a_later_use_and_a_later_warning_are_noted_and_nothing_is_recorded() {
     assert_eq!(reminded, Some(expected));
     let [old, new] = [&engine, &new].map(|engine| engine.audit(&token.account_id));
     assert_eq!(old.await, new.await);
+}
+
+/// A lifetime that is chosen again begins anew, although only its end is another one.
+#[tokio::test]
+async fn an_edit_is_made_again_as_it_was_made() {
+    let engine = Engine::with_accounts().await;
+    let auto_purge = AutoPurge::TenDays;
+    let mortal = Token {
+        auto_purge,
+        purge_at: auto_purge.purge_at(now()),
+        ..token_at(now())
+    };
+    let before = engine.add(mortal).await;
+    let new = restored(&engine).await;
+    let patch = Patch {
+        auto_purge: Some(auto_purge),
+        scope: Some(Scope::Custom(ResourceLists::default())),
+        allowed_cidrs: Some(vec!["192.0.2.0/24".parse().unwrap()]),
+        ..Patch::default()
+    };
+    let edited = before.token.edit(patch, owner_actor(), later()).unwrap();
+    let change = TokenChange::new(before, edited, Action::Update, origin(), later(), &System);
+    let change = change.unwrap();
+    engine.store.change_token(&change).await.unwrap();
+    let done = told_and_done((&engine, &new), now(), later()).await;
+    let step = Step::Token(Action::Update);
+    assert_eq!(done.done, BTreeMap::from([(Step::Copied, 1), (step, 1)]));
+    let token = &change.after.token;
+    let after = new.stored(&token.account_id, &token.id).await;
+    assert_eq!(after, Some(change.after));
 }
 
 #[tokio::test]
