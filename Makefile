@@ -1,4 +1,4 @@
-.PHONY: help up down watch test torture bench scale build reproducible sbom deploy generate check scan
+.PHONY: help up down watch test torture bench scale build reproducible sbom deploy restore generate check scan
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ deploy: build
 deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 	@$(CLOUD) tools sam
 	cd infra && SAM_CLI_TELEMETRY=0 ../$(TOOLS)/sam/bin/sam deploy $(ARGS)
+
+restore: ## Restore a stack's tables to a point in time for a new stack (docs/restoring.md); ARGS say what
+	@$(CLOUD) tools sam
+	@$(TOOLS)/sam/bin/python infra/restore.py $(ARGS)
 
 generate: ## Write what programs write: template, tables, API description, snapshots; read the difference
 	cargo xtask generate
