@@ -42,8 +42,6 @@ def arguments():
     parser.add_argument("--tokens-backup", metavar="ARN", help="restore the tokens table from this backup of that time")
     parser.add_argument("--audit-backup", metavar="ARN", help="restore the audit table from this backup of that time")
     given = parser.parse_args()
-    if bool(given.tokens_backup) != bool(given.audit_backup):
-        parser.error("give the backups of both tables, or of none")
     if given.old == given.new:
         parser.error("--to must name another stack")
     return given
