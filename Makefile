@@ -1,4 +1,4 @@
-.PHONY: help up down watch test torture bench scale build reproducible sbom deploy rollback generate check scan
+.PHONY: help up down watch test torture bench scale build reproducible sbom deploy rollback restore generate check scan
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 rollback: ## Put every function on AWS back to its version before, or one: FUNCTION=authorize
 	@$(CLOUD) tools sam
 	$(TOOLS)/sam/bin/python infra/rollout.py rollback $(FUNCTION)
+
+restore: ## Restore a stack's tables to a point in time for a new stack (docs/restoring.md); ARGS say what
+	@$(CLOUD) tools sam
+	@$(TOOLS)/sam/bin/python infra/restore.py $(ARGS)
 
 generate: ## Write what programs write: template, tables, API description, snapshots; read the difference
 	cargo xtask generate

@@ -2,21 +2,24 @@
 
 mod migrate;
 mod quotas;
+mod replay;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use clap::{Args, Parser, Subcommand};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use latchkey::aws::aws_defaults;
 use latchkey::config::Tables;
-use latchkey::store::Store;
+use latchkey::store::{Store, Vault};
 use latchkey::system::System;
 use migrate::{Options, migrate};
 use quotas::{Quotas, quotas};
+use replay::{Stores, parse_point, replay};
 
 /// Administers a Latchkey stack. The AWS SDK finds credentials and region: in the environment, a profile or a role.
 #[derive(Debug, Parser)]
@@ -39,6 +42,37 @@ enum Command {
     /// It prints what the load needs of each limit beside the default, and how to ask for more. It asks nothing of AWS,
     /// and needs no credentials. Defaults are those of AWS's documents; an AWS account may have others.
     Quotas(Quotas),
+    /// Replay the audit log behind a restore's point over the restored tables.
+    ///
+    /// Run it before the restored tables belong to a deployed stack: they must have no streams. Whatever ended after the
+    /// point ends again, and the records since the point are copied. It prints what is lost. It may be repeated, and
+    /// interrupted at any moment. The exit code is not 0 if a record or a token could not be replayed.
+    Replay(Replay),
+}
+
+#[derive(Debug, Args)]
+struct Replay {
+    /// The name of the audit table of the stack that was restored. It is only read.
+    #[arg(long)]
+    from_audit_table: String,
+    /// The name of the restored tokens table.
+    #[arg(long)]
+    tokens_table: String,
+    /// The name of the restored audit table.
+    #[arg(long)]
+    audit_table: String,
+    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
+    audit_retention_days: i64,
+    /// The ARN of the KMS key that encrypts the tokens' secrets: the stack's output `SecretsKeyArn`.
+    #[arg(long)]
+    secrets_key: String,
+    /// The point to which the tables were restored, such as 2026-11-28T10:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = parse_point)]
+    since: Timestamp,
+    /// Print what would be done, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +100,7 @@ struct Migrate {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Migrate(arguments) => run(arguments).await,
+        Command::Replay(arguments) => run_replay(arguments).await,
         Command::Quotas(arguments) => {
             let written = io::stdout().write_all(quotas(&arguments).as_bytes());
             written.map(|()| ExitCode::SUCCESS)
@@ -81,19 +116,66 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Migrate) -> io::Result<ExitCode> {
-    // A page of a scan has up to a megabyte. The command does nothing else meanwhile, so it waits longer for a
-    // throttled table.
+/// The configuration of the SDK's clients. A page of a scan has up to a megabyte. The command does nothing else
+/// meanwhile, so it waits longer for a throttled table.
+async fn patient() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(30))
         .operation_timeout(Duration::from_mins(5))
         .build();
-    let config = aws_defaults()
+    aws_defaults()
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(12))
         .load()
-        .await;
+        .await
+}
+
+/// Calls what it returns with each number of things that were read.
+fn progress(what: &str) -> impl FnMut(usize) {
+    let mut read = 0;
+    move |count| {
+        read += count;
+        // The progress needn't be written.
+        let _ = writeln!(io::stderr(), "{read} {what} read");
+    }
+}
+
+async fn run_replay(arguments: Replay) -> io::Result<ExitCode> {
+    let config = patient().await;
+    let tables = Tables {
+        tokens: arguments.tokens_table,
+        audit: arguments.audit_table,
+        audit_retention: SignedDuration::from_hours(24 * arguments.audit_retention_days),
+    };
+    let source = Tables {
+        audit: arguments.from_audit_table,
+        ..tables.clone()
+    };
+    let stores = Stores {
+        source: &Store::new(&config, source),
+        restored: &Store::new(&config, tables),
+    };
+    let vault = Vault::new(&config, arguments.secrets_key);
+    let options = replay::Options {
+        since: arguments.since,
+        dry_run: arguments.dry_run,
+    };
+    let summary = replay(stores, &vault, &System, options, progress("records")).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(exit_code(&summary.failures))
+}
+
+fn exit_code(failures: &[String]) -> ExitCode {
+    if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn run(arguments: Migrate) -> io::Result<ExitCode> {
+    let config = patient().await;
     let tables = Tables {
         tokens: arguments.tokens_table,
         audit: arguments.audit_table,
@@ -103,20 +185,10 @@ async fn run(arguments: Migrate) -> io::Result<ExitCode> {
         after_switch: arguments.after_switch,
         dry_run: arguments.dry_run,
     };
-    let mut read = 0;
-    let progress = |count| {
-        read += count;
-        // The progress needn't be written.
-        let _ = writeln!(io::stderr(), "{read} items read");
-    };
     let store = Store::new(&config, tables);
-    let summary = migrate(&store, &System, options, progress).await;
+    let summary = migrate(&store, &System, options, progress("items")).await;
     write!(io::stdout(), "{summary}")?;
-    Ok(if summary.failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(exit_code(&summary.failures))
 }
 
 #[cfg(test)]

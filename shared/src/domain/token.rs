@@ -23,6 +23,9 @@ pub const MAX_REASON: usize = 1_024;
 /// The most address ranges of a token.
 pub const MAX_CIDRS: usize = 32;
 
+/// The reason in the revocations of a deleted account's tokens.
+pub const ACCOUNT_DELETED: &str = "the account was deleted";
+
 /// The longest grace period of a replaced secret, in seconds: one day.
 pub const MAX_GRACE_SECONDS: i64 = 86_400;
 
@@ -251,7 +254,7 @@ impl Token {
             None => Revocation {
                 at,
                 by: by.clone(),
-                reason: Some("the account was deleted".into()),
+                reason: Some(ACCOUNT_DELETED.into()),
                 account_deleted: true,
             },
         };
@@ -339,7 +342,7 @@ impl Token {
     }
 
     /// A copy with the next version.
-    fn changed(&self, by: Actor, at: Timestamp) -> Self {
+    pub(super) fn changed(&self, by: Actor, at: Timestamp) -> Self {
         Self {
             version: self.version + 1,
             updated_at: at,

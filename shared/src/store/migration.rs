@@ -21,11 +21,8 @@ use crate::domain::event_time::EventTime;
 use crate::domain::id::{AccountId, TokenId};
 use crate::domain::resource::Resource;
 use crate::domain::secret::SecretHash;
-use crate::domain::token::{Ended, StoredToken};
+use crate::domain::token::{ACCOUNT_DELETED, Ended, StoredToken};
 use crate::ports::PortError;
-
-/// The reason that the first version stored when it revoked the tokens of a deleted account.
-const ACCOUNT_DELETED: &str = "the account was deleted";
 
 /// An item of the table, by its keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +166,7 @@ pub enum Standing {
 
 /// The position from which a scan continues.
 #[derive(Debug, Clone)]
-pub struct ScanPosition(Item);
+pub struct ScanPosition(pub(super) Item);
 
 /// A token as it is stored, and as this version would store it.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ mod migration;
 mod paging;
 mod platform;
 mod preferences;
+mod replay;
 mod resources;
 mod secrets;
 mod table;
@@ -26,6 +27,7 @@ mod vault;
 
 pub use audit::{audit_differences, audit_record};
 pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
+pub use replay::{Restored, StoredRecord};
 pub use table::Store;
 pub use tokens::token_of_image;
 pub use vault::Vault;

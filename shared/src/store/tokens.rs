@@ -32,7 +32,7 @@ use crate::ports::{
 const IDEMPOTENCY_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// A token's key, and the condition that the token is as it was read, with the condition's names and values.
-fn as_read(token: &Token) -> (Item, &'static str, HashMap<String, String>, Item) {
+pub(super) fn as_read(token: &Token) -> (Item, &'static str, HashMap<String, String>, Item) {
     let version = AttributeValue::N(token.version.to_string());
     (
         key(account_key(&token.account_id), token_key(&token.id)),
@@ -312,7 +312,7 @@ impl Store {
             .build())
     }
 
-    fn put(&self, item: Item) -> Result<TransactWriteItem, PortError> {
+    pub(super) fn put(&self, item: Item) -> Result<TransactWriteItem, PortError> {
         let put = Put::builder()
             .table_name(&self.tables.tokens)
             .set_item(Some(item))
@@ -324,7 +324,7 @@ impl Store {
 
     /// The write that turns a secret that its token no longer has into a tombstone. The state of a compromised secret
     /// never changes.
-    fn bury_secret(
+    pub(super) fn bury_secret(
         &self,
         secret: SecretRecord,
         state: SecretState,

@@ -34,8 +34,8 @@ struct EndingItem {
 
 /// The attributes of a token's item that aren't part of the token.
 #[derive(Debug, Deserialize)]
-struct RemindedItem {
-    reminded: Option<SentReminder>,
+pub(super) struct RemindedItem {
+    pub(super) reminded: Option<SentReminder>,
 }
 
 /// A range of an index.

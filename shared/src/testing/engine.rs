@@ -196,6 +196,18 @@ impl Engine {
         images
     }
 
+    /// Switches the token table's stream off. A restored table has none.
+    pub async fn stop_stream(&self) {
+        let off = StreamSpecification::builder().stream_enabled(false);
+        self.client
+            .update_table()
+            .table_name(TOKENS)
+            .stream_specification(off.build().unwrap())
+            .send()
+            .await
+            .unwrap();
+    }
+
     /// Deletes the audit table, so that no record can be written.
     pub async fn break_audit(&self) {
         self.client

@@ -172,6 +172,11 @@ pub fn texts(value: &Value) -> Vec<String> {
 /// # Panics
 /// If it is something else.
 pub fn text(value: &Value) -> String {
+    let branches = &value["Fn::If"];
+    if branches[0] == "CreatesSecretsKey" {
+        // Without the parameter `SecretsKeyArn`.
+        return text(&branches[1]);
+    }
     let get = &value["Fn::GetAtt"];
     match (value.as_str(), value["Ref"].as_str()) {
         (Some(text), _) => text.into(),

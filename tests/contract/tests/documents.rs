@@ -334,7 +334,7 @@ from samcli.commands.deploy.command import cli
 commands = json.load(sys.stdin)
 session, wrong = botocore.session.get_session(), []
 for service, operation, *words in commands['aws']:
-    options = {word for word in words if word.startswith('--')} - {'--output', '--query'}
+    options = {word for word in words if word.startswith('--')} - {'--output', '--query', '--cli-input-json'}
     if (service, operation) in {('s3', 'cp'), ('s3', 'rb'), ('configure', 'export-credentials')}:
         continue
     model = session.get_service_model(service)

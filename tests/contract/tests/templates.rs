@@ -253,3 +253,17 @@ fn parameters() -> String {
 fn the_documents_say_what_the_parameters_mean() {
     Section::of("docs/deploying.md", "parameters").must_be(&parameters());
 }
+
+/// A stack with restored tables uses the key that encrypted their secrets, and then has none of its own.
+#[test]
+fn with_another_stacks_key_for_secrets_nothing_needs_one_of_its_own() {
+    let template = read("infra/template.yaml");
+    let either = "!If [CreatesSecretsKey, !GetAtt SecretsKey.Arn, !Ref SecretsKeyArn]";
+    assert!(template.contains(either));
+    let rest = template.replace(either, "");
+    let own = "\n  SecretsKey:\n    Type: AWS::KMS::Key\n    Condition: CreatesSecretsKey\n";
+    assert!(rest.contains(own));
+    for reference in ["SecretsKey.Arn", "!Ref SecretsKey\n", "${SecretsKey}"] {
+        assert!(!rest.contains(reference), "{reference}");
+    }
+}
