@@ -1,5 +1,8 @@
 //! `latchkey-admin`: the command for operators of a stack.
 
+#[cfg(test)]
+mod breaking;
+mod leave;
 mod migrate;
 mod quotas;
 
@@ -13,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use latchkey::aws::aws_defaults;
 use latchkey::config::Tables;
+use latchkey::domain::id::AccountId;
 use latchkey::store::Store;
 use latchkey::system::System;
 use migrate::{Options, migrate};
@@ -34,6 +38,12 @@ enum Command {
     /// accounts and resources to where the new version reads them, and changes nothing that the old version reads. It
     /// may be repeated, and interrupted at any moment. The exit code is not 0 if an item could not be migrated.
     Migrate(Migrate),
+    /// Remove what is stored of an account that the platform has deleted.
+    ///
+    /// Tokens, secrets, people, resources, choices, counters and held mails go. The audit log stays until its retention
+    /// ends, and gets a record of each token's deletion. Nobody is mailed. It may be repeated, and interrupted at any
+    /// moment. The exit code is not 0 if something may be left.
+    Leave(Leave),
     /// Compute which of AWS's quotas a load needs.
     ///
     /// It prints what the load needs of each limit beside the default, and how to ask for more. It asks nothing of AWS,
@@ -62,10 +72,33 @@ struct Migrate {
     dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+struct Leave {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// The name of the tokens table: the stack's output `TokensTable`.
+    #[arg(long)]
+    tokens_table: String,
+    /// The name of the audit table: the stack's output `AuditTable`.
+    #[arg(long)]
+    audit_table: String,
+    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
+    audit_retention_days: i64,
+    /// Remove an account that was deleted less than a day ago. Mails about its end that aren't sent yet are lost.
+    #[arg(long)]
+    at_once: bool,
+    /// Print what would be removed, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Migrate(arguments) => run(arguments).await,
+        Command::Leave(arguments) => run_leave(arguments).await,
         Command::Quotas(arguments) => {
             let written = io::stdout().write_all(quotas(&arguments).as_bytes());
             written.map(|()| ExitCode::SUCCESS)
@@ -82,6 +115,38 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Migrate) -> io::Result<ExitCode> {
+    let store = store(
+        arguments.tokens_table,
+        arguments.audit_table,
+        arguments.audit_retention_days,
+    );
+    let options = Options {
+        after_switch: arguments.after_switch,
+        dry_run: arguments.dry_run,
+    };
+    let summary = migrate(&store.await, &System, options, progress()).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(code(summary.failures.is_empty()))
+}
+
+async fn run_leave(arguments: Leave) -> io::Result<ExitCode> {
+    let store = store(
+        arguments.tokens_table,
+        arguments.audit_table,
+        arguments.audit_retention_days,
+    );
+    let options = leave::Options {
+        at_once: arguments.at_once,
+        dry_run: arguments.dry_run,
+    };
+    let account = &arguments.account;
+    let summary = leave::leave(&store.await, &System, account, options, progress()).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(code(summary.stopped.is_none()))
+}
+
+/// Returns a store on the stack's tables, with the operator's credentials.
+async fn store(tokens: String, audit: String, retention_days: i64) -> Store {
     // A page of a scan has up to a megabyte. The command does nothing else meanwhile, so it waits longer for a
     // throttled table.
     let timeouts = TimeoutConfig::builder()
@@ -95,28 +160,29 @@ async fn run(arguments: Migrate) -> io::Result<ExitCode> {
         .load()
         .await;
     let tables = Tables {
-        tokens: arguments.tokens_table,
-        audit: arguments.audit_table,
-        audit_retention: SignedDuration::from_hours(24 * arguments.audit_retention_days),
+        tokens,
+        audit,
+        audit_retention: SignedDuration::from_hours(24 * retention_days),
     };
-    let options = Options {
-        after_switch: arguments.after_switch,
-        dry_run: arguments.dry_run,
-    };
+    Store::new(&config, tables)
+}
+
+/// Returns a function that tells how many items were read.
+fn progress() -> impl FnMut(usize) {
     let mut read = 0;
-    let progress = |count| {
+    move |count| {
         read += count;
         // The progress needn't be written.
         let _ = writeln!(io::stderr(), "{read} items read");
-    };
-    let store = Store::new(&config, tables);
-    let summary = migrate(&store, &System, options, progress).await;
-    write!(io::stdout(), "{summary}")?;
-    Ok(if summary.failures.is_empty() {
+    }
+}
+
+fn code(is_complete: bool) -> ExitCode {
+    if is_complete {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 #[cfg(test)]
@@ -132,42 +198,58 @@ mod tests {
 
     #[test]
     fn tables_and_retention_have_no_default() {
-        let all = [
-            "latchkey-admin",
-            "migrate",
-            "--tokens-table=Tokens",
-            "--audit-table=Audit",
-            "--audit-retention-days=400",
-        ];
-        assert!(Cli::try_parse_from(all).is_ok());
-        for left_out in 2..all.len() {
-            let rest = all.iter().enumerate().filter(|(at, _)| *at != left_out);
-            assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
+        for (command, more) in [("migrate", None), ("leave", Some("--account=acme"))] {
+            let all = [
+                "latchkey-admin",
+                command,
+                "--tokens-table=Tokens",
+                "--audit-table=Audit",
+                "--audit-retention-days=400",
+            ];
+            let all: Vec<_> = all.into_iter().chain(more).collect();
+            assert!(Cli::try_parse_from(&all).is_ok());
+            for left_out in 2..all.len() {
+                let rest = all.iter().enumerate().filter(|(at, _)| *at != left_out);
+                assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
+            }
         }
+    }
+
+    /// The options that a document names in its calls of a subcommand.
+    fn named(document: &str, subcommand: &str) -> Vec<String> {
+        let text = document.replace("\\\n", " ");
+        let mut named = Vec::new();
+        for line in text.lines().map(str::trim) {
+            let of_cargo = line.split_once(&format!("latchkey-admin -- {subcommand} "));
+            let in_short = line.split_once(&format!("{subcommand} "));
+            let arguments = of_cargo.or(in_short.filter(|it| it.0.is_empty()));
+            let words = arguments.into_iter().flat_map(|it| it.1.split_whitespace());
+            named.extend(words.filter_map(|word| word.strip_prefix("--").map(str::to_owned)));
+        }
+        named
     }
 
     #[test]
     fn the_options_that_the_documents_name_exist() {
-        let text = include_str!("../../docs/deploying.md").replace("\\\n", " ");
+        let deploying = include_str!("../../docs/deploying.md");
+        let personal = include_str!("../../docs/personal-data.md");
         let command = Cli::command();
-        let migrate = command.find_subcommand("migrate").unwrap();
-        let known: Vec<_> = migrate
-            .get_arguments()
-            .filter_map(|it| it.get_long())
-            .collect();
-        let mut named = Vec::new();
-        for line in text.lines().map(str::trim) {
-            let of_cargo = line.split_once("latchkey-admin -- migrate ");
-            let arguments =
-                of_cargo.or_else(|| line.split_once("migrate ").filter(|it| it.0.is_empty()));
-            let words = arguments.into_iter().flat_map(|it| it.1.split_whitespace());
-            named.extend(words.filter_map(|word| word.strip_prefix("--")));
-        }
-        for option in ["tokens-table", "audit-table", "dry-run", "after-switch"] {
-            assert!(named.contains(&option), "{option}");
-        }
-        for option in named {
-            assert!(known.contains(&option), "{option}");
+        for (subcommand, document, expected) in [
+            ("migrate", deploying, ["dry-run", "after-switch"]),
+            ("leave", personal, ["dry-run", "account"]),
+        ] {
+            let subcommand_of = command.find_subcommand(subcommand).unwrap();
+            let known: Vec<_> = subcommand_of
+                .get_arguments()
+                .filter_map(|it| it.get_long())
+                .collect();
+            let named = named(document, subcommand);
+            for option in ["tokens-table", "audit-table"].into_iter().chain(expected) {
+                assert!(named.iter().any(|it| it == option), "{subcommand} {option}");
+            }
+            for option in named {
+                assert!(known.contains(&option.as_str()), "{subcommand} {option}");
+            }
         }
     }
 }

@@ -169,7 +169,7 @@ pub enum Standing {
 
 /// The position from which a scan continues.
 #[derive(Debug, Clone)]
-pub struct ScanPosition(Item);
+pub struct ScanPosition(pub(super) Item);
 
 /// A token as it is stored, and as this version would store it.
 #[derive(Debug)]
