@@ -1,6 +1,6 @@
 //! Two regions, as decision 11 means them: one writes, both verify. Two engines stand for the regions' tables, and a
 //! replicator copies the writes one item at a time: those of one item in their order, those of different items in any
-//! order. That is what DynamoDB's global tables with eventual consistency promise.
+//! order. So much is assumed of DynamoDB's global tables with eventual consistency.
 //!
 //! What stays unproven: the engines aren't DynamoDB, and no clock is simulated. The delay is counted in copied writes.
 
