@@ -1,5 +1,8 @@
 //! `latchkey-admin`: the command for operators of a stack.
 
+#[cfg(test)]
+mod breaking;
+mod leave;
 mod migrate;
 mod quotas;
 mod replay;
@@ -15,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use latchkey::aws::aws_defaults;
 use latchkey::config::Tables;
+use latchkey::domain::id::AccountId;
 use latchkey::store::{Store, Vault};
 use latchkey::system::System;
 use migrate::{Options, migrate};
@@ -37,6 +41,12 @@ enum Command {
     /// accounts and resources to where the new version reads them, and changes nothing that the old version reads. It
     /// may be repeated, and interrupted at any moment. The exit code is not 0 if an item could not be migrated.
     Migrate(Migrate),
+    /// Remove what is stored of an account that the platform has deleted.
+    ///
+    /// Tokens, secrets, people, resources, choices, counters and held mails go. The audit log stays until its retention
+    /// ends, and gets a record of each token's deletion. Nobody is mailed. It may be repeated, and interrupted at any
+    /// moment. The exit code is not 0 if something may be left.
+    Leave(Leave),
     /// Compute which of AWS's quotas a load needs.
     ///
     /// It prints what the load needs of each limit beside the default, and how to ask for more. It asks nothing of AWS,
@@ -96,11 +106,34 @@ struct Migrate {
     dry_run: bool,
 }
 
+#[derive(Debug, Args)]
+struct Leave {
+    /// The account's id.
+    #[arg(long)]
+    account: AccountId,
+    /// The name of the tokens table: the stack's output `TokensTable`.
+    #[arg(long)]
+    tokens_table: String,
+    /// The name of the audit table: the stack's output `AuditTable`.
+    #[arg(long)]
+    audit_table: String,
+    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
+    audit_retention_days: i64,
+    /// Remove an account that was deleted less than a day ago. Mails about its end that aren't sent yet are lost.
+    #[arg(long)]
+    at_once: bool,
+    /// Print what would be removed, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Migrate(arguments) => run(arguments).await,
         Command::Replay(arguments) => run_replay(arguments).await,
+        Command::Leave(arguments) => run_leave(arguments).await,
         Command::Quotas(arguments) => {
             let written = io::stdout().write_all(quotas(&arguments).as_bytes());
             written.map(|()| ExitCode::SUCCESS)
@@ -131,6 +164,15 @@ async fn patient() -> SdkConfig {
         .await
 }
 
+/// Returns the stack's tables.
+fn tables(tokens: String, audit: String, retention_days: i64) -> Tables {
+    Tables {
+        tokens,
+        audit,
+        audit_retention: SignedDuration::from_hours(24 * retention_days),
+    }
+}
+
 /// Calls what it returns with each number of things that were read.
 fn progress(what: &str) -> impl FnMut(usize) {
     let mut read = 0;
@@ -141,13 +183,54 @@ fn progress(what: &str) -> impl FnMut(usize) {
     }
 }
 
+fn exit_code(is_complete: bool) -> ExitCode {
+    if is_complete {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn run(arguments: Migrate) -> io::Result<ExitCode> {
+    let tables = tables(
+        arguments.tokens_table,
+        arguments.audit_table,
+        arguments.audit_retention_days,
+    );
+    let options = Options {
+        after_switch: arguments.after_switch,
+        dry_run: arguments.dry_run,
+    };
+    let store = Store::new(&patient().await, tables);
+    let summary = migrate(&store, &System, options, progress("items")).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(exit_code(summary.failures.is_empty()))
+}
+
+async fn run_leave(arguments: Leave) -> io::Result<ExitCode> {
+    let tables = tables(
+        arguments.tokens_table,
+        arguments.audit_table,
+        arguments.audit_retention_days,
+    );
+    let options = leave::Options {
+        at_once: arguments.at_once,
+        dry_run: arguments.dry_run,
+    };
+    let account = &arguments.account;
+    let store = Store::new(&patient().await, tables);
+    let summary = leave::leave(&store, &System, account, options, progress("items")).await;
+    write!(io::stdout(), "{summary}")?;
+    Ok(exit_code(summary.stopped.is_none()))
+}
+
 async fn run_replay(arguments: Replay) -> io::Result<ExitCode> {
     let config = patient().await;
-    let tables = Tables {
-        tokens: arguments.tokens_table,
-        audit: arguments.audit_table,
-        audit_retention: SignedDuration::from_hours(24 * arguments.audit_retention_days),
-    };
+    let tables = tables(
+        arguments.tokens_table,
+        arguments.audit_table,
+        arguments.audit_retention_days,
+    );
     let source = Tables {
         audit: arguments.from_audit_table,
         ..tables.clone()
@@ -163,32 +246,7 @@ async fn run_replay(arguments: Replay) -> io::Result<ExitCode> {
     };
     let summary = replay(stores, &vault, &System, options, progress("records")).await;
     write!(io::stdout(), "{summary}")?;
-    Ok(exit_code(&summary.failures))
-}
-
-fn exit_code(failures: &[String]) -> ExitCode {
-    if failures.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-async fn run(arguments: Migrate) -> io::Result<ExitCode> {
-    let config = patient().await;
-    let tables = Tables {
-        tokens: arguments.tokens_table,
-        audit: arguments.audit_table,
-        audit_retention: SignedDuration::from_hours(24 * arguments.audit_retention_days),
-    };
-    let options = Options {
-        after_switch: arguments.after_switch,
-        dry_run: arguments.dry_run,
-    };
-    let store = Store::new(&config, tables);
-    let summary = migrate(&store, &System, options, progress("items")).await;
-    write!(io::stdout(), "{summary}")?;
-    Ok(exit_code(&summary.failures))
+    Ok(exit_code(summary.failures.is_empty()))
 }
 
 #[cfg(test)]
@@ -204,42 +262,58 @@ mod tests {
 
     #[test]
     fn tables_and_retention_have_no_default() {
-        let all = [
-            "latchkey-admin",
-            "migrate",
-            "--tokens-table=Tokens",
-            "--audit-table=Audit",
-            "--audit-retention-days=400",
-        ];
-        assert!(Cli::try_parse_from(all).is_ok());
-        for left_out in 2..all.len() {
-            let rest = all.iter().enumerate().filter(|(at, _)| *at != left_out);
-            assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
+        for (command, more) in [("migrate", None), ("leave", Some("--account=acme"))] {
+            let all = [
+                "latchkey-admin",
+                command,
+                "--tokens-table=Tokens",
+                "--audit-table=Audit",
+                "--audit-retention-days=400",
+            ];
+            let all: Vec<_> = all.into_iter().chain(more).collect();
+            assert!(Cli::try_parse_from(&all).is_ok());
+            for left_out in 2..all.len() {
+                let rest = all.iter().enumerate().filter(|(at, _)| *at != left_out);
+                assert!(Cli::try_parse_from(rest.map(|(_, it)| it)).is_err());
+            }
         }
+    }
+
+    /// The options that a document names in its calls of a subcommand.
+    fn named(document: &str, subcommand: &str) -> Vec<String> {
+        let text = document.replace("\\\n", " ");
+        let mut named = Vec::new();
+        for line in text.lines().map(str::trim) {
+            let of_cargo = line.split_once(&format!("latchkey-admin -- {subcommand} "));
+            let in_short = line.split_once(&format!("{subcommand} "));
+            let arguments = of_cargo.or(in_short.filter(|it| it.0.is_empty()));
+            let words = arguments.into_iter().flat_map(|it| it.1.split_whitespace());
+            named.extend(words.filter_map(|word| word.strip_prefix("--").map(str::to_owned)));
+        }
+        named
     }
 
     #[test]
     fn the_options_that_the_documents_name_exist() {
-        let text = include_str!("../../docs/deploying.md").replace("\\\n", " ");
+        let deploying = include_str!("../../docs/deploying.md");
+        let personal = include_str!("../../docs/personal-data.md");
         let command = Cli::command();
-        let migrate = command.find_subcommand("migrate").unwrap();
-        let known: Vec<_> = migrate
-            .get_arguments()
-            .filter_map(|it| it.get_long())
-            .collect();
-        let mut named = Vec::new();
-        for line in text.lines().map(str::trim) {
-            let of_cargo = line.split_once("latchkey-admin -- migrate ");
-            let arguments =
-                of_cargo.or_else(|| line.split_once("migrate ").filter(|it| it.0.is_empty()));
-            let words = arguments.into_iter().flat_map(|it| it.1.split_whitespace());
-            named.extend(words.filter_map(|word| word.strip_prefix("--")));
-        }
-        for option in ["tokens-table", "audit-table", "dry-run", "after-switch"] {
-            assert!(named.contains(&option), "{option}");
-        }
-        for option in named {
-            assert!(known.contains(&option), "{option}");
+        for (subcommand, document, expected) in [
+            ("migrate", deploying, ["dry-run", "after-switch"]),
+            ("leave", personal, ["dry-run", "account"]),
+        ] {
+            let subcommand_of = command.find_subcommand(subcommand).unwrap();
+            let known: Vec<_> = subcommand_of
+                .get_arguments()
+                .filter_map(|it| it.get_long())
+                .collect();
+            let named = named(document, subcommand);
+            for option in ["tokens-table", "audit-table"].into_iter().chain(expected) {
+                assert!(named.iter().any(|it| it == option), "{subcommand} {option}");
+            }
+            for option in named {
+                assert!(known.contains(&option.as_str()), "{subcommand} {option}");
+            }
         }
     }
 }

@@ -14,9 +14,13 @@ const PROFILE: &str = include_str!(concat!(
 ));
 
 async fn run(engine: &Engine, options: &[&str]) -> Output {
+    call(engine, "migrate", options).await
+}
+
+async fn call(engine: &Engine, command: &str, options: &[&str]) -> Output {
     let tables = Engine::tables();
     Command::new(env!("CARGO_BIN_EXE_latchkey-admin"))
-        .args(["migrate", "--audit-retention-days=400"])
+        .args([command, "--audit-retention-days=400"])
         .args(["--tokens-table", &tables.tokens])
         .args(["--audit-table", &tables.audit])
         .args(options)
@@ -60,6 +64,20 @@ async fn it_says_what_it_does_and_whether_all_is_done() {
     let failed = run(&engine, &[]).await;
     assert!(said(&failed).starts_with("not migrated: ACCOUNT#acme PROFILE: "));
     assert_eq!(failed.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn an_account_that_exists_is_not_removed() {
+    let engine = Engine::with_accounts().await;
+    let before = engine.dump().await;
+    let leave = async |account: &str| call(&engine, "leave", &["--account", account]).await;
+    let refused = leave("acme").await;
+    assert!(said(&refused).starts_with("stopped: the account exists"));
+    assert_eq!(refused.status.code(), Some(1));
+    let unknown = leave("nobody").await;
+    assert_eq!(said(&unknown), "nothing is stored of it\n", "{unknown:?}");
+    assert!(unknown.status.success());
+    assert_eq!(engine.dump().await, before);
 }
 
 /// Neither credentials nor a region are in its environment.

@@ -109,12 +109,15 @@ fn is_retryable(code: &str) -> bool {
         .any(|codes| codes.contains(&code))
 }
 
-/// The error codes of DynamoDB, KMS, SES and SQS after which a later call may succeed, beside the SDK's own.
+/// The error codes of DynamoDB, KMS, SES and SQS after which a later call may succeed, beside the SDK's own. A key that
+/// is disabled, or is to be deleted, may be enabled again.
 const LATER: &[&str] = &[
     "DependencyTimeoutException",
+    "DisabledException",
     "InternalFailure",
     "InternalServerError",
     "KMSInternalException",
+    "KMSInvalidStateException",
     "KeyUnavailableException",
     "KmsThrottled",
     "ServiceUnavailable",

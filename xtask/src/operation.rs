@@ -29,6 +29,9 @@ pub(crate) struct Operation {
     /// Whether the OpenAPI document describes it.
     #[serde(default = "yes")]
     pub(crate) described: bool,
+    /// Whether it decides on presented secrets. Its log has a line for each decision.
+    #[serde(default)]
+    pub(crate) verifies: bool,
     /// The names of its environment variables. `infra/fragments.yaml` has their values.
     #[serde(default)]
     pub(crate) environment: Vec<String>,

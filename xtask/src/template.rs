@@ -50,6 +50,8 @@ pub(crate) fn template(
         ),
         ("functions", functions(operations, fragments)?),
         ("names of functions", names(&|_| true)),
+        ("functions that verify", names(&|it| it.verifies)),
+        ("other functions", names(&|it| !it.verifies)),
         (
             "functions that change at once",
             names(&|operation| !operation.gradual),

@@ -9,6 +9,7 @@ mod expression;
 mod items;
 mod leaks;
 mod lean;
+mod leave;
 mod mails;
 mod mark;
 mod memory;
@@ -26,6 +27,7 @@ mod user_agent;
 mod vault;
 
 pub use audit::{audit_differences, audit_record};
+pub use leave::Remnant;
 pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
 pub use replay::{Restored, StoredRecord};
 pub use table::Store;

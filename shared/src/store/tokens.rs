@@ -119,16 +119,7 @@ impl DeleteToken for Store {
         deleted: &StoredToken,
         audit: &AuditRecord,
     ) -> Result<(), PortError> {
-        let token = &deleted.token;
-        let (key, condition, names, values) = as_read(token);
-        let delete = Delete::builder()
-            .table_name(&self.tables.tokens)
-            .set_key(Some(key))
-            .condition_expression(condition)
-            .set_expression_attribute_names(Some(names))
-            .set_expression_attribute_values(Some(values));
-        let delete = built(delete.build())?;
-        let mut writes = vec![TransactWriteItem::builder().delete(delete).build()];
+        let mut writes = vec![self.delete_as_read(&deleted.token)?];
         let ended = Ended {
             at: audit.time,
             by: audit.action,
@@ -196,6 +187,20 @@ impl GetIdempotency for Store {
 }
 
 impl Store {
+    /// The deletion of a token's item, provided that the token is as it was read.
+    pub(super) fn delete_as_read(&self, token: &Token) -> Result<TransactWriteItem, PortError> {
+        let (key, condition, names, values) = as_read(token);
+        let delete = Delete::builder()
+            .table_name(&self.tables.tokens)
+            .set_key(Some(key))
+            .condition_expression(condition)
+            .set_expression_attribute_names(Some(names))
+            .set_expression_attribute_values(Some(values));
+        Ok(TransactWriteItem::builder()
+            .delete(built(delete.build())?)
+            .build())
+    }
+
     /// The writes of a change: token, all secrets, idempotency record and audit record. A secret that the token no
     /// longer has stays as a tombstone.
     pub(super) fn change_writes(

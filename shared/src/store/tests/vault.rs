@@ -76,8 +76,13 @@ async fn what_is_decrypted_to_anything_but_a_secret_is_broken_and_not_told() {
 }
 
 #[tokio::test]
-async fn a_busy_key_service_is_unavailable_and_a_refusing_one_broken() {
-    for code in ["ThrottlingException", "KMSInternalException"] {
+async fn a_busy_key_service_or_a_disabled_key_is_unavailable_and_a_refusal_broken() {
+    for code in [
+        "ThrottlingException",
+        "KMSInternalException",
+        "DisabledException",
+        "KMSInvalidStateException",
+    ] {
         let error = refusal(400, json!({"__type": code})).await;
         assert!(matches!(error, PortError::Unavailable(_)), "{code}");
     }

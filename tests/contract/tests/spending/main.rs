@@ -106,6 +106,7 @@ fn assumptions(sizes: &Sizes) -> String {
     );
     same("… events of the platform", whole(usual.events));
     same("`LogRetentionDays`", whole(usual.log_days));
+    same("`VerificationLogRetentionDays`", whole(usual.decision_days));
     same("`AuditRetentionDays`", whole(usual.audit_days));
     let mut bytes = |what: &str, bytes: f64| same(what, format!("{} bytes", whole(bytes)));
     bytes("a decision's log line", f64::from(prices::DECISION_LINE));
@@ -164,12 +165,12 @@ fn levers(sizes: &Sizes, watching: Watching) -> String {
             "a revoked secret works until its entry ends, and what the cache answers has no line of a decision",
         ),
         (
-            "`LogRetentionDays` 30 instead of 90",
+            "`VerificationLogRetentionDays` 90 instead of 7",
             Platform {
-                log_days: 30.0,
+                decision_days: 90.0,
                 ..LARGE
             },
-            "decisions and refusals of more than 30 days ago can't be counted any more. The audit log stays",
+            "none: decisions and refusals of the last 90 days can be counted. They hold refused callers' addresses",
         ),
         (
             "clients call from five addresses a day instead of one",

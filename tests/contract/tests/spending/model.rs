@@ -74,6 +74,8 @@ pub(crate) struct Platform {
     /// The platform's events about an account in a day.
     pub(crate) events: f64,
     pub(crate) log_days: f64,
+    /// Days for which the lines of decisions are kept.
+    pub(crate) decision_days: f64,
     pub(crate) audit_days: f64,
 }
 
@@ -95,6 +97,7 @@ impl Platform {
             changes: 0.1,
             events: 1.0,
             log_days: 90.0,
+            decision_days: 7.0,
             audit_days: 400.0,
         }
     }
@@ -286,9 +289,9 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> B
         / 1e3;
     // A batch of one record each.
     let invocations = verified + calls + events + records + runs;
-    let logs = (verified * f64::from(DECISION_LINE)
-        + (calls + events + records + runs) * OTHER_LINES)
-        / GB;
+    let decisions = verified * f64::from(DECISION_LINE) / GB;
+    let others = (calls + events + records + runs) * OTHER_LINES / GB;
+    let kept = decisions * platform.decision_days + others * platform.log_days;
     let functions = f64::from(u32::try_from(policies().len()).unwrap());
     let table_key = if platform.accounts == 0 {
         runs
@@ -325,10 +328,10 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> B
         ("KMS: keys", KMS_KEYS.of(2.0)),
         ("KMS: requests", KMS_REQUESTS.of(table_key + secrets)),
         ("SES", MAILS.of(platform.mails())),
-        ("CloudWatch: logs taken in", LOGS.of(logs)),
+        ("CloudWatch: logs taken in", LOGS.of(decisions + others)),
         (
             "CloudWatch: logs kept",
-            LOG_STORAGE.of(logs * COMPRESSED * platform.log_days / DAYS),
+            LOG_STORAGE.of(kept * COMPRESSED / DAYS),
         ),
         (
             "CloudWatch: alarms",
