@@ -26,7 +26,8 @@ test: ## Every test, end to end included, on a local cloud of its own; ARGS go t
 
 torture: ## Every suite of docs/assurance.md at length, MINUTES each (default: 5), and its table; takes hours
 	rm -rf target/assurance
-	LATCHKEY_MINUTES=$(MINUTES) $(CLOUD) test -p contract -p end-to-end $(addprefix --test ,$(SUITES))
+	@# Exported: a variable before a list of commands is that of the first command only.
+	export LATCHKEY_MINUTES=$(MINUTES); $(CLOUD) test -p contract -p end-to-end $(addprefix --test ,$(SUITES))
 	@# A fifth of the time for each target: there are many.
 	sh infra/local/fuzz.sh $$(($(MINUTES) * 12))
 	cargo run --quiet --locked --package assurance
