@@ -47,7 +47,7 @@ where
     H: Fn(Request) -> F + Send + Sync,
     F: Future<Output = Result<Response<Body>, ApiError>> + Send,
 {
-    let process = Arc::new(ColdStart::default());
+    let process = ColdStart::default();
     run(handler, move |request| {
         Some(request_line(request, process.is_first()))
     })
@@ -139,7 +139,7 @@ fn request_line(request: &Request, is_first: bool) -> RequestLine {
 
 /// Returns the route that the gateway has chosen.
 fn route(request: &Request) -> Option<&str> {
-    match request.extensions().get() {
+    match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),
         _ => None,
     }
