@@ -12,6 +12,7 @@ mod policies;
 mod section;
 pub mod sizes;
 mod template;
+mod trail;
 mod wire;
 
 pub use access::{Touched, Written};
