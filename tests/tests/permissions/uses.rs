@@ -31,9 +31,9 @@ const UNREACHED: [(&str, &str, &str, &str); 1] = [(
 )];
 
 /// The actions whose requests the local cloud makes itself, without the role: it reads streams, stores failed events
-/// and writes logs. And it doesn't record mails.
+/// and writes logs. And it doesn't record mails and the reading of its own record.
 fn is_unseen(action: &str, resources: &[&str]) -> bool {
-    let services = ["sqs:", "s3:", "ses:", "logs:"];
+    let services = ["sqs:", "s3:", "ses:", "logs:", "cloudtrail:"];
     services.iter().any(|service| action.starts_with(service))
         || resources
             .iter()
