@@ -30,6 +30,7 @@ pub(crate) mod string_enum;
 pub mod text;
 pub mod time;
 pub mod token;
+pub mod trail;
 pub mod upkeep;
 pub mod validation;
 pub mod verification;

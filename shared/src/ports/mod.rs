@@ -11,6 +11,7 @@ mod mail;
 mod resources;
 mod secrets;
 mod tokens;
+mod trail;
 mod upkeep;
 
 pub use accounts::{GetAccount, GetRecipients, ListMemberships, ProjectPlatform};
@@ -28,4 +29,5 @@ pub use secrets::{DecryptSecret, EncryptSecret, GetSecret, Recall, RecallSecret,
 pub use tokens::{
     ChangeToken, DeleteToken, GetIdempotency, GetToken, InsertToken, ListTokens, RecordView,
 };
+pub use trail::{NoteFinding, ReadTrail};
 pub use upkeep::{ListExpiring, RecordReminder, Reminder, RevokeIdle};

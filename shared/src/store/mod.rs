@@ -22,6 +22,7 @@ mod resources;
 mod secrets;
 mod table;
 mod tokens;
+mod trail;
 mod upkeep;
 mod user_agent;
 mod vault;

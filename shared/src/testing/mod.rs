@@ -17,6 +17,7 @@ mod program;
 mod samples;
 #[cfg(test)]
 mod service;
+mod trail;
 
 pub use answer::Answer;
 pub use engine::{Engine, FakeVault, acme, globex};
@@ -31,3 +32,4 @@ pub use samples::{
 };
 #[cfg(test)]
 pub(crate) use service::{Service, service_config};
+pub use trail::{trail_event, trail_sample, watched_stack};

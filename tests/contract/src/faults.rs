@@ -121,6 +121,7 @@ impl Passed {
             "Encrypt",
             "Decrypt",
             "GetKeys",
+            "LookupEvents",
         ];
         !reads.contains(&self.operation.as_str())
     }

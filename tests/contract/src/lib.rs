@@ -12,6 +12,7 @@ mod policies;
 mod section;
 pub mod sizes;
 mod template;
+mod trail;
 pub mod watching;
 mod wire;
 

@@ -15,9 +15,10 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::access::{Touched, Written, touched, written};
 use crate::faults::{Fault, Faults, Passed, Timers, refusal};
 use crate::iam::Ask;
+use crate::trail::lookup;
 
-/// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS, SES and SQS itself. It ends with
-/// its runtime.
+/// A proxy that passes requests to DynamoDB to an engine, and answers those to KMS, SES, SQS and CloudTrail itself. It
+/// ends with its runtime.
 pub struct Wire {
     /// The configuration of clients that use the proxy.
     pub aws: SdkConfig,
@@ -37,6 +38,7 @@ struct State {
     timers: Timers,
     mails: Arc<Mutex<Vec<Value>>>,
     keys: Arc<Mutex<String>>,
+    trail: Arc<Mutex<Vec<Value>>>,
 }
 
 /// Operations whose next request is refused, each with an error code.
@@ -129,6 +131,14 @@ impl Wire {
     /// Never: no code panics while it holds the lock.
     pub fn publish_keys(&self, list: &str) {
         *self.state.keys.lock().unwrap() = list.to_owned();
+    }
+
+    /// Sets the events of CloudTrail's history.
+    ///
+    /// # Panics
+    /// Never: no code panics while it holds the lock.
+    pub fn publish_trail(&self, events: &[Value]) {
+        *self.state.trail.lock().unwrap() = events.to_vec();
     }
 
     /// Takes the mails that were sent since the last call, as SES got them.
@@ -238,6 +248,11 @@ impl State {
         match operation(head) {
             "GetKeys" => return Some(self.keys.lock().unwrap().clone()),
             "SendEmail" => self.mails.lock().unwrap().push(request.clone()),
+            "LookupEvents" => {
+                let ask = Ask::new("cloudtrail:LookupEvents", "*");
+                self.counts.lock().unwrap().asked.push(ask);
+                return Some(lookup(&self.trail.lock().unwrap(), request).to_string());
+            }
             _ => {}
         }
         count(head, request, &self.counts).map(|answer| answer.to_string())
@@ -258,6 +273,7 @@ fn passed(head: &str, request: &Value) -> Passed {
         "SendMessage" => "sqs",
         "GetKeys" => "github",
         "Encrypt" | "Decrypt" => "kms",
+        "LookupEvents" => "cloudtrail",
         _ => "dynamodb",
     };
     let kinds = if service == "dynamodb" {
@@ -357,7 +373,7 @@ fn operation(head: &str) -> &str {
     if head.starts_with("POST /v2/email/outbound-emails ") {
         return "SendEmail";
     }
-    let target = header(head, "x-amz-target").and_then(|target| target.split_once('.'));
+    let target = header(head, "x-amz-target").and_then(|target| target.rsplit_once('.'));
     target.map_or("", |(_, operation)| operation)
 }
 

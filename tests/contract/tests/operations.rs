@@ -26,10 +26,13 @@ use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::ports::PortError;
 use latchkey::store::{Store, Vault};
-use latchkey::testing::{Answer, Engine, Event, now, system_at, token};
+use latchkey::testing::{
+    Answer, Engine, Event, now, system_at, token, trail_sample, watched_stack,
+};
 use receive_leak_report::{FetchKeys, Keys};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use watch_trail::CloudTrail;
 
 /// Reads a sample event.
 macro_rules! event {
@@ -479,6 +482,33 @@ async fn upkeep(functions: &mut Functions) {
             .await
             .unwrap();
         functions.row("revoke-idle", when);
+    }
+    let stored = functions.token().await;
+    let mut decrypted = trail_sample("decrypt");
+    decrypted["requestParameters"]["encryptionContext"]["tokenId"] = json!(stored.token.id);
+    let mut events = vec![trail_sample("put-key-policy")];
+    // As many as take two pages.
+    events.extend((0..3).map(|number| {
+        decrypted["eventID"] = json!(number.to_string());
+        decrypted.clone()
+    }));
+    functions.wire.publish_trail(&events);
+    let trail = CloudTrail::new(&functions.wire.aws, Duration::ZERO);
+    let (store, stack) = (functions.store.clone(), watched_stack());
+    let sample = include_str!("../../../events/watch-trail/hour.json");
+    for when in [
+        "a change, and three decryptions without a record",
+        "… told already",
+        "nothing found",
+    ] {
+        let hour = serde_json::from_str(sample).unwrap();
+        let until = Timestamp::MAX;
+        let done = watch_trail::handle(&trail, &store, &system, &stack, until, hour).await;
+        done.unwrap();
+        functions.row("watch-trail", when);
+        if when.starts_with('…') {
+            functions.wire.publish_trail(&[]);
+        }
     }
 }
 

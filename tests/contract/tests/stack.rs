@@ -243,11 +243,15 @@ fn every_alarm_watches_what_is_reported_and_is_heard() {
         };
         assert_eq!(alarm["AlarmActions"], heard, "{id}");
         assert_eq!(alarm["OKActions"], heard, "{id}");
-        // No data means no calls, which isn't an alarm. Of SES, it means that a rate is as it was.
-        let is_rate = alarm["Namespace"] == "AWS/SES";
-        let missing = if is_rate { "ignore" } else { "notBreaching" };
+        // No data means no calls, which isn't an alarm. Of SES, it means that a rate is as it was, and of the watch,
+        // that somebody stopped it.
+        let (missing, operator) = match (alarm["Namespace"].as_str(), id) {
+            (Some("AWS/SES"), _) => ("ignore", "GreaterThanThreshold"),
+            (_, "WatchTrailSilentAlarm") => ("breaching", "LessThanThreshold"),
+            _ => ("notBreaching", "GreaterThanThreshold"),
+        };
         assert_eq!(alarm["TreatMissingData"], missing, "{id}");
-        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
+        assert_eq!(alarm["ComparisonOperator"], operator, "{id}");
         // All metrics of an expression have the same period, and one of them is the alarm's.
         if let Some(queries) = alarm["Metrics"].as_array() {
             let periods = queries.iter().map(|query| &query["MetricStat"]["Period"]);

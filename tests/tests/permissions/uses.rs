@@ -31,9 +31,9 @@ const UNREACHED: [(&str, &str, &str, &str); 1] = [(
 )];
 
 /// The actions whose requests the local cloud makes itself, without the role: it reads streams, stores failed events
-/// and writes logs. And it records neither mails nor the names of calls of Lambda.
+/// and writes logs. And it records neither mails, nor the names of calls of Lambda, nor the reading of its own record.
 fn is_unseen(action: &str, resources: &[&str]) -> bool {
-    let services = ["sqs:", "s3:", "ses:", "logs:", "lambda:"];
+    let services = ["sqs:", "s3:", "ses:", "logs:", "lambda:", "cloudtrail:"];
     services.iter().any(|service| action.starts_with(service))
         || resources
             .iter()

@@ -3,7 +3,7 @@
 //! - An alarm looks every minute at its last periods, in a window that slides:
 //!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html>.
 //! - It rings if `DatapointsToAlarm` of `EvaluationPeriods` periods are beyond the threshold. A period without data is
-//!   none of them with `notBreaching`; with `ignore` the state stays:
+//!   one of them with `breaching`, and none with `notBreaching`; with `ignore` the state stays:
 //!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>.
 //! - A filter's dimensions are members of the line, three at the most, and such a filter has no default value:
 //!   <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html>.
@@ -212,7 +212,6 @@ impl<'a> Cloud<'a> {
     }
 
     fn metric_alarm(&self, id: &str, alarm: &Value, second: i64) -> State {
-        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
         let threshold = alarm["Threshold"]
             .as_f64()
             .unwrap_or_else(|| panic!("{id}: {alarm}"));
@@ -227,10 +226,13 @@ impl<'a> Cloud<'a> {
         if alarm["TreatMissingData"] == "ignore" && points.iter().all(Option::is_none) {
             return self.states.get(id).copied().unwrap_or(State::Ok);
         }
-        let beyond = points
-            .into_iter()
-            .flatten()
-            .filter(|point| *point > threshold);
+        let is_beyond = |point: Option<f64>| match (point, alarm["ComparisonOperator"].as_str()) {
+            (None, _) => alarm["TreatMissingData"] == "breaching",
+            (Some(point), Some("GreaterThanThreshold")) => point > threshold,
+            (Some(point), Some("LessThanThreshold")) => point < threshold,
+            (_, operator) => panic!("{id}: {operator:?}"),
+        };
+        let beyond = points.into_iter().filter(|point| is_beyond(*point));
         let rings = i64::try_from(beyond.count()).unwrap() >= needed;
         if rings { State::Alarm } else { State::Ok }
     }

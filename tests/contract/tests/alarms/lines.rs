@@ -2,6 +2,7 @@
 //! and KMS behind a wire that fails on demand.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use contract::{Call, Wire, answer};
 use jiff::{SignedDuration, Timestamp};
@@ -12,10 +13,13 @@ use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::store::{Store, Vault};
 use latchkey::telemetry::request::ColdStart;
-use latchkey::testing::{Answer, Engine, Event, FixedClock, Logs, brand, now, system_at};
+use latchkey::testing::{
+    Answer, Engine, Event, FixedClock, Logs, brand, now, system_at, trail_sample, watched_stack,
+};
 use receive_leak_report::{GitHub, Keys};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
+use watch_trail::CloudTrail;
 
 use crate::leaks::Scanner;
 
@@ -255,6 +259,18 @@ impl World {
         let request = scanner.report(&self.secret);
         let answer = http::answer(report, request, &ColdStart::default()).await;
         (answer.status().as_u16(), of("ReceiveLeakReport", &logs))
+    }
+
+    /// Somebody changes the policy of a key.
+    pub(crate) async fn intrusion(&self) -> Vec<Logged> {
+        self.wire.publish_trail(&[trail_sample("put-key-policy")]);
+        let trail = CloudTrail::new(&self.wire.prompt("alarms"), Duration::ZERO);
+        let hour = serde_json::from_value(sample!("watch-trail/hour")).unwrap();
+        let (store, clock, stack) = (&self.store, FixedClock(now()), watched_stack());
+        let logs = Logs::of("watch_trail", LevelFilter::ERROR);
+        let read = watch_trail::handle(&trail, store, &clock, &stack, Timestamp::MAX, hour);
+        read.await.unwrap();
+        of("WatchTrail", &logs)
     }
 
     /// The platform publishes what doesn't parse.

@@ -86,6 +86,7 @@ async fn others() -> Vec<Logged> {
     lines.extend(world.tampering().await);
     lines.extend(world.bounce().await);
     lines.extend(world.unreadable_event().await);
+    lines.extend(world.intrusion().await);
     let sample = include_str!("../../../../events/sync-platform/account-upserted.json");
     let mut stale: Value = serde_json::from_str(sample).unwrap();
     stale["time"] = json!("2026-11-01T10:00:00Z");

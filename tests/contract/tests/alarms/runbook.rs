@@ -57,6 +57,7 @@ async fn keys(template: &Template) -> (BTreeSet<String>, BTreeSet<String>) {
     lines.extend(world.tampering().await);
     lines.extend(world.unreadable_event().await);
     lines.extend(world.bounce().await);
+    lines.extend(world.intrusion().await);
     lines.extend(world.authorize(None).await);
     world.revoke().await;
     lines.extend(world.authorize(None).await);

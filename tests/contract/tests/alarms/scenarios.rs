@@ -183,6 +183,24 @@ pub(crate) async fn scenario(alarm: &str) -> Option<Scenario> {
         "SendNotificationsErrorsAlarm" => {
             logged(world.notify(None).await, world.tampering().await, 2)
         }
+        "WatchTrailErrorsAlarm" => logged(vec![], world.intrusion().await, 2),
+        // The function runs every hour. Data that is missing is what the alarm is about.
+        "WatchTrailSilentAlarm" => {
+            let run = lambda("Invocations", "WatchTrail", 1.0);
+            let hourly = move |minute| {
+                if minute % 60 == 0 {
+                    vec![run.clone()]
+                } else {
+                    vec![]
+                }
+            };
+            let again = hourly.clone();
+            Scenario {
+                quiet: (300, Box::new(hourly)),
+                trouble: (180, always(Vec::new())),
+                calm: (2, Box::new(again)),
+            }
+        }
         "ApiServerErrorsAlarm" => {
             let api = |value| aws("AWS/ApiGateway", "5xx", &[("ApiId", "Api")], value);
             Scenario {

@@ -9,7 +9,7 @@ use latchkey::domain::preferences::{MailPreferences, MailTiming};
 use latchkey::domain::token::Token;
 use latchkey::domain::upkeep::Warnings;
 use latchkey::ports::{PutPreferences, SuppressAddress};
-use latchkey::testing::{Answer, Engine, now, token_at};
+use latchkey::testing::{Answer, Engine, now, token_at, trail_sample, watched_stack};
 use serde_json::{Value, json};
 
 use crate::scenario::Effect::{AtMost, Once, State};
@@ -246,6 +246,57 @@ async fn revoke_idle(sandbox: &Sandbox<'_>) -> Outcome {
         .into()
 }
 
+/// CloudTrail has three calls: a secret was shown and recorded, it was decrypted without that, and a key's policy was
+/// changed.
+fn intruded<'a>(sandbox: &'a Sandbox<'_>) -> Step<'a, Given> {
+    Box::pin(async {
+        let given = created(sandbox).await;
+        let second = SignedDuration::from_secs(1);
+        sandbox.world.wait(second);
+        sandbox.done(about("POST", &given.token, "/reveal")).await;
+        let decrypted = |id: &str, at: Timestamp| {
+            let mut event = trail_sample("decrypt");
+            event["eventID"] = json!(id);
+            event["eventTime"] = json!(format!("{at:.0}"));
+            event["requestParameters"]["encryptionContext"]["tokenId"] = json!(given.token);
+            event
+        };
+        let changed = trail_sample("put-key-policy");
+        let events = json!([
+            decrypted("shown", now() + second),
+            decrypted("stolen", now() + SignedDuration::from_mins(1)),
+            changed,
+        ]);
+        Given {
+            event: events,
+            ..given
+        }
+    })
+}
+
+/// The run reads up to five minutes before its hour, which is over by then.
+async fn watch(sandbox: &Sandbox<'_>, given: &Given) -> Outcome {
+    let events = given.event.as_array().unwrap();
+    sandbox.world.wire.publish_trail(events);
+    let mut hour = sample!("watch-trail/hour");
+    hour["time"] = json!((now() + SignedDuration::from_mins(10)).to_string());
+    let hour = serde_json::from_value(hour).unwrap();
+    let (trail, store, stack) = (&sandbox.trail, &sandbox.store, watched_stack());
+    watch_trail::handle(trail, store, sandbox.system(), &stack, Timestamp::MAX, hour)
+        .await
+        .into()
+}
+
+/// Both findings are noted, and nothing else is.
+fn noted(evidence: &Evidence, _: &Given) -> bool {
+    let keys = evidence.tokens.iter().map(|item| item["pk"]["S"].as_str());
+    let mut findings: Vec<_> = keys
+        .filter_map(|key| key?.strip_prefix("FINDING#"))
+        .collect();
+    findings.sort_unstable();
+    findings == ["91235988-eb87-476a-ac2c-0cdc244e6dca", "stolen"]
+}
+
 /// A record of the audit log was changed.
 fn tampered<'a>(sandbox: &'a Sandbox<'_>) -> Step<'a, Given> {
     Box::pin(async {
@@ -326,6 +377,9 @@ pub(crate) fn events() -> Vec<Scenario> {
                 let activity = token["lastActivity"]["N"].as_str().and_then(|at| at.parse::<i64>().ok());
                 token["status"]["S"] == "active" && activity > Some(now().as_second())
             }))),
+
+        Scenario::new("watch-trail", "", |sandbox, given| Box::pin(watch(sandbox, given))).after(intruded).delivered()
+            .does(State(noted)),
 
         Scenario::new("send-notifications", "", |sandbox, given| Box::pin(stream(sandbox, given)))
             .after(renamed).delivered().does(State(all_mailed)),

@@ -1,4 +1,4 @@
-//! Every call to DynamoDB, KMS, SES, SQS and GitHub, of every operation and every other function, fails in turn: it is
+//! Every call to DynamoDB, KMS, SES, SQS, CloudTrail and GitHub, of every operation and every other function, fails in turn: it is
 //! throttled, late, cut off, answered 500, or any of these after the service has done it. It fails once, so that the
 //! SDK's next attempt may meet what the first one wrote; in all attempts; or together with all later calls to the
 //! service. Then two calls fail, and the client's repeat fails too.
@@ -280,6 +280,7 @@ fn check_reach(tally: &Tally) {
         "Encrypt",
         "GetItem",
         "GetKeys",
+        "LookupEvents",
         "PutItem",
         "Query",
         "SendEmail",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use contract::{Call, Evidence, Wire, answer};
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,7 @@ use latchkey::testing::{Answer, Engine, brand, now};
 use receive_leak_report::{GitHub, Keys};
 use serde_json::{Value, json};
 use sync_platform::DeadLetters;
+use watch_trail::CloudTrail;
 
 /// A step of a scenario.
 pub(crate) type Step<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -104,6 +106,7 @@ impl World {
             vault: Vault::new(&aws, "key".into()),
             notifier: Notifier::new(mailer, console, brand()),
             dead_letters: DeadLetters::new(aws_sdk_sqs::Client::new(&aws), "queue".into()),
+            trail: CloudTrail::new(&aws, Duration::ZERO),
             keys: OnceCell::new(),
             asked: AtomicU64::new(0),
         }
@@ -183,6 +186,7 @@ pub(crate) struct Sandbox<'a> {
     pub(crate) vault: Vault,
     pub(crate) notifier: Notifier<Mailer>,
     pub(crate) dead_letters: DeadLetters,
+    pub(crate) trail: CloudTrail,
     keys: OnceCell<Keys<GitHub>>,
     asked: AtomicU64,
 }

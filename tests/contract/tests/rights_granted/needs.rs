@@ -62,6 +62,10 @@ fn name(recorded: &str) -> String {
 }
 
 fn canonical(recorded: &str) -> String {
+    // An operation without resources.
+    if recorded == "*" {
+        return recorded.into();
+    }
     if let Some(address) = recorded.strip_prefix("identity/") {
         // The address of a recipient, or of the sender.
         return format!("{SES}identity/{address}");

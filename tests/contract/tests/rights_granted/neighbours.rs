@@ -9,6 +9,7 @@ use super::needs::{Needs, PARTITIONS, SES};
 
 /// The actions by service. `make test`'s end-to-end part tries most of them with the roles' own credentials.
 const ACTIONS: &str = "
+cloudtrail: CreateTrail DeleteTrail LookupEvents PutEventSelectors StopLogging
 dynamodb: BatchExecuteStatement BatchGetItem BatchWriteItem ConditionCheckItem CreateBackup DeleteBackup DeleteItem
   DeleteResourcePolicy DeleteTable DescribeContinuousBackups DescribeStream DescribeTable DescribeTimeToLive
   EnableKinesisStreamingDestination ExportTableToPointInTime GetItem GetRecords GetResourcePolicy GetShardIterator
@@ -141,6 +142,8 @@ pub(crate) fn kind(key: &str) -> String {
 /// The resources of the stack, and for each service one that isn't of it.
 fn resources(template: &Template) -> Vec<(&'static str, String)> {
     let mut resources = vec![
+        ("cloudtrail", "*".into()),
+        ("cloudtrail", "another-trail".into()),
         ("dynamodb", "*".into()),
         ("dynamodb", "another-table".into()),
         ("dynamodb", "another-table/index/byEnd-like".into()),

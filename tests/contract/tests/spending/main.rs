@@ -130,6 +130,7 @@ fn assumptions(sizes: &Sizes) -> String {
     );
     same("a record's mails", format!("{} ms", whole(RECORD_MS)));
     same("a run of a schedule", format!("{} ms", whole(RUN_MS)));
+    same("… of `watch-trail`", format!("{} ms", whole(WATCH_MS)));
     rows
 }
 

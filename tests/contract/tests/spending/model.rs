@@ -31,12 +31,15 @@ const ENDED_DAYS: f64 = 400.0;
 pub(crate) const RECORD_MS: f64 = 150.0;
 /// The milliseconds of a run of a schedule.
 pub(crate) const RUN_MS: f64 = 1_000.0;
+/// The milliseconds of a run of the watch: a pause before each of its 28 requests.
+pub(crate) const WATCH_MS: f64 = 25_000.0;
 /// The log lines of any call that isn't a verification, with their overhead, in bytes.
 pub(crate) const OTHER_LINES: f64 = 600.0;
 /// What is left of a kept log line after compression.
 pub(crate) const COMPRESSED: f64 = 0.15;
-/// The runs of schedules in a month: every quarter of an hour, and two once a day.
+/// The runs of schedules in a month: every quarter of an hour, every hour, and two once a day.
 const DIGEST_RUNS: f64 = 96.0 * DAYS;
+const WATCH_RUNS: f64 = 24.0 * DAYS;
 const DAILY_RUNS: f64 = DAYS;
 /// The runs of the probe in a month, and the records of a run: a creation, a use, a revocation, a refusal, a deletion.
 const PROBE_RUNS: f64 = 288.0 * DAYS;
@@ -205,6 +208,7 @@ fn units(platform: &Platform) -> (f64, f64) {
         "`AccountUpserted`, four members as before",
     );
     add(DIGEST_RUNS, "send-digests", "none");
+    add(WATCH_RUNS, "watch-trail", "nothing found");
     add(DAILY_RUNS, "remind-expiring", "every shard, and none");
     add(DAILY_RUNS, "revoke-idle", "every shard, and none");
     reads += platform.of_accounts(platform.pages) * page("a page of 50 tokens")
@@ -275,7 +279,8 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> B
     let verified = f64::from(platform.verifications) * SECONDS * (1.0 - platform.cached);
     let records = platform.used() + platform.changed();
     let events = platform.of_accounts(platform.events);
-    let runs = DIGEST_RUNS + 2.0 * DAILY_RUNS;
+    let short_runs = DIGEST_RUNS + 2.0 * DAILY_RUNS;
+    let runs = short_runs + WATCH_RUNS;
     let calls = platform.calls();
     let (reads, writes) = units(platform);
     let (tables, indexes) = stored(platform, sizes);
@@ -285,7 +290,8 @@ pub(crate) fn month(platform: &Platform, sizes: &Sizes, watching: Watching) -> B
     let seconds = (verified * verification
         + (calls + events) * call
         + records * RECORD_MS * platform.recipients / 2.0
-        + runs * RUN_MS)
+        + short_runs * RUN_MS
+        + WATCH_RUNS * WATCH_MS)
         / 1e3;
     // A batch of one record each.
     let invocations = verified + calls + events + records + runs;

@@ -5,9 +5,13 @@ use std::sync::Mutex;
 use aws_lambda_events::dynamodb;
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use jiff::Timestamp;
-use latchkey::ports::PortError;
+use latchkey::domain::paging::Page;
+use latchkey::domain::trail::{TrailEvent, Watched, Window};
+use latchkey::ports::{PortError, ReadTrail};
+use latchkey::testing::{Logs, watched_stack};
 use serde_json::{Value, json};
 use sync_platform::SetAside;
+use tracing::level_filters::LevelFilter;
 
 use super::Harness;
 use crate::check::{batch, shows_secret, texts};
@@ -142,6 +146,39 @@ pub(super) fn mail_feedback(harness: &Harness, data: &[u8]) {
     harness.runtime.block_on(Box::pin(told)).unwrap();
     for mail in harness.post.take() {
         assert!(!mail.subject.chars().any(char::is_control), "{mail:?}");
+    }
+}
+
+/// A trail with one event.
+struct Trail(TrailEvent);
+
+impl ReadTrail for Trail {
+    async fn read_trail(
+        &self,
+        watched: &Watched,
+        _: Window,
+        _: Option<String>,
+    ) -> Result<Page<TrailEvent, String>, PortError> {
+        let is_it = self.0.name == watched.name;
+        let items = is_it.then(|| self.0.clone()).into_iter().collect();
+        Ok(Page { items, next: None })
+    }
+}
+
+/// An event of CloudTrail. Whoever calls AWS decides about most of it.
+pub(super) fn trail(harness: &Harness, data: &[u8]) {
+    let Ok(event) = serde_json::from_slice(data) else {
+        return;
+    };
+    let sample = include_str!("../../../../events/watch-trail/hour.json");
+    let hour = serde_json::from_str(sample).unwrap();
+    let logs = Logs::of("watch_trail", LevelFilter::INFO);
+    let (trail, world, (clock, _)) = (Trail(event), &harness.world, system());
+    let (stack, until) = (watched_stack(), Timestamp::MAX);
+    let read = watch_trail::handle(&trail, world, &clock, &stack, until, hour);
+    harness.runtime.block_on(Box::pin(read)).unwrap();
+    for line in logs.take_lines() {
+        assert!(!shows_secret(&line), "{line}");
     }
 }
 

@@ -154,12 +154,13 @@ pub const FUNCTIONS: &[(&str, &[&str])] = &[
     ("send-digests", &[]),
     ("send-notifications", &["send-notifications"]),
     ("sync-platform", &["sync-platform"]),
+    ("watch-trail", &["watch-trail"]),
 ];
 
 /// Returns all targets.
 pub fn targets(harness: &Rc<Harness>) -> Vec<Target> {
     let mut targets = values();
-    let functions: [(&str, OnHarness); 9] = [
+    let functions: [(&str, OnHarness); 10] = [
         ("authorize-http-api", events::authorize_http),
         ("authorize-rest-api", events::authorize_rest),
         ("console", routes::console),
@@ -169,6 +170,7 @@ pub fn targets(harness: &Rc<Harness>) -> Vec<Target> {
         ("record-purges", events::record_purges),
         ("send-notifications", events::send_notifications),
         ("sync-platform", events::sync_platform),
+        ("watch-trail", events::trail),
     ];
     for (name, check) in functions {
         let harness = Rc::clone(harness);

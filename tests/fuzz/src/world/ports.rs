@@ -21,9 +21,9 @@ use latchkey::ports::{
     AddToDigest, CacheKeys, CachedKeys, ChangeToken, Claim, ClaimMail, Compromise,
     CompromiseSecret, DeleteToken, GetAccount, GetIdempotency, GetPreferences, GetRecipients,
     GetResources, GetSecret, GetSuppression, GetToken, InsertToken, ListAudit, ListIntegrations,
-    ListMemberships, ListPreferences, ListResources, ListTokens, PortError, ProjectPlatform,
-    PutPreferences, Recall, RecallSecret, RecordAudit, RecordUse, RecordView, RefundBudget,
-    SpendBudget, SuppressAddress, Use,
+    ListMemberships, ListPreferences, ListResources, ListTokens, NoteFinding, PortError,
+    ProjectPlatform, PutPreferences, Recall, RecallSecret, RecordAudit, RecordUse, RecordView,
+    RefundBudget, SpendBudget, SuppressAddress, Use,
 };
 use latchkey::testing::{acme, now};
 
@@ -331,6 +331,16 @@ impl SuppressAddress for World {
         _: Timestamp,
     ) -> Result<Timestamp> {
         Ok(now())
+    }
+}
+
+impl NoteFinding for World {
+    async fn is_noted(&self, _: &str) -> Result<bool> {
+        Ok(false)
+    }
+
+    async fn note_finding(&self, _: &str, _: Timestamp) -> Result<()> {
+        Ok(())
     }
 }
 
