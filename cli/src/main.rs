@@ -316,4 +316,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_documents_name_every_option_of_a_replay_and_no_other() {
+        let text = include_str!("../../docs/restoring.md").replace("\\\n", " ");
+        let command = text.split("latchkey-admin -- replay ").nth(1).unwrap();
+        let words = command.lines().next().unwrap().split_whitespace();
+        let named: Vec<_> = words.filter_map(|word| word.strip_prefix("--")).collect();
+        let command = Cli::command();
+        let replay = command.find_subcommand("replay").unwrap();
+        let required = replay.get_arguments().filter(|it| it.is_required_set());
+        let required: Vec<_> = required.filter_map(|it| it.get_long()).collect();
+        assert_eq!(named, required);
+        assert!(text.contains("`--dry-run`"));
+    }
 }
