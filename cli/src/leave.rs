@@ -9,8 +9,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
 use latchkey::domain::action::Action;
-use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{AuditRecord, Origin, Source};
+use latchkey::domain::audit::{AuditRecord, Origin};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{
@@ -249,13 +248,7 @@ async fn erase_token(
         let Some(stored) = store.get_token(account, id, Timestamp::MIN).await? else {
             return Ok(Some(None));
         };
-        let origin = Origin {
-            source: Source::System,
-            actor: Actor::system(),
-            ip: None,
-            user_agent: None,
-            request_id: "leave".into(),
-        };
+        let origin = Origin::system("leave");
         let (token, now) = (&stored.token, system.now());
         let audit = AuditRecord::new(Action::Delete, token, vec![], origin, now, system)
             .map_err(PortError::from)?;

@@ -14,7 +14,7 @@ use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
 use latchkey::app::revoke::{Revoked, revoke};
 use latchkey::domain::action::Action;
 use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{Change, Origin, Source};
+use latchkey::domain::audit::{Change, Origin};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::leak::LEAKED;

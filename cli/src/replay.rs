@@ -10,8 +10,7 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use latchkey::app::retry::{ATTEMPTS, retry_on_conflict, unless_conflict};
 use latchkey::domain::action::Action;
-use latchkey::domain::actor::Actor;
-use latchkey::domain::audit::{AuditRecord, Change, Origin, Source, changes};
+use latchkey::domain::audit::{AuditRecord, Change, Origin, changes};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::replay::{Replay, Replayed, lost_token};
@@ -365,13 +364,7 @@ fn recorded(before: &Token, after: &Token) -> Vec<Change> {
 }
 
 fn origin() -> Origin {
-    Origin {
-        source: Source::System,
-        actor: Actor::system(),
-        ip: None,
-        user_agent: None,
-        request_id: "replay".into(),
-    }
+    Origin::system("replay")
 }
 
 /// A time in the form of RFC 3339, for the command line.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use latchkey::app::revoke::revoke;
 use latchkey::app::verify::{Client, Verified, authenticate};
+use latchkey::domain::actor::Actor;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::secret::{PlainSecret, SecretHash};
 use latchkey::domain::token::{Ciphertext, NotReactivable, Token};

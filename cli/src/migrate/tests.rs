@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use latchkey::app::verify::{Client, Verified, authenticate};
-use latchkey::domain::audit::AuditRecord;
+use latchkey::domain::audit::{AuditRecord, Source};
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::kind::Kind;
 use latchkey::domain::paging::{ResourceFilter, ResourceQuery};

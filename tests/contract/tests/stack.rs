@@ -147,7 +147,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
             let mappings = of_type(stack, "AWS::Lambda::EventSourceMapping");
             let mut readers = mappings.values();
             let reads = |mapping: &&Value| called(stack, &mapping["FunctionName"]) == function;
-            assert!(readers.any(|mapping| reads(&mapping)), "{metric}");
+            assert!(readers.any(reads), "{metric}");
             Some(function)
         }
         ("AWS/Lambda", "PolledEventCount", Some(("EventSourceMappingUUID", value))) => {

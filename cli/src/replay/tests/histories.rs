@@ -5,6 +5,7 @@
 
 use latchkey::app::compromise::{Evidence, compromise};
 use latchkey::app::revoke::revoke;
+use latchkey::domain::actor::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::change::{NewToken, TokenChange};
 use latchkey::domain::scope::{ResourceLists, Scope};

@@ -1,5 +1,6 @@
 //! What histories of tokens don't have: uses, warnings, digests, streams, records that can't be read, and failures.
 
+use latchkey::domain::actor::Actor;
 use latchkey::domain::auto_purge::AutoPurge;
 use latchkey::domain::change::TokenChange;
 use latchkey::domain::mailing::DigestEntry;

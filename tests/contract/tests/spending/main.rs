@@ -20,7 +20,7 @@ use latchkey_planning::{Remedy, needs, prices, quotas};
 use counts::{Counts, Sizes, page};
 use model::{
     ACCOUNT, Bill, COMPRESSED, IDLE, INDEX_ENTRY, LARGE, MARK, OTHER_LINES, PEAK, PLATFORMS,
-    Platform, RECORD_MS, RUN_MS, SMALL, month, total,
+    Platform, RECORD_MS, RUN_MS, SMALL, WATCH_MS, month, total,
 };
 
 const DOCUMENT: &str = "docs/cost.md";
@@ -319,7 +319,10 @@ async fn an_idle_stack_costs_what_the_guide_to_deploying_says() {
     let told = format!("that is some ${probe:.2} a month more");
     assert!(guide.contains(&told), "{told}");
     // The guide leaves out what is below a few cents.
-    assert!((said..said + 0.05).contains(&(all - probe)), "{all}: {bill:?}");
+    assert!(
+        (said..said + 0.05).contains(&(all - probe)),
+        "{all}: {bill:?}"
+    );
 }
 
 /// The arithmetic of quotas has numbers of its own, since the operators' command has no tables to read.

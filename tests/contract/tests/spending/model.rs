@@ -34,7 +34,7 @@ pub(crate) const RUN_MS: f64 = 1_000.0;
 /// The milliseconds of a run of the watch: a pause before each of its 28 requests.
 pub(crate) const WATCH_MS: f64 = 25_000.0;
 /// The log lines of any call that isn't a verification, with their overhead, in bytes.
-pub(crate) const OTHER_LINES: f64 = 600.0;
+pub(crate) const OTHER_LINES: f64 = 800.0;
 /// What is left of a kept log line after compression.
 pub(crate) const COMPRESSED: f64 = 0.15;
 /// The runs of schedules in a month: every quarter of an hour, every hour, and two once a day.
@@ -260,7 +260,8 @@ fn probe(platform: &Platform, sizes: &Sizes) -> f64 {
     let call = f64::from(u32::try_from(MANAGEMENT_MS).unwrap());
     let days = platform.audit_days / DAYS;
     let records = PROBE_RUNS * PROBE_RECORDS * days * (sizes.created + ITEM_OVERHEAD);
-    let secrets = PROBE_RUNS / DAYS * ENDED_DAYS * (sizes.secret + sizes.seen + 2.0 * ITEM_OVERHEAD);
+    let secrets =
+        PROBE_RUNS / DAYS * ENDED_DAYS * (sizes.secret + sizes.seen + 2.0 * ITEM_OVERHEAD);
     // The called functions, and the one that reads the records. Where others call too, they ask KMS in any case.
     let functions = if platform.accounts == 0 { 7.0 } else { 0.0 };
     LAMBDA_REQUESTS.of(PROBE_RUNS * invocations)
