@@ -112,7 +112,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
     });
     let is_a = |id: &str, kind: &str| assert_eq!(stack["Resources"][id]["Type"], kind, "{metric}");
     let of = match (namespace, name, dimension) {
-        ("AWS/Lambda", "Errors" | "Throttles", Some(("FunctionName", value))) => {
+        ("AWS/Lambda", "Errors" | "Throttles" | "Invocations", Some(("FunctionName", value))) => {
             let function = referred(value, None);
             is_a(function, "AWS::Lambda::Function");
             Some(function)
@@ -197,9 +197,14 @@ fn every_alarm_watches_what_is_reported_and_is_heard() {
         assert!(alarm["AlarmDescription"].is_string(), "{id}");
         assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{id}");
         assert_eq!(alarm["OKActions"], json!([TOPIC]), "{id}");
-        // No data means no calls, which isn't an alarm.
-        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{id}");
-        assert_eq!(alarm["ComparisonOperator"], "GreaterThanThreshold", "{id}");
+        // No data means no calls, which isn't an alarm, except for what must be called all the time.
+        let (missing, compared) = if metrics[0].name == "Invocations" {
+            ("breaching", "LessThanThreshold")
+        } else {
+            ("notBreaching", "GreaterThanThreshold")
+        };
+        assert_eq!(alarm["TreatMissingData"], missing, "{id}");
+        assert_eq!(alarm["ComparisonOperator"], compared, "{id}");
         // All metrics of an expression have the same period, and one of them is the alarm's.
         if let Some(queries) = alarm["Metrics"].as_array() {
             let periods = queries.iter().map(|query| &query["MetricStat"]["Period"]);
@@ -245,6 +250,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
         }
     }
     is_watched("AWS/ApiGateway", "5xx", "Api");
+    is_watched("AWS/Lambda", "Invocations", "WatchTrailFunction");
     for (id, mapping) in of_type(&STACK, "AWS::Lambda::EventSourceMapping") {
         is_watched("AWS/Lambda", "PolledEventCount", id);
         let function = referred(&mapping["FunctionName"], None);
@@ -279,7 +285,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
 #[test]
 fn a_metric_filter_reads_the_log_of_a_function() {
     let filters = of_type(&STACK, "AWS::Logs::MetricFilter");
-    assert_eq!(filters.len(), 5);
+    assert_eq!(filters.len(), 6);
     for (id, filter) in filters {
         let group = referred(&filter["LogGroupName"], None);
         let function = group.replace("LogGroup", "Function");
