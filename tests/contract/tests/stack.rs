@@ -307,6 +307,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
         is_watched("AWS/DynamoDB", "ReadThrottleEvents", id);
         is_watched("AWS/DynamoDB", "WriteThrottleEvents", id);
     }
+    is_watched("AWS/Lambda", "Invocations", "WatchTrailFunction");
     for (id, mapping) in of_type(&STACK, "AWS::Lambda::EventSourceMapping") {
         is_watched("AWS/Lambda", "PolledEventCount", id);
         let function = called(&STACK, &mapping["FunctionName"]);

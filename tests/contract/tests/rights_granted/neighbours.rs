@@ -143,7 +143,6 @@ pub(crate) fn kind(key: &str) -> String {
 fn resources(template: &Template) -> Vec<(&'static str, String)> {
     let mut resources = vec![
         ("cloudtrail", "*".into()),
-        ("cloudtrail", "another-trail".into()),
         ("dynamodb", "*".into()),
         ("dynamodb", "another-table".into()),
         ("dynamodb", "another-table/index/byEnd-like".into()),
