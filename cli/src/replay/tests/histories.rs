@@ -121,17 +121,11 @@ impl History<'_> {
                     .await;
             }
             14 | 15 => self.find().await,
-            16 | 17 => {
-                if token.status() == Status::Revoked {
-                    let audit =
-                        AuditRecord::new(Action::Delete, token, vec![], origin(), now, &System);
-                    let audit = audit.unwrap();
-                    self.engine
-                        .store
-                        .delete_token(&before, &audit)
-                        .await
-                        .unwrap();
-                }
+            16 | 17 if token.status() == Status::Revoked => {
+                let audit = AuditRecord::new(Action::Delete, token, vec![], origin(), now, &System);
+                let audit = audit.unwrap();
+                let deleted = self.engine.store.delete_token(&before, &audit);
+                deleted.await.unwrap();
             }
             18 if self.random.below(4) == 0 => self.delete_account(&account).await,
             _ => {}

@@ -337,8 +337,8 @@ fn every_operation_and_every_function_has_a_scenario() {
         );
     }
     let functions: BTreeSet<_> = covered.iter().map(|name| function_of(name)).collect();
-    // These call nothing.
-    let silent = ["console", "describe-api"];
+    // These call nothing of AWS's that the faults befall: the probe calls functions, and its own tests let them fail.
+    let silent = ["console", "describe-api", "probe"];
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions");
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name();
