@@ -152,6 +152,7 @@ fn whatever_calls_a_function_calls_its_alias() {
     let named: BTreeSet<_> = others.keys().copied().collect();
     let may = [
         "AWS::CloudWatch::Alarm",
+        "AWS::CloudWatch::Dashboard",
         "AWS::IAM::Role",
         "AWS::Lambda::Alias",
         "AWS::Lambda::EventInvokeConfig",

@@ -25,14 +25,17 @@ use crate::domain::verification::{Refusal, RefusedDays, Sighting, UsedFrom};
 use crate::ports::{
     AddToDigest, CacheKeys, Claim, ClaimMail, Compromise, CompromiseSecret, DeleteToken,
     GetAccount, GetIdempotency, GetRecipients, GetSuppression, ListDigests, ListExpiring,
-    ListIntegrations, ListMemberships, ListPreferences, ListResources, ProjectPlatform,
-    PutPreferences, RecallSecret, RecordAudit, RecordReminder, RecordUse, Reminder, SpendBudget,
-    SuppressAddress, Use,
+    ListIntegrations, ListMemberships, ListPreferences, ListResources, NoteFinding,
+    ProjectPlatform, PutPreferences, RecallSecret, RecordAudit, RecordReminder, RecordUse,
+    Reminder, SpendBudget, SuppressAddress, Use,
 };
 use crate::testing::{acme, globex, token};
 
 const TOKENS: &str = include_str!("fixtures/v2/tokens.json");
 const AUDIT: &str = include_str!("fixtures/v2/audit.json");
+
+/// CloudTrail's id of a call that was told.
+const FINDING: &str = "91235988-eb87-476a-ac2c-0cdc244e6dca";
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -107,6 +110,7 @@ impl Records {
                 .unwrap(),
             origin: Origin {
                 source: Source::Ui,
+                trace_id: Some("1-5e66d96f-7491f09e0a79d18acf3d0505".parse().unwrap()),
                 ..origin()
             },
             ..record(action, token)
@@ -347,6 +351,7 @@ async fn write_the_rest(engine: &Engine, records: &mut Records) {
     assert!(asked.unwrap());
     let keys = "{\"public_keys\":[]}";
     store.cache_keys(keys, now()).await.unwrap();
+    store.note_finding(FINDING, later(15)).await.unwrap();
     for budget in [
         Budget::Reveal(user.clone()),
         Budget::Change,
@@ -488,6 +493,7 @@ async fn read_all(engine: &Engine) -> String {
     ] {
         tell(address, &store.get_suppression(address).await.unwrap());
     }
+    tell("finding", &store.is_noted(FINDING).await.unwrap());
     tell("keys", &store.cached_keys().await.unwrap());
     tell("log", &engine.audit(&acme().id).await);
     read

@@ -289,6 +289,10 @@ async fn more_of_anything_never_costs_less() {
         );
         for ((what, less), (same, more)) in smaller.iter().zip(&larger) {
             assert_eq!(what, same);
+            if *what == model::PROBE {
+                // The requests for the tables' key are the probe's own only where no one else makes them.
+                continue;
+            }
             assert!(
                 less <= more,
                 "{what}: {} and {}",
