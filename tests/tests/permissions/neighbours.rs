@@ -91,6 +91,17 @@ fn calls_of(resources: &Resources, role: &Role) -> Vec<Call> {
     for name in [own, &resources.another("AWS::Lambda::Function", own)] {
         calls.extend(others::function(resources, name));
     }
+    let functions = resources.names("AWS::Lambda::Function");
+    let aliases: Vec<_> = functions
+        .iter()
+        .map(|name| format!("{name}:live"))
+        .collect();
+    let is_named =
+        |alias: &&String| role.names(&resources.arn("lambda", &format!("function:{alias}")));
+    let (named, rest): (Vec<_>, Vec<_>) = aliases.iter().partition(is_named);
+    for alias in named.into_iter().chain(rest.into_iter().take(1)) {
+        calls.push(others::alias(resources, alias));
+    }
     let own = role.arn.rsplit('/').next().expect("a name");
     for name in [own, &resources.another("AWS::IAM::Role", own)] {
         calls.extend(others::role(resources, name));

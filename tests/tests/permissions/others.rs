@@ -93,6 +93,13 @@ pub(crate) fn function(resources: &Resources, name: &str) -> Vec<Call> {
     calls
 }
 
+/// A call of a function's alias, with an event that no function knows.
+pub(crate) fn alias(resources: &Resources, alias: &str) -> Call {
+    let arn = resources.arn("lambda", &format!("function:{alias}"));
+    let path = format!("/2015-03-31/functions/{alias}/invocations");
+    rest("lambda:InvokeFunction", &arn, Method::POST, &path, "")
+}
+
 /// The requests on a role.
 pub(crate) fn role(resources: &Resources, name: &str) -> Vec<Call> {
     let arn = resources.arn("iam", &format!("role/{name}"));

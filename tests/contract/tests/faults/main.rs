@@ -73,8 +73,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, case: &str, run: Run) {
+    fn add(&mut self, function: &'static str, case: &str, run: Run) {
         self.cases += 1;
+        self.touched
+            .entry(function)
+            .or_default()
+            .extend(run.touched);
         self.requests += u64::try_from(run.passed.len()).unwrap();
         for request in &run.passed {
             if let Some(fault) = request.fault {
@@ -160,16 +164,12 @@ async fn singles(world: &World, empty: &Snapshot, scenario: &Scenario, tally: &M
         let name = case(&stage, planned);
         if name.contains(&wanted) {
             let run = guarded(&stage, &[planned], &[]).await;
-            tally.lock().unwrap().add(&name, run);
+            tally.lock().unwrap().add(scenario.function, &name, run);
         }
     }
-    let touched = world.wire.take().touched;
     let mut tally = tally.lock().unwrap();
-    tally
-        .touched
-        .entry(scenario.function)
-        .or_default()
-        .extend(touched);
+    let all = tally.touched.entry(scenario.function).or_default();
+    all.extend(stage.touched);
 }
 
 /// A fault at a random place.
@@ -199,7 +199,7 @@ async fn pairs(world: &World, empty: &Snapshot, seed: u64, tally: &Mutex<Tally>)
         let second = [any_fault(&mut random, requests)];
         let name = format!("seed {seed}: {}: {first:?}, then {second:?}", stage.name());
         let run = guarded(&stage, &first, &second).await;
-        tally.lock().unwrap().add(&name, run);
+        tally.lock().unwrap().add(scenario.function, &name, run);
     }
 }
 

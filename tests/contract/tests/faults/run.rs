@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use contract::{Allowance, Evidence, Fault, Passed, Planned, Reach};
+use contract::{Allowance, Evidence, Fault, Passed, Planned, Reach, Touched};
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -20,8 +20,9 @@ pub(crate) struct Stage<'a> {
     tables: Snapshot,
     /// The mails of the preparation.
     mails: Vec<Value>,
-    /// The requests that pass without a fault.
+    /// The requests that pass without a fault, and what they touch.
     pub(crate) clean: Vec<Passed>,
+    pub(crate) touched: Vec<Touched>,
 }
 
 /// What a run did.
@@ -29,6 +30,8 @@ pub(crate) struct Stage<'a> {
 pub(crate) struct Run {
     /// The requests of the scenario, including repeats.
     pub(crate) passed: Vec<Passed>,
+    /// What its requests touched, failed ones among them.
+    pub(crate) touched: Vec<Touched>,
     /// What must not be.
     pub(crate) wrong: Vec<String>,
 }
@@ -45,6 +48,7 @@ impl<'a> Stage<'a> {
             clean.wrong
         );
         stage.clean = clean.passed;
+        stage.touched = clean.touched;
         stage
     }
 
@@ -66,6 +70,7 @@ impl<'a> Stage<'a> {
             tables: world.snapshot().await,
             mails: world.wire.take_mails(),
             clean: vec![],
+            touched: vec![],
         }
     }
 
@@ -133,6 +138,7 @@ impl<'a> Stage<'a> {
         let evidence = world.evidence(&mut mails).await;
         let allowance = allowance(&run.passed, failed);
         run.wrong.extend(evidence.violations(allowance));
+        run.touched = world.wire.take().touched;
         run
     }
 
