@@ -89,7 +89,8 @@ fn every_operation_and_every_function_has_a_target_with_inputs() {
         let (_, own) = known.unwrap_or_else(|| panic!("the function `{name}` has no target"));
         let when = operation.get("when").and_then(toml::Value::as_str);
         let by_clock = when.is_some_and(|when| when == "once a day" || when.starts_with("every "));
-        assert_eq!(own.is_empty(), by_clock, "{name}");
+        // A schedule's event says nothing. The watch reads events of CloudTrail.
+        assert!(!own.is_empty() || by_clock, "{name}");
         for target in *own {
             assert!(targets.contains(*target), "{target}");
         }
