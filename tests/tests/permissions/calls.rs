@@ -309,6 +309,11 @@ pub(crate) fn elsewhere(resources: &Resources, bus: &str) -> Vec<Call> {
         );
     }
     let mut calls = json.calls;
+    let target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101";
+    let mut json = Json::new("cloudtrail", target, "*".into());
+    json.call("LookupEvents", &json!({"MaxResults": 1}));
+    json.call("DescribeTrails", &json!({}));
+    calls.append(&mut json.calls);
     for (service, target, operations) in [
         (
             "secretsmanager",
