@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs};
 
 use futures_util::FutureExt;
@@ -186,6 +186,7 @@ impl ChromeDriver {
     async fn try_start() -> Option<Self> {
         let mut process = Command::new(setting("LATCHKEY_CHROMEDRIVER"))
             .arg("--port=0")
+            .env("TZ", zone_of_noon())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -235,6 +236,15 @@ fn capabilities(profile: &Path) -> WebDriverResult<ChromeCapabilities> {
     let logs = json!({"browser": "ALL", "performance": "ALL"});
     capabilities.set("goog:loggingPrefs", logs)?;
     Ok(capabilities)
+}
+
+/// Returns the time zone in which it is past noon now. There, what begins and ends around a test is on the same day,
+/// so the page's words for it don't depend on when the test runs.
+fn zone_of_noon() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let hour = now.expect("a time after 1970").as_secs() / 3600 % 24;
+    // In these names, the sign says how far UTC is ahead.
+    format!("Etc/GMT{:+}", i64::try_from(hour).expect("an hour") - 12)
 }
 
 fn setting(name: &str) -> String {

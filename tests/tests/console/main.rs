@@ -58,8 +58,13 @@ async fn give_up(account: &Account, secret: &str) {
 
 /// Replaces a token's secret with a grace period of one hour. Returns the new secret.
 async fn replace(account: &Account, id: &str) -> String {
+    replace_within(account, id, 3600).await
+}
+
+/// Replaces a token's secret. The old one works for that many seconds more.
+async fn replace_within(account: &Account, id: &str, grace: u32) -> String {
     let regenerate = account.post(&account.owner, &format!("/tokens/{id}/regenerate"));
-    let answer = send(regenerate.json(&json!({"gracePeriodSeconds": 3600}))).await;
+    let answer = send(regenerate.json(&json!({"gracePeriodSeconds": grace}))).await;
     let secret = answer.expect(200)["secret"].take();
     secret.as_str().expect("a secret").to_owned()
 }
