@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use contract::printed;
 use serde_json::{Value, json};
 
 /// The maximal length of the README, in lines.
@@ -303,23 +303,9 @@ fn every_package_test_and_option_of_cargo_exists() {
     }
 }
 
-/// Runs a program in the SAM tool's Python, which `make test` installs. It includes AWS's models of its commands, and a
-/// YAML parser.
+/// Returns the JSON that a program in the SAM tool's Python prints.
 fn python(program: &str, input: &Value) -> Value {
-    let python = root().join(".local/tools/sam/bin/python");
-    let mut child = Command::new(&python)
-        .args(["-c", program])
-        .env("SAM_CLI_TELEMETRY", "0")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}; run `make test`", python.display()));
-    let mut stdin = child.stdin.take().unwrap();
-    write!(stdin, "{input}").unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&printed(&["-c", program], &input.to_string())).unwrap()
 }
 
 #[test]
