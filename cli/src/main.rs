@@ -60,6 +60,44 @@ enum Command {
     Replay(Replay),
 }
 
+// The next two have no documentation, which would take the place of the subcommands' own in the help.
+
+#[derive(Debug, Args)]
+struct Stack {
+    /// The name of the tokens table: the stack's output `TokensTable`.
+    #[arg(long)]
+    tokens_table: String,
+    /// The name of the audit table: the stack's output `AuditTable`.
+    #[arg(long)]
+    audit_table: String,
+    #[command(flatten)]
+    retention: Retention,
+}
+
+impl Stack {
+    fn tables(self) -> Tables {
+        self.retention.of(self.tokens_table, self.audit_table)
+    }
+}
+
+#[derive(Debug, Args)]
+struct Retention {
+    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
+    audit_retention_days: i64,
+}
+
+impl Retention {
+    /// Returns the tables with these names.
+    fn of(&self, tokens: String, audit: String) -> Tables {
+        Tables {
+            tokens,
+            audit,
+            audit_retention: SignedDuration::from_hours(24 * self.audit_retention_days),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct Replay {
     /// The name of the audit table of the stack that was restored. It is only read.
@@ -71,9 +109,8 @@ struct Replay {
     /// The name of the restored audit table.
     #[arg(long)]
     audit_table: String,
-    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
-    audit_retention_days: i64,
+    #[command(flatten)]
+    retention: Retention,
     /// The ARN of the KMS key that encrypts the tokens' secrets: the stack's output `SecretsKeyArn`.
     #[arg(long)]
     secrets_key: String,
@@ -87,15 +124,8 @@ struct Replay {
 
 #[derive(Debug, Args)]
 struct Migrate {
-    /// The name of the tokens table: the stack's output `TokensTable`.
-    #[arg(long)]
-    tokens_table: String,
-    /// The name of the audit table: the stack's output `AuditTable`.
-    #[arg(long)]
-    audit_table: String,
-    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
-    audit_retention_days: i64,
+    #[command(flatten)]
+    stack: Stack,
     /// Finish the migration, after the new version is deployed and no old function runs any more: copy the old
     /// version's last writes, store tokens and secrets as the new version does, end secrets that must not work any
     /// more, and remove the items that the new version doesn't read.
@@ -111,15 +141,8 @@ struct Leave {
     /// The account's id.
     #[arg(long)]
     account: AccountId,
-    /// The name of the tokens table: the stack's output `TokensTable`.
-    #[arg(long)]
-    tokens_table: String,
-    /// The name of the audit table: the stack's output `AuditTable`.
-    #[arg(long)]
-    audit_table: String,
-    /// The number of days for which audit records are kept, at least 400: the stack's parameter `AuditRetentionDays`.
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(400..=36_500))]
-    audit_retention_days: i64,
+    #[command(flatten)]
+    stack: Stack,
     /// Remove an account that was deleted less than a day ago. Mails about its end that aren't sent yet are lost.
     #[arg(long)]
     at_once: bool,
@@ -164,15 +187,6 @@ async fn patient() -> SdkConfig {
         .await
 }
 
-/// Returns the stack's tables.
-fn tables(tokens: String, audit: String, retention_days: i64) -> Tables {
-    Tables {
-        tokens,
-        audit,
-        audit_retention: SignedDuration::from_hours(24 * retention_days),
-    }
-}
-
 /// Calls what it returns with each number of things that were read.
 fn progress(what: &str) -> impl FnMut(usize) {
     let mut read = 0;
@@ -192,33 +206,23 @@ fn exit_code(is_complete: bool) -> ExitCode {
 }
 
 async fn run(arguments: Migrate) -> io::Result<ExitCode> {
-    let tables = tables(
-        arguments.tokens_table,
-        arguments.audit_table,
-        arguments.audit_retention_days,
-    );
     let options = Options {
         after_switch: arguments.after_switch,
         dry_run: arguments.dry_run,
     };
-    let store = Store::new(&patient().await, tables);
+    let store = Store::new(&patient().await, arguments.stack.tables());
     let summary = migrate(&store, &System, options, progress("items")).await;
     write!(io::stdout(), "{summary}")?;
     Ok(exit_code(summary.failures.is_empty()))
 }
 
 async fn run_leave(arguments: Leave) -> io::Result<ExitCode> {
-    let tables = tables(
-        arguments.tokens_table,
-        arguments.audit_table,
-        arguments.audit_retention_days,
-    );
     let options = leave::Options {
         at_once: arguments.at_once,
         dry_run: arguments.dry_run,
     };
     let account = &arguments.account;
-    let store = Store::new(&patient().await, tables);
+    let store = Store::new(&patient().await, arguments.stack.tables());
     let summary = leave::leave(&store, &System, account, options, progress("items")).await;
     write!(io::stdout(), "{summary}")?;
     Ok(exit_code(summary.stopped.is_none()))
@@ -226,11 +230,9 @@ async fn run_leave(arguments: Leave) -> io::Result<ExitCode> {
 
 async fn run_replay(arguments: Replay) -> io::Result<ExitCode> {
     let config = patient().await;
-    let tables = tables(
-        arguments.tokens_table,
-        arguments.audit_table,
-        arguments.audit_retention_days,
-    );
+    let tables = arguments
+        .retention
+        .of(arguments.tokens_table, arguments.audit_table);
     let source = Tables {
         audit: arguments.from_audit_table,
         ..tables.clone()

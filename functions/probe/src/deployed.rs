@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::{Answer, Operation, Service};
+use crate::service::{Answer, Operation, Service};
 
 /// The longest time for one call, cold start included.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{ACCOUNT, Operation};
+use crate::service::Operation;
+
+/// The probe's account and its only member, which has no address. The account gets no mail.
+pub const ACCOUNT: &str = "latchkey-probe";
 
 /// The probe's member, signed in.
 pub(crate) struct Caller<'a> {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use jiff::{SignedDuration, Timestamp};
 use lambda_http::Request;
 use latchkey::domain::account::{Account, Member, Plan, Role};
 use latchkey::domain::step_up::StepUp;

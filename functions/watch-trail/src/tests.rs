@@ -6,6 +6,7 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::AuditRecord;
 use latchkey::domain::paging::Page;
 use latchkey::domain::token::{StoredToken, Token};
+use latchkey::domain::trail::{TrailEvent, Watched, Window};
 use latchkey::ports::RecordView;
 use latchkey::testing::{
     Engine, FixedClock, Logs, acme, audit, now, token_at, trail_sample, watched_stack,

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 
 use super::items::{expiry, to_item};
+use super::paging::read_all;
 use super::table::{Item, Store, key, parse, text};
 use crate::aws::port_error;
 use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod};
@@ -102,61 +103,33 @@ impl ListDigests for Store {
     async fn list_digests(&self, last_hour: Timestamp) -> Result<Vec<Digest>, PortError> {
         // Everything after the hour's `#` sorts before `$`.
         let end = format!("{last_hour}$");
-        let mut digests = Vec::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.tables.tokens)
-                .key_condition_expression("pk = :pk AND sk < :end")
-                .expression_attribute_values(":pk", text(PENDING))
-                .expression_attribute_values(":end", text(&end))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(port_error)?;
-            for item in output.items.unwrap_or_default() {
-                let digest = item
-                    .get("sk")
-                    .and_then(|sk| sk.as_s().ok())
-                    .and_then(|sk| digest_of_key(sk));
-                let unknown =
-                    || PortError::Broken("the list of digests holds something else".into());
-                digests.push(digest.ok_or_else(unknown)?);
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                return Ok(digests);
-            }
-        }
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.tokens)
+            .key_condition_expression("pk = :pk AND sk < :end")
+            .expression_attribute_values(":pk", text(PENDING))
+            .expression_attribute_values(":end", text(end))
+            .consistent_read(true);
+        read_all(query, |item| {
+            let key = item.get("sk").and_then(|sk| sk.as_s().ok());
+            let digest = key.and_then(|key| digest_of_key(key));
+            digest
+                .ok_or_else(|| PortError::Broken("the list of digests holds something else".into()))
+        })
+        .await
     }
 
     async fn digest_entries(&self, digest: &Digest) -> Result<Vec<DigestEntry>, PortError> {
-        let mut held = Vec::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.tables.tokens)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :period)")
-                .expression_attribute_values(":pk", text(held_key(digest)))
-                .expression_attribute_values(":period", text(entries_prefix(digest)))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(port_error)?;
-            for item in output.items.unwrap_or_default() {
-                held.push(parse::<DigestEntry>(item)?);
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                return Ok(held);
-            }
-        }
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.tokens)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :period)")
+            .expression_attribute_values(":pk", text(held_key(digest)))
+            .expression_attribute_values(":period", text(entries_prefix(digest)))
+            .consistent_read(true);
+        read_all(query, parse).await
     }
 
     async fn delete_digest(&self, digest: &Digest) -> Result<(), PortError> {

@@ -1,8 +1,9 @@
-//! Pages of lists with filters that DynamoDB can't apply.
+//! Pages of queries, and of lists with filters that DynamoDB can't apply.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::table::{Item, Store, text};
+use crate::aws::port_error;
 use crate::domain::paging::Page;
 use crate::ports::PortError;
 
@@ -37,6 +38,26 @@ impl Store {
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+    }
+}
+
+/// Reads all pages of a query.
+pub(super) async fn read_all<T>(
+    query: QueryFluentBuilder,
+    parse: impl Fn(Item) -> Result<T, PortError>,
+) -> Result<Vec<T>, PortError> {
+    let mut all = Vec::new();
+    let mut start = None;
+    loop {
+        let page = query.clone().set_exclusive_start_key(start).send();
+        let page = page.await.map_err(port_error)?;
+        for item in page.items.unwrap_or_default() {
+            all.push(parse(item)?);
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return Ok(all);
+        }
     }
 }
 

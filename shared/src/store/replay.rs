@@ -11,6 +11,7 @@ use super::items::{
     account_key, to_item, token_key, use_key, without_nulls,
 };
 use super::migration::ScanPosition;
+use super::paging::read_all;
 use super::table::{Item, Store, built, key, parse, text};
 use super::tokens::as_read;
 use super::upkeep::RemindedItem;
@@ -154,29 +155,15 @@ impl Store {
         partition: String,
         since: Timestamp,
     ) -> Result<Vec<AuditRecord>, PortError> {
-        let mut records = Vec::new();
-        let mut start = None;
-        loop {
-            let output = self
-                .client
-                .query()
-                .table_name(&self.tables.audit)
-                .key_condition_expression("pk = :pk AND sk >= :since")
-                .expression_attribute_values(":pk", text(&partition))
-                .expression_attribute_values(":since", text(AuditId::first_of(since)))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(port_error)?;
-            for item in output.items.unwrap_or_default() {
-                records.push(parse::<AuditItem>(item)?.into());
-            }
-            start = output.last_evaluated_key;
-            if start.is_none() {
-                return Ok(records);
-            }
-        }
+        let query = self
+            .client
+            .query()
+            .table_name(&self.tables.audit)
+            .key_condition_expression("pk = :pk AND sk >= :since")
+            .expression_attribute_values(":pk", text(partition))
+            .expression_attribute_values(":since", text(AuditId::first_of(since)))
+            .consistent_read(true);
+        read_all(query, |item| Ok(parse::<AuditItem>(item)?.into())).await
     }
 
     /// A token of the restored table, purged or not; `None` if there is none.

@@ -186,6 +186,23 @@ impl Engine {
         self.database.import_items(table, items, options).unwrap();
     }
 
+    /// Makes the tables hold these items and no others. What they hold already isn't written.
+    pub async fn hold(&self, tokens: &[Value], audit: &[Value]) {
+        let key =
+            |image: &Value| ["pk", "sk"].map(|name| image[name]["S"].as_str().unwrap().to_owned());
+        for (table, wanted) in [(TOKENS, tokens), (AUDIT, audit)] {
+            let found = self.images(table).await;
+            let kept: BTreeSet<_> = wanted.iter().map(key).collect();
+            for [pk, sk] in found.iter().map(key).filter(|key| !kept.contains(key)) {
+                let delete = self.client.delete_item().table_name(table);
+                let delete = delete.key("pk", s(pk)).key("sk", s(sk));
+                delete.send().await.unwrap();
+            }
+            let new = wanted.iter().filter(|image| !found.contains(image));
+            self.load(table, &new.cloned().collect::<Vec<_>>());
+        }
+    }
+
     async fn images(&self, table: &str) -> Vec<Value> {
         let scan = self.client.scan().table_name(table).send().await.unwrap();
         let items = scan.items.unwrap_or_default().into_iter();

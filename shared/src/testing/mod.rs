@@ -14,6 +14,7 @@ mod filter;
 mod logs;
 mod post;
 mod program;
+mod random;
 mod samples;
 #[cfg(test)]
 mod service;
@@ -26,6 +27,7 @@ pub use filter::counts;
 pub use logs::Logs;
 pub use post::Post;
 pub use program::Program;
+pub use random::Random;
 pub use samples::{
     FixedClock, FixedEntropy, NoEntropy, audit, brand, now, origin, owner_actor, plain,
     plain_secret, secret_record, stored_token, system_at, token, token_at,

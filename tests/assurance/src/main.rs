@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use assurance::{FOLDER, Suite};
+use assurance::{FOLDER, Suite, grouped};
 
 const DOCUMENT: &str = "docs/assurance.md";
 const BEGIN: &str = "<!-- suites: written by make torture -->\n";
@@ -83,19 +83,6 @@ fn table(suites: &[Suite]) -> String {
         );
     }
     table
-}
-
-/// Returns a number with its digits in groups of three.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub use iam::{Allow, Ask, text, texts};
 pub use invariants::{Allowance, Evidence, Sent};
 pub use operations::{Ports, answer, operations};
 pub use policies::{Statement, is_like, policies};
-pub use section::{Section, grouped};
-pub use template::{CODEDEPLOY, Template, name_of};
+pub use section::Section;
+pub use template::{
+    CODEDEPLOY, Template, expanded, name_of, of_type, printed, properties_of, python, resources,
+};
 pub use wire::{Counts, Wire};

@@ -3,11 +3,10 @@
 //! includes these schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use contract::{expanded, printed};
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -127,10 +126,7 @@ struct Type {
 
 /// The template's types, by name without `AWS::`.
 static TYPES: LazyLock<BTreeMap<String, Type>> = LazyLock::new(|| {
-    let stack = python(
-        &["infra/local/expand.py", "infra/template.yaml"],
-        &Value::Null,
-    );
+    let stack = expanded("infra/template.yaml", &[]);
     let mut properties: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for resource in stack["Resources"].as_object().unwrap().values() {
         let kind = resource["Type"].as_str().unwrap().to_owned();
@@ -154,7 +150,8 @@ for kind in json.load(sys.stdin):
 json.dump(schemas, sys.stdout)
 ";
     let kinds: Vec<&String> = properties.keys().collect();
-    let schemas = python(&["-c", program], &serde_json::json!(kinds));
+    let schemas = printed(&["-c", program], &json!(kinds).to_string());
+    let schemas: Value = serde_json::from_str(&schemas).unwrap();
     let types = properties.into_iter().map(|(kind, properties)| {
         let declared = |what: &str| {
             let values = schemas[&kind][what].as_array().unwrap().iter();
@@ -171,22 +168,6 @@ json.dump(schemas, sys.stdout)
     });
     types.collect()
 });
-
-/// Runs the SAM tool's Python. Returns the JSON that it prints.
-fn python(arguments: &[&str], input: &Value) -> Value {
-    let python = format!("{ROOT}/.local/tools/sam/bin/python");
-    let mut child = Command::new(&python)
-        .args(arguments)
-        .current_dir(ROOT)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
-    write!(child.stdin.take().unwrap(), "{input}").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// Whether an action matches a pattern as IAM compares them: in any case, with `*` for any text.
 fn matches(action: &str, pattern: &str) -> bool {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use contract::printed;
 use serde_json::{Value, json};
 
 /// The maximal length of the README, in lines.
@@ -248,15 +248,52 @@ fn every_target_of_make_exists() {
     }
 }
 
-#[test]
-fn every_package_test_and_option_of_cargo_exists() {
+/// The workspace's packages as cargo describes them.
+fn packages() -> Vec<Value> {
     let metadata = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
         .current_dir(root())
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&metadata.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Whether a file below a folder has an example in its documentation.
+fn has_example(folder: &Path) -> bool {
+    fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return has_example(&path);
+        }
+        let text = fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&text);
+        let is_rust = path.extension().is_some_and(|it| it == "rs");
+        let mut lines = text.lines().map(str::trim_start);
+        is_rust && lines.any(|line| line.starts_with("//! ```") || line.starts_with("/// ```"))
+    })
+}
+
+/// Rustdoc starts for each library whose examples are to be tested, even if there are none.
+#[test]
+fn examples_are_tested_in_the_libraries_that_have_some_and_in_no_others() {
+    let mut libraries = 0;
+    for package in packages() {
+        for target in package["targets"].as_array().unwrap() {
+            if target["kind"] == json!(["lib"]) {
+                let file = Path::new(target["src_path"].as_str().unwrap());
+                let has_some = has_example(file.parent().unwrap());
+                assert_eq!(target["doctest"], has_some, "{}", package["name"]);
+                libraries += 1;
+            }
+        }
+    }
+    assert!(libraries > 30, "{libraries}");
+}
+
+#[test]
+fn every_package_test_and_option_of_cargo_exists() {
+    let packages = packages();
     let package = |name: &str| packages.iter().any(|package| package["name"] == name);
     let ours = ["Makefile", "infra/local/cloud.py"]
         .map(|file| fs::read_to_string(root().join(file)).unwrap())
@@ -303,23 +340,9 @@ fn every_package_test_and_option_of_cargo_exists() {
     }
 }
 
-/// Runs a program in the SAM tool's Python, which `make test` installs. It includes AWS's models of its commands, and a
-/// YAML parser.
+/// Returns the JSON that a program in the SAM tool's Python prints.
 fn python(program: &str, input: &Value) -> Value {
-    let python = root().join(".local/tools/sam/bin/python");
-    let mut child = Command::new(&python)
-        .args(["-c", program])
-        .env("SAM_CLI_TELEMETRY", "0")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}; run `make test`", python.display()));
-    let mut stdin = child.stdin.take().unwrap();
-    write!(stdin, "{input}").unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_str(&printed(&["-c", program], &input.to_string())).unwrap()
 }
 
 #[test]

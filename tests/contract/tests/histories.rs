@@ -28,7 +28,7 @@ use latchkey::domain::token::StoredToken;
 use latchkey::domain::verification::SecretRecord;
 use latchkey::ports::{Clock, PortError};
 use latchkey::store::Store;
-use latchkey::testing::{Answer, Engine, FakeVault, now};
+use latchkey::testing::{Answer, Engine, FakeVault, Random, now};
 use serde_json::{Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -37,19 +37,6 @@ const SEEDS: u64 = 40;
 const CLIENTS: usize = 5;
 const OPERATIONS: usize = 12;
 const TOKENS: &str = "/v1/accounts/acme/tokens";
-
-/// SplitMix64: a small generator with the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(bound).unwrap()).unwrap()
-    }
-}
 
 /// A clock that the scheduler advances, and random bits derived from the seed.
 struct World {

@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use contract::{Call, Counts, Section, Wire, answer, grouped};
+use assurance::grouped;
+use contract::{Call, Counts, Section, Wire, answer};
 use jiff::SignedDuration;
 use latchkey::domain::id::{AuditId, TokenId};
 use latchkey::domain::kind::Kind;

@@ -192,6 +192,37 @@ fn make_tells_all_that_is_missing_before_it_does_anything() {
     }
 }
 
+/// The lines of a Makefile's recipes in which anything but another command stands before a variable that is a list of
+/// commands. It would be for the list's first command only.
+fn halved(makefile: &str) -> Vec<String> {
+    let joined = makefile.replace("\\\n", " ");
+    let (recipes, others): (Vec<_>, Vec<_>) =
+        joined.lines().partition(|line| line.starts_with('\t'));
+    let variables = others.iter().filter_map(|line| line.split_once(":="));
+    let lists = variables.filter(|(_, value)| value.contains("&&") || value.contains(';'));
+    let lists: Vec<_> = lists
+        .map(|(name, _)| format!("$({})", name.trim()))
+        .collect();
+    assert!(!lists.is_empty());
+    let is_halved = |line: &&&str| {
+        let mut found = lists.iter().flat_map(|list| line.match_indices(list));
+        found.any(|(at, _)| {
+            let before = line[..at].trim_matches(['\t', ' ', '@']);
+            !before.is_empty() && !["&&", "||", ";"].iter().any(|end| before.ends_with(end))
+        })
+    };
+    let halved = recipes.iter().filter(is_halved);
+    halved.map(ToString::to_string).collect()
+}
+
+#[test]
+fn no_recipe_sets_a_variable_for_half_a_list_of_commands() {
+    let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
+    assert_eq!(halved(&makefile), Vec::<String>::new());
+    let planted = "\tLATCHKEY_MINUTES=5 $(CLOUD) test";
+    assert_eq!(halved(&format!("{makefile}{planted}\n")), [planted]);
+}
+
 /// The README names the versions that the check wants.
 #[test]
 fn the_readme_names_the_versions() {

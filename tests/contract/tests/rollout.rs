@@ -4,44 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Command;
 
-use serde_json::{Map, Value, json};
+use contract::{expanded, of_type, printed, resources};
+use serde_json::{Value, json};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-/// Runs the SAM tool's Python. Returns what it prints.
-fn python(arguments: &[&str]) -> String {
-    let python = format!("{ROOT}/.local/tools/sam/bin/python");
-    let output = Command::new(&python)
-        .args(arguments)
-        .current_dir(ROOT)
-        .output()
-        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// The expanded template, with parameters.
-fn expanded(template: &str, parameters: &[&str]) -> Value {
-    let arguments = ["infra/local/expand.py", template];
-    let arguments: Vec<_> = arguments.iter().chain(parameters).copied().collect();
-    serde_json::from_str(&python(&arguments)).unwrap()
-}
-
-fn resources(stack: &Value) -> &Map<String, Value> {
-    stack["Resources"].as_object().unwrap()
-}
-
-/// The resources of a type, by id.
-fn of_type<'a>(stack: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
-    let all = resources(stack).iter();
-    let these = all.filter(|(_, resource)| resource["Type"] == kind);
-    these
-        .map(|(id, resource)| (id.as_str(), resource))
-        .collect()
-}
 
 /// The names of all functions, as in the ids of their resources.
 fn names(stack: &Value) -> BTreeSet<&str> {
@@ -63,7 +30,7 @@ sys.path.insert(0, 'infra')
 import rollout
 print(rollout.named(rollout.TEMPLATE.read_text(), '2026-11-28T20:00:00Z 1a2b3c'), end='')
 ";
-    let copy = python(&["-c", copy]);
+    let copy = printed(&["-c", copy], "");
     let name = "\"2026-11-28T20:00:00Z 1a2b3c\"";
     assert_eq!(
         copy,
@@ -263,7 +230,7 @@ fn verifying_functions_change_gradually_and_alarms_stop_them() {
 #[test]
 fn a_rollback_stops_a_deployment_and_goes_no_further() {
     assert_eq!(
-        python(&["tests/contract/tests/rollout_check.py"]),
+        printed(&["tests/contract/tests/rollout_check.py"], ""),
         "checked\n"
     );
 }

@@ -6,8 +6,9 @@
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
+use assurance::grouped;
 use contract::sizes::{read_units, size, transaction_units};
-use contract::{Call, Section, Wire, answer, grouped};
+use contract::{Call, Section, Wire, answer};
 use latchkey::domain::account::{Account, Member, Role};
 use latchkey::ports::{GetAccount, PortError, ProjectPlatform};
 use latchkey::store::Store;

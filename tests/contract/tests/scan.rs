@@ -2,29 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
+use contract::{printed, python};
 use serde_json::{Value, json};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-fn python(arguments: &[&str]) -> (bool, String, String) {
-    let python = format!("{ROOT}/.local/tools/sam/bin/python");
-    let done = Command::new(&python)
-        .args(arguments)
-        .current_dir(ROOT)
-        .output()
-        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
-    let [said, errors] = [done.stdout, done.stderr].map(|text| String::from_utf8(text).unwrap());
-    (done.status.success(), said, errors)
-}
 
 /// One finding for each pattern of the list.
 fn listed() -> Vec<Value> {
     let program =
         "import json, yaml; print(json.dumps(yaml.safe_load(open('infra/findings.yaml'))))";
-    let (_, list, _) = python(&["-c", program]);
-    let list: Value = serde_json::from_str(&list).unwrap();
+    let list: Value = serde_json::from_str(&printed(&["-c", program], "")).unwrap();
     let mut findings = Vec::new();
     for (check, entry) in list.as_object().unwrap() {
         for text in ["asks", "why"] {
@@ -61,8 +47,11 @@ fn scan(test: &str, findings: &[Value]) -> (bool, String) {
         "results": {"failed_checks": findings},
     });
     fs::write(&report, text.to_string()).unwrap();
-    let (is_well, _, errors) = python(&["infra/local/scan.py", report.to_str().unwrap()]);
-    (is_well, errors)
+    let done = python(&["infra/local/scan.py", report.to_str().unwrap()], "");
+    (
+        done.status.success(),
+        String::from_utf8(done.stderr).unwrap(),
+    )
 }
 
 #[test]

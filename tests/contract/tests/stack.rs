@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use contract::watching::Watching;
-use contract::{Template, policies};
+use contract::{Template, expanded, policies, properties_of, resources};
 use latchkey::mail::{Console, Notifier};
 use latchkey::testing::{Engine, FixedClock, Logs, Post, brand, counts, now};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
 fn read(path: &str) -> String {
@@ -21,35 +20,8 @@ fn read(path: &str) -> String {
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:alarms";
 
 /// The stack with default parameters, except for a topic for alarms.
-static STACK: LazyLock<Value> = LazyLock::new(|| expand(&[&format!("AlarmTopicArn={TOPIC}")]));
-
-/// The main template after every `Fn::ForEach` and SAM's transform, which AWS's own libraries apply.
-fn expand(parameters: &[&str]) -> Value {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    let python = format!("{root}/.local/tools/sam/bin/python");
-    let expanded = Command::new(&python)
-        .args(["infra/local/expand.py", "infra/template.yaml"])
-        .args(parameters)
-        .current_dir(root)
-        .output()
-        .unwrap_or_else(|error| panic!("{python}: {error}; run `make test`"));
-    let errors = String::from_utf8_lossy(&expanded.stderr);
-    assert!(expanded.status.success(), "{errors}");
-    serde_json::from_slice(&expanded.stdout).unwrap()
-}
-
-fn resources(stack: &Value) -> &Map<String, Value> {
-    stack["Resources"].as_object().unwrap()
-}
-
-/// The resources of a type: their ids and properties.
-fn of_type<'a>(stack: &'a Value, kind: &str) -> BTreeMap<&'a str, &'a Value> {
-    let all = resources(stack).iter();
-    let these = all.filter(|(_, resource)| resource["Type"] == kind);
-    these
-        .map(|(id, resource)| (id.as_str(), &resource["Properties"]))
-        .collect()
-}
+static STACK: LazyLock<Value> =
+    LazyLock::new(|| expanded("infra/template.yaml", &[&format!("AlarmTopicArn={TOPIC}")]));
 
 /// The id in a `Ref`, or in a `Fn::GetAtt` of that attribute.
 fn referred<'a>(value: &'a Value, attribute: Option<&str>) -> &'a str {
@@ -144,7 +116,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
         ("AWS/Lambda", "IteratorAge", Some(("FunctionName", value))) => {
             // The function's name covers all its versions and aliases.
             let function = referred(value, None);
-            let mappings = of_type(stack, "AWS::Lambda::EventSourceMapping");
+            let mappings = properties_of(stack, "AWS::Lambda::EventSourceMapping");
             let mut readers = mappings.values();
             let reads = |mapping: &&Value| called(stack, &mapping["FunctionName"]) == function;
             assert!(readers.any(reads), "{metric}");
@@ -184,7 +156,7 @@ fn metric<'a>(stack: &'a Value, metric: &'a Value) -> Metric<'a> {
         // Those of the whole AWS account.
         ("AWS/SES", "Reputation.BounceRate" | "Reputation.ComplaintRate", None) => None,
         ("local", _, dimension) => {
-            let filters = of_type(stack, "AWS::Logs::MetricFilter");
+            let filters = properties_of(stack, "AWS::Logs::MetricFilter");
             let makes = |filter: &&&Value| {
                 let made = &filter["MetricTransformations"][0];
                 made["MetricNamespace"] == namespace && made["MetricName"] == name
@@ -214,7 +186,7 @@ fn is_window(id: &str) -> bool {
 
 /// The metrics of every alarm.
 fn alarms(stack: &Value) -> BTreeMap<&str, Vec<Metric<'_>>> {
-    let alarms = of_type(stack, "AWS::CloudWatch::Alarm").into_iter();
+    let alarms = properties_of(stack, "AWS::CloudWatch::Alarm").into_iter();
     alarms
         .map(|(id, alarm)| {
             let metrics = match alarm["Metrics"].as_array() {
@@ -261,7 +233,7 @@ fn every_alarm_watches_what_is_reported_and_is_heard() {
             assert_eq!(returned.count(), 1, "{id}");
         }
     }
-    let composite = of_type(&STACK, "AWS::CloudWatch::CompositeAlarm");
+    let composite = properties_of(&STACK, "AWS::CloudWatch::CompositeAlarm");
     assert_eq!(composite.len(), 3);
     for (id, alarm) in composite {
         assert_eq!(alarm["AlarmActions"], json!([TOPIC]), "{id}");
@@ -303,30 +275,30 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
         }
     }
     is_watched("AWS/ApiGateway", "5xx", "Api");
-    for id in of_type(&STACK, "AWS::DynamoDB::Table").keys() {
+    for id in properties_of(&STACK, "AWS::DynamoDB::Table").keys() {
         is_watched("AWS/DynamoDB", "ReadThrottleEvents", id);
         is_watched("AWS/DynamoDB", "WriteThrottleEvents", id);
     }
     is_watched("AWS/Lambda", "Invocations", "WatchTrailFunction");
-    for (id, mapping) in of_type(&STACK, "AWS::Lambda::EventSourceMapping") {
+    for (id, mapping) in properties_of(&STACK, "AWS::Lambda::EventSourceMapping") {
         is_watched("AWS/Lambda", "PolledEventCount", id);
         let function = called(&STACK, &mapping["FunctionName"]);
         is_watched("AWS/Lambda", "IteratorAge", function);
         let table = referred(&mapping["EventSourceArn"], Some("StreamArn"));
         is_watched("AWS/DynamoDB", "ConsumedWriteCapacityUnits", table);
     }
-    for id in of_type(&STACK, "AWS::SQS::Queue").keys() {
+    for id in properties_of(&STACK, "AWS::SQS::Queue").keys() {
         is_watched("AWS/SQS", "ApproximateNumberOfMessagesVisible", id);
     }
     // Functions that are called asynchronously have a destination for failed events.
-    for config in of_type(&STACK, "AWS::Lambda::EventInvokeConfig").values() {
+    for config in properties_of(&STACK, "AWS::Lambda::EventInvokeConfig").values() {
         let queue = &config["DestinationConfig"]["OnFailure"]["Destination"];
         referred(queue, Some("Arn"));
     }
-    for (id, rule) in of_type(&STACK, "AWS::Events::Rule") {
+    for (id, rule) in properties_of(&STACK, "AWS::Events::Rule") {
         let target = &rule["Targets"][0];
         let function = called(&STACK, &target["Arn"]);
-        let configs = of_type(&STACK, "AWS::Lambda::EventInvokeConfig");
+        let configs = properties_of(&STACK, "AWS::Lambda::EventInvokeConfig");
         let config = configs
             .values()
             .find(|config| config["FunctionName"]["Ref"] == function);
@@ -342,7 +314,7 @@ fn nothing_that_must_be_heard_of_is_without_an_alarm() {
 
 #[test]
 fn a_metric_filter_reads_the_log_of_a_function() {
-    let filters = of_type(&STACK, "AWS::Logs::MetricFilter");
+    let filters = properties_of(&STACK, "AWS::Logs::MetricFilter");
     assert!(filters.len() > 40, "{}", filters.len());
     for (id, filter) in filters {
         let group = referred(&filter["LogGroupName"], None);
@@ -363,7 +335,7 @@ fn pattern(filter: &str) -> &str {
 
 #[test]
 fn an_error_line_of_any_kind_is_counted_and_no_other_line() {
-    let filters = of_type(&STACK, "AWS::Logs::MetricFilter");
+    let filters = properties_of(&STACK, "AWS::Logs::MetricFilter");
     let errors: Vec<_> = filters.keys().filter(|id| id.ends_with("Errors")).collect();
     assert!(errors.len() >= 4, "{errors:?}");
     for id in errors {
@@ -462,7 +434,7 @@ fn a_first_deployment_that_fails_can_be_rolled_back_and_repeated() {
 #[test]
 fn who_mails_may_do_so_from_one_address_to_anybody() {
     let mut senders = BTreeSet::new();
-    for (id, policy) in of_type(&STACK, "AWS::IAM::Policy") {
+    for (id, policy) in properties_of(&STACK, "AWS::IAM::Policy") {
         for statement in policy["PolicyDocument"]["Statement"].as_array().unwrap() {
             let actions = statement["Action"].to_string();
             if !actions.contains("ses:") {
@@ -484,7 +456,7 @@ fn who_mails_may_do_so_from_one_address_to_anybody() {
             senders.insert(id.replace("Policy", ""));
         }
     }
-    let functions = of_type(&STACK, "AWS::Lambda::Function").into_iter();
+    let functions = properties_of(&STACK, "AWS::Lambda::Function").into_iter();
     let told = functions.filter(|(_, function)| {
         let variables = &function["Environment"]["Variables"];
         let from = &variables["MAIL_FROM"];
@@ -502,20 +474,23 @@ fn who_mails_may_do_so_from_one_address_to_anybody() {
 #[test]
 fn what_an_operator_sets_arrives() {
     let source = "arn:aws:execute-api:us-east-1:123456789012:*";
-    let set = expand(&[
-        "AuthorizeConcurrency=50",
-        "SyncPlatformConcurrency=5",
-        "MailParallelization=7",
-        "DisableExecuteApiEndpoint=true",
-        "ConsoleUrl=https://tokens.example.com/",
-        &format!("TrustedAuthorizerSource3={source}"),
-        "SignInScopes=openid,email",
-        "ProductName=Acme tokens",
-        "MailSenderName=Acme",
-        "SupportAddress=help@acme.example",
-        "BrandColor=#0b6b3a",
-        "LogoUrl=https://cdn.acme.example/logo.png",
-    ]);
+    let set = expanded(
+        "infra/template.yaml",
+        &[
+            "AuthorizeConcurrency=50",
+            "SyncPlatformConcurrency=5",
+            "MailParallelization=7",
+            "DisableExecuteApiEndpoint=true",
+            "ConsoleUrl=https://tokens.example.com/",
+            &format!("TrustedAuthorizerSource3={source}"),
+            "SignInScopes=openid,email",
+            "ProductName=Acme tokens",
+            "MailSenderName=Acme",
+            "SupportAddress=help@acme.example",
+            "BrandColor=#0b6b3a",
+            "LogoUrl=https://cdn.acme.example/logo.png",
+        ],
+    );
     let property = |stack: &Value, id: &str, name: &str| {
         let value = &stack["Resources"][id]["Properties"][name];
         let number = value.as_str().and_then(|text| text.parse::<u64>().ok());
@@ -549,11 +524,11 @@ fn what_an_operator_sets_arrives() {
         "openid,email"
     );
     let page = "https://tokens.example.com/";
-    for id in of_type(&set, "AWS::Lambda::Function").keys() {
+    for id in properties_of(&set, "AWS::Lambda::Function").keys() {
         let url = &variables(id)["CONSOLE_URL"];
         assert!(url.is_null() || url == page, "{id}");
     }
-    for id in of_type(&set, "AWS::Lambda::Function").keys() {
+    for id in properties_of(&set, "AWS::Lambda::Function").keys() {
         let variables = variables(id);
         for (name, value) in [
             ("PRODUCT_NAME", "Acme tokens"),
@@ -568,7 +543,7 @@ fn what_an_operator_sets_arrives() {
     }
     let client = &set["Resources"]["ConsoleClient"]["Properties"];
     assert_eq!(client["CallbackURLs"], json!([page]));
-    for alarm in of_type(&set, "AWS::CloudWatch::Alarm").values() {
+    for alarm in properties_of(&set, "AWS::CloudWatch::Alarm").values() {
         assert!(alarm["AlarmActions"].is_null() && alarm["OKActions"].is_null());
     }
     for number in 1..=4 {
@@ -580,7 +555,7 @@ fn what_an_operator_sets_arrives() {
 /// What AWS bills by the month, used or not.
 #[test]
 fn the_documents_count_what_an_idle_stack_is_billed_for() {
-    let keys = of_type(&STACK, "AWS::KMS::Key").len();
+    let keys = properties_of(&STACK, "AWS::KMS::Key").len();
     let Watching {
         alarm_metrics,
         composite_alarms,
@@ -589,7 +564,7 @@ fn the_documents_count_what_an_idle_stack_is_billed_for() {
     } = Watching::of(&Template::expanded());
     let [alarms, composites, dashboards] =
         [alarm_metrics, composite_alarms, dashboards].map(|it| usize::try_from(it).unwrap());
-    let tables = of_type(&STACK, "AWS::DynamoDB::Table").len();
+    let tables = properties_of(&STACK, "AWS::DynamoDB::Table").len();
     // The schedules' functions cost 13 cents, as the table says, and `spending` computes.
     let cents = keys * 100 + alarms * 10 + composites * 50 + dashboards * 300 + 13;
     let dollars = |cents: usize| format!("${}.{:02}", cents / 100, cents % 100);

@@ -14,7 +14,7 @@ use latchkey::domain::token::{Patch, Status};
 use latchkey::domain::verification::SecretRecord;
 use latchkey::ports::{ChangeToken, DeleteToken, GetToken, InsertToken, ProjectPlatform};
 use latchkey::system::System;
-use latchkey::testing::{globex, origin, owner_actor};
+use latchkey::testing::{Random, globex, origin, owner_actor};
 
 use super::*;
 
@@ -22,23 +22,6 @@ const SEEDS: u64 = 16;
 const OPERATIONS: usize = 40;
 /// As many tokens at most have a history at a time.
 const TOKENS: usize = 3;
-
-/// SplitMix64: a small generator with the same numbers on every machine.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(bound).unwrap()).unwrap()
-    }
-
-    fn of<T: Copy>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len())]
-    }
-}
 
 /// Somebody's evidence that a secret is known to others.
 struct Found(Action);

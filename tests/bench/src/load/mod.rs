@@ -250,3 +250,20 @@ impl Drop for Stopped {
         let _ = kill_process(self.0, Signal::CONT);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `make bench` builds them before this program can name them.
+    #[test]
+    fn the_functions_are_those_that_the_local_cloud_builds() {
+        let cloud = include_str!("../../../../infra/local/cloud.py");
+        let (_, list) = cloud.split_once("\nLOADED = (\n").unwrap();
+        let (list, _) = list.split_once("\n)\n").unwrap();
+        let names = list
+            .lines()
+            .map(|line| line.trim().trim_matches(['"', ',']));
+        assert_eq!(names.collect::<Vec<_>>(), FUNCTIONS);
+    }
+}

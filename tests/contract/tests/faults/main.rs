@@ -36,10 +36,11 @@ use std::time::Duration;
 use assurance::{Report, Rounds, minutes};
 use contract::{Fault, Planned, Reach, Touched, is_like, operations, policies};
 use futures_util::FutureExt;
+use latchkey::testing::Random;
 
 use crate::run::{Run, Stage};
 use crate::scenario::Scenario;
-use crate::world::{Random, Snapshot, World};
+use crate::world::{Snapshot, World};
 
 /// How it is run alone.
 const COMMAND: &str = "cargo test -p contract --test faults";

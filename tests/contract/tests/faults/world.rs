@@ -1,7 +1,6 @@
 //! The functions, each in a sandbox of its own, before a wire that fails.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use latchkey::domain::entropy::{Entropy, EntropyError};
 use latchkey::mail::{Console, Mailer, Notifier};
 use latchkey::ports::Clock;
 use latchkey::store::{Store, Vault};
-use latchkey::testing::{Answer, Engine, brand, now};
+use latchkey::testing::{Answer, Engine, Random, brand, now};
 use receive_leak_report::{GitHub, Keys};
 use serde_json::{Value, json};
 use sync_platform::DeadLetters;
@@ -22,20 +21,6 @@ use watch_trail::CloudTrail;
 
 /// A step of a scenario.
 pub(crate) type Step<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
-
-/// SplitMix64: a small generator with the same numbers on every machine.
-#[derive(Debug)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(bound).unwrap()).unwrap()
-    }
-}
 
 /// A clock that the suite advances, and random bits of its own.
 pub(crate) struct System {
@@ -126,38 +111,7 @@ impl World {
         *self.system.random.lock().unwrap() = Random(tables.seed);
         self.wire.take_mails();
         self.wire.take();
-        let names = Engine::tables();
-        for (table, before, after) in [
-            (
-                &names.tokens,
-                &tables.tokens,
-                self.engine.token_images().await,
-            ),
-            (
-                &names.audit,
-                &tables.audit,
-                self.engine.audit_images().await,
-            ),
-        ] {
-            let key = |image: &Value| (image["pk"].to_string(), image["sk"].to_string());
-            let kept: BTreeSet<_> = before.iter().map(key).collect();
-            for image in after.iter().filter(|image| !kept.contains(&key(image))) {
-                let delete = self.engine.client.delete_item().table_name(table);
-                let attribute = |name: &str| {
-                    let text = image[name]["S"].as_str().unwrap().to_owned();
-                    aws_sdk_dynamodb::types::AttributeValue::S(text)
-                };
-                let delete = delete.key("pk", attribute("pk")).key("sk", attribute("sk"));
-                delete.send().await.unwrap();
-            }
-            let changed = before.iter().filter(|image| !after.contains(image));
-            let changed: Vec<_> = changed.cloned().collect();
-            if *table == names.tokens {
-                self.engine.load_tokens(&changed);
-            } else {
-                self.engine.load_audit(&changed);
-            }
-        }
+        self.engine.hold(&tables.tokens, &tables.audit).await;
     }
 
     /// The tables and the clock as they are.

@@ -2,25 +2,12 @@
 
 use contract::{Call, answer};
 use latchkey::store::Store;
-use latchkey::testing::{Answer, Engine, FakeVault, now, system_at};
+use latchkey::testing::{Answer, Engine, FakeVault, Random, now, system_at};
 use serde_json::{Value, json};
 
 use crate::region::{Secret, Tables, tables};
 
 const TOKENS: &str = "/v1/accounts/acme/tokens";
-
-/// SplitMix64: a small generator with the same numbers on every machine.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % u64::try_from(bound).unwrap()).unwrap()
-    }
-}
 
 /// What happens to a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

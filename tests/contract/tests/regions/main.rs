@@ -10,7 +10,8 @@ mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use changes::{Prepared, Random, scenarios};
+use changes::{Prepared, scenarios};
+use latchkey::testing::Random;
 use region::{Key, Part, Second, Tables, Taken, parts};
 
 /// A planted fault of the replicator.

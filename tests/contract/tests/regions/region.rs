@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
-use aws_sdk_dynamodb::types::AttributeValue;
 use contract::{Call, answer};
 use latchkey::domain::secret::PlainSecret;
 use latchkey::store::Store;
@@ -67,26 +66,11 @@ pub(crate) async fn tables(engine: &Engine) -> Tables {
 
 /// Makes an engine's tables hold these items.
 pub(crate) async fn set(engine: &Engine, wanted: &Tables) {
-    let found = tables(engine).await;
-    let names = Engine::tables();
-    for key in found.keys().filter(|key| !wanted.contains_key(*key)) {
-        let table = if key.0 { &names.audit } else { &names.tokens };
-        let delete = engine.client.delete_item().table_name(table);
-        let delete = delete.key("pk", AttributeValue::S(key.1.clone()));
-        let delete = delete.key("sk", AttributeValue::S(key.2.clone()));
-        delete.send().await.unwrap();
-    }
-    for is_audit in [false, true] {
-        let new = wanted
-            .iter()
-            .filter(|(key, item)| key.0 == is_audit && found.get(*key) != Some(*item));
-        let new: Vec<_> = new.map(|(_, item)| item.clone()).collect();
-        if is_audit {
-            engine.load_audit(&new);
-        } else {
-            engine.load_tokens(&new);
-        }
-    }
+    let [tokens, audit] = [false, true].map(|is_audit| {
+        let items = wanted.iter().filter(|(key, _)| key.0 == is_audit);
+        items.map(|(_, item)| item.clone()).collect::<Vec<_>>()
+    });
+    engine.hold(&tokens, &audit).await;
 }
 
 /// The second region.

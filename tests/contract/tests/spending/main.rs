@@ -13,8 +13,9 @@ mod model;
 use std::fmt::Write;
 use std::path::Path;
 
+use assurance::grouped;
 use contract::watching::Watching;
-use contract::{Section, Template, grouped};
+use contract::{Section, Template};
 use latchkey_planning::{Remedy, needs, prices, quotas};
 
 use counts::{Counts, Sizes, page};
@@ -41,8 +42,7 @@ fn watching() -> Watching {
 
 fn whole(number: f64) -> String {
     // The numbers of the tables are far below the limit of exact integers.
-    let digits = format!("{:.0}", number.abs());
-    grouped(digits.parse().unwrap())
+    grouped(format!("{:.0}", number.abs()))
 }
 
 /// US dollars: with cents below a hundred.
@@ -218,7 +218,7 @@ fn needed() -> String {
     for (line, need) in all[0].iter().enumerate() {
         let [idle, small, large] = [0, 1, 2].map(|of: usize| {
             let need = &all[of][line];
-            let needed = grouped(usize::try_from(need.needed).unwrap());
+            let needed = grouped(need.needed);
             if need.is_met() {
                 needed
             } else {
@@ -231,7 +231,7 @@ fn needed() -> String {
             Remedy::Set(parameter) => format!("`{parameter}`"),
             Remedy::Change(what) => format!("nobody can: {what}"),
         };
-        let default = grouped(usize::try_from(need.default).unwrap());
+        let default = grouped(need.default);
         let limit = need.limit;
         writeln!(
             rows,
