@@ -52,9 +52,9 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Returns the value of a header.
+    /// Returns the value of a header: the last one, as the event has it.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
+        let mut headers = self.headers.iter().rev();
         headers.find_map(|(given, value)| (given == name).then_some(value.as_str()))
     }
 }
