@@ -30,9 +30,8 @@ async fn findings(stack: &Stack) -> Vec<Value> {
     lines.filter(|line| line["finding"].is_string()).collect()
 }
 
-/// Runs the watch until its log has a finding, and returns the findings like it.
+/// Waits until the watch's log has a finding, and returns the findings like it.
 async fn found(stack: &Stack, what: &str, is_it: impl Fn(&Value) -> bool) -> Vec<Value> {
-    stack.invoke("WatchTrail", hour()).await;
     eventually(what, async || {
         let mut found = findings(stack).await;
         found.retain(&is_it);
@@ -75,6 +74,7 @@ async fn a_secret_that_an_administrator_decrypts_is_found_and_one_that_is_shown_
         let token = json!(token);
         move |line: &Value| line["token_id"] == token
     };
+    stack.invoke("WatchTrail", hour()).await;
     let lines = found(&stack, "the decryption", is_of(&stolen)).await;
     let [line] = &lines[..] else {
         panic!("not one finding: {lines:?}")
@@ -113,6 +113,7 @@ async fn whoever_changes_a_key_or_a_table_is_told_of() {
     let target = "DynamoDB_20120810.UpdateTable";
     stack.aws("dynamodb", target, same).await;
 
+    stack.invoke("WatchTrail", hour()).await;
     for (name, resource) in [("PutKeyPolicy", &id), ("UpdateTable", &table)] {
         let is_it =
             |line: &Value| line["event_name"] == name && line["resource"] == json!(resource);
