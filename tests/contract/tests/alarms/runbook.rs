@@ -69,9 +69,10 @@ async fn keys(template: &Template) -> (BTreeSet<String>, BTreeSet<String>) {
 
 /// The words of Logs Insights' language that the runbook uses:
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html>.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "filter",
     "fields",
+    "parse",
     "stats",
     "sort",
     "limit",
