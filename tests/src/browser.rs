@@ -240,6 +240,10 @@ fn capabilities(profile: &Path) -> WebDriverResult<ChromeCapabilities> {
 
 /// Returns the time zone in which it is past noon now. There, what begins and ends around a test is on the same day,
 /// so the page's words for it don't depend on when the test runs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the browser's clock is the machine's"
+)]
 fn zone_of_noon() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let hour = now.expect("a time after 1970").as_secs() / 3600 % 24;
