@@ -71,6 +71,23 @@ def table(dynamodb, name):
         return None
 
 
+def end_if_taken(cloudformation, stack, names):
+    """End if the new stack has other tables than these. It would keep them, and the replay would be of these."""
+    found = described(cloudformation, stack)
+    if found is None or found["StackStatus"] == "REVIEW_IN_PROGRESS":
+        return
+    for logical, name in names.items():
+        try:
+            one = cloudformation.describe_stack_resource(StackName=stack, LogicalResourceId=logical)
+        except ClientError as error:
+            if "does not exist" not in str(error):
+                raise
+            sys.exit(f"the stack {stack} exists, without the table {name}: name another new stack")
+        other = one["StackResourceDetail"]["PhysicalResourceId"]
+        if other != name:
+            sys.exit(f"the stack {stack} has the table {other}, and not {name}: name another new stack")
+
+
 def restore(dynamodb, source, target, at, backup):
     """Begin a restore, unless an earlier run did."""
     if table(dynamodb, target):
@@ -127,8 +144,11 @@ def resource(found):
 
 def import_tables(cloudformation, stack, restored):
     """Create the new stack with the restored tables, by CloudFormation's import, unless an earlier run did."""
+    patience = {"Delay": 5, "MaxAttempts": 120}
     found = described(cloudformation, stack)
     if found and found["StackStatus"] != "REVIEW_IN_PROGRESS":
+        if found["StackStatus"] == "IMPORT_IN_PROGRESS":
+            cloudformation.get_waiter("stack_import_complete").wait(StackName=stack, WaiterConfig=patience)
         return
     if found:
         # An earlier run was interrupted before the import.
@@ -151,7 +171,6 @@ def import_tables(cloudformation, stack, restored):
             for logical, found in restored.items()
         ],
     )
-    patience = {"Delay": 5, "MaxAttempts": 120}
     names = {"StackName": stack, "ChangeSetName": CHANGE_SET}
     cloudformation.get_waiter("change_set_create_complete").wait(**names, WaiterConfig=patience)
     cloudformation.execute_change_set(**names)
@@ -212,6 +231,7 @@ def main():
     key = secrets_key(cloudformation, stack, outputs)
     at = given.at.strftime("%Y%m%dT%H%M%SZ")
     names = {logical: f"{given.new}-{logical}-{at}" for logical in TABLES}
+    end_if_taken(cloudformation, given.new, names)
     backups = {"TokensTable": given.tokens_backup, "AuditTable": given.audit_backup}
     for logical, name in names.items():
         say(f"Restoring {outputs[logical]} as {name}")
