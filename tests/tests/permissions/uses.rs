@@ -58,7 +58,8 @@ async fn every_granted_action_was_needed_by_a_test() {
         .map(|(function, sid, action, _)| ((*function).into(), (*sid).into(), (*action).into()))
         .collect();
     // The recording is a ring buffer. If the deployment, which came first, is missing, it is incomplete.
-    let deployment = events(&stack, "EventName", "POST.cloudformation", &Value::Null).await;
+    let deployment = [("EventName", "POST.cloudformation")];
+    let deployment = events(&stack, &deployment, &Value::Null).await;
     let is_whole = env::var_os("LATCHKEY_WHOLE").is_some();
     if is_whole {
         let enough = !deployment.is_empty();
@@ -125,19 +126,28 @@ async fn uses(stack: &Stack, role: &Role) -> BTreeSet<Use> {
     let mut uses = BTreeSet::new();
     let arn = &role.function_arn;
     let name = arn.rsplit(':').next().expect("a name");
-    let versions = stack.versions(name).await.into_iter();
-    let versions = versions.map(|version| format!("{arn}:{version}"));
-    for arn in versions.chain([arn.clone()]) {
-        uses_of(stack, &access_key(&arn, role), &mut uses).await;
+    let actions = role.statements().flat_map(|one| strings(&one["Action"]));
+    let operations = actions.filter_map(|action| action.split(':').nth(1));
+    let operations: BTreeSet<_> = operations.chain(["TransactWriteItems"]).collect();
+    // A sandbox has the key of whatever the first call of it named.
+    let mut qualifiers = stack.versions(name).await;
+    qualifiers.extend(["live", "probe"].map(str::to_owned));
+    let qualified = qualifiers.iter().map(|of| format!("{arn}:{of}"));
+    for arn in qualified.chain([arn.clone()]) {
+        let key = access_key(&arn, role);
+        for operation in &operations {
+            uses_of(stack, &key, operation, &mut uses).await;
+        }
     }
     uses
 }
 
-/// Adds the uses with an access key.
-async fn uses_of(stack: &Stack, key: &str, uses: &mut BTreeSet<Use>) {
+/// Adds the uses of an operation with an access key. The local cloud takes two attributes.
+async fn uses_of(stack: &Stack, key: &str, operation: &str, uses: &mut BTreeSet<Use>) {
     let mut end = Value::Null;
     loop {
-        let events = events(stack, "Username", key, &end).await;
+        let attributes = [("Username", key), ("EventName", operation)];
+        let events = events(stack, &attributes, &end).await;
         for event in &events {
             let detail = event["CloudTrailEvent"].as_str().expect("JSON");
             record(&serde_json::from_str(detail).expect("JSON"), uses);
@@ -151,11 +161,13 @@ async fn uses_of(stack: &Stack, key: &str, uses: &mut BTreeSet<Use>) {
     }
 }
 
-/// Up to 50 of the recorded calls with that attribute, newest first, backwards from `end`.
-async fn events(stack: &Stack, attribute: &str, value: &str, end: &Value) -> Vec<Value> {
-    let mut request = json!({
-        "LookupAttributes": [{"AttributeKey": attribute, "AttributeValue": value}],
-    });
+/// Up to 50 of the recorded calls with these attributes, newest first, backwards from `end`.
+async fn events(stack: &Stack, attributes: &[(&str, &str)], end: &Value) -> Vec<Value> {
+    let attributes = attributes.iter();
+    let attributes: Vec<_> = attributes
+        .map(|(key, value)| json!({"AttributeKey": key, "AttributeValue": value}))
+        .collect();
+    let mut request = json!({"LookupAttributes": attributes});
     if !end.is_null() {
         request["EndTime"] = end.clone();
     }

@@ -225,7 +225,12 @@ async fn log_of(token: usize, world: &mut World<'_>, model: &Model) -> Result<()
     let mut wanted: Vec<_> = wanted.cloned().collect();
     if !model.settled {
         found.retain(|record| !model.removed.contains(record));
-        wanted.retain(|record| found.contains(record));
+        // Two records may be alike, and the log may have only one of them yet.
+        let mut left = found.clone();
+        wanted.retain(|record| {
+            let at = left.iter().position(|it| it == record);
+            at.map(|at| left.swap_remove(at)).is_some()
+        });
     }
     found.sort();
     wanted.sort();
