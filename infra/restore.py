@@ -15,6 +15,7 @@ import re
 import shlex
 import sys
 import time
+import zlib
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -69,6 +70,11 @@ def table(dynamodb, name):
         return dynamodb.describe_table(TableName=name)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException:
         return None
+
+
+def restored_name(stack, logical, at, source):
+    """Return the name of a restored table. Another point has another name, and so has another table or backup."""
+    return f"{stack}-{logical}-{at:%Y%m%dT%H%M%SZ}-{zlib.crc32(source.encode()):08x}"
 
 
 def end_if_taken(cloudformation, stack, names):
@@ -229,10 +235,11 @@ def main():
         sys.exit(f"there is no stack {given.old}")
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     key = secrets_key(cloudformation, stack, outputs)
-    at = given.at.strftime("%Y%m%dT%H%M%SZ")
-    names = {logical: f"{given.new}-{logical}-{at}" for logical in TABLES}
-    end_if_taken(cloudformation, given.new, names)
     backups = {"TokensTable": given.tokens_backup, "AuditTable": given.audit_backup}
+    names = {
+        logical: restored_name(given.new, logical, given.at, backups[logical] or outputs[logical]) for logical in TABLES
+    }
+    end_if_taken(cloudformation, given.new, names)
     for logical, name in names.items():
         say(f"Restoring {outputs[logical]} as {name}")
         restore(dynamodb, outputs[logical], name, given.at, backups[logical])

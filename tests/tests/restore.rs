@@ -253,20 +253,24 @@ async fn what_ended_after_the_point_stays_ended_in_a_restored_stack_and_the_rest
 
     // The commands that follow are in the program's output.
     let python = tool("sam", "python");
-    let restore = |at: &str| {
+    let restore_from = |audit_backup: &str, at: &str| {
         let mut command = cloud.program(&python);
         command.args(["restore.py", "--from", "latchkey", "--to", NEW, "--at", at]);
         command.args(["--tokens-backup", &backups[0]]);
-        command.args(["--audit-backup", &backups[1]]);
+        command.args(["--audit-backup", audit_backup]);
         command
     };
+    let restore = |at| restore_from(&backups[1], at);
     let printed = run(&mut restore(&point)).await;
-    // It may be run again, but the new stack keeps its tables: another point needs another stack.
+    // It may be run again, but the new stack keeps its tables: another point or backup needs another stack.
     assert_eq!(run(&mut restore(&point)).await, printed);
-    let other = restore("2026-01-01T00:00:00Z").output().await.unwrap();
-    let told = String::from_utf8_lossy(&other.stderr);
-    assert!(!other.status.success(), "{told}");
-    assert!(told.ends_with("name another new stack\n"), "{told}");
+    let another_backup = restore_from(&backups[0], &point);
+    for mut other in [restore("2026-01-01T00:00:00Z"), another_backup] {
+        let other = other.output().await.unwrap();
+        let told = String::from_utf8_lossy(&other.stderr);
+        assert!(!other.status.success(), "{told}");
+        assert!(told.ends_with("name another new stack\n"), "{told}");
+    }
     let line = |start: &str| {
         let line = printed.lines().find(|line| line.starts_with(start));
         line.unwrap_or_else(|| panic!("{printed}")).to_owned()
