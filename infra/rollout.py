@@ -33,6 +33,8 @@ RELEASE_TEMPLATE = HERE / "release.yaml"
 # The template's only line with the release's name.
 NAME = "      Name: unnamed\n"
 ALIAS = "live"
+# The alias through which the probe calls a function, if it does.
+PROBED = "probe"
 # Versions of a function that stay. Lambda keeps at most 75 GB of code in an AWS account and region.
 KEPT = 5
 # The account with whose token the probe tries the service. Its only member has no address, so nobody gets mail.
@@ -42,7 +44,7 @@ PROBE_ACCOUNT = {
     "plan": "enterprise",
     "apiManagement": False,
     "members": [
-        {"id": "latchkey-probe", "email": "", "name": "Probe", "role": "owner", "developerMode": False},
+        {"id": "latchkey-probe", "email": "", "name": "Probe", "role": "owner", "developerMode": True},
     ],
 }
 # The tag of a function with the versions from which somebody rolled back. No rollback goes there.
@@ -125,9 +127,11 @@ class Stack:
     def functions(self):
         """Return the functions, by name."""
         aliases = self.resources("AWS::Lambda::Alias")
+        probed = {logical for logical, arn in aliases.items() if arn.endswith(f":{PROBED}")}
         return {
-            crate(logical.removesuffix("Alias")): Function(self.client("lambda"), arn)
-            for logical, arn in sorted(aliases.items())
+            crate(name): Function(self.client("lambda"), aliases[logical], f"{name}ProbeAlias" in probed)
+            for logical in sorted(aliases.keys() - probed)
+            for name in [logical.removesuffix("Alias")]
         }
 
     # -- CodeDeploy --
@@ -189,10 +193,10 @@ def crate(logical):
 
 
 class Function:
-    """A function with an alias."""
+    """A function with an alias, and perhaps another one for the probe."""
 
-    def __init__(self, client, alias_arn):
-        self.client = client
+    def __init__(self, client, alias_arn, is_probed=False):
+        self.client, self.is_probed = client, is_probed
         self.arn = alias_arn.rsplit(":", 1)[0]
         self.name, alias = alias_arn.split(":function:")[1].split(":")
         if alias != ALIAS:
@@ -225,11 +229,15 @@ class Function:
             RoutingConfig={"AdditionalVersionWeights": {}},
             RevisionId=alias["RevisionId"],
         )
+        if self.is_probed:
+            self.client.update_alias(FunctionName=self.name, Name=PROBED, FunctionVersion=str(version))
 
     def remove_old_versions(self):
         """Remove all but the newest versions, and never one that is called. Return how many."""
         alias = self.alias()
         used = {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}
+        if self.is_probed:
+            used.add(self.client.get_alias(FunctionName=self.name, Name=PROBED)["FunctionVersion"])
         old = [version for version in list(self.versions())[:-KEPT] if str(version) not in used]
         for version in old:
             self.client.delete_function(FunctionName=self.name, Qualifier=str(version))

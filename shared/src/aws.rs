@@ -1,6 +1,9 @@
 //! What all AWS clients share: configuration, timeouts, and the translation of errors.
 
+use std::any::type_name;
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -9,7 +12,8 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{ConfigLoader, SdkConfig};
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId;
 
 use crate::ports::{Cause, PortError};
 
@@ -56,7 +60,7 @@ pub async fn aws_config() -> SdkConfig {
 /// Translates an SDK error: [`PortError::Unavailable`] if a retry may succeed, otherwise [`PortError::Broken`].
 pub fn port_error<E>(error: SdkError<E>) -> PortError
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let retryable = match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
@@ -80,24 +84,62 @@ where
     }
 }
 
-/// An SDK error, as the source of a [`PortError`].
-pub fn cause<E: std::error::Error + Send + Sync + 'static>(error: SdkError<E>) -> Cause {
-    Box::new(AwsError(error))
+/// An SDK error, as the source of a [`PortError`]. Its text is a reason, which is the same for all errors of that kind,
+/// and in parentheses what differs from one to the next: `kms:Decrypt DisabledException (… is disabled; request …)`.
+pub fn cause<E>(error: SdkError<E>) -> Cause
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    Box::new(AwsError {
+        text: text(&error),
+        error,
+    })
 }
 
-/// An SDK error whose `Display` includes its causes. The SDK's own only names the kind of error.
-#[derive(Debug)]
-struct AwsError<E>(SdkError<E>);
+fn text<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> String {
+    let call = call::<E>();
+    let Some(service) = error.as_service_error() else {
+        let causes = successors(error.source(), |&cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        return format!("{call} {error} ({})", causes.join(": "));
+    };
+    let status = || error.raw_response().map(|raw| raw.status().as_u16());
+    let reason = match service.code() {
+        Some(code) => code.to_owned(),
+        None => format!("status {}", status().unwrap_or_default()),
+    };
+    let message = service.message().unwrap_or("no message");
+    let request = error.request_id().unwrap_or("without an id");
+    format!("{call} {reason} ({message}; request {request})")
+}
 
-impl<E: std::error::Error + 'static> fmt::Display for AwsError<E> {
+/// The name of the operation that has this error, as IAM has it: `kms:Decrypt`. The SDK's types are named
+/// `aws_sdk_kms::operation::decrypt::DecryptError`.
+fn call<E>() -> String {
+    let path = type_name::<E>();
+    let service = path.strip_prefix("aws_sdk_").unwrap_or(path);
+    let service = service.split("::").next().unwrap_or_default();
+    let operation = path.rsplit("::").next().unwrap_or_default();
+    let operation = operation.strip_suffix("Error").unwrap_or(operation);
+    format!("{service}:{operation}")
+}
+
+/// An SDK error with a text for the log. The SDK's own only names the kind of error.
+#[derive(Debug)]
+struct AwsError<E> {
+    text: String,
+    error: SdkError<E>,
+}
+
+impl<E> fmt::Display for AwsError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        DisplayErrorContext(&self.0).fmt(f)
+        f.write_str(&self.text)
     }
 }
 
-impl<E: std::error::Error + 'static> std::error::Error for AwsError<E> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+impl<E: Error + 'static> Error for AwsError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
     }
 }
 

@@ -8,15 +8,19 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tracing::Instrument;
 
+use crate::app::measure::{Measure, count};
 use crate::aws::aws_config;
 use crate::config::{ConfigError, Tables, brand, require};
 use crate::domain::id::TraceId;
+use crate::http::ApiError;
 use crate::mail::{Console, Mailer, Notifier};
+use crate::ports::PortError;
 use crate::schedule::until;
 use crate::store::{Store, Vault};
-use crate::telemetry;
 use crate::telemetry::request::{ColdStart, FAILED, OK, RequestLine, Subject};
+use crate::telemetry::{self, log_failure, request_span};
 
 /// A started function: logging is on, and AWS is configured.
 #[derive(Debug)]
@@ -121,27 +125,29 @@ where
     run(service_fn(|event| answer_batch(handler, event, process))).await
 }
 
+/// Why an authorizer doesn't answer.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    /// The call is refused. A REST API answers 401 if its authorizer fails with exactly this text.
+    #[error("Unauthorized")]
+    Unauthorized,
+    /// There is no decision.
+    #[error(transparent)]
+    Undecided(#[from] PortError),
+}
+
 /// As [`serve_events`], for a function that verifies presented secrets: the line of its decision tells of the event.
 ///
 /// # Errors
 /// When the Lambda runtime can't be reached.
-pub async fn serve_verification<E, A, X, F>(
-    handler: impl Fn(E, Timestamp) -> F,
-) -> Result<(), Error>
+pub async fn serve_verification<E, A, F>(handler: impl Fn(E) -> F) -> Result<(), Error>
 where
     E: DeserializeOwned,
     A: Serialize,
-    Error: From<X>,
-    F: Future<Output = Result<A, X>>,
+    F: Future<Output = Result<A, NoAnswer>>,
 {
     let handler = &handler;
-    run(service_fn(|event: RawEvent| async move {
-        let until = until(event.context.deadline);
-        handler(parse(&event.payload)?, until)
-            .await
-            .map_err(Error::from)
-    }))
-    .await
+    run(service_fn(|event| answer_verification(handler, event))).await
 }
 
 /// Handles one event as [`serve_events_about`] does.
@@ -160,9 +166,12 @@ where
     F: Future<Output = Result<A, X>>,
 {
     let mut line = event_line(&event, process);
-    let parsed = parse(&event.payload)?;
+    let parsed = parse(&event.payload).map_err(|error| failed(&line, error))?;
     line.note(about(&parsed));
-    let answer = handler(parsed, until(event.context.deadline)).await?;
+    // Boxed, as the compiler limits how deep futures are nested.
+    let handled = Box::pin(handler(parsed, until(event.context.deadline)));
+    let handled = handled.instrument(request_span(&line.request_id));
+    let answer = handled.await.map_err(|error| failed(&line, error.into()))?;
     line.outcome = OK;
     Ok(answer)
 }
@@ -180,11 +189,50 @@ where
     F: Future<Output = DynamoDbEventResponse>,
 {
     let mut line = event_line(&event, process);
-    let response = handler(parse(&event.payload)?, until(event.context.deadline)).await;
+    let batch = parse(&event.payload).map_err(|error| failed(&line, error))?;
+    let handled = Box::pin(handler(batch, until(event.context.deadline)));
+    let response = handled.instrument(request_span(&line.request_id)).await;
     if response.batch_item_failures.is_empty() {
         line.outcome = OK;
     }
     Ok(response)
+}
+
+/// Handles one event as [`serve_verification`] does.
+///
+/// # Errors
+/// Those of the handler. An event that doesn't have the expected form.
+pub async fn answer_verification<E, A, F>(
+    handler: impl Fn(E) -> F,
+    event: RawEvent,
+) -> Result<A, Error>
+where
+    E: DeserializeOwned,
+    F: Future<Output = Result<A, NoAnswer>>,
+{
+    let answered = match parse(&event.payload) {
+        Ok(parsed) => handler(parsed).await,
+        Err(error) => Err(PortError::Broken(error).into()),
+    };
+    answered.map_err(|answer| match answer {
+        NoAnswer::Unauthorized => {
+            count(Measure::Unauthorized, 1);
+            answer.into()
+        }
+        NoAnswer::Undecided(error) => {
+            let text = error.to_string();
+            let code = ApiError::from(error).code();
+            let span = request_span(&event.context.request_id);
+            span.in_scope(|| log_failure(Some(code.as_str()), &text));
+            text.into()
+        }
+    })
+}
+
+/// Logs that an event failed, and why. Returns the error, which Lambda gets.
+fn failed(line: &RequestLine, error: Error) -> Error {
+    request_span(&line.request_id).in_scope(|| log_failure(None, &error));
+    error
 }
 
 /// Returns the line of an event whose handling begins now. Until it is handled, it has failed.
@@ -265,9 +313,29 @@ mod tests {
         LambdaEvent::new(serde_json::from_str(event).unwrap(), context)
     }
 
-    /// Returns the line of an event without what every line has.
+    /// Returns the line of an event that hasn't failed.
     fn line(logs: &Logs) -> Value {
-        let mut lines = logs.take();
+        let (line, failures) = told(logs);
+        assert!(failures.is_empty(), "{failures:?}");
+        line
+    }
+
+    /// Returns the line of an event without what every line has, and the reasons of failures.
+    fn told(logs: &Logs) -> (Value, Vec<String>) {
+        let (mut lines, failures): (Vec<_>, Vec<_>) = logs
+            .take()
+            .into_iter()
+            .partition(|line| line["duration_ms"].is_f64());
+        let reason = |line: &Value| {
+            assert_eq!(
+                (&line["level"], &line["message"]),
+                (&json!("ERROR"), &json!("request failed"))
+            );
+            assert_eq!(line["span"]["request.id"], "lambda-1");
+            assert_eq!(line.get("code"), None);
+            line["error"].as_str().unwrap().to_owned()
+        };
+        let failures = failures.iter().map(reason).collect();
         assert_eq!(lines.len(), 1, "{lines:?}");
         let mut line = lines.remove(0);
         assert!(line["timestamp"].take().is_string());
@@ -276,7 +344,7 @@ mod tests {
         assert_eq!(line["trace_id"].take(), TRACE);
         let line = line.as_object_mut().unwrap();
         line.retain(|_, value| !value.is_null());
-        json!(line)
+        (json!(line), failures)
     }
 
     #[tokio::test]
@@ -310,7 +378,8 @@ mod tests {
                 "outcome": "failed",
                 "cold_start": false,
             });
-            assert_eq!(line(&logs), expected);
+            let reason = "changed by another request at the same time".to_owned();
+            assert_eq!(told(&logs), (expected, vec![reason]));
         }
     }
 
@@ -325,7 +394,10 @@ mod tests {
         let panics = async |_, _| -> Result<(), Error> { panic!("a defect") };
         let unread = answer_event(about, panics, raw("7"), &process).await;
         unread.unwrap_err();
-        assert_eq!(line(&logs)["outcome"], "failed");
+        let (line_of_unread, failures) = told(&logs);
+        assert_eq!(line_of_unread["outcome"], "failed");
+        let reason = "the event does not have the expected form: line 1, column 1";
+        assert_eq!(failures, [reason]);
         let answered = answer_event(about, panics, raw(r#"{"tags": {}}"#), &process);
         AssertUnwindSafe(answered).catch_unwind().await.unwrap_err();
         assert_eq!(line(&logs)["outcome"], "failed");
@@ -349,5 +421,37 @@ mod tests {
             assert_eq!(answered.unwrap().batch_item_failures.len(), failures);
             assert_eq!(line(&logs)["outcome"], outcome);
         }
+    }
+
+    /// What a handler logs says of which event.
+    #[tokio::test]
+    async fn messages_name_their_event() {
+        let (logs, process) = (
+            Logs::of("revoke_idle", LevelFilter::WARN),
+            ColdStart::default(),
+        );
+        let about = |event: &Value| Subject {
+            request_id: event["id"].as_str().map(str::to_owned),
+            ..Subject::default()
+        };
+        let warns = async |_, _| {
+            tracing::warn!("odd");
+            Ok::<_, Error>(())
+        };
+        let event = raw(r#"{"id": "event-1"}"#);
+        answer_event(about, warns, event, &process).await.unwrap();
+        let batch = async |_, _| {
+            tracing::warn!("odd");
+            DynamoDbEventResponse::default()
+        };
+        let event = raw(r#"{"Records": []}"#);
+        answer_batch(batch, event, &process).await.unwrap();
+        let mut lines = logs.take();
+        lines.retain(|line| line["message"] == "odd");
+        let ids: Vec<_> = lines
+            .iter()
+            .map(|line| &line["span"]["request.id"])
+            .collect();
+        assert_eq!(ids, ["event-1", "lambda-1"]);
     }
 }

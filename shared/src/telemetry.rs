@@ -26,6 +26,10 @@ use plain::Plain;
 /// The targets of the lines that are counted. They are logged at every level.
 const COUNTED: [&str; 3] = [decision::TARGET, request::TARGET, measure::TARGET];
 
+/// What the Lambda runtime says about an event that failed. The functions log their failures and panics themselves,
+/// with the request's id, and as one line each.
+const RUNTIME_FAILURES: &str = "lambda_runtime::layers::panic";
+
 /// The variables for the level, in order of precedence: the stack's own, and Lambda's logging configuration. The
 /// latter isn't above `INFO`, because Lambda would drop the lines that are counted.
 const LEVEL_VARIABLES: [&str; 2] = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"];
@@ -64,7 +68,8 @@ where
         .with_default(LevelFilter::WARN.min(level))
         .with_target("latchkey", level)
         .with_target(function, level)
-        .with_targets(COUNTED.map(|target| (target, LevelFilter::OFF)));
+        .with_targets(COUNTED.map(|target| (target, LevelFilter::OFF)))
+        .with_target(RUNTIME_FAILURES, LevelFilter::OFF);
     // Lambda filters lines by level. It treats a line without a `timestamp` in RFC 3339, or a plain text, as INFO, and
     // would drop even errors at a higher level.
     let lines = tracing_subscriber::fmt::layer()
@@ -145,6 +150,11 @@ pub fn request_span(id: &str) -> Span {
     tracing::error_span!("request", request.id = id)
 }
 
+/// Logs that a request or an event failed. `code` is what the caller gets, if there is one who gets a code.
+pub(crate) fn log_failure(code: Option<&str>, error: &impl Display) {
+    tracing::error!(code, %error, "request failed");
+}
+
 /// Logs why a function can't start. Lambda logs the error that `main` returns as plain text, and drops that at the
 /// level WARN.
 pub fn log_start_failure(error: &impl Display) {
@@ -202,13 +212,14 @@ mod tests {
         log_panic(&*text, Some(panic::Location::caller()));
         log_panic(&*(Box::new(7) as Box<dyn Any + Send>), None);
         // Lines of libraries: without a message, without fields, in a span.
-        event!(target: "lambda_runtime::layers::panic", Level::ERROR, error = ?"e", "user handler panicked");
+        event!(target: "lambda_runtime::layers::api_client", Level::ERROR, error = ?"e", "theirs");
         event!(target: "aws_smithy_runtime::client", Level::WARN, retries = 3);
         event!(target: "hyper", Level::ERROR, "theirs");
         info_span!(target: "lambda_runtime", "Lambda runtime invoke").in_scope(|| {
             event!(target: "lambda_runtime", Level::ERROR, message = "theirs");
         });
         // These are never logged.
+        event!(target: "lambda_runtime::layers::panic", Level::ERROR, error = ?"e", "user handler panicked");
         event!(target: "aws_smithy_runtime::client", Level::INFO, "theirs");
         event!(target: "aws_sdk_kms", Level::DEBUG, "theirs");
         event!(target: "authorize_not", Level::INFO, "theirs");

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use end_to_end::Stack;
+use end_to_end::{Account, Stack};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
@@ -76,6 +76,26 @@ async fn the_probe_finds_nothing_wrong_with_the_service() {
         pk == "ACCOUNT#latchkey-probe" && sk.starts_with("TOKEN#")
     });
     assert_eq!(tokens.count(), 0);
+}
+
+/// Lambda tells the function through which alias it is invoked.
+#[tokio::test]
+async fn through_the_probes_alias_a_function_acts_on_the_probes_account_only() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "unprobed", "enterprise").await;
+    let body = json!({"name": "Kept", "autoPurge": "never", "scope": {"type": "full"}});
+    let (token, _) = account.create_token(body).await;
+    let sample = include_str!("../../events/get-token/get.json");
+    let mut event: Value = serde_json::from_str(sample).expect("JSON");
+    event["requestContext"]["authorizer"]["jwt"]["claims"]["sub"] = json!(account.owner.id);
+    event["pathParameters"] = json!({"accountId": account.id, "tokenId": token});
+    let function = stack.function("GetToken").await;
+    let name = function["FunctionName"].as_str().expect("a name");
+    for (alias, status) in [("live", 200), ("probe", 404)] {
+        let invocation = stack.invocation(&format!("{name}:{alias}"), &event);
+        let answer = end_to_end::send(invocation).await.expect(200);
+        assert_eq!(answer["statusCode"], status, "{alias}: {answer}");
+    }
 }
 
 #[tokio::test]

@@ -2,16 +2,13 @@
 
 mod event;
 
-use lambda_runtime::Error;
 use latchkey::app::verify::{Verified, refuse, verify};
 use latchkey::domain::entropy::Entropy;
 use latchkey::domain::verification::{Purpose, Refusal};
 use latchkey::ports::{Clock, GetResources, RecallSecret, RecordUse};
+use latchkey::start::NoAnswer;
 
 pub use event::{Answer, Event};
-
-/// An authorizer's error with exactly this text becomes a 401 at a REST API.
-const UNAUTHORIZED: &str = "Unauthorized";
 
 /// Verifies the secret in the gateway's event, decides whether it may do what the call asks for, and records the use
 /// or the refusal.
@@ -19,13 +16,13 @@ const UNAUTHORIZED: &str = "Unauthorized";
 /// Returns the answer for the gateway: allow with the token's details, or deny.
 ///
 /// # Errors
-/// `Unauthorized` if a REST API's call has no valid token; the gateway turns it into a 401. Any other error if the
-/// decision couldn't be made, for example because the table can't be reached.
+/// [`NoAnswer::Unauthorized`] if a REST API's call has no valid token; the gateway turns it into a 401.
+/// [`NoAnswer::Undecided`] if the table can't be reached; the gateway turns it into a 500.
 pub async fn handle(
     store: &(impl RecallSecret + GetResources + RecordUse),
     system: &(impl Clock + Entropy),
     event: Event,
-) -> Result<Answer, Error> {
+) -> Result<Answer, NoAnswer> {
     let method_arn = event.method_arn();
     let verified = match (event.secret(), event.request()) {
         (Some(secret), Some((purpose, client))) => {
@@ -43,7 +40,7 @@ pub async fn handle(
             // A valid token without the right is a 403 everywhere. An invalid token is a 401 where the gateway can be
             // told so. HTTP APIs answer 403 to every denial in a simple response.
             if method_arn.is_some() && refusal != Refusal::Forbidden {
-                return Err(UNAUTHORIZED.into());
+                return Err(NoAnswer::Unauthorized);
             }
             Ok(Answer::deny(method_arn))
         }

@@ -11,5 +11,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         // The first request connects again, and fails if it can't.
         tracing::warn!(%error, "could not warm the connection");
     }
-    serve_verification(|event, _| authorize::handle(store, &System, event)).await
+    serve_verification(|event| authorize::handle(store, &System, event)).await
 }

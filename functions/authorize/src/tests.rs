@@ -89,7 +89,7 @@ impl Call {
     async fn on(
         &self,
         store: &(impl RecallSecret + GetResources + RecordUse),
-    ) -> Result<Value, Error> {
+    ) -> Result<Value, NoAnswer> {
         self.on_at(store, now()).await
     }
 
@@ -97,7 +97,7 @@ impl Call {
         &self,
         store: &(impl RecallSecret + GetResources + RecordUse),
         time: Timestamp,
-    ) -> Result<Value, Error> {
+    ) -> Result<Value, NoAnswer> {
         let event = serde_json::from_value(self.0.clone()).unwrap();
         let answer = handle(store, &system_at(time), event).await;
         let answer = answer.map(|answer| serde_json::to_value(answer).unwrap());

@@ -1,4 +1,4 @@
-//! The lines that the program writes when it fails, as Lambda and the metric filter of its alarm read them.
+//! The lines that the program writes when it fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,18 +6,10 @@
     reason = "a test may panic"
 )]
 
-use latchkey::testing::{Program, counts};
-use serde_json::Value;
+use latchkey::testing::Program;
+use serde_json::{Value, json};
 
-const TEMPLATE: &str = include_str!("../../../infra/template.yaml");
 const SAMPLE: &str = include_str!("../../../events/authorize/rest-api.json");
-
-/// Returns the pattern of the errors that the alarm ignores.
-fn refusals() -> &'static str {
-    let (_, filter) = TEMPLATE.split_once("\n  AuthorizeRefusals:\n").unwrap();
-    let (_, pattern) = filter.split_once("FilterPattern: '").unwrap();
-    pattern.split_once('\'').unwrap().0
-}
 
 /// Sends an event that fails. Returns the error that the program reports to Lambda.
 fn fail(program: &Program, event: &str) -> String {
@@ -42,15 +34,30 @@ fn refusals_are_told_from_failures_at_every_level() {
         assert_eq!(decided.collect::<Vec<_>>(), ["malformed"], "{lines:?}");
         // A decision's line tells of its request, which has no line of its own.
         assert!(lines.iter().all(|line| line["duration_ms"].is_null()));
+        let measured = lines.iter().filter(|line| line["measure"].is_string());
+        let measured: Vec<_> = measured
+            .map(|line| (&line["measure"], &line["count"]))
+            .collect();
+        assert_eq!(measured, [(&json!("unauthorized"), &json!(1))]);
         lines.retain(|line| line["level"] == "ERROR");
         let kept = |line: &Value| {
             let time = line["timestamp"].as_str().unwrap();
             time.parse::<jiff::Timestamp>().is_ok()
         };
         assert!(lines.iter().all(kept), "{lines:?}");
-        let counted = lines.iter().map(|line| counts(refusals(), line));
-        let counted: Vec<_> = counted.collect();
-        // Each has one line. Otherwise their difference wouldn't be the number of failures.
-        assert_eq!(counted, [true, false, false], "{lines:?}");
+        // Each failure has one line, and a refusal has none.
+        let told = lines.iter().map(|line| {
+            assert_eq!(line["message"], "request failed");
+            assert_eq!(line["span"]["request.id"], "r");
+            let error = line["error"].as_str().unwrap();
+            let (reason, _) = error.split_once('(').unwrap_or((error, ""));
+            (line["code"].as_str().unwrap(), reason.trim())
+        });
+        let unreached = "unavailable: dynamodb:BatchGetItem dispatch failure";
+        let unread = "failed: the event does not have the expected form: line 1, column 1";
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [("unavailable", unreached), ("internal_error", unread)]
+        );
     }
 }

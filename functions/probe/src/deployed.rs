@@ -42,8 +42,8 @@ pub struct Deployed {
     lambda: String,
     region: String,
     credentials: Option<SharedCredentialsProvider>,
-    /// The ARNs of the functions' aliases.
-    functions: [(Operation, String); 5],
+    /// The ARNs of the functions' aliases for the probe.
+    functions: [(Operation, String); 6],
     connector: Option<SharedHttpConnector>,
 }
 
@@ -71,6 +71,7 @@ impl Deployed {
             (Operation::DeleteToken, require("DELETE_TOKEN")?),
             (Operation::GetToken, require("GET_TOKEN")?),
             (Operation::ListTokens, require("LIST_TOKENS")?),
+            (Operation::RevealToken, require("REVEAL_TOKEN")?),
             (Operation::RevokeToken, require("REVOKE_TOKEN")?),
         ];
         Ok(Self::new(
@@ -89,7 +90,7 @@ impl Deployed {
         lambda: String,
         region: String,
         credentials: Option<SharedCredentialsProvider>,
-        functions: [(Operation, String); 5],
+        functions: [(Operation, String); 6],
     ) -> Self {
         // `TIMEOUT` covers the whole call, so the connector needs no timeouts.
         let settings = HttpConnectorSettings::builder().build();

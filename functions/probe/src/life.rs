@@ -14,7 +14,7 @@ const LEFTOVER: SignedDuration = SignedDuration::from_mins(2);
 
 /// What the service did wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{step}: {problem}")]
+#[error("{step} ({problem})")]
 pub struct Wrong {
     /// What the probe was doing.
     pub step: &'static str,
@@ -48,12 +48,33 @@ pub(crate) async fn life(
     // The use that was just answered is recorded.
     text(step, &read, "/lastUsedAt")?;
 
+    show(service, caller, id, secret).await?;
     revoke_and_delete(service, caller, id, "revoking the token", || async {
         ask(service, "using the revoked token", secret, 401)
             .await
             .map(drop)
     })
     .await
+}
+
+/// Has the secret shown. Where an operator allows fewer views an hour than there are runs, it may be refused.
+async fn show(
+    service: &impl Service,
+    caller: &Caller<'_>,
+    id: &str,
+    secret: &str,
+) -> Result<(), Wrong> {
+    let step = "showing the secret";
+    let event = caller.event(Operation::RevealToken, id, None);
+    let answer = service.invoke(Operation::RevealToken, &event).await;
+    if let Ok(Answer { status: 429, body }) = &answer
+        && body.pointer("/code").and_then(Value::as_str) == Some("budget_exceeded")
+    {
+        tracing::info!("the budget of views is spent");
+        return Ok(());
+    }
+    let shown = expect(step, answer, 200)?;
+    same(step, &shown, "/secret", secret)
 }
 
 /// Deletes tokens of earlier runs that ended half-way.

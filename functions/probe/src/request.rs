@@ -1,12 +1,10 @@
 //! The events of the gateway that the probe makes.
 
 use jiff::Timestamp;
+use latchkey::http::probe::ACCOUNT;
 use serde_json::{Value, json};
 
 use crate::service::Operation;
-
-/// The probe's account and its only member, which has no address. The account gets no mail.
-pub const ACCOUNT: &str = "latchkey-probe";
 
 /// The probe's member, signed in.
 pub(crate) struct Caller<'a> {
@@ -27,6 +25,7 @@ impl<'a> Caller<'a> {
             Operation::ListTokens => ("GET", ""),
             Operation::GetToken => ("GET", "/{tokenId}"),
             Operation::DeleteToken => ("DELETE", "/{tokenId}"),
+            Operation::RevealToken => ("POST", "/{tokenId}/reveal"),
             Operation::RevokeToken => ("POST", "/{tokenId}/revoke"),
         };
         let route = format!("/v1/accounts/{{accountId}}/tokens{rest}");
@@ -49,7 +48,7 @@ impl<'a> Caller<'a> {
             "headers": {
                 "accept": "application/json",
                 "content-type": "application/json",
-                "user-agent": "latchkey-probe",
+                "user-agent": ACCOUNT,
             },
             "requestContext": {
                 "authorizer": {"jwt": {"claims": claims, "scopes": []}},
@@ -58,7 +57,7 @@ impl<'a> Caller<'a> {
                     "path": path,
                     "protocol": "HTTP/1.1",
                     "sourceIp": "127.0.0.1",
-                    "userAgent": "latchkey-probe",
+                    "userAgent": ACCOUNT,
                 },
                 "requestId": format!("probe-{}", self.now.as_millisecond()),
                 "routeKey": key,

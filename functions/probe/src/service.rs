@@ -15,6 +15,8 @@ pub enum Operation {
     GetToken,
     /// Lists an account's tokens.
     ListTokens,
+    /// Returns a token's secret again.
+    RevealToken,
     /// Revokes a token.
     RevokeToken,
 }

@@ -31,8 +31,9 @@ async fn record_purge(store: &impl RecordAudit, record: EventRecord) -> Result<(
         return Ok(());
     };
     let token = stored.token;
-    let missing =
-        || PortError::Broken(format!("{} was removed without a purge time", token.id).into());
+    let missing = || {
+        PortError::Broken(format!("a token was removed without a purge time ({})", token.id).into())
+    };
     let purged_at = token.purge_at.ok_or_else(missing)?;
     // The token ended at its purge time, even if the table removed it later. The id is derived from the token and that
     // time, so that a retry doesn't record the purge twice.

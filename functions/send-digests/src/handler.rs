@@ -37,7 +37,7 @@ pub async fn handle(
     tracing::info!(sent, left, "sent digests");
     if left > 0 {
         return Err(PortError::Unavailable(
-            format!("{left} digests are left to the next attempt, {sent} are sent").into(),
+            format!("digests are left to the next attempt ({left} left, {sent} sent)").into(),
         ));
     }
     Ok(())

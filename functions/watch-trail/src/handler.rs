@@ -67,7 +67,7 @@ pub async fn handle(
     if left.is_empty() {
         return Ok(());
     }
-    let told = format!("{findings} findings; left: {}", left.join("; "));
+    let told = format!("events are left to the next attempt ({})", left.join("; "));
     Err(PortError::Unavailable(told.into()))
 }
 

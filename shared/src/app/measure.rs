@@ -21,6 +21,9 @@ string_enum! {
         EventStale = "event_stale",
         /// An event of the platform can never be applied, and was set aside.
         EventRefused = "event_refused",
+        /// A call of a REST API was refused with the error that its gateway turns into a 401. Lambda counts it as an
+        /// error.
+        Unauthorized = "unauthorized",
         /// A scanner reported a secret that is, or was, a token's, for the first time.
         Leak = "leak",
     }

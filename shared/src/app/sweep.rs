@@ -54,7 +54,7 @@ where
         late |= position.is_some() && clock.now() >= until;
         if late {
             return Err(PortError::Unavailable(format!(
-                "out of time: {done} done, {failed} failed, the rest is left to the next attempt"
+                "out of time ({done} done, {failed} failed, the rest is left to the next attempt)"
             ).into()));
         }
         if position.is_none() {
@@ -63,7 +63,7 @@ where
     }
     if failed > 0 {
         return Err(PortError::Unavailable(
-            format!("{failed} failed, {done} done").into(),
+            format!("some could not be worked on ({failed} failed, {done} done)").into(),
         ));
     }
     Ok(done)

@@ -12,6 +12,7 @@ use crate::domain::entropy::EntropyError;
 use crate::domain::token::NotReactivable;
 use crate::domain::validation::FieldError;
 use crate::ports::PortError;
+use crate::telemetry::log_failure;
 
 /// Whether the same request may succeed later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -420,7 +421,7 @@ impl ApiError {
     pub fn respond(&self, request_id: &str) -> Response<Body> {
         let code = self.code;
         if let Some(internal) = &self.internal {
-            tracing::error!(code = code.as_str(), error = internal, "request failed");
+            log_failure(Some(code.as_str()), internal);
         }
         let mut response = Response::builder()
             .status(code.status())

@@ -16,6 +16,7 @@ pub mod media;
 pub mod openapi;
 pub mod page;
 pub mod path;
+pub mod probe;
 pub mod query;
 pub mod response;
 mod routes;
@@ -109,7 +110,11 @@ where
     let id = request_id(&request);
     let span = request_span(&id);
     async {
-        let (response, outcome) = match handler(request).await {
+        let answered = match probe::check(&request) {
+            Ok(()) => handler(request).await,
+            Err(refused) => Err(refused),
+        };
+        let (response, outcome) = match answered {
             Ok(response) => (response, OK),
             Err(error) => (error.respond(&id), error.code().as_str()),
         };

@@ -370,7 +370,9 @@ impl<M: SendMail> Notifier<M> {
         match store.claim_mail(id, member, clock.now()).await? {
             Claim::Sent => return Ok(None),
             Claim::Held => {
-                return Err(PortError::Unavailable(format!("{id} is being sent").into()));
+                return Err(PortError::Unavailable(
+                    format!("a mail is being sent ({id})").into(),
+                ));
             }
             Claim::Granted => {}
         }

@@ -47,7 +47,7 @@ impl EncryptSecret for Vault {
             .await
             .map_err(port_error)?;
         let blob = output.ciphertext_blob;
-        let missing = || PortError::Broken("KMS answered without a ciphertext".into());
+        let missing = || PortError::Broken("kms:Encrypt answered without a ciphertext".into());
         Ok(Ciphertext(blob.ok_or_else(missing)?.into_inner()))
     }
 }

@@ -9,5 +9,5 @@ use latchkey::system::System;
 async fn main() -> Result<(), lambda_runtime::Error> {
     let start = Start::new("authorize").await;
     let store = &start.store()?;
-    serve_verification(|event, _| authorize::handle(store, &System, event)).await
+    serve_verification(|event| authorize::handle(store, &System, event)).await
 }

@@ -529,12 +529,13 @@ impl probe::Service for Noted {
         use probe::Operation;
 
         // The name of the alias in the template.
-        let alias = format!("${{{operation:?}Alias}}");
+        let alias = format!("${{{operation:?}ProbeAlias}}");
         let mut asked = self.asked.lock().unwrap();
         asked.push(Ask::new("lambda:InvokeFunction", &alias));
         let (status, body) = match operation {
             Operation::ListTokens => (200, json!({"tokens": []})),
             Operation::CreateToken => (201, json!({"token": {"id": "tok_1"}, "secret": "any"})),
+            Operation::RevealToken => (200, json!({"secret": "any"})),
             Operation::GetToken if self.deleted.load(Ordering::Relaxed) => (404, Value::Null),
             Operation::GetToken => (200, json!({"status": "active", "lastUsedAt": "now"})),
             Operation::RevokeToken => {

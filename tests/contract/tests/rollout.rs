@@ -59,7 +59,32 @@ print(rollout.named(rollout.TEMPLATE.read_text(), '2026-11-28T20:00:00Z 1a2b3c')
             "FunctionVersion": {"Fn::GetAtt": [format!("{name}Version"), "Version"]},
         });
         assert_eq!(*alias, expected, "{name}");
+        let probed = &stack["Resources"][format!("{name}ProbeAlias")]["Properties"];
+        let mut expected = expected;
+        expected["Name"] = json!("probe");
+        assert!(probed.is_null() || *probed == expected, "{name}");
     }
+}
+
+/// Lambda tells a function through which alias it is invoked, and the alias `probe` is for the probe's account only.
+#[test]
+fn the_probe_calls_functions_through_the_alias_that_limits_it() {
+    let stack = expanded("infra/template.yaml", &[]);
+    let aliases = of_type(&stack, "AWS::Lambda::Alias");
+    let probed = aliases
+        .iter()
+        .filter(|(_, alias)| alias["Properties"]["Name"] == "probe");
+    let probed: BTreeSet<_> = probed.map(|(id, _)| (*id).to_owned()).collect();
+    assert!(!probed.is_empty());
+    let policy = &stack["Resources"]["ProbePolicy"]["Properties"]["PolicyDocument"];
+    let call = &policy["Statement"][0];
+    assert_eq!(call["Action"], json!(["lambda:InvokeFunction"]));
+    let mut may = BTreeSet::new();
+    references(&call["Resource"], &mut may);
+    assert_eq!(may, probed);
+    let rollout = fs::read_to_string(format!("{ROOT}/infra/rollout.py")).unwrap();
+    let account = format!("\"id\": \"{}\"", latchkey::http::probe::ACCOUNT);
+    assert_eq!(rollout.matches(&account).count(), 2);
 }
 
 /// The ids that a value refers to, and the attributes.

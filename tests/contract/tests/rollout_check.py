@@ -50,6 +50,7 @@ def resource(logical, kind, physical):
 RESOURCES = {
     "StackResourceSummaries": [
         resource("AuthorizeAlias", "AWS::Lambda::Alias", "arn:aws:lambda:eu-west-1:1:function:latchkey-Authorize-x:live"),
+        resource("AuthorizeProbeAlias", "AWS::Lambda::Alias", "arn:aws:lambda:eu-west-1:1:function:latchkey-Authorize-x:probe"),
         resource("AuthorizeRollout", "AWS::CodeDeploy::DeploymentGroup", "group"),
         resource("Rollout", "AWS::CodeDeploy::Application", "application"),
         resource("NotMade", "AWS::CodeDeploy::Application", None),
@@ -83,34 +84,42 @@ def stack_with(statuses, called="7", deployments=(), cancelled=None, tag="", ver
     return stack, calls
 
 
-def rollback(*arguments, only=None, **options):
-    """Roll back a fake stack. Return the names of the changing calls, what was printed, and the exit."""
+def rollback(*arguments, **options):
+    """Roll back a fake stack. Return the names of the changing calls, what was printed, the exit, and all calls."""
     stack, calls = stack_with(*arguments, **options)
     rollout.Stack = lambda *_: stack
     printed, left = io.StringIO(), None
     with contextlib.redirect_stdout(printed):
         try:
-            rollout.rollback(only)
+            rollout.rollback()
         except SystemExit as stop:
             left = stop.code
     changing = ("update_alias", "tag_resource", "stop_deployment", "cancel_update_stack")
-    return [name for name, _ in calls if name in changing], printed.getvalue(), left, dict(calls)
+    return [name for name, _ in calls if name in changing], printed.getvalue(), left, calls
+
+
+def only(calls, name, **arguments):
+    """Return the arguments of the one call of that name that has these."""
+    (found,) = [given for called, given in calls if called == name and arguments.items() <= given.items()]
+    return found
 
 
 REAL = rollout.Stack
 
 # Nothing is under way: the alias goes to the version before.
 done, said, left, calls = rollback(["UPDATE_COMPLETE"])
-assert done == ["tag_resource", "update_alias"] and left is None, (done, left)
-assert calls["update_alias"]["FunctionVersion"] == "6" and calls["update_alias"]["RevisionId"] == "r", calls
-assert calls["update_alias"]["RoutingConfig"] == {"AdditionalVersionWeights": {}}, calls
-assert calls["tag_resource"]["Tags"] == {"rolled-back": "7"}, calls
+assert done == ["tag_resource", "update_alias", "update_alias"] and left is None, (done, left)
+live, probe = (only(calls, "update_alias", Name=name) for name in ("live", "probe"))
+assert live["FunctionVersion"] == "6" and live["RevisionId"] == "r", calls
+assert live["RoutingConfig"] == {"AdditionalVersionWeights": {}}, calls
+assert probe["FunctionVersion"] == "6", calls
+assert only(calls, "tag_resource")["Tags"] == {"rolled-back": "7"}, calls
 rollout.Stack = REAL
 
 # A version from which somebody rolled back is passed over, and one that is gone is forgotten.
 done, said, left, calls = rollback(["UPDATE_COMPLETE"], tag="4 6")
-assert calls["update_alias"]["FunctionVersion"] == "5", calls
-assert calls["tag_resource"]["Tags"] == {"rolled-back": "6 7"}, calls
+assert only(calls, "update_alias", Name="live")["FunctionVersion"] == "5", calls
+assert only(calls, "tag_resource")["Tags"] == {"rolled-back": "6 7"}, calls
 rollout.Stack = REAL
 
 # Nothing is before it.
@@ -122,7 +131,7 @@ rollout.Stack = REAL
 statuses = ["UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
 done, said, left, calls = rollback(list(statuses), deployments=["d-1"])
 assert done == ["stop_deployment", "cancel_update_stack"] and left is None, (done, said)
-assert calls["stop_deployment"] == {"deploymentId": "d-1", "autoRollbackEnabled": True}, calls
+assert only(calls, "stop_deployment") == {"deploymentId": "d-1", "autoRollbackEnabled": True}, calls
 assert "Every function is at the release before." in said, said
 rollout.Stack = REAL
 
@@ -134,7 +143,7 @@ rollout.Stack = REAL
 
 # It ended just before it could be cancelled: then the aliases move.
 done, said, left, calls = rollback(["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"], cancelled=refused)
-assert done == ["cancel_update_stack", "tag_resource", "update_alias"], (done, said)
+assert done == ["cancel_update_stack", "tag_resource", "update_alias", "update_alias"], (done, said)
 rollout.Stack = REAL
 
 # CloudFormation undoes a failed deployment by itself: only wait.

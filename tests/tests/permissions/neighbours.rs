@@ -94,12 +94,17 @@ fn calls_of(resources: &Resources, role: &Role) -> Vec<Call> {
     let functions = resources.names("AWS::Lambda::Function");
     let aliases: Vec<_> = functions
         .iter()
-        .map(|name| format!("{name}:live"))
+        .flat_map(|name| ["live", "probe"].map(|alias| format!("{name}:{alias}")))
         .collect();
     let is_named =
         |alias: &&String| role.names(&resources.arn("lambda", &format!("function:{alias}")));
     let (named, rest): (Vec<_>, Vec<_>) = aliases.iter().partition(is_named);
-    for alias in named.into_iter().chain(rest.into_iter().take(1)) {
+    for alias in named {
+        calls.push(others::alias(resources, alias));
+        // Only through the alias that a role names.
+        calls.push(others::alias(resources, &alias.replace(":probe", ":live")));
+    }
+    for alias in rest.into_iter().take(1) {
         calls.push(others::alias(resources, alias));
     }
     let own = role.arn.rsplit('/').next().expect("a name");

@@ -35,7 +35,7 @@ fn http(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-const ALIAS: &str = "arn:aws:lambda:eu-west-1:123456789012:function:latchkey-GetToken:live";
+const ALIAS: &str = "arn:aws:lambda:eu-west-1:123456789012:function:latchkey-GetToken:probe";
 
 /// A service whose Lambda and whose API are at that address.
 fn deployed(address: &str) -> Deployed {
@@ -45,6 +45,7 @@ fn deployed(address: &str) -> Deployed {
         Operation::DeleteToken,
         Operation::GetToken,
         Operation::ListTokens,
+        Operation::RevealToken,
         Operation::RevokeToken,
     ];
     Deployed::new(

@@ -104,10 +104,32 @@ async fn a_service_that_cannot_be_reached_is_unavailable() {
         .await;
     let error = read.unwrap_err();
     assert!(matches!(error, PortError::Unavailable(_)), "{error}");
-    // The log shows the text; callers can inspect the SDK's own error.
-    assert!(error.to_string().contains("dispatch failure"), "{error}");
+    let text = error.to_string();
+    let (reason, details) = text.split_once(" (").unwrap();
+    assert_eq!(reason, "unavailable: dynamodb:GetItem dispatch failure");
+    assert!(details.contains("Connection refused"), "{details}");
+    // Callers can inspect the SDK's own error.
     let cause = error.source().unwrap();
     assert!(cause.source().is_some_and(|sdk| sdk.source().is_some()));
+}
+
+/// The log has the text, and is counted by what comes before the parenthesis.
+#[tokio::test]
+async fn an_error_names_the_call_and_the_reason_before_what_differs() {
+    for (status, body, expected) in [
+        (
+            400,
+            error("AccessDeniedException").to_string(),
+            "failed: dynamodb:GetItem AccessDeniedException (no; request without an id)",
+        ),
+        (
+            502,
+            "<html>Bad gateway</html>".to_owned(),
+            "unavailable: dynamodb:GetItem status 502 (no message; request without an id)",
+        ),
+    ] {
+        assert_eq!(read(status, body).await.to_string(), expected);
+    }
 }
 
 #[tokio::test]

@@ -6,17 +6,19 @@ use std::time::Duration;
 
 use contract::{Call, Wire, answer};
 use jiff::{SignedDuration, Timestamp};
-use lambda_http::{Context, RequestExt};
+use lambda_http::{Context, LambdaEvent, RequestExt};
 use latchkey::domain::budget::Budgets;
 use latchkey::http;
 use latchkey::http::caller::ConsoleClient;
 use latchkey::mail::{Console, Mailer, Notifier};
+use latchkey::start::{answer_event, answer_verification};
 use latchkey::store::{Store, Vault};
-use latchkey::telemetry::request::ColdStart;
+use latchkey::telemetry::request::{ColdStart, Subject};
 use latchkey::testing::{
     Answer, Engine, Event, FixedClock, Logs, brand, now, system_at, trail_sample, watched_stack,
 };
 use receive_leak_report::{GitHub, Keys};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 use watch_trail::CloudTrail;
@@ -119,11 +121,11 @@ impl World {
         let mut event = sample!("authorize/rest-api");
         let secret = secret.unwrap_or(&self.secret);
         event["headers"]["Authorization"] = json!(format!("Bearer {secret}"));
-        let event = serde_json::from_value(event).unwrap();
-        if let Err(error) = authorize::handle(&self.store, &system_at(at), event).await {
-            // So the runtime logs it: `functions/authorize/tests/log_lines.rs` runs the program.
-            tracing::error!(target: "lambda_runtime", "{:?}", error.to_string());
-        }
+        let event = LambdaEvent::new(to_raw_value(&event).unwrap(), Context::default());
+        let system = system_at(at);
+        let decide = |event| authorize::handle(&self.store, &system, event);
+        // A REST API's refusal is an error.
+        let _ = answer_verification(decide, event).await;
         of("Authorize", &logs)
     }
 
@@ -261,9 +263,40 @@ impl World {
         (answer.status().as_u16(), of("ReceiveLeakReport", &logs))
     }
 
-    /// Somebody changes the policy of a key.
+    /// A call that fails since AWS refuses an operation.
+    pub(crate) async fn fail(
+        &self,
+        function: &'static str,
+        call: Call,
+        operation: &'static str,
+    ) -> Vec<Logged> {
+        let logs = Logs::of("any", LevelFilter::ERROR);
+        self.wire.refuse_next(operation, "AccessDeniedException");
+        let answer = self.call(call).await;
+        assert_eq!(answer.status, 500, "{}", answer.text);
+        of(function, &logs)
+    }
+
+    /// The trail can't be read.
+    pub(crate) async fn failed_trail(&self) -> Vec<Logged> {
+        self.wire
+            .refuse_next("LookupEvents", "AccessDeniedException");
+        let trail = CloudTrail::new(&self.wire.prompt("alarms"), Duration::ZERO);
+        let (store, clock, stack) = (&self.store, FixedClock(now()), watched_stack());
+        let watch = |hour, until| watch_trail::handle(&trail, store, &clock, &stack, until, hour);
+        let logs = Logs::of("watch_trail", LevelFilter::ERROR);
+        let hour = to_raw_value(&sample!("watch-trail/hour")).unwrap();
+        let hour = LambdaEvent::new(hour, Context::default());
+        let about = |_: &watch_trail::Hour| Subject::default();
+        let read = answer_event(about, watch, hour, &ColdStart::default()).await;
+        read.unwrap_err();
+        of("WatchTrail", &logs)
+    }
+
+    /// Somebody changes the policy of a key, and decrypts a secret without a record.
     pub(crate) async fn intrusion(&self) -> Vec<Logged> {
-        self.wire.publish_trail(&[trail_sample("put-key-policy")]);
+        self.wire
+            .publish_trail(&[trail_sample("put-key-policy"), trail_sample("decrypt")]);
         let trail = CloudTrail::new(&self.wire.prompt("alarms"), Duration::ZERO);
         let hour = serde_json::from_value(sample!("watch-trail/hour")).unwrap();
         let (store, clock, stack) = (&self.store, FixedClock(now()), watched_stack());

@@ -11,6 +11,8 @@ pub(crate) enum Pattern {
     Any(Vec<Pattern>),
     /// The text of a member is like this one.
     Like(String, String),
+    /// The text of a member is another one.
+    Unlike(String, String),
     /// The number of a member is greater.
     Greater(String, f64),
 }
@@ -39,6 +41,9 @@ impl Pattern {
             Self::Like(key, text) => member(line, key)
                 .and_then(Value::as_str)
                 .is_some_and(|value| is_like(value, text)),
+            Self::Unlike(key, text) => member(line, key)
+                .and_then(Value::as_str)
+                .is_some_and(|value| !is_like(value, text)),
             Self::Greater(key, number) => member(line, key)
                 .and_then(Value::as_f64)
                 .is_some_and(|value| value > *number),
@@ -49,7 +54,7 @@ impl Pattern {
     pub(crate) fn keys(&self) -> Vec<&str> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::keys).collect(),
-            Self::Like(key, _) | Self::Greater(key, _) => vec![key],
+            Self::Like(key, _) | Self::Unlike(key, _) | Self::Greater(key, _) => vec![key],
         }
     }
 }
@@ -113,11 +118,16 @@ fn term(rest: &mut &str) -> Pattern {
         *rest = &text[end..];
         return Pattern::Greater(key.to_owned(), text[..end].parse().unwrap());
     }
-    assert!(skip(rest, "="), "{rest}");
+    let is_negated = skip(rest, "!=");
+    assert!(is_negated || skip(rest, "="), "{rest}");
     assert!(skip(rest, "\""), "{rest}");
     let (text, after) = rest.split_once('"').unwrap();
     *rest = after;
-    Pattern::Like(key.to_owned(), text.to_owned())
+    if is_negated {
+        Pattern::Unlike(key.to_owned(), text.to_owned())
+    } else {
+        Pattern::Like(key.to_owned(), text.to_owned())
+    }
 }
 
 fn skip(rest: &mut &str, token: &str) -> bool {
@@ -150,6 +160,8 @@ fn a_pattern_matches_the_lines_that_it_describes() {
             false,
         ),
         ("{ $.outcome = \"no\" || $.level = \"ERROR\" }", true),
+        ("{ $.level = \"ERROR\" && $.outcome != \"no\" }", true),
+        ("{ $.outcome != \"o*\" }", false),
     ] {
         assert_eq!(
             Pattern::parse(pattern).matches(&line),

@@ -41,9 +41,10 @@ pub(crate) const COMPRESSED: f64 = 0.15;
 const DIGEST_RUNS: f64 = 96.0 * DAYS;
 const WATCH_RUNS: f64 = 24.0 * DAYS;
 const DAILY_RUNS: f64 = DAYS;
-/// The runs of the probe in a month, and the records of a run: a creation, a use, a revocation, a refusal, a deletion.
+/// The runs of the probe in a month, and the records of a run: a creation, a use, a view, a revocation, a refusal, a
+/// deletion.
 const PROBE_RUNS: f64 = 288.0 * DAYS;
-const PROBE_RECORDS: f64 = 5.0;
+const PROBE_RECORDS: f64 = 6.0;
 /// DynamoDB asks KMS again after five minutes, for each function and table.
 const KEY_REQUESTS: f64 = 2.0 * SECONDS / 300.0;
 /// The line of the bill with all that the probe costs.
@@ -245,6 +246,7 @@ fn probe(platform: &Platform, sizes: &Sizes) -> f64 {
         ("create-token", "full access"),
         ("token-info", "first use, or first of an address and day"),
         ("get-token", ""),
+        ("reveal-token", ""),
         ("revoke-token", ""),
         // The refusal is recorded as a use is.
         ("token-info", "first use, or first of an address and day"),
@@ -263,7 +265,7 @@ fn probe(platform: &Platform, sizes: &Sizes) -> f64 {
     let secrets =
         PROBE_RUNS / DAYS * ENDED_DAYS * (sizes.secret + sizes.seen + 2.0 * ITEM_OVERHEAD);
     // The called functions, and the one that reads the records. Where others call too, they ask KMS in any case.
-    let functions = if platform.accounts == 0 { 7.0 } else { 0.0 };
+    let functions = if platform.accounts == 0 { 8.0 } else { 0.0 };
     LAMBDA_REQUESTS.of(PROBE_RUNS * invocations)
         + LAMBDA_DURATION.of(PROBE_RUNS * invocations * call / 1e3 * MEMORY)
         + API_CALLS.of(PROBE_RUNS * 2.0)
