@@ -1,7 +1,7 @@
 //! The calls of the probe, which tries the deployed service with a token of an account of its own.
 //!
 //! The probe invokes functions with events as the gateway sends them, and no policy limits what an event says. So it may
-//! only invoke the functions' alias [`ALIAS`], and Lambda tells a function through which alias it was invoked: what comes
+//! only invoke the functions' alias `probe`, and Lambda tells a function through which alias it was invoked: what comes
 //! through that one is about the probe's account, or is refused.
 
 use lambda_http::{Request, RequestExt};

@@ -76,6 +76,16 @@ fn the_probe_calls_functions_through_the_alias_that_limits_it() {
         .filter(|(_, alias)| alias["Properties"]["Name"] == "probe");
     let probed: BTreeSet<_> = probed.map(|(id, _)| (*id).to_owned()).collect();
     assert!(!probed.is_empty());
+    for id in &probed {
+        let name = id.strip_suffix("ProbeAlias").unwrap();
+        let name = name.replace("Token", "-token").to_lowercase();
+        let main = format!("{ROOT}/functions/{name}/src/main.rs");
+        // It looks at the alias.
+        let serves = fs::read_to_string(main)
+            .unwrap()
+            .contains("    serve(|request|");
+        assert!(serves, "{id}");
+    }
     let policy = &stack["Resources"]["ProbePolicy"]["Properties"]["PolicyDocument"];
     let call = &policy["Statement"][0];
     assert_eq!(call["Action"], json!(["lambda:InvokeFunction"]));
