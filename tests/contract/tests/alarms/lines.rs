@@ -295,8 +295,10 @@ impl World {
 
     /// Somebody changes the policy of a key, and decrypts a secret without a record.
     pub(crate) async fn intrusion(&self) -> Vec<Logged> {
-        self.wire
-            .publish_trail(&[trail_sample("put-key-policy"), trail_sample("decrypt")]);
+        let mut decrypted = trail_sample("decrypt");
+        decrypted["eventID"] = json!("another");
+        let trail = [trail_sample("put-key-policy"), decrypted];
+        self.wire.publish_trail(&trail);
         let trail = CloudTrail::new(&self.wire.prompt("alarms"), Duration::ZERO);
         let hour = serde_json::from_value(sample!("watch-trail/hour")).unwrap();
         let (store, clock, stack) = (&self.store, FixedClock(now()), watched_stack());
