@@ -162,7 +162,7 @@ impl World {
 
     /// Mails the records so far; `refusal` is the code with which SES refuses the mails.
     pub(crate) async fn notify(&self, refusal: Option<&'static str>) -> Vec<Logged> {
-        let logs = Logs::of("send_notifications", LevelFilter::ERROR);
+        let logs = Logs::of("send_notifications", LevelFilter::WARN);
         for code in refusal
             .into_iter()
             .cycle()
