@@ -29,7 +29,7 @@ torture: ## Every suite of docs/assurance.md at length, MINUTES each (default: 5
 	@# Exported: a variable before a list of commands is that of the first command only.
 	export LATCHKEY_MINUTES=$(MINUTES); $(CLOUD) test -p contract -p end-to-end $(addprefix --test ,$(SUITES))
 	@# A fifth of the time for each target: there are many.
-	sh infra/local/fuzz.sh $$(($(MINUTES) * 12))
+	LATCHKEY_MINUTES=$(MINUTES) sh infra/local/fuzz.sh $$(($(MINUTES) * 12))
 	cargo run --quiet --locked --package assurance
 
 bench: ## How fast, small and cheap it is; ARGS are parts and --strict
