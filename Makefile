@@ -1,4 +1,4 @@
-.PHONY: help up down watch test torture bench scale build reproducible sbom deploy rollback restore generate check scan
+.PHONY: help up down watch test torture bench scale build reproducible sbom deploy rollback probe status restore generate check scan
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,9 +58,17 @@ deploy: ## Build for arm64 and deploy to AWS; ARGS go to sam deploy
 	@$(CLOUD) tools sam
 	$(TOOLS)/sam/bin/python infra/rollout.py deploy $(ARGS)
 
-rollback: ## Put every function on AWS back to its version before, or one: FUNCTION=authorize
+rollback: ## Put every function on AWS back to its version before, or one: FUNCTION=authorize; ARGS name another stack
 	@$(CLOUD) tools sam
-	$(TOOLS)/sam/bin/python infra/rollout.py rollback $(FUNCTION)
+	@$(TOOLS)/sam/bin/python infra/rollout.py rollback $(FUNCTION) $(ARGS)
+
+probe: ## Lead a token through its life on AWS, as the schedule does; ARGS name another stack
+	@$(CLOUD) tools sam
+	@$(TOOLS)/sam/bin/python infra/rollout.py probe $(ARGS)
+
+status: ## Which version of each function on AWS is called; ARGS name another stack
+	@$(CLOUD) tools sam
+	@$(TOOLS)/sam/bin/python infra/rollout.py status $(ARGS)
 
 restore: ## Restore a stack's tables to a point in time for a new stack (docs/restoring.md); ARGS say what
 	@$(CLOUD) tools sam

@@ -1,4 +1,4 @@
-//! Mails every audit record to the account's owner and administrators. Notifications beyond their hourly budgets, and
+//! Mails the audit records to the account's owner and administrators. Notifications beyond their hourly budgets, and
 //! those that they want once a day, are kept for a digest. Also records changes of audit records themselves.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};

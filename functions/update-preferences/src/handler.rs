@@ -62,7 +62,7 @@ pub fn operation() -> Operation {
     )
     .description(
         "Mails about secrets that were shown, reported as leaked or revoked by their holder, about changed audit \
-         records, and the warnings before a token's end are always sent at once.",
+         records, and the warnings before a token's end never wait for the end of the day.",
     )
     .body([
         required("create", timing()).describe("A token was created, deleted or purged."),

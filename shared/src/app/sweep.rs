@@ -16,7 +16,6 @@ const CONCURRENCY: usize = 16;
 /// # Errors
 /// An item failed, or the time was up at `until`. The next call continues, since processed items are no longer on the
 /// list.
-/// done is not on the list any more.
 pub async fn sweep<T, L, W>(
     clock: &impl Clock,
     until: Timestamp,

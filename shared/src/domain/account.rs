@@ -36,7 +36,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether the role may use the management routes. Members with such a role get a mail about every event.
+    /// Whether the role may use the management routes. Members with such a role get the mails.
     ///
     /// The product shows the API tokens page to owners and administrators only.
     pub fn administers_tokens(self) -> bool {
