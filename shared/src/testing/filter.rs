@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 /// Whether a metric filter of CloudWatch Logs matches a line. The pattern has the form
-/// `{ $.a = "x" && $.b = "*y*" }`, in which a `*` stands for any text.
+/// `{ $.a = "x" && ($.b != "*y*" || $.c = "z") }`, in which a `*` stands for any text.
 ///
 /// # Panics
 /// The pattern has another form.
@@ -9,10 +9,23 @@ pub fn counts(pattern: &str, line: &Value) -> bool {
     let terms = pattern.strip_prefix("{ ").unwrap();
     let mut terms = terms.strip_suffix(" }").unwrap().split(" && ");
     terms.all(|term| {
-        let (field, text) = term.split_once(" = ").unwrap();
-        let text = text.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
-        let value = &line[field.strip_prefix("$.").unwrap()];
-        value.as_str().is_some_and(|value| is_like(value, text))
+        let choices = term.strip_prefix('(').map_or(term, |choices| {
+            choices.strip_suffix(')').expect("a bracket that is closed")
+        });
+        choices.split(" || ").any(|choice| holds(choice, line))
+    })
+}
+
+/// Whether a comparison holds. None holds for a field that the line lacks.
+fn holds(comparison: &str, line: &Value) -> bool {
+    let (field, rest) = comparison.split_once(' ').unwrap();
+    let (operator, text) = rest.split_once(' ').unwrap();
+    let text = text.strip_prefix('"').unwrap().strip_suffix('"').unwrap();
+    let value = line[field.strip_prefix("$.").unwrap()].as_str();
+    value.is_some_and(|value| match operator {
+        "=" => is_like(value, text),
+        "!=" => !is_like(value, text),
+        _ => panic!("{comparison}"),
     })
 }
 
@@ -52,6 +65,17 @@ mod tests {
             ("{ $.message = \"*Unautho*ized*\" }", true),
             ("{ $.number = \"1\" }", false),
             ("{ $.missing = \"*\" }", false),
+            ("{ $.missing != \"x\" }", false),
+            ("{ $.level != \"ERROR\" }", false),
+            ("{ $.level != \"WARN\" }", true),
+            (
+                "{ ($.level = \"WARN\" || $.message = \"*Una*\") && $.level = \"ERROR\" }",
+                true,
+            ),
+            (
+                "{ $.level = \"ERROR\" && ($.level = \"WARN\" || $.missing = \"*\") }",
+                false,
+            ),
         ] {
             assert_eq!(counts(pattern, &line), is_counted, "{pattern}");
         }

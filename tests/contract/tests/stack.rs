@@ -7,8 +7,14 @@ use std::sync::LazyLock;
 
 use contract::watching::Watching;
 use contract::{Template, expanded, policies, properties_of, resources};
+use lambda_http::{Context, LambdaEvent, Request};
+use latchkey::http;
 use latchkey::mail::{Console, Notifier};
+use latchkey::ports::PortError;
+use latchkey::start::answer_event;
+use latchkey::telemetry::request::{ColdStart, Subject};
 use latchkey::testing::{Engine, FixedClock, Logs, Post, brand, counts, now};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
@@ -356,6 +362,30 @@ fn an_error_line_of_any_kind_is_counted_and_no_other_line() {
             !lines.iter().any(|line| counts(pattern(id), line)),
             "{id}: {lines:?}"
         );
+    }
+}
+
+/// Lambda tries a failed event again, and its dead letters ring. Nobody tries a failed request again.
+#[tokio::test]
+async fn a_failed_request_is_counted_as_an_error_and_a_failed_event_is_not() {
+    let logs = Logs::of(module_path!(), LevelFilter::ERROR);
+    let failure = || {
+        let mut lines = logs.take().into_iter();
+        lines.find(|line| line["level"] == "ERROR").unwrap()
+    };
+    let first = ColdStart::default();
+    let event = LambdaEvent::new(to_raw_value(&json!({})).unwrap(), Context::default());
+    let fails = async |_: Value, _| Err::<Value, _>(PortError::Conflict);
+    let failed = answer_event(|_| Subject::default(), fails, event, &first).await;
+    failed.unwrap_err();
+    let event = failure();
+    let fails = async |_| Err(PortError::broken("broken", "by intent").into());
+    http::answer(fails, Request::default(), &first).await;
+    let request = failure();
+    let filters = properties_of(&STACK, "AWS::Logs::MetricFilter");
+    for id in filters.keys().filter(|id| id.ends_with("Errors")) {
+        let counted = [&event, &request].map(|line| counts(pattern(id), line));
+        assert_eq!(counted, [false, true], "{id}: {event} {request}");
     }
 }
 

@@ -183,7 +183,7 @@ pub(crate) async fn scenario(alarm: &str) -> Option<Scenario> {
         "SendNotificationsErrorsAlarm" => {
             logged(world.notify(None).await, world.tampering().await, 2)
         }
-        "WatchTrailErrorsAlarm" => logged(vec![], world.intrusion().await, 2),
+        "WatchTrailErrorsAlarm" => logged(world.failed_trail().await, world.intrusion().await, 2),
         // The function runs every hour. Data that is missing is what the alarm is about.
         "WatchTrailSilentAlarm" => {
             let run = lambda("Invocations", "WatchTrail", 1.0);
