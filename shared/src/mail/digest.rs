@@ -13,8 +13,9 @@ use crate::domain::mailing::{Digest, DigestEntry, DigestPeriod};
 use crate::domain::time::{date_in_words, in_words, time_in_words};
 use crate::ports::{Mail, PortError};
 
-/// The maximum number of entries in one mail. It keeps a mail far below the size limit of SES.
-const MAX_LISTED: usize = 1_000;
+/// The maximum number of entries in one mail. Gmail hides what is beyond some 102 KB of a mail's HTML, and the links and
+/// the advice are at its end.
+const MAX_LISTED: usize = 200;
 
 #[derive(Template)]
 #[template(path = "digest.txt", escape = "none")]
@@ -210,5 +211,7 @@ mod tests {
         let listed = |mail: &Mail| mail.text.matches("Warehouse sync").count();
         assert_eq!(mails.iter().map(listed).sum::<usize>(), many.len());
         assert!(mails[1].text.contains("part 2 of 2"));
+        // Gmail's limit.
+        assert!(mails[0].html.len() < 102_000, "{}", mails[0].html.len());
     }
 }

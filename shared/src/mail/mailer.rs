@@ -1,5 +1,6 @@
 //! Sends mail through SES.
 
+use std::iter;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -93,25 +94,27 @@ fn named_address(name: &str, address: &str) -> String {
 /// The maximum length of the text in an encoded word, in bytes. The word itself may have 75 characters.
 const MAX_ENCODED: usize = 45;
 
-/// The headers of a mail about a record. SES takes printable ASCII only (`MessageHeader` in its API reference), and
-/// refuses the whole mail otherwise. A request's id may be a stranger's text; one that SES wouldn't take is left out.
-fn headers(record: &MailedRecord) -> Result<Vec<MessageHeader>, PortError> {
-    let MailedRecord {
-        id,
-        request_id,
-        trace_id,
-    } = record;
-    let values = [
-        Some(id.as_str()),
-        Some(request_id.as_str()),
-        trace_id.as_ref().map(|trace| trace.as_str()),
-    ];
-    let named = RECORD_HEADERS.into_iter().zip(values);
+/// The header by which mail servers know that nobody waits for an answer, such as a notice of absence (RFC 3834).
+const AUTOMATIC: (&str, &str) = ("Auto-Submitted", "auto-generated");
+
+/// The headers of a mail. SES takes printable ASCII only (`MessageHeader` in its API reference), and refuses the whole
+/// mail otherwise. A request's id may be a stranger's text; one that SES wouldn't take is left out.
+fn headers(record: Option<&MailedRecord>) -> Result<Vec<MessageHeader>, PortError> {
+    let values = record.map(|record| {
+        [
+            Some(record.id.as_str()),
+            Some(record.request_id.as_str()),
+            record.trace_id.as_ref().map(|trace| trace.as_str()),
+        ]
+    });
+    let named = RECORD_HEADERS.into_iter().zip(values.into_iter().flatten());
     let is_taken = |value: &str| {
         (1..=MAX_HEADER).contains(&value.len()) && value.bytes().all(|b| (b' '..=b'~').contains(&b))
     };
-    named
-        .filter_map(|(name, value)| Some((name, value.filter(|value| is_taken(value))?)))
+    let of_record =
+        named.filter_map(|(name, value)| Some((name, value.filter(|value| is_taken(value))?)));
+    iter::once(AUTOMATIC)
+        .chain(of_record)
         .map(|(name, value)| MessageHeader::builder().name(name).value(value).build())
         .collect::<Result<_, _>>()
         .map_err(|error| PortError::broken("a header doesn't build", error))
@@ -130,11 +133,11 @@ impl SendMail for Mailer {
             .text(content(&mail.text)?)
             .html(content(&mail.html)?)
             .build();
-        let headers = mail.record.as_ref().map(headers).transpose()?;
+        let headers = headers(mail.record.as_ref())?;
         let message = Message::builder()
             .subject(content(&mail.subject)?)
             .body(body)
-            .set_headers(headers)
+            .set_headers(Some(headers))
             .build();
         // SES includes this tag in its later events about the mail.
         let account = MessageTag::builder()
@@ -182,6 +185,7 @@ mod tests {
         let mut record = audit(Action::View, &token(), now(), 7);
         record.origin.trace_id = "1-5e66d96f-7491f09e0a79d18acf3d0505".parse().ok();
         let all = json!([
+            {"Name": "Auto-Submitted", "Value": "auto-generated"},
             {"Name": "X-Latchkey-Audit-Id", "Value": record.id},
             {"Name": "X-Latchkey-Request-Id", "Value": "req-1"},
             {"Name": "X-Latchkey-Trace-Id", "Value": "1-5e66d96f-7491f09e0a79d18acf3d0505"},
@@ -195,9 +199,9 @@ mod tests {
             &"r".repeat(MAX_HEADER + 1),
         ] {
             record.origin.request_id = strange.into();
-            mails.push((Some(MailedRecord::from(&record)), json!([all[0]])));
+            mails.push((Some(MailedRecord::from(&record)), json!([all[0], all[1]])));
         }
-        mails.push((None, json!(null)));
+        mails.push((None, json!([all[0]])));
         let answer = (200, json!({"MessageId": "1"}));
         let (service, config) = Service::answering(vec![answer; mails.len()]).await;
         let mailer = Mailer::new(&config, "tokens@acme.example".into(), "set".into());

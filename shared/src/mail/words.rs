@@ -201,7 +201,7 @@ pub(super) fn entry(held: &DigestEntry) -> Phrase {
 pub(super) fn consequence(record: &AuditRecord) -> Option<String> {
     let known = match record.action {
         Action::Create | Action::Update => return None,
-        Action::View => "Whoever saw it can use the token from anywhere.",
+        Action::View => "Whoever saw it can use the token.",
         Action::Revoke if spares_token(record) => {
             "That secret never works again. The token itself stays as it is."
         }
