@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Roll out and back.
 
-    rollout.py deploy [ARGUMENT...]  name a release, deploy it with `sam deploy ARGUMENT...`, try it with the probe, and
-                                     remove old versions
-    rollout.py rollback [FUNCTION]   put every function, or one, back to its version before; stop a deployment that is
-                                     under way, so that CloudFormation undoes it
-    rollout.py probe                 run the probe once
-    rollout.py status                print which version of each function is called
+    rollout.py deploy [ARGUMENT...]           name a release, deploy it with `sam deploy ARGUMENT...`, try it with the
+                                              probe, and remove old versions
+    rollout.py rollback [FUNCTION] [STACK]    put every function, or one, back to its version before; stop a deployment
+                                              that is under way, so that CloudFormation undoes it
+    rollout.py probe [STACK]                  run the probe once
+    rollout.py status [STACK]                 print which version of each function is called
 
-Runs under the Python of the SAM tool, which has boto3. `make deploy` and `make rollback` start it. Stack, region and
-profile are those of infra/samconfig.toml, unless arguments of `sam deploy` name others.
+Runs under the Python of the SAM tool, which has boto3. Targets of the Makefile have the commands' names. Stack, region
+and profile are those of infra/samconfig.toml, unless STACK (`--stack-name`, `--region`, `--profile`) or arguments of
+`sam deploy` name others.
 """
 
 import json
@@ -134,6 +135,24 @@ class Stack:
             for name in [logical.removesuffix("Alias")]
         }
 
+    def deployed(self):
+        """Return the version of each function, by name, that the last completed deployment published."""
+        versions = self.resources("AWS::Lambda::Version")
+        return {crate(logical.removesuffix("Version")): int(arn.rsplit(":", 1)[1]) for logical, arn in versions.items()}
+
+    def remove_undone(self):
+        """Remove the versions that an undone deployment published: no rollback may find them.
+
+        The template keeps a version that a newer one replaces (`UpdateReplacePolicy`). When CloudFormation undoes an
+        update, this policy also keeps the new version, which the stack doesn't know any more.
+        """
+        if not self.description()["StackStatus"].endswith("_COMPLETE"):
+            return
+        deployed = self.deployed()
+        for name, function in self.functions().items():
+            for version in function.remove_newer(deployed[name]):
+                print(f"{name}: removed version {version}, which an undone deployment left")
+
     # -- CodeDeploy --
 
     def shifts(self):
@@ -157,7 +176,11 @@ class Stack:
         """Stop CodeDeploy's deployments. It gives all calls back to the version before."""
         for deployment in self.shifts():
             print(f"CodeDeploy's deployment {deployment} is under way: stopping it.")
-            self.client("codedeploy").stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+            try:
+                self.client("codedeploy").stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+            except ClientError as error:
+                # CloudFormation stops it too when the deployment of the stack is cancelled.
+                print(f"CodeDeploy doesn't stop it: {error}")
 
     def settled(self):
         """Wait until CloudFormation is done. Return the stack's status."""
@@ -234,14 +257,27 @@ class Function:
 
     def remove_old_versions(self):
         """Remove all but the newest versions, and never one that is called. Return how many."""
-        alias = self.alias()
-        used = {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}
-        if self.is_probed:
-            used.add(self.client.get_alias(FunctionName=self.name, Name=PROBED)["FunctionVersion"])
+        used = self.used()
         old = [version for version in list(self.versions())[:-KEPT] if str(version) not in used]
         for version in old:
             self.client.delete_function(FunctionName=self.name, Qualifier=str(version))
         return len(old)
+
+    def remove_newer(self, than):
+        """Remove the versions after that one, and never one that is called. Return them."""
+        newer = [version for version in self.versions() if version > than]
+        removed = [version for version in newer if str(version) not in self.used()]
+        for version in removed:
+            self.client.delete_function(FunctionName=self.name, Qualifier=str(version))
+        return removed
+
+    def used(self):
+        """Return the versions that are called."""
+        alias = self.alias()
+        used = {alias["FunctionVersion"], *alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})}
+        if self.is_probed:
+            used.add(self.client.get_alias(FunctionName=self.name, Name=PROBED)["FunctionVersion"])
+        return used
 
     def failure(self):
         """Run the function as its schedule does. Return what it says of its failure; None if it succeeded."""
@@ -261,6 +297,7 @@ class Function:
 def deploy(arguments):
     stack = Stack(arguments)
     if stack.description() is not None:
+        stack.remove_undone()
         refuse_after_rollback(stack, arguments)
     release = new_name()
     print(f"The release is {release}.", flush=True)
@@ -272,6 +309,8 @@ def deploy(arguments):
     finally:
         RELEASE_TEMPLATE.unlink()
     if done.returncode:
+        if stack.description() is not None:
+            stack.remove_undone()
         sys.exit(done.returncode)
     # The first deployment may have asked for the stack's name.
     stack = Stack(arguments)
@@ -301,15 +340,15 @@ def refuse_after_rollback(stack, arguments):
     given = re.findall(r"\bTrafficShift=(\w+)", " ".join(arguments))
     if (given[-1] if given else stack.parameter("TrafficShift")) in (AT_ONCE, None):
         return
-    functions = stack.functions()
+    functions, deployed = stack.functions(), stack.deployed()
     groups = stack.resources("AWS::CodeDeploy::DeploymentGroup")
     # Without groups, the last deployment was at once, and this one makes them.
     for name in [crate(logical.removesuffix("Rollout")) for logical in groups] or functions:
-        called, versions = functions[name].alias()["FunctionVersion"], functions[name].versions()
-        if int(called) != max(versions):
+        called = functions[name].alias()["FunctionVersion"]
+        if int(called) != deployed[name]:
             fail(
                 f"{name} was rolled back to version {called}. CloudFormation doesn't know, and the gradual shift would "
-                f"give most calls to version {max(versions)} again. Deploy at once, this time:\n"
+                f"give most calls to version {deployed[name]} again. Deploy at once, this time:\n"
                 f'  make deploy ARGS="--parameter-overrides TrafficShift={AT_ONCE}"'
             )
 
@@ -319,7 +358,9 @@ def rollback(only=None, arguments=()):
     description = stack.description()
     if description is None:
         fail(f"there is no stack {stack.name}.")
-    if undo_deployment(stack, description["StackStatus"]):
+    undone = undo_deployment(stack, description["StackStatus"])
+    stack.remove_undone()
+    if undone:
         return
     functions = stack.functions()
     if only is not None and only not in functions:
@@ -365,8 +406,8 @@ def undo_deployment(stack, status):
     fail("CloudFormation could not undo the deployment: `aws cloudformation continue-update-rollback`.")
 
 
-def status():
-    for name, function in Stack().functions().items():
+def status(arguments):
+    for name, function in Stack(arguments).functions().items():
         alias, versions = function.alias(), function.versions()
         called = int(alias["FunctionVersion"])
         others = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
@@ -377,15 +418,26 @@ def status():
 
 def main(command=None, *arguments):
     if command == "deploy":
-        deploy(arguments)
-    elif command == "rollback" and len(arguments) <= 1:
-        rollback(*arguments)
-    elif command == "probe" and not arguments:
-        sys.exit(0 if Stack().probe() else 1)
-    elif command == "status" and not arguments:
-        status()
+        return deploy(arguments)
+    only = None
+    if command == "rollback" and arguments and not arguments[0].startswith("-"):
+        only, *arguments = arguments
+    if not name_stack(arguments):
+        sys.exit(__doc__)
+    if command == "rollback":
+        rollback(only, arguments)
+    elif command == "probe":
+        sys.exit(0 if Stack(arguments).probe() else 1)
+    elif command == "status":
+        status(arguments)
     else:
         sys.exit(__doc__)
+
+
+def name_stack(arguments):
+    """Return whether the arguments say which stack, and nothing else."""
+    split = [part for each in arguments for part in each.split("=", 1)]
+    return len(split) % 2 == 0 and set(split[::2]) <= {"--stack-name", "--region", "--profile"}
 
 
 if __name__ == "__main__":

@@ -213,8 +213,13 @@ fn needed() -> BTreeSet<String> {
     needed
 }
 
-/// The patterns of actions that the policy grants.
-fn granted() -> Vec<String> {
+/// A pattern of actions that a policy grants.
+struct Granted {
+    pattern: String,
+    everywhere: bool,
+}
+
+fn granted() -> Vec<Granted> {
     let mut granted = Vec::new();
     let policies = POLICIES.map(|name| -> Value {
         let policy = std::fs::read(format!("{ROOT}/infra/{name}.json")).unwrap();
@@ -225,18 +230,36 @@ fn granted() -> Vec<String> {
         .flat_map(|policy| policy["Statement"].as_array());
     for statement in statements.flatten() {
         assert_eq!(statement["Effect"], "Allow");
-        match &statement["Action"] {
-            Value::String(action) => granted.push(action.clone()),
-            actions => granted.extend(
-                actions
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|action| action.as_str().unwrap().to_owned()),
-            ),
-        }
+        let actions = match &statement["Action"] {
+            Value::Array(actions) => actions.as_slice(),
+            action => std::slice::from_ref(action),
+        };
+        granted.extend(actions.iter().map(|action| Granted {
+            pattern: action.as_str().unwrap().to_owned(),
+            everywhere: statement["Resource"] == "*",
+        }));
     }
     granted
+}
+
+/// The actions that IAM compares with the resource `*` only, by AWS's own list of the actions of each service.
+fn without_resources(actions: &BTreeSet<String>) -> BTreeSet<String> {
+    let program = "
+import json, sys
+from importlib.resources import files
+
+known = json.loads((files('cfnlint.data') / 'AdditionalSpecs' / 'Policies.json').read_text())
+found = []
+for action in json.load(sys.stdin):
+    service, name = action.split(':')
+    # S3's and API Gateway's lists lack some that the schemas name.
+    reference = known[service]['Actions'].get(name.lower())
+    if reference is not None and not reference.get('Resources'):
+        found.append(action)
+json.dump(found, sys.stdout)
+";
+    let found = printed(&["-c", program], &json!(actions).to_string());
+    serde_json::from_str(&found).unwrap()
 }
 
 #[test]
@@ -246,18 +269,36 @@ fn the_deployer_may_do_what_the_templates_resources_need_and_nothing_else() {
     let others = || OTHERS.split_whitespace();
     let wanted = needed.iter().map(String::as_str).chain(others());
     let missing: Vec<_> = wanted
-        .filter(|action| !granted.iter().any(|pattern| matches(action, pattern)))
+        .filter(|action| !granted.iter().any(|to| matches(action, &to.pattern)))
         .collect();
     assert_eq!(missing, Vec::<&str>::new(), "not granted");
-    let is_needed = |pattern: &String| {
+    let is_needed = |pattern: &str| {
         let mut wanted = needed.iter().map(String::as_str).chain(others());
         wanted.any(|action| matches(action, pattern))
     };
     let superfluous: Vec<_> = granted
         .iter()
+        .map(|to| to.pattern.as_str())
         .filter(|pattern| !is_needed(pattern))
         .collect();
-    assert_eq!(superfluous, Vec::<&String>::new(), "not needed");
+    assert_eq!(superfluous, Vec::<&str>::new(), "not needed");
+}
+
+/// A right on certain resources is none for such an action. That `PutCompositeAlarm` is one is only in its reference.
+#[test]
+fn what_has_no_resource_is_granted_everywhere() {
+    let mut wanted = needed();
+    wanted.extend(OTHERS.split_whitespace().map(str::to_owned));
+    let mut without = without_resources(&wanted);
+    assert!(without.contains("sts:GetCallerIdentity"), "{without:?}");
+    assert!(!without.contains("lambda:DeleteFunction"), "{without:?}");
+    without.insert("cloudwatch:PutCompositeAlarm".to_owned());
+    let granted = granted();
+    without.retain(|action| {
+        let mut everywhere = granted.iter().filter(|to| to.everywhere);
+        !everywhere.any(|to| matches(action, &to.pattern))
+    });
+    assert_eq!(without, BTreeSet::new());
 }
 
 /// Otherwise a line could hide what a later template needs.

@@ -48,7 +48,7 @@ print(rollout.named(rollout.TEMPLATE.read_text(), '2026-11-28T20:00:00Z 1a2b3c')
         assert!(is_release(&properties["Description"]), "{version}");
         assert_eq!(properties["FunctionName"]["Ref"], format!("{name}Function"));
         assert_eq!(version["UpdateReplacePolicy"], "Retain", "{name}");
-        // What an undone deployment made goes, so that no rollback finds it.
+        // It goes with the stack. `rollout.py` removes what an undone deployment made.
         assert_eq!(version["DeletionPolicy"], "Delete", "{name}");
         let function = &stack["Resources"][format!("{name}Function")]["Properties"];
         assert!(is_release(&function["Description"]), "{name}");

@@ -35,7 +35,9 @@ class Fake:
         def call(**arguments):
             self.calls.append((name, arguments))
             answer = self.answers[name]
-            answer = answer.pop(0) if isinstance(answer, list) else answer
+            if isinstance(answer, list):
+                # The last one stays.
+                answer = answer.pop(0) if len(answer) > 1 else answer[0]
             if isinstance(answer, Exception):
                 raise answer
             return answer
@@ -51,6 +53,7 @@ RESOURCES = {
     "StackResourceSummaries": [
         resource("AuthorizeAlias", "AWS::Lambda::Alias", "arn:aws:lambda:eu-west-1:1:function:latchkey-Authorize-x:live"),
         resource("AuthorizeProbeAlias", "AWS::Lambda::Alias", "arn:aws:lambda:eu-west-1:1:function:latchkey-Authorize-x:probe"),
+        resource("AuthorizeVersion", "AWS::Lambda::Version", "arn:aws:lambda:eu-west-1:1:function:latchkey-Authorize-x:7"),
         resource("AuthorizeRollout", "AWS::CodeDeploy::DeploymentGroup", "group"),
         resource("Rollout", "AWS::CodeDeploy::Application", "application"),
         resource("NotMade", "AWS::CodeDeploy::Application", None),
@@ -58,7 +61,10 @@ RESOURCES = {
 }
 
 
-def stack_with(statuses, called="7", deployments=(), cancelled=None, tag="", versions=("$LATEST", "5", "6", "7")):
+VERSIONS = ("$LATEST", "5", "6", "7")
+
+
+def stack_with(statuses, called="7", deployments=(), stopped=None, cancelled=None, tag="", versions=VERSIONS):
     """Return a stack with one function, and the calls that it notes."""
     calls = []
     clients = {
@@ -68,7 +74,7 @@ def stack_with(statuses, called="7", deployments=(), cancelled=None, tag="", ver
             describe_stacks=[{"Stacks": [{"StackStatus": status}]} for status in statuses],
             cancel_update_stack=cancelled or {},
         ),
-        "codedeploy": Fake(calls, list_deployments={"deployments": list(deployments)}, stop_deployment={}),
+        "codedeploy": Fake(calls, list_deployments={"deployments": list(deployments)}, stop_deployment=stopped or {}),
         "lambda": Fake(
             calls,
             get_alias={"FunctionVersion": called, "RevisionId": "r"},
@@ -94,7 +100,7 @@ def rollback(*arguments, **options):
             rollout.rollback()
         except SystemExit as stop:
             left = stop.code
-    changing = ("update_alias", "tag_resource", "stop_deployment", "cancel_update_stack")
+    changing = ("update_alias", "tag_resource", "stop_deployment", "cancel_update_stack", "delete_function")
     return [name for name, _ in calls if name in changing], printed.getvalue(), left, calls
 
 
@@ -141,6 +147,23 @@ done, said, left, calls = rollback(list(statuses), deployments=["d-1"], cancelle
 assert done == ["stop_deployment", "cancel_update_stack"] and left is None, (done, said)
 rollout.Stack = REAL
 
+# CodeDeploy can't be told to stop: the stack's deployment is cancelled all the same.
+denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "StopDeployment")
+done, said, left, calls = rollback(list(statuses), deployments=["d-1"], stopped=denied)
+assert done == ["stop_deployment", "cancel_update_stack"] and left is None, (done, said)
+rollout.Stack = REAL
+
+# An undone deployment leaves the version that it published. It goes, and no rollback finds it.
+undone = (*VERSIONS, "8")
+done, said, left, calls = rollback(list(statuses), deployments=["d-1"], versions=undone)
+assert done == ["stop_deployment", "cancel_update_stack", "delete_function"] and left is None, (done, said)
+assert only(calls, "delete_function")["Qualifier"] == "8", calls
+rollout.Stack = REAL
+done, said, left, calls = rollback(["UPDATE_ROLLBACK_COMPLETE"], versions=undone)
+assert done[0] == "delete_function" and only(calls, "delete_function")["Qualifier"] == "8", (done, said)
+assert only(calls, "update_alias", Name="live")["FunctionVersion"] == "6", calls
+rollout.Stack = REAL
+
 # It ended just before it could be cancelled: then the aliases move.
 done, said, left, calls = rollback(["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"], cancelled=refused)
 assert done == ["cancel_update_stack", "tag_resource", "update_alias", "update_alias"], (done, said)
@@ -151,8 +174,8 @@ done, said, left, calls = rollback(["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLB
 assert done == [], done
 rollout.Stack = REAL
 
-# It can't undo it: a person must know.
-done, said, left, calls = rollback(["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"])
+# It can't undo it: a person must know, and nothing is removed.
+done, said, left, calls = rollback(["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_FAILED"], versions=undone)
 assert done == [] and "continue-update-rollback" in left, left
 rollout.Stack = REAL
 
@@ -170,6 +193,7 @@ def refuses(arguments, shift="Canary10Percent5Minutes", **options):
 # After a rollback, no gradual shift away from a version that isn't called.
 assert refuses([]) is None
 assert "rolled back to version 6" in refuses([], called="6")
+assert refuses([], versions=undone) is None
 assert refuses(["--parameter-overrides", "TrafficShift=AllAtOnce"], called="6") is None
 assert refuses([], called="6", shift="AllAtOnce") is None
 assert refuses(["--parameter-overrides", "TrafficShift=Linear10PercentEvery1Minute"], called="6", shift="AllAtOnce")
