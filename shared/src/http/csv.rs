@@ -6,7 +6,7 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE
 use lambda_http::{Body, Response};
 
 use super::ApiError;
-use super::page::MAX_BYTES;
+use super::page::{MAX_BYTES, sent_len};
 use crate::domain::audit::AuditRecord;
 use crate::domain::id::AuditId;
 use crate::domain::text::lines;
@@ -38,11 +38,13 @@ const HEADER: [&str; 16] = [
 pub fn respond(records: &[AuditRecord]) -> Result<(Response<Body>, Option<AuditId>), ApiError> {
     let mut csv = String::new();
     push_row(&mut csv, &HEADER);
+    let mut bytes = sent_len(&csv);
     let mut cut = None;
     let mut last: Option<&AuditRecord> = None;
     for record in records {
         let rows = rows(record);
-        if csv.len() + rows.len() > MAX_BYTES && last.is_some() {
+        bytes += sent_len(&rows);
+        if bytes > MAX_BYTES && last.is_some() {
             cut = last.map(|record| record.id.clone());
             break;
         }
@@ -164,6 +166,21 @@ mod tests {
             Change::new("description", None, Some("e".into())),
         ];
         insta::assert_snapshot!(csv(&[view, update]));
+    }
+
+    /// Strangers choose user agents.
+    #[test]
+    fn quotation_marks_everywhere_make_no_answer_that_lambda_refuses() {
+        let mut record = testing::audit(Action::View, &testing::token(), testing::now(), 1);
+        record.token_name = "\"".repeat(128);
+        record.origin.user_agent = Some("\"".repeat(256));
+        let (response, cut) = respond(&vec![record; 10_000]).unwrap();
+        assert!(cut.is_some());
+        let Body::Text(text) = response.into_body() else {
+            panic!("no text")
+        };
+        let sent = serde_json::to_string(&text).unwrap().len();
+        assert!((MAX_BYTES / 2..=MAX_BYTES + 2).contains(&sent), "{sent}");
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::app::measure::{Measure, count};
 use crate::aws::{cause, port_error};
 use crate::config::Tables;
 use crate::domain::budget::Budgets;
+use crate::domain::entropy::Entropy;
 use crate::ports::{Cause, PortError};
+use crate::system::System;
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -90,11 +92,11 @@ impl Store {
     /// A conflict with another transaction on the same item is retried a few times, since the other transaction may be
     /// about something else (two tokens of one account). A condition that doesn't hold isn't retried.
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
-        for pause in [20, 40, 80].map(Duration::from_millis) {
+        for longest in [40, 80, 160, 320].map(Duration::from_millis) {
             match self.transact_once(writes.clone()).await {
                 Err(Cancellation::Collision) => {
                     count(Measure::Retried, 1);
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(part_of(longest)?).await;
                 }
                 done => return Ok(done?),
             }
@@ -115,6 +117,13 @@ impl Store {
             .await;
         sent.map(drop).map_err(cancellation)
     }
+}
+
+/// A random part of a pause. Transactions that collided would collide again if they came back at the same time.
+fn part_of(longest: Duration) -> Result<Duration, PortError> {
+    let mut part = [0; 2];
+    System.fill(&mut part)?;
+    Ok(longest * u32::from(u16::from_le_bytes(part)) / (1 << 16))
 }
 
 /// Why a transaction was cancelled.
