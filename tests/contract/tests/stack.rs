@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use contract::watching::Watching;
 use contract::{Template, expanded, policies, properties_of, resources};
-use lambda_http::{Context, LambdaEvent, Request};
+use lambda_http::{Context, LambdaEvent, Request, RequestExt};
 use latchkey::http;
 use latchkey::mail::{Console, Notifier};
 use latchkey::ports::PortError;
@@ -380,7 +380,8 @@ async fn a_failed_request_is_counted_as_an_error_and_a_failed_event_is_not() {
     failed.unwrap_err();
     let event = failure();
     let fails = async |_| Err(PortError::broken("broken", "by intent").into());
-    http::answer(fails, Request::default(), &first).await;
+    let request = Request::default().with_lambda_context(Context::default());
+    http::answer(fails, request, &first).await;
     let request = failure();
     let filters = properties_of(&STACK, "AWS::Logs::MetricFilter");
     for id in filters.keys().filter(|id| id.ends_with("Errors")) {

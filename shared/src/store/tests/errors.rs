@@ -157,9 +157,9 @@ async fn a_collision_is_tried_again() {
 #[tokio::test]
 async fn a_collision_that_does_not_end_is_a_conflict() {
     let collision = cancelled(&["None", "TransactionConflict", "None"]);
-    let (written, asked) = write(vec![collision; 4]).await;
+    let (written, asked) = write(vec![collision; 5]).await;
     assert!(is_conflict(written));
-    assert_eq!(asked, 4);
+    assert_eq!(asked, 5);
 }
 
 #[tokio::test]

@@ -286,7 +286,10 @@ impl World {
         let watch = |hour, until| watch_trail::handle(&trail, store, &clock, &stack, until, hour);
         let logs = Logs::of("watch_trail", LevelFilter::ERROR);
         let hour = to_raw_value(&sample!("watch-trail/hour")).unwrap();
-        let hour = LambdaEvent::new(hour, Context::default());
+        let mut context = Context::default();
+        // In the year 2096.
+        context.deadline = 4_000_000_000_000;
+        let hour = LambdaEvent::new(hour, context);
         let about = |_: &watch_trail::Hour| Subject::default();
         let read = answer_event(about, watch, hour, &ColdStart::default()).await;
         read.unwrap_err();
