@@ -133,7 +133,7 @@ impl Store {
                 }
                 None => None,
             };
-            let count = self.count_tokens(account).await?;
+            let count = self.count_tokens(account, now).await?;
             self.write_count(counter.clone(), count, changed, end, now)
                 .await?;
             if count >= i64::from(limit) {
@@ -143,8 +143,13 @@ impl Store {
         Ok(full)
     }
 
-    /// The number of an account's tokens, including those that are purged but whose items still exist.
-    async fn count_tokens(&self, account: &AccountId) -> Result<i64, PortError> {
+    /// The number of an account's tokens. A purged one doesn't count, although the table removes its item only later.
+    /// (With a fraction of a second in its purge time, it counts until the second is over.)
+    pub(super) async fn count_tokens(
+        &self,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> Result<i64, PortError> {
         let mut count = 0;
         let mut start = None;
         loop {
@@ -155,6 +160,9 @@ impl Store {
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                 .expression_attribute_values(":pk", super::table::text(account_key(account)))
                 .expression_attribute_values(":prefix", super::table::text(TOKEN_PREFIX))
+                // The purge time itself is a text, and texts with and without a fraction don't sort.
+                .filter_expression("attribute_not_exists(expiresAt) OR expiresAt > :now")
+                .expression_attribute_values(":now", number(now.as_second()))
                 .select(Select::Count)
                 .consistent_read(true)
                 .set_exclusive_start_key(start)

@@ -123,6 +123,52 @@ async fn what_is_deleted_makes_room_once_no_creation_can_be_under_way() {
     assert_eq!(spend(&store, &Budget::Token, 65).await, full_since(65));
 }
 
+/// The time to live takes up to two days. Nobody sees the tokens meanwhile, so nobody could make room either.
+#[tokio::test]
+async fn what_is_purged_makes_room_at_that_instant_whether_or_not_the_table_has_removed_it() {
+    let engine = Engine::with_accounts().await;
+    let store = store(&engine);
+    let end = later(3_600);
+    let fraction = SignedDuration::from_millis(1);
+    for (second, purge_at) in (0..).zip([Some(end), Some(end), Some(end + fraction), None, None]) {
+        let spent = spend(&store, &Budget::Token, second).await;
+        assert_eq!(spent, Spending::Granted);
+        let token = Token {
+            purge_at,
+            ..token_at(later(second))
+        };
+        engine.add(token).await;
+    }
+    let full = Spending::Exceeded { until: None };
+    let last = store
+        .spend_budget(&acme(), &Budget::Token, end - fraction)
+        .await;
+    assert_eq!(last.unwrap(), full);
+    // The count was at that moment.
+    let settled = 3_661;
+    assert_eq!(engine.count_tokens(&acme()).await, 5, "none is removed");
+    for _ in 0..3 {
+        let spent = spend(&store, &Budget::Token, settled).await;
+        assert_eq!(spent, Spending::Granted);
+    }
+    assert_eq!(
+        spend(&store, &Budget::Token, settled).await,
+        full_since(settled)
+    );
+    for (at, count) in [
+        (end - fraction, 5),
+        (end, 3),
+        (end + fraction, 3),
+        (later(3_601), 2),
+    ] {
+        assert_eq!(
+            store.count_tokens(&acme(), at).await.unwrap(),
+            count,
+            "{at}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_creation_that_was_counted_and_never_came_is_forgotten_at_the_next_count() {
     let engine = Engine::with_accounts().await;

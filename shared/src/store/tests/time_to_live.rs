@@ -1,10 +1,17 @@
 //! The items that the table's time to live removes, and when.
 
 use super::*;
+use crate::domain::integration::Integration;
+use crate::domain::paging::{
+    IntegrationQuery, ResourceFilter, ResourceQuery, TokenFilter, TokenOrder, TokenQuery,
+};
 use crate::domain::token::PreviousSecret;
 use crate::domain::verification::SecretState;
-use crate::ports::{ClaimMail, ProjectPlatform};
-use crate::testing::acme;
+use crate::ports::{
+    ClaimMail, GetAccount, GetIdempotency, GetResources, GetToken, ListExpiring, ListIntegrations,
+    ListResources, ListTokens, ProjectPlatform,
+};
+use crate::testing::{acme, globex};
 
 const HOUR: i64 = 60 * 60;
 const DAY: i64 = 24 * HOUR;
@@ -121,4 +128,97 @@ async fn markers_outlive_every_retry_and_go_then() {
     assert!(!exists(&engine, "PROFILE#acme", "PROFILE").await);
     assert_eq!(engine.sweep(later(15 * DAY)), 0);
     assert_eq!(engine.sweep(later(15 * DAY + 1)), 1);
+}
+
+/// What the reads say on which answers and decisions depend.
+///
+/// The others may find what has ended, and say so: a secret is a tombstone then, the index of idle tokens names tokens
+/// that are read again, and the audit log has what its retention hasn't removed. Marks (of mails, findings and addresses)
+/// and held mails may last a few days longer.
+async fn reads(engine: &Engine, tokens: &[StoredToken], at: Timestamp) -> Vec<String> {
+    let (store, mut said) = (&engine.store, Vec::new());
+    for account in [acme().id, globex().id] {
+        let query = TokenQuery {
+            filter: TokenFilter::default(),
+            order: TokenOrder::Newest,
+            limit: 10,
+            after: None,
+        };
+        let listed = store.list_tokens(&account, &query, at).await.unwrap();
+        let count = store.count_tokens(&account, at).await.unwrap();
+        said.push(format!("{count} tokens: {listed:?}"));
+        for stored in tokens {
+            let id = &stored.token.id;
+            let token = store.get_token(&account, id, at).await.unwrap();
+            let expiring = store.get_expiring(&account, id, at).await.unwrap();
+            let key = idempotency(&stored.token).key;
+            let repeated = store.get_idempotency(&account, &key, at).await.unwrap();
+            said.push(format!("{token:?} {expiring:?} {repeated:?}"));
+        }
+        let profile = store.get_account(&account).await.unwrap();
+        let query = ResourceQuery {
+            kind: None,
+            filter: ResourceFilter::default(),
+            limit: 10,
+            after: None,
+        };
+        let resources = store.list_resources(&account, &query).await.unwrap();
+        let orders = super::platform::name("export", "exp_orders");
+        let one = store.get_resources(&account, &[orders]).await.unwrap();
+        let query = IntegrationQuery {
+            keywords: None,
+            limit: 10,
+            after: None,
+        };
+        let apps = store.list_integrations(&account, &query).await.unwrap();
+        said.push(format!("{profile:?} {resources:?} {one:?} {apps:?}"));
+    }
+    let end = later(500 * DAY);
+    let expiring = store.list_expiring(at, end, None).await.unwrap();
+    said.push(format!("{:?}", expiring.items));
+    said
+}
+
+#[tokio::test]
+async fn nothing_depends_on_whether_the_table_has_removed_what_has_ended() {
+    let (engine, staying) = engine_with_token().await;
+    let mut tokens = vec![staying];
+    for hours in [1, 2, 200] {
+        let mut stored = another();
+        stored.token.purge_at = Some(later(hours * HOUR));
+        let mut new = creation(&stored);
+        new.idempotency = (hours == 1).then(|| idempotency(&stored.token));
+        engine.store.insert_token(&new).await.unwrap();
+        tokens.push(stored);
+    }
+    let store = &engine.store;
+    let integration = Integration {
+        account_id: acme().id,
+        id: "app1".parse().unwrap(),
+        name: "App".into(),
+    };
+    store.put_integration(&integration, now()).await.unwrap();
+    let app = &integration.id;
+    let deleted = store.delete_integration(&integration.account_id, app, now());
+    deleted.await.unwrap();
+    for (kind, id) in [("export", "exp_orders"), ("connection", "con_shop")] {
+        let name = super::platform::name(kind, id);
+        let deleted = store.delete_resource(&acme().id, &name, now()).await;
+        deleted.unwrap();
+    }
+    assert!(store.delete_account(&globex().id, now()).await.unwrap());
+    // Just after each end, and long after all of them.
+    for (second, removed) in [
+        (HOUR + 1, 1),
+        (2 * HOUR + 1, 1),
+        (DAY + 1, 1),
+        (7 * DAY + 1, 4),
+        (200 * HOUR + 1, 1),
+        (450 * DAY, 7),
+    ] {
+        let before = reads(&engine, &tokens, later(second)).await;
+        assert_eq!(engine.sweep(later(second)), removed);
+        let after = reads(&engine, &tokens, later(second)).await;
+        assert_eq!(before, after, "{second} s");
+    }
 }
