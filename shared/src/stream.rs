@@ -3,6 +3,9 @@
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 
+use serde_dynamo::AttributeValue;
+
+use crate::domain::text::redact;
 use crate::ports::PortError;
 
 /// The principal of a removal by the time to live. Any other removal has no principal.
@@ -33,4 +36,12 @@ pub fn is_expiry(record: &EventRecord) -> bool {
     let remover = record.user_identity.as_ref();
     let principal = remover.map(|identity| identity.principal_id.as_str());
     record.event_name == "REMOVE" && principal == Some(TIME_TO_LIVE)
+}
+
+/// A part of the key of a record's item, for logs. Somebody may have put any key there.
+pub fn key_text(record: &EventRecord, name: &str) -> Option<String> {
+    match record.change.keys.inner().get(name) {
+        Some(AttributeValue::S(text)) => Some(redact(text)),
+        _ => None,
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::SignedDuration;
@@ -6,7 +6,7 @@ use latchkey::domain::action::Action;
 use latchkey::domain::audit::{AuditRecord, Change};
 use latchkey::domain::budget::{Budget, Budgets, Spending};
 use latchkey::domain::change::NewToken;
-use latchkey::domain::id::{AccountId, UserId};
+use latchkey::domain::id::{AccountId, TokenId, UserId};
 use latchkey::domain::mailing::{
     Digest, DigestEntry, DigestPeriod, Suppression, SuppressionReason,
 };
@@ -20,8 +20,10 @@ use latchkey::ports::{
     SuppressAddress,
 };
 use latchkey::testing::{
-    Engine, FixedClock, Logs, Post, acme, audit, brand, now, plain_secret, stored_token,
+    Engine, FixedClock, Logs, Post, acme, audit, brand, globex, now, plain_secret, stored_token,
 };
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
@@ -898,6 +900,234 @@ async fn the_end_of_a_records_retention_is_no_tampering() {
     let delivered = deliver(&engine, &Post::default(), &retention_over()).await;
     assert!(delivered.is_empty());
     assert_eq!(engine.dump().await, before);
+}
+
+/// Returns the stream's record of an item that changed; without a new image, the item was removed.
+fn tampering(number: usize, old: &Value, new: Option<&Value>) -> Value {
+    let mut record = changed().remove(0);
+    record["eventID"] = json!(format!("event-{number}"));
+    record["eventName"] = json!(if new.is_some() { "MODIFY" } else { "REMOVE" });
+    let stream = &mut record["dynamodb"];
+    stream["Keys"] = json!({"pk": old["pk"], "sk": old["sk"]});
+    stream["OldImage"] = old.clone();
+    stream["NewImage"] = new.cloned().unwrap_or_default();
+    if new.is_none() {
+        stream.as_object_mut().unwrap().remove("NewImage");
+    }
+    record
+}
+
+/// The records of tampering, oldest first.
+async fn told(engine: &Engine) -> Vec<AuditRecord> {
+    let mut told = engine.audit(&acme().id).await;
+    told.retain(|record| record.action == Action::Tamper);
+    told.reverse();
+    told
+}
+
+/// What somebody does to an item.
+#[derive(Debug, Clone)]
+enum Deed {
+    Set(BTreeMap<String, Value>),
+    Remove(String),
+    RemoveAll,
+}
+
+/// The largest item that DynamoDB takes.
+const MAX_ITEM: usize = 400 * 1024;
+
+impl Deed {
+    /// The item afterwards; `None` if it is gone.
+    fn done_to(&self, item: &Value) -> Option<Value> {
+        let mut changed = item.clone();
+        let attributes = changed.as_object_mut().unwrap();
+        match self {
+            Self::Set(values) => attributes.extend(values.clone()),
+            Self::Remove(name) => drop(attributes.remove(name)),
+            Self::RemoveAll => return None,
+        }
+        // As text, an item is larger than in the table.
+        Some(changed)
+            .filter(|changed| changed.to_string().len() <= MAX_ITEM)
+            .or(Some(item.clone()))
+    }
+}
+
+/// A value of any type of DynamoDB, as in a stream's record.
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        4 => any::<String>(),
+        1 => Just(latchkey::testing::plain(&plain_secret())),
+        2 => (1_000_usize..390_000).prop_map(|size| "ä".repeat(size / 2)),
+        1 => (1_000_usize..390_000).prop_map(|size| "lka_0".repeat(size / 5)),
+    ];
+    let bytes = prop_oneof![
+        Just("AAEC".to_owned()),
+        Just("/+8=".repeat(1)),
+        Just("bGth".repeat(50_000))
+    ];
+    let number = "-?[1-9][0-9]{0,37}";
+    let leaf = prop_oneof![
+        4 => text.prop_map(|text| json!({"S": text})),
+        1 => number.prop_map(|number| json!({"N": number})),
+        1 => bytes.prop_map(|bytes| json!({"B": bytes})),
+        1 => any::<bool>().prop_map(|value| json!({"BOOL": value})),
+        1 => Just(json!({"NULL": true})),
+        1 => vec("[a-z]{1,9}", 1..4).prop_map(|set| json!({"SS": set})),
+        1 => vec(number, 1..4).prop_map(|set| json!({"NS": set})),
+        1 => Just(json!({"BS": ["AAEC", "AA=="]})),
+    ];
+    leaf.prop_recursive(4, 16, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(|list| json!({"L": list})),
+            btree_map(any::<String>(), inner, 0..4).prop_map(|map| json!({"M": map})),
+        ]
+    })
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    let own = vec![
+        "tokenKey",
+        "accountId",
+        "time",
+        "action",
+        "source",
+        "user",
+        "tokenId",
+        "tokenName",
+        "tokenHint",
+        "changes",
+        "ip",
+        "assertedIp",
+        "userAgent",
+        "requestId",
+        "traceId",
+        "expiresAt",
+    ];
+    prop_oneof![
+        4 => proptest::sample::select(own).prop_map(str::to_owned),
+        1 => "[a-z]{1,3}",
+        1 => (1_usize..60_000).prop_map(|size| "n".repeat(size)),
+    ]
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    let many = (1_usize..20_000).prop_map(|count| {
+        let values = (0..count).map(|number| (format!("{number:x}"), json!({"S": "x"})));
+        Deed::Set(values.collect())
+    });
+    prop_oneof![
+        8 => btree_map(any_name(), any_value(), 1..4).prop_map(Deed::Set),
+        1 => many,
+        4 => any_name().prop_map(Deed::Remove),
+        1 => Just(Deed::RemoveAll),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Otherwise, the stream would wait for the failing record until it is too old.
+    #[test]
+    fn whatever_is_done_to_a_record_is_recorded_and_mailed(deeds in vec(any_deed(), 2..4)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (engine, _) = with_records(1).await;
+            let mut item = engine.audit_images().await.remove(0);
+            let mut records = Vec::new();
+            for deed in &deeds {
+                let new = deed.done_to(&item);
+                if new.as_ref() == Some(&item) {
+                    continue;
+                }
+                records.push(tampering(records.len(), &item, new.as_ref()));
+                match new {
+                    Some(new) => item = new,
+                    None => break,
+                }
+            }
+            let post = Post::default();
+            assert!(deliver(&engine, &post, &records).await.is_empty());
+            let told = told(&engine).await;
+            let ids: BTreeSet<_> = told.iter().map(|told| told.origin.request_id.clone()).collect();
+            let done = (0..records.len()).map(|number| format!("event-{number}"));
+            assert_eq!(ids, done.collect());
+            assert_eq!(told.len(), records.len());
+            // The item that was changed isn't the table's.
+            let told = log(&engine).await.split_off(1);
+            assert_eq!(told.len(), records.len());
+            assert!(deliver(&engine, &post, &told).await.is_empty());
+            assert_eq!(post.take().len(), 2 * records.len());
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_changed_to_be_somebody_elses_is_told_to_whose_log_it_is_in() {
+    let (engine, stored) = with_records(1).await;
+    let item = engine.audit_images().await.remove(0);
+    let mut posed = item.clone();
+    posed["accountId"] = json!({"S": "globex"});
+    posed["tokenKey"] = json!({"S": "ACCOUNT#globex#TOKEN#tok_01ARZ3NDEKTSV4RRFFQ69G5FAV"});
+    let deeds = [
+        tampering(1, &item, Some(&posed)),
+        tampering(2, &posed, None),
+    ];
+    assert!(deliver(&engine, &Post::default(), &deeds).await.is_empty());
+    let [one, two] = &told(&engine).await[..] else {
+        panic!("not two records")
+    };
+    assert_eq!([&one.token_id, &two.token_id], [&stored.token.id; 2]);
+    assert_eq!(one.token_name, stored.token.name);
+    assert!(engine.audit(&globex().id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_record_without_a_token_is_told_as_an_unknown_ones() {
+    let (engine, _) = with_records(1).await;
+    let mut item = engine.audit_images().await.remove(0);
+    for name in ["tokenKey", "tokenId", "tokenName", "tokenHint"] {
+        item.as_object_mut().unwrap().remove(name);
+    }
+    let deeds = [tampering(1, &item, None)];
+    assert!(deliver(&engine, &Post::default(), &deeds).await.is_empty());
+    let told = told(&engine).await;
+    assert_eq!(told[0].token_id, TokenId::unknown());
+    assert_eq!(told[0].token_name, "?");
+}
+
+/// No version writes such keys, so nothing is waited for. There is no account to tell.
+#[tokio::test]
+async fn an_item_that_somebody_put_under_other_keys_holds_nothing_up_and_rings() {
+    let (engine, _) = with_records(1).await;
+    let own = log(&engine).await.remove(0);
+    let secret = latchkey::testing::plain(&plain_secret());
+    for (pk, sk) in [
+        ("OTHER", "aud_01M83XJ8800W3GE1R70W3GE1R7"),
+        ("ACCOUNT#not an id", "aud_01M83XJ8800W3GE1R70W3GE1R7"),
+        ("ACCOUNT#acme", "note"),
+        (&secret, "note"),
+    ] {
+        let item = json!({"pk": {"S": pk}, "sk": {"S": sk}, "text": {"S": "mine"}});
+        let mut put = record(7, &item);
+        put["eventID"] = json!("put");
+        let mut records = vec![
+            put,
+            tampering(1, &item, Some(&json!({"pk": {"S": pk}, "sk": {"S": sk}}))),
+        ];
+        records.extend([tampering(2, &item, None), own.clone()]);
+        let (post, before) = (Post::default(), engine.audit_images().await.len());
+        let logs = Logs::of("send_notifications", LevelFilter::ERROR);
+        assert!(deliver(&engine, &post, &records).await.is_empty(), "{pk}");
+        let mut lines = logs.take();
+        lines.retain(|line| line["level"] == "ERROR");
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(!format!("{lines:?}").contains(&secret));
+        assert!(lines[0].to_string().contains("no record"));
+        // An item in an account's partition is recorded all the same.
+        let recorded = engine.audit_images().await.len() - before;
+        assert_eq!(recorded, if pk == "ACCOUNT#acme" { 2 } else { 0 });
+    }
 }
 
 /// Operators build these records from a table's items when the stream had none: see `docs/deploying.md`.

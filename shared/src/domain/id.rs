@@ -178,6 +178,11 @@ impl TokenId {
         Ok(Self(format!("tok_{}", ulid(now, entropy)?)))
     }
 
+    /// The id of no token. It stands for one whose id isn't known any more.
+    pub fn unknown() -> Self {
+        Self(format!("tok_{}", Ulid::nil()))
+    }
+
     /// When the token was created, read from its id.
     pub fn created_at(&self) -> Timestamp {
         let ulid = self.0.strip_prefix("tok_").unwrap_or_default();
@@ -267,6 +272,8 @@ mod tests {
         let now = crate::testing::now();
         let id = TokenId::generate(now, &crate::system::System).unwrap();
         assert_eq!(id.created_at(), now);
+        assert_eq!(TokenId::unknown().created_at(), Timestamp::default());
+        assert!(TokenId::unknown().as_str().parse::<TokenId>().is_ok());
         let last = "tok_7ZZZZZZZZZZZZZZZZZZZZZZZZZ".parse::<TokenId>().unwrap();
         assert_eq!(last.created_at(), Timestamp::default());
     }

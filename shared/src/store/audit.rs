@@ -1,18 +1,22 @@
 //! The audit log. Records are put and never changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures_util::future::try_join;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 
-use super::items::{AuditItem, account_key, audit_token_key, is_use, to_item, use_key};
+use super::items::{
+    AUDIT_ATTRIBUTES, AuditItem, account_key, audit_token_key, is_use, to_item, token_of_audit_key,
+    use_key,
+};
 use super::paging::{collect, position};
 use super::table::{Item, Store, built, parse, text};
 use crate::aws::port_error;
 use crate::domain::audit::{AuditRecord, Change};
-use crate::domain::id::{AccountId, AuditId};
+use crate::domain::id::{AccountId, AuditId, TokenId};
 use crate::domain::paging::{AuditFilter, AuditQuery, Page};
 use crate::domain::text::{redact, redact_json};
 use crate::ports::{ListAudit, PortError, RecordAudit};
@@ -189,34 +193,142 @@ pub fn audit_record(image: serde_dynamo::Item) -> Result<AuditRecord, PortError>
         .map_err(|error| PortError::broken("an audit record doesn't parse", error))
 }
 
-/// The attributes in which two images of an audit record differ, with their values as text.
-///
-/// # Errors
-/// An image can't be shown as JSON, which is a defect.
-pub fn audit_differences(
-    old: &serde_dynamo::Item,
-    new: &serde_dynamo::Item,
-) -> Result<Vec<Change>, PortError> {
-    let names: BTreeSet<_> = old.inner().keys().chain(new.inner().keys()).collect();
-    let mut changes = Vec::new();
-    for name in names {
-        let (old, new) = (old.inner().get(name), new.inner().get(name));
-        if old != new {
-            let (old, new) = (old.map(shown).transpose()?, new.map(shown).transpose()?);
-            changes.push(Change::new(&redact(name), old, new));
-        }
-    }
-    Ok(changes)
+/// Whether an item with these keys is of a form that a version of the service writes into the audit table. Somebody may
+/// have put another one by hand.
+pub fn is_record_key(keys: &serde_dynamo::Item) -> bool {
+    let is_id = string(keys, "sk").is_some_and(|id| id.parse::<AuditId>().is_ok());
+    is_id && account_of(keys).is_some()
 }
 
-fn shown(value: &serde_dynamo::AttributeValue) -> Result<String, PortError> {
-    // Tampering may have put any value there.
-    match value {
-        serde_dynamo::AttributeValue::S(text) => Ok(redact(text)),
-        other => serde_json::to_value(other)
-            .map(|json| redact_json(json).to_string())
-            .map_err(|error| PortError::broken("an attribute is no JSON", error)),
+/// The length to which a token's name and hint are cut, in characters. Those of ours are no longer.
+const MAX_NAME: usize = 128;
+const MAX_HINT: usize = 4;
+
+/// What is told of an audit record that somebody changed or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tampered {
+    /// The account in whose log the record is or was. It is that of the key, which can't be changed.
+    pub account_id: AccountId,
+    /// The token; [`TokenId::unknown`] if the record names none.
+    pub token_id: TokenId,
+    /// The token's name.
+    pub token_name: String,
+    /// The token's hint.
+    pub token_hint: String,
+    /// The attributes that differ, with their values as text.
+    pub changes: Vec<Change>,
+}
+
+impl Tampered {
+    /// Compares two images of an audit record; one that was removed has no new image. Neither needs to parse: somebody
+    /// may have put anything there. `None` if the key names no account.
+    pub fn of(
+        keys: &serde_dynamo::Item,
+        old: &serde_dynamo::Item,
+        new: &serde_dynamo::Item,
+    ) -> Option<Self> {
+        let account_id = account_of(keys)?;
+        let token_id = [old, new].into_iter().find_map(|image| {
+            let key =
+                string(image, "tokenKey").and_then(|key| token_of_audit_key(&account_id, key));
+            key.or_else(|| string(image, "tokenId")?.parse().ok())
+        });
+        let text = |name, most| {
+            let text = [old, new].into_iter().find_map(|image| string(image, name));
+            redact(text.unwrap_or("?")).chars().take(most).collect()
+        };
+        Some(Self {
+            token_id: token_id.unwrap_or_else(TokenId::unknown),
+            token_name: text("tokenName", MAX_NAME),
+            token_hint: text("tokenHint", MAX_HINT),
+            changes: differences(old, new),
+            account_id,
+        })
     }
+}
+
+/// The account of a key of the audit table.
+fn account_of(keys: &serde_dynamo::Item) -> Option<AccountId> {
+    let pk = string(keys, "pk")?;
+    let mut kinds = ["ACCOUNT#", "USE#"].into_iter();
+    kinds.find_map(|kind| pk.strip_prefix(kind)?.parse().ok())
+}
+
+fn string<'a>(item: &'a serde_dynamo::Item, name: &str) -> Option<&'a str> {
+    match item.inner().get(name) {
+        Some(serde_dynamo::AttributeValue::S(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// The size up to which a value is told whole, in bytes.
+const MAX_VALUE: usize = 2_000;
+
+/// The size up to which an attribute's name is told whole, in bytes.
+const MAX_ATTRIBUTE: usize = 200;
+
+/// How many attributes are told one by one. A record has half as many. The record that tells of them must fit into an
+/// item (400 KB), although the one that was changed may have been as large.
+const MOST_ATTRIBUTES: usize = 40;
+
+/// The attributes in which two images differ, with their values as text. Those that records have come first, so that no
+/// number of others hides them.
+fn differences(old: &serde_dynamo::Item, new: &serde_dynamo::Item) -> Vec<Change> {
+    let names: BTreeSet<_> = old.inner().keys().chain(new.inner().keys()).collect();
+    let differ = |name: &&String| old.inner().get(*name) != new.inner().get(*name);
+    let mut names: Vec<_> = names.into_iter().filter(differ).collect();
+    names.sort_by_key(|name| !AUDIT_ATTRIBUTES.contains(&name.as_str()));
+    let rest = names.split_off(names.len().min(MOST_ATTRIBUTES));
+    let told = |value: Option<&serde_dynamo::AttributeValue>| value.map(told);
+    let mut changes: Vec<_> = names
+        .into_iter()
+        .map(|name| {
+            let [old, new] = [old, new].map(|image| told(image.inner().get(name)));
+            Change::new(&cut(redact(name), name, MAX_ATTRIBUTE), old, new)
+        })
+        .collect();
+    if !rest.is_empty() {
+        let together = |image: &serde_dynamo::Item| {
+            let values = rest.iter().filter_map(|name| {
+                let value = image.inner().get(*name)?.clone();
+                Some(((*name).clone(), value))
+            });
+            let values: HashMap<_, _> = values.collect();
+            (!values.is_empty()).then_some(serde_dynamo::AttributeValue::M(values))
+        };
+        let [old, new] = [old, new].map(|image| told(together(image).as_ref()));
+        changes.push(Change::new(&format!("{} more", rest.len()), old, new));
+    }
+    changes
+}
+
+/// A value as text: redacted, and cut.
+fn told(value: &serde_dynamo::AttributeValue) -> String {
+    match value {
+        serde_dynamo::AttributeValue::S(text) => cut(redact(text), text, MAX_VALUE),
+        other => match serde_json::to_value(other) {
+            Ok(mut json) => {
+                // In one order, so that the hash can be computed again.
+                json.sort_all_objects();
+                let whole = json.to_string();
+                cut(redact_json(json).to_string(), &whole, MAX_VALUE)
+            }
+            // Nothing may keep a change from being told.
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+/// The beginning of a text that is too long, with the size and the hash of the whole: so a copy of the table proves what
+/// was cut off. The text is redacted before, since neither half of a secret may look like one.
+fn cut(redacted: String, whole: &str, most: usize) -> String {
+    if redacted.len() <= most {
+        return redacted;
+    }
+    let start = redacted.get(..redacted.floor_char_boundary(most));
+    let (start, size) = (start.unwrap_or_default(), whole.len());
+    let hash = hex::encode(Sha256::digest(whole));
+    format!("{start}… ({size} bytes, SHA-256 {hash})")
 }
 
 #[cfg(test)]
@@ -251,6 +363,36 @@ mod tests {
     }
 
     #[test]
+    fn the_attributes_of_a_record_are_told_first() {
+        let mut record = testing::audit(Action::Refused, &testing::token(), testing::now(), 1);
+        record.asserted_ip = Some([192, 0, 2, 1].into());
+        record.origin.ip = record.asserted_ip;
+        record.origin.user_agent = Some("curl".into());
+        record.origin.trace_id = "1-5e66d96f-7491f09e0a79d18acf3d0505".parse().ok();
+        let item = to_item(&AuditItem::new(&record, testing::now())).unwrap();
+        let mut names: Vec<_> = item.keys().map(String::as_str).collect();
+        let mut listed = AUDIT_ATTRIBUTES.to_vec();
+        names.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(names, listed);
+        let text = AttributeValue::S("x".repeat(3_000));
+        let mut image: HashMap<_, _> = (0..5_000)
+            .map(|number| (format!("a{number:04}"), text.clone()))
+            .collect();
+        image.insert("userAgent".into(), text);
+        let told = differences(&image.into(), &serde_dynamo::Item::default());
+        assert_eq!(told.len(), MOST_ATTRIBUTES + 1);
+        assert_eq!(told[0].field, "userAgent");
+        assert_eq!(told[MOST_ATTRIBUTES].field, "4961 more");
+        let hash = "e1630f843370f402870799e14abbf2b06af2d23b0153658e1211dffabc61ad8f";
+        let old = told[0].old.as_deref().unwrap();
+        assert!(
+            old.ends_with(&format!("… (3000 bytes, SHA-256 {hash})")),
+            "{old}"
+        );
+    }
+
+    #[test]
     fn whatever_was_put_over_a_record_is_told_without_secrets() {
         let secret = testing::plain(&testing::plain_secret());
         let split = AttributeValue::S(secret.replace("lka_", "lka_\u{1}"));
@@ -258,7 +400,7 @@ mod tests {
             (secret.clone(), AttributeValue::S(secret.clone())),
             ("list".to_owned(), AttributeValue::L(vec![split])),
         ]));
-        let told = audit_differences(&serde_dynamo::Item::default(), &new).unwrap();
+        let told = differences(&serde_dynamo::Item::default(), &new);
         assert_eq!(
             told,
             [

@@ -568,6 +568,37 @@ impl Attributes {
     }
 }
 
+/// The token of a key of the audit index, if it is of this account.
+pub(super) fn token_of_audit_key(account: &AccountId, key: &str) -> Option<TokenId> {
+    let rest = key.strip_prefix(&account_key(account))?;
+    rest.strip_prefix('#')?
+        .strip_prefix(TOKEN_PREFIX)?
+        .parse()
+        .ok()
+}
+
+/// The names of the attributes of [`AuditItem`].
+pub(super) const AUDIT_ATTRIBUTES: [&str; 18] = [
+    "pk",
+    "sk",
+    "tokenKey",
+    "accountId",
+    "time",
+    "action",
+    "source",
+    "user",
+    "tokenId",
+    "tokenName",
+    "tokenHint",
+    "changes",
+    "ip",
+    "assertedIp",
+    "userAgent",
+    "requestId",
+    "traceId",
+    "expiresAt",
+];
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AuditItem {

@@ -27,7 +27,7 @@ mod upkeep;
 mod user_agent;
 mod vault;
 
-pub use audit::{audit_differences, audit_record};
+pub use audit::{Tampered, audit_record, is_record_key};
 pub use leave::Remnant;
 pub use migration::{Found, Kept, Projected, Reading, ScanPosition, Standing};
 pub use replay::{Restored, StoredRecord};
