@@ -150,6 +150,14 @@ async fn every_watched_operation_is_read_for_the_hours_of_the_event() {
     assert!(read.iter().all(|window| *window == Window { from, to }));
 }
 
+/// CloudTrail answers two requests a second to the whole account. A tenth of the function's time is for the first page of
+/// each operation, and the rest for more of them.
+#[test]
+fn a_run_that_finds_nothing_has_most_of_its_time_left() {
+    let requests = u32::try_from(WATCHED.len() + 1).unwrap();
+    assert!(PAUSE * requests < std::time::Duration::from_secs(90));
+}
+
 #[tokio::test]
 async fn a_deployment_is_told_of_what_is_grave_as_such() {
     let engine = Engine::with_accounts().await;

@@ -69,6 +69,10 @@ fn a_deployment_may_change_all_but_keys_streams_recovery_and_protection() {
             true,
         ),
         (json!({"sSESpecification": {"enabled": false}}), true),
+        (
+            json!({"replicaUpdates": [{"create": {"regionName": "eu-west-1"}}]}),
+            true,
+        ),
         // The local cloud's events have the requests' own names.
         (json!({"DeletionProtectionEnabled": false}), true),
         (json!({"deletionProtectionEnabled": true}), false),
@@ -78,6 +82,42 @@ fn a_deployment_may_change_all_but_keys_streams_recovery_and_protection() {
         let sample = deployed(with(parameters.clone()));
         assert_eq!(rings(&sample), grave, "{parameters}");
     }
+}
+
+/// A call about a function, by a person.
+fn of_function(name: &str, parameters: Value) -> Value {
+    let mut sample = trail_sample("put-role-policy");
+    sample["eventName"] = json!(name);
+    sample["requestParameters"] = json!({"functionName": "latchkey-RevealTokenFunction-a1B2"});
+    let known = sample["requestParameters"].as_object_mut().unwrap();
+    known.extend(parameters.as_object().unwrap().clone());
+    sample
+}
+
+#[test]
+fn an_alias_that_a_person_moves_rings_and_one_that_a_deployment_moves_does_not() {
+    let moved = of_function(
+        "UpdateAlias20150331",
+        json!({"name": "live", "functionVersion": "3"}),
+    );
+    assert!(rings(&moved));
+    assert!(!rings(&deployed(moved.clone())));
+    let mut shifted = moved;
+    shifted["userIdentity"]["invokedBy"] = json!(CODEDEPLOY);
+    assert!(!rings(&shifted));
+    // Whoever has CodeDeploy do it is told of by that call.
+    let mut begun = of_function("CreateDeployment", json!({}));
+    begun["requestParameters"] = json!({"applicationName": "latchkey-Rollout-a1B2c3D4"});
+    assert!(rings(&begun));
+    assert!(!rings(&deployed(begun)));
+}
+
+#[test]
+fn a_function_that_is_removed_rings_and_an_old_version_does_not() {
+    let whole = of_function("DeleteFunction20150331", json!({}));
+    assert!(rings(&whole));
+    let version = of_function("DeleteFunction20150331", json!({"qualifier": "3"}));
+    assert!(!rings(&version));
 }
 
 #[test]

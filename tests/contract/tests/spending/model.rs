@@ -32,7 +32,7 @@ pub(crate) const RECORD_MS: f64 = 150.0;
 /// The milliseconds of a run of a schedule.
 pub(crate) const RUN_MS: f64 = 1_000.0;
 /// The milliseconds of a run of the watch: a pause before each of its 28 requests.
-pub(crate) const WATCH_MS: f64 = 25_000.0;
+pub(crate) const WATCH_MS: f64 = 70_000.0;
 /// The log lines of any call that isn't a verification, with their overhead, in bytes.
 pub(crate) const OTHER_LINES: f64 = 800.0;
 /// What is left of a kept log line after compression.
