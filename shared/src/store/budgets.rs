@@ -144,7 +144,8 @@ impl Store {
     }
 
     /// The number of an account's tokens. A purged one doesn't count, although the table removes its item only later.
-    /// (With a fraction of a second in its purge time, it counts until the second is over.)
+    /// (With a fraction of a second in its purge time, it counts until the second is over. A change that read a token
+    /// just before its purge time may still give it a later one. Then there is one token more than counted.)
     pub(super) async fn count_tokens(
         &self,
         account: &AccountId,
