@@ -91,11 +91,12 @@ const ANSWERS: &str = r"
         const request = `${options.method ?? 'GET'} ${url}`;
         const key = Object.keys(window.answers).find((part) => request.includes(part));
         if (!key) return real(url, options);
-        const { status, body, headers = {}, delay = 0, lost = false } = window.answers[key];
-        // The request arrives, its response doesn't.
-        if (lost) await real(url, options);
-        if (delay) await new Promise((resolve) => { window.letGo = resolve; });
+        const { status, body, headers = {}, delay = 0, lost = false, late = false } = window.answers[key];
+        // The request arrives, its response doesn't, or only when the test lets go.
+        const arrived = lost || late ? await real(url, options) : null;
+        if (delay || late) await new Promise((resolve) => { window.letGo = resolve; });
         if (lost) throw new TypeError('Failed to fetch');
+        if (late) return arrived;
         return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
     };
 ";

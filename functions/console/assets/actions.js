@@ -3,7 +3,7 @@
 
 import { html } from "./html.js";
 import { account, call } from "./api.js";
-import { Confirm, DialogField, openDialog } from "./components/Dialog.js";
+import { confirm, DialogField } from "./components/Dialog.js";
 import { handOver } from "./components/HandOver.js";
 import { LastUse, OldSecretEnding } from "./components/TokenFacts.js";
 import { Stops } from "./components/Stops.js";
@@ -25,7 +25,7 @@ const resume = (token, what, chosen) => links.token(token.accountId, token.id, {
  * Asks, with the dialog's contents, before `send` changes a token; `said` is what is announced then. If that can't be
  * done to the token as it is now, the page had another one: it is read again.
  */
-async function change(token, { send, said, contents, ...dialog }) {
+async function change(token, { send, said, ...dialog }) {
   let after = null;
   let stale = false;
   const run = async (entries) => {
@@ -36,8 +36,7 @@ async function change(token, { send, said, contents, ...dialog }) {
       throw error;
     }
   };
-  const done = await openDialog(() => html`<${Confirm} ...${dialog} run=${run}>${contents}<//>`);
-  if (done) toast(said);
+  if (await confirm({ ...dialog, run })) toast(said);
   else if (stale) after = await call("GET", path(token)).then(({ body }) => body, () => null);
   return after;
 }
@@ -47,7 +46,7 @@ export function revoke(token) {
   const old = oldSecret(token);
   return change(token, {
     title: texts.token.revoke,
-    contents: html`
+    contents: () => html`
       <p>${fill(texts.revoke.text, { token: html`<${Name} of=${token} />` })}</p>
       <${Stops} token=${token} />
       <${LastUse} token=${token} />
@@ -68,7 +67,7 @@ export function reactivate(token) {
     reason: html`<${Quoted} text=${token.revocationReason ?? ""} />` };
   return change(token, {
     title: texts.token.reactivate,
-    contents: html`
+    contents: () => html`
       <p>${fill(texts.reactivate.text, { token: html`<${Name} of=${token} />`, scope: html`<strong>${scopeText(token)}</strong>` })}</p>
       <p>${fill(token.revocationReason ? texts.reactivate.revokedFor : texts.reactivate.revoked, revocation)}</p>
       <${LastUse} token=${token} />
@@ -84,7 +83,7 @@ export function retire(token) {
   const old = oldSecret(token);
   return change(token, {
     title: texts.token.retire,
-    contents: html`
+    contents: () => html`
       <p>${fill(texts.retire.text, { ending: html`<${OldSecretEnding} old=${old} />`, token: html`<${Name} of=${token} />` })}</p>
       <${LastUse} token=${token} subject=${texts.lastUse.either} />
       <p>${fill(texts.retire.rest, { hint: html`<code>…${token.hint}</code>` })}</p>`,
@@ -106,21 +105,26 @@ export async function regenerate(token, me) {
   // What was chosen before a sign-in.
   const { grace, ...rest } = parse(location.hash).query;
   if (grace) setQuery(rest);
-  await openDialog(() => html`<${Confirm} title=${texts.token.regenerate} action=${texts.regenerate.action} danger
-    resume=${({ gracePeriodSeconds }) => resume(token, "regenerate", { grace: gracePeriodSeconds })}
-    run=${async ({ gracePeriodSeconds: seconds = "0" }) => {
+  await confirm({
+    title: texts.token.regenerate,
+    contents: () => html`
+      <p>${fill(texts.regenerate.text, { token: html`<${Name} of=${token} />` })}</p>
+      <p>${revoked ? texts.regenerate.revoked : texts.regenerate.active}</p>
+      ${old ? html`<p>${fill(texts.regenerate.before, { ending: html`<${OldSecretEnding} old=${old} />`, until: until(old.validUntil) })}</p>` : null}
+      <${LastUse} token=${token} />`,
+    fields: (errors) => html`<${DialogField} name="gracePeriodSeconds" label=${texts.regenerate.grace} error=${errors.gracePeriodSeconds}
+      help=${revoked ? texts.regenerate.graceRevoked : texts.regenerate.graceHelp}
+      control=${(properties) => html`<select ...${properties} data-focus disabled=${revoked}>
+        ${Object.entries(texts.regenerate.graces).map(([seconds, text]) => html`<option value=${seconds} selected=${seconds === grace}>${text}</option>`)}</select>`} />`,
+    action: texts.regenerate.action,
+    danger: true,
+    resume: ({ gracePeriodSeconds }) => resume(token, "regenerate", { grace: gracePeriodSeconds }),
+    run: async ({ gracePeriodSeconds: seconds = "0" }) => {
       const idempotencyKey = keys[seconds] ??= crypto.randomUUID();
       const body = Number(seconds) ? { gracePeriodSeconds: Number(seconds) } : {};
       ({ body: answer } = await call("POST", path(token, "regenerate"), { body, idempotencyKey }));
-    }}
-    fields=${(errors) => html`<${DialogField} name="gracePeriodSeconds" label=${texts.regenerate.grace} error=${errors.gracePeriodSeconds}
-      help=${revoked ? texts.regenerate.graceRevoked : texts.regenerate.graceHelp}
-      control=${(properties) => html`<select ...${properties} data-focus disabled=${revoked}>
-        ${Object.entries(texts.regenerate.graces).map(([seconds, text]) => html`<option value=${seconds} selected=${seconds === grace}>${text}</option>`)}</select>`} />`}>
-    <p>${fill(texts.regenerate.text, { token: html`<${Name} of=${token} />` })}</p>
-    <p>${revoked ? texts.regenerate.revoked : texts.regenerate.active}</p>
-    ${old ? html`<p>${fill(texts.regenerate.before, { ending: html`<${OldSecretEnding} old=${old} />`, until: until(old.validUntil) })}</p>` : null}
-    <${LastUse} token=${token} /><//>`);
+    },
+  });
   if (!answer) return null;
   await handOver({ title: texts.regenerate.handedOver, token: answer.token, secret: answer.secret, me });
   return answer.token;
@@ -133,9 +137,13 @@ export async function show(token, me, { asks = false } = {}) {
     ({ body: { secret } } = await call("POST", path(token, "reveal")));
   };
   if (asks) {
-    await openDialog(() => html`<${Confirm} title=${texts.tokenPage.showTitle} action=${texts.token.show}
-      resume=${resume(token, "show")} run=${reveal}>
-      <p>${fill(texts.tokenPage.showText, { token: html`<${Name} of=${token} />` })}</p><//>`);
+    await confirm({
+      title: texts.tokenPage.showTitle,
+      contents: () => html`<p>${fill(texts.tokenPage.showText, { token: html`<${Name} of=${token} />` })}</p>`,
+      action: texts.token.show,
+      resume: resume(token, "show"),
+      run: reveal,
+    });
   } else {
     await reveal();
   }
@@ -144,10 +152,15 @@ export async function show(token, me, { asks = false } = {}) {
 
 /** Deletes a revoked token. Answers whether it is gone. */
 export async function remove(token) {
-  const done = await openDialog(() => html`<${Confirm} title=${texts.token.delete} action=${texts.delete.action} danger
-    run=${() => call("DELETE", path(token))}>
-    <p>${fill(texts.delete.text, { token: html`<${Name} of=${token} />` })}</p>
-    <${LastUse} token=${token} /><//>`);
+  const done = await confirm({
+    title: texts.token.delete,
+    contents: () => html`
+      <p>${fill(texts.delete.text, { token: html`<${Name} of=${token} />` })}</p>
+      <${LastUse} token=${token} />`,
+    action: texts.delete.action,
+    danger: true,
+    run: () => call("DELETE", path(token)),
+  });
   if (done) toast(texts.delete.done(quoted(token.name)));
-  return Boolean(done);
+  return done;
 }

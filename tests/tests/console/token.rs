@@ -920,3 +920,57 @@ async fn the_page_of_a_token_is_legible_in_every_look() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_answer_that_is_under_way_is_not_lost_with_its_dialog() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-under-way", "enterprise").await;
+    let (id, old) = account.create_token(full("Partner")).await;
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser.enter(&account.owner, &page(&account, &id)).await;
+        browser.click(Button("Generate new token")).await;
+        browser
+            .answer("/regenerate", json!({"late": true}))
+            .await;
+        browser.click(Button("Generate")).await;
+        browser.until("Boolean(window.letGo)").await;
+        browser.press("\u{e00c}").await;
+        for button in ["Cancel", "Close"] {
+            browser.click(Button(button)).await;
+            browser.see("stops working when the grace period ends").await;
+        }
+        // A browser closes a dialog that is asked to stay with the second key.
+        browser.press("\u{e00c}").await;
+        browser.press("\u{e00c}").await;
+        browser.run("letGo()", &[]).await;
+        browser.see("New token generated").await;
+        let new = browser
+            .eval("document.querySelector('dialog textarea.whole').value")
+            .await;
+        let new = new.as_str().expect("a secret");
+        assert_eq!(status_with(&account, new).await, 200);
+        assert_eq!(status_with(&account, &old).await, 403);
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+        browser.until("!document.querySelector('dialog')").await;
+
+        // What became of it is told, also if the dialog is gone.
+        let refused = json!({"status": 500, "body": {"code": "internal_error"}, "delay": true});
+        browser.answer("/revoke", refused).await;
+        browser.click(Button("Revoke API token")).await;
+        browser.run("window.letGo = null", &[]).await;
+        browser.click(Button("Revoke")).await;
+        browser.until("Boolean(window.letGo)").await;
+        browser
+            .run("document.querySelector('dialog').close()", &[])
+            .await;
+        browser.until("!document.querySelector('dialog')").await;
+        browser.run("letGo()", &[]).await;
+        browser
+            .until("document.querySelector('.toast.danger')?.innerText.includes('Something went wrong on our side.')")
+            .await;
+    })
+    .await;
+    assert_eq!(account.audit("action=regenerate").await.len(), 1);
+}

@@ -7,7 +7,7 @@ import { sentence } from "../words.js";
 import { Button } from "./Button.js";
 import { Problem } from "./Notice.js";
 import { Progress } from "./Progress.js";
-import { Toasts } from "./Toasts.js";
+import { toast, Toasts } from "./Toasts.js";
 
 const open = store([]);
 const Closing = createContext(null);
@@ -72,14 +72,26 @@ export function Dialog({ title, kind = "", mayClose = () => true, children }) {
 export const Footer = ({ children }) => html`<footer>${children}</footer>`;
 
 /**
- * Asks before something happens. `run` does it, given the entries of the fields among the children; the dialog stays
- * open with the problem if it fails. Closes with `true` when it is done. `resume` is where a sign-in that it needs
- * returns to, or answers that, given the entries.
+ * Asks before something happens. `run` does it, given the entries of the `fields`; the dialog stays open with the problem
+ * if it fails, and `contents` are asked for anew. `resume` is where a sign-in that it needs returns to, or answers that,
+ * given the entries. Answers whether it was done, when nothing of it is under way any more: a browser can close a dialog
+ * that is asked to stay, and what comes of it must not be lost.
  */
-export function Confirm({ title, action, danger = false, fields, resume, run, children }) {
+export async function confirm({ run, ...given }) {
+  let attempt = null;
+  const begin = (entries) => {
+    attempt = run(entries);
+    return attempt;
+  };
+  await openDialog(() => html`<${Confirm} ...${given} run=${begin} />`);
+  return Boolean(attempt) && attempt.then(() => true, () => false);
+}
+
+function Confirm({ title, action, danger = false, contents, fields, resume, run }) {
   const close = useContext(Closing);
   const [error, setError] = useState(null);
   const [marks, setMarks] = useState({});
+  const [working, setWorking] = useState(false);
   const form = useRef();
   const submitted = useRef(false);
   useEffect(() => {
@@ -89,6 +101,7 @@ export function Confirm({ title, action, danger = false, fields, resume, run, ch
     // A form can be sent by a key as well, while it is on its way.
     if (submitted.current) return;
     submitted.current = true;
+    setWorking(true);
     setError(null);
     setMarks({});
     try {
@@ -98,22 +111,25 @@ export function Confirm({ title, action, danger = false, fields, resume, run, ch
       setError(failure);
       const placed = (failure.fields ?? []).filter(({ field }) => form.current?.elements.namedItem(field));
       setMarks(Object.fromEntries(placed.map(({ field, message }) => [field, message])));
+      // Nobody sees the dialog any more.
+      if (!form.current) toast(failure.title ? failure.message : texts.errors.page.join(" "), "danger");
     } finally {
       submitted.current = false;
+      setWorking(false);
     }
   };
   const back = () => (typeof resume === "function" ? resume(Object.fromEntries(new FormData(form.current))) : resume);
   const homeless = (error?.fields ?? []).filter(({ field }) => !(field in marks));
-  return html`<${Dialog} title=${title}>
+  return html`<${Dialog} title=${title} mayClose=${() => !submitted.current}>
     <form ref=${form} method="dialog" novalidate onSubmit=${(event) => {
       event.preventDefault();
       form.current.querySelector("footer [data-action]").click();
     }}>
-      <div class="text">${children}</div>
+      <div class="text">${contents()}</div>
       ${fields?.(marks)}
       <${Problem} error=${error} resume=${back}>${homeless.map(({ field, message }) => html`<p>${field}: ${message}</p>`)}<//>
       <${Footer}>
-        <${Button} data-focus=${fields ? null : true} run=${() => close()}>${texts.cancel}<//>
+        <${Button} data-focus=${fields ? null : true} aria-disabled=${working ? "true" : null} run=${() => close()}>${texts.cancel}<//>
         <${Button} kind=${danger ? "danger" : "primary"} data-action run=${submit}>${action}<//>
       <//>
     </form><//>`;
@@ -130,7 +146,5 @@ export function DialogField({ name, label, help, error, control }) {
 }
 
 /** Asks a question with two answers. Answers whether it was affirmed. */
-export function ask({ title, text, action, danger }) {
-  return openDialog(() => html`<${Confirm} title=${title} action=${action} danger=${danger} run=${async () => {}}><p>${text}</p><//>`)
-    .then(Boolean);
-}
+export const ask = ({ title, text, action, danger }) =>
+  confirm({ title, action, danger, contents: () => html`<p>${text}</p>`, run: async () => {} });
