@@ -1,5 +1,5 @@
-// What can be done to a token, from wherever it is shown. Each action asks first, and answers the token as it is then;
-// `null` if nothing is known to have changed.
+// What can be done to a token, from wherever it is shown. Each action asks first, and answers the token as it is then:
+// `true` if it is gone, `null` if nothing is known to have happened, nothing if only its log has more.
 
 import { html } from "./html.js";
 import { account, call } from "./api.js";
@@ -21,57 +21,94 @@ const path = (token, ...rest) => account(token.accountId, "tokens", token.id, ..
 /** Where a sign-in that an action needs returns to: the token's page, which asks again, with what was chosen. */
 const resume = (token, what, chosen) => links.token(token.accountId, token.id, { do: what, ...chosen });
 
+// Tokens that may have changed without the page knowing it: what is asked about them next looks at them first.
+const unsure = new Set();
+
+// No answer, or none that says what became of it; or the page had another token than there is.
+const mayHaveChanged = ({ status }) => status === 0 || status >= 500 || [404, 409, 412].includes(status);
+
+/** The token as it is now, `true` if it is gone. */
+const read = (token) => call("GET", path(token)).then(({ body }) => body, (error) => {
+  if (error.code === "token_not_found") return true;
+  throw error;
+});
+
 /**
- * Asks, with the dialog's contents, before `send` changes a token; `said` is what is announced then. If that can't be
- * done to the token as it is now, the page had another one: it is read again.
+ * Asks before something is done to a token. `contents(now)` and `fields(errors, now)` are the dialog's, of the token as it
+ * is now; `send(now, entries)` does it. Answers `{ done, answer, after }`: whether it was done, what was answered then, and
+ * the token as it is if it may have changed otherwise.
  */
-async function change(token, { send, said, ...dialog }) {
+async function asked(token, { contents, fields, send, ...dialog }) {
+  let now = token;
   let after = null;
-  let stale = false;
-  const run = async (entries) => {
-    try {
-      ({ body: after } = await send(entries));
-    } catch (error) {
-      stale = error.status === 409 || error.status === 412;
-      throw error;
-    }
+  let answer = null;
+  const look = async () => {
+    unsure.add(token.id);
+    after = await read(token);
+    unsure.delete(token.id);
+    if (after !== true) now = after;
   };
-  if (await confirm({ ...dialog, run })) toast(said);
-  else if (stale) after = await call("GET", path(token)).then(({ body }) => body, () => null);
-  return after;
+  if (unsure.has(token.id)) await look();
+  if (after === true) return { done: false, after };
+  const done = await confirm({
+    ...dialog,
+    contents: () => contents(now),
+    fields: fields && ((errors) => fields(errors, now)),
+    run: async (entries) => {
+      try {
+        ({ body: answer } = await send(now, entries));
+      } catch (error) {
+        // Another attempt must be about the token as it is, with the warnings for that.
+        if (mayHaveChanged(error)) await look().catch(() => {});
+        throw error;
+      }
+    },
+  });
+  if (done) unsure.delete(token.id);
+  else if (unsure.has(token.id)) await look().catch(() => {});
+  return { done, answer, after };
+}
+
+/** Asks before a token is changed. `said` is what is announced then. */
+async function change(token, { said, ...given }) {
+  const { done, answer, after } = await asked(token, given);
+  if (!done) return after;
+  toast(said);
+  return answer;
 }
 
 /** Revokes a token. */
 export function revoke(token) {
-  const old = oldSecret(token);
   return change(token, {
     title: texts.token.revoke,
-    contents: () => html`
-      <p>${fill(texts.revoke.text, { token: html`<${Name} of=${token} />` })}</p>
-      <${Stops} token=${token} />
-      <${LastUse} token=${token} />
-      ${old ? html`<p>${fill(texts.revoke.oldEnds, { ending: html`<${OldSecretEnding} old=${old} />` })}</p>` : null}
+    contents: (now) => html`
+      <p>${fill(texts.revoke.text, { token: html`<${Name} of=${now} />` })}</p>
+      <${Stops} token=${now} />
+      <${LastUse} token=${now} />
+      ${oldSecret(now) ? html`<p>${fill(texts.revoke.oldEnds, { ending: html`<${OldSecretEnding} old=${oldSecret(now)} />` })}</p>` : null}
       <p>${texts.revoke.later}</p>`,
     fields: (errors) => html`<${DialogField} name="reason" label=${texts.revoke.reason} help=${texts.revoke.reasonHelp} error=${errors.reason}
       control=${(properties) => html`<textarea ...${properties} data-focus dir="auto" rows="2" maxlength="1024"></textarea>`} />`,
     action: texts.revoke.action,
     danger: true,
-    send: ({ reason }) => call("POST", path(token, "revoke"), { body: reason.trim() ? { reason: reason.trim() } : {} }),
+    send: (now, { reason }) => call("POST", path(token, "revoke"), { body: reason.trim() ? { reason: reason.trim() } : {} }),
     said: texts.revoke.done(quoted(token.name)),
   });
 }
 
 /** Undoes a revocation. */
 export function reactivate(token) {
-  const revocation = { when: html`<${Ago} at=${token.revokedAt} />`, who: html`<${Who} of=${token.revokedBy} />`,
-    reason: html`<${Quoted} text=${token.revocationReason ?? ""} />` };
+  const revocation = ({ revokedAt, revokedBy, revocationReason }) => fill(
+    revocationReason ? texts.reactivate.revokedFor : texts.reactivate.revoked,
+    { when: html`<${Ago} at=${revokedAt} />`, who: html`<${Who} of=${revokedBy} />`, reason: html`<${Quoted} text=${revocationReason ?? ""} />` },
+  );
   return change(token, {
     title: texts.token.reactivate,
-    contents: () => html`
-      <p>${fill(texts.reactivate.text, { token: html`<${Name} of=${token} />`, scope: html`<strong>${scopeText(token)}</strong>` })}</p>
-      <p>${fill(token.revocationReason ? texts.reactivate.revokedFor : texts.reactivate.revoked, revocation)}</p>
-      <${LastUse} token=${token} />
-      ${token.purgeAt ? html`<p>${fill(texts.reactivate.purge, { when: html`<${Ago} at=${token.purgeAt} />` })}</p>` : null}`,
+    contents: (now) => html`
+      <p>${fill(texts.reactivate.text, { token: html`<${Name} of=${now} />`, scope: html`<strong>${scopeText(now)}</strong>` })}</p>
+      ${now.status === "revoked" ? html`<p>${revocation(now)}</p>` : null}
+      <${LastUse} token=${now} />
+      ${now.purgeAt ? html`<p>${fill(texts.reactivate.purge, { when: html`<${Ago} at=${now.purgeAt} />` })}</p>` : null}`,
     action: texts.reactivate.action,
     send: () => call("POST", path(token, "reactivate"), { body: {} }),
     said: texts.reactivate.done(quoted(token.name)),
@@ -80,87 +117,81 @@ export function reactivate(token) {
 
 /** Ends a token's old secret before its grace period is over. */
 export function retire(token) {
-  const old = oldSecret(token);
   return change(token, {
     title: texts.token.retire,
-    contents: () => html`
-      <p>${fill(texts.retire.text, { ending: html`<${OldSecretEnding} old=${old} />`, token: html`<${Name} of=${token} />` })}</p>
-      <${LastUse} token=${token} subject=${texts.lastUse.either} />
-      <p>${fill(texts.retire.rest, { hint: html`<code>…${token.hint}</code>` })}</p>`,
+    contents: (now) => html`
+      <p>${fill(texts.retire.text, { ending: html`<${OldSecretEnding} old=${oldSecret(now)} />`, token: html`<${Name} of=${now} />` })}</p>
+      <${LastUse} token=${now} subject=${texts.lastUse.either} />
+      <p>${fill(texts.retire.rest, { hint: html`<code>…${now.hint}</code>` })}</p>`,
     action: texts.retire.action,
     danger: true,
     // At the version that is shown: the old secret of another one may be today's.
-    send: () => call("POST", path(token, "retire"), { body: {}, etag: `"${token.version}"` }),
+    send: ({ version }) => call("POST", path(token, "retire"), { body: {}, etag: `"${version}"` }),
     said: texts.retire.done(quoted(token.name)),
   });
 }
 
 /** Replaces a token's secret and hands the new one over. */
 export async function regenerate(token, me) {
-  let answer = null;
   // The same key for the same choice: an attempt whose answer got lost is not made twice.
   const keys = {};
-  const revoked = token.status === "revoked";
-  const old = oldSecret(token);
   // What was chosen before a sign-in.
   const { grace, ...rest } = parse(location.hash).query;
   if (grace) setQuery(rest);
-  await confirm({
+  const isRevoked = ({ status }) => status === "revoked";
+  const ends = (old) => html`<p>${fill(texts.regenerate.before, { ending: html`<${OldSecretEnding} old=${old} />`, until: until(old.validUntil) })}</p>`;
+  const { done, answer, after } = await asked(token, {
     title: texts.token.regenerate,
-    contents: () => html`
-      <p>${fill(texts.regenerate.text, { token: html`<${Name} of=${token} />` })}</p>
-      <p>${revoked ? texts.regenerate.revoked : texts.regenerate.active}</p>
-      ${old ? html`<p>${fill(texts.regenerate.before, { ending: html`<${OldSecretEnding} old=${old} />`, until: until(old.validUntil) })}</p>` : null}
-      <${LastUse} token=${token} />`,
-    fields: (errors) => html`<${DialogField} name="gracePeriodSeconds" label=${texts.regenerate.grace} error=${errors.gracePeriodSeconds}
-      help=${revoked ? texts.regenerate.graceRevoked : texts.regenerate.graceHelp}
-      control=${(properties) => html`<select ...${properties} data-focus disabled=${revoked}>
+    contents: (now) => html`
+      <p>${fill(texts.regenerate.text, { token: html`<${Name} of=${now} />` })}</p>
+      <p>${isRevoked(now) ? texts.regenerate.revoked : texts.regenerate.active}</p>
+      ${oldSecret(now) ? ends(oldSecret(now)) : null}
+      <${LastUse} token=${now} />`,
+    fields: (errors, now) => html`<${DialogField} name="gracePeriodSeconds" label=${texts.regenerate.grace} error=${errors.gracePeriodSeconds}
+      help=${isRevoked(now) ? texts.regenerate.graceRevoked : texts.regenerate.graceHelp}
+      control=${(properties) => html`<select ...${properties} data-focus disabled=${isRevoked(now)}>
         ${Object.entries(texts.regenerate.graces).map(([seconds, text]) => html`<option value=${seconds} selected=${seconds === grace}>${text}</option>`)}</select>`} />`,
     action: texts.regenerate.action,
     danger: true,
     resume: ({ gracePeriodSeconds }) => resume(token, "regenerate", { grace: gracePeriodSeconds }),
-    run: async ({ gracePeriodSeconds: seconds = "0" }) => {
+    send: (now, { gracePeriodSeconds: seconds = "0" }) => {
       const idempotencyKey = keys[seconds] ??= crypto.randomUUID();
       const body = Number(seconds) ? { gracePeriodSeconds: Number(seconds) } : {};
-      ({ body: answer } = await call("POST", path(token, "regenerate"), { body, idempotencyKey }));
+      return call("POST", path(token, "regenerate"), { body, idempotencyKey });
     },
   });
-  if (!answer) return null;
+  if (!done) return after;
   await handOver({ title: texts.regenerate.handedOver, token: answer.token, secret: answer.secret, me });
   return answer.token;
 }
 
 /** Shows a token's secret. It changes nothing, but it is recorded. With `asks`, it asks first: no link shows one. */
 export async function show(token, me, { asks = false } = {}) {
-  let secret = null;
-  const reveal = async () => {
-    ({ body: { secret } } = await call("POST", path(token, "reveal")));
-  };
-  if (asks) {
-    await confirm({
-      title: texts.tokenPage.showTitle,
-      contents: () => html`<p>${fill(texts.tokenPage.showText, { token: html`<${Name} of=${token} />` })}</p>`,
-      action: texts.token.show,
-      resume: resume(token, "show"),
-      run: reveal,
-    });
-  } else {
-    await reveal();
-  }
-  if (secret !== null) await handOver({ title: texts.token.show, token, secret, me, shown: true });
+  const send = () => call("POST", path(token, "reveal"));
+  const { answer, after } = asks ? await asked(token, {
+    title: texts.tokenPage.showTitle,
+    contents: (now) => html`<p>${fill(texts.tokenPage.showText, { token: html`<${Name} of=${now} />` })}</p>`,
+    action: texts.token.show,
+    resume: resume(token, "show"),
+    send,
+  }) : { answer: (await send()).body, after: null };
+  if (!answer) return after;
+  await handOver({ title: texts.token.show, token, secret: answer.secret, me, shown: true });
+  return undefined;
 }
 
-/** Deletes a revoked token. Answers whether it is gone. */
+/** Deletes a revoked token. */
 export async function remove(token) {
-  const done = await confirm({
+  const { done, after } = await asked(token, {
     title: texts.token.delete,
-    contents: () => html`
-      <p>${fill(texts.delete.text, { token: html`<${Name} of=${token} />` })}</p>
-      <${LastUse} token=${token} />`,
+    contents: (now) => html`
+      <p>${fill(texts.delete.text, { token: html`<${Name} of=${now} />` })}</p>
+      <${LastUse} token=${now} />`,
     action: texts.delete.action,
     danger: true,
-    run: () => call("DELETE", path(token)),
+    send: () => call("DELETE", path(token)),
   });
-  if (done) toast(texts.delete.done(quoted(token.name)));
-  return done;
+  if (!done) return after;
+  toast(texts.delete.done(quoted(token.name)));
+  return true;
 }

@@ -974,3 +974,79 @@ async fn an_answer_that_is_under_way_is_not_lost_with_its_dialog() {
     .await;
     assert_eq!(account.audit("action=regenerate").await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_may_have_changed_is_looked_at_before_it_is_asked_about_again() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-unsure", "enterprise").await;
+    let (id, _) = account.create_token(full("Partner")).await;
+    let (unread, _) = account.create_token(full("Unread")).await;
+    let (revoked, _) = account.create_token(full("Deleted")).await;
+    send(account.post(&account.owner, &format!("/tokens/{revoked}/revoke")))
+        .await
+        .expect(200);
+    let ends = "ends at once: a token has one old secret at most.";
+    in_browser(&stack, async |browser| {
+        let generate = async || {
+            browser.click(Button("Generate new token")).await;
+            browser
+                .see("stops working when the grace period ends")
+                .await;
+        };
+        browser.with_answers().await;
+        browser.enter(&account.owner, &page(&account, &id)).await;
+        generate().await;
+        browser.see_no(ends).await;
+        browser
+            .choose(Field("Grace period of the old token"), "1 hour")
+            .await;
+        browser.answer("/regenerate", json!({"lost": true})).await;
+        browser.click(Button("Generate")).await;
+        browser.see("Latchkey could not be reached.").await;
+        // Another choice would be another new secret.
+        browser.see(ends).await;
+        browser.click(Button("Cancel")).await;
+        browser.see("The old secret …").await;
+        browser.see(" works until ").await;
+
+        // If it can't be looked at either, that is done later.
+        browser.go(&page(&account, &unread)).await;
+        browser.see("Unread").await;
+        generate().await;
+        browser
+            .choose(Field("Grace period of the old token"), "1 hour")
+            .await;
+        let path = format!("GET v1/accounts/{}/tokens/{unread}", account.id);
+        browser.answer(&path, json!({"lost": true})).await;
+        browser.click(Button("Generate")).await;
+        browser.see("Latchkey could not be reached.").await;
+        browser.click(Button("Cancel")).await;
+        browser.until("!document.querySelector('dialog')").await;
+        browser.answer(&path, Value::Null).await;
+        browser.answer("/regenerate", Value::Null).await;
+        generate().await;
+        browser.see(ends).await;
+        browser.click(Button("Cancel")).await;
+        browser.see(" works until ").await;
+
+        // The list follows too, and so does what is gone.
+        browser.go(&list(&account)).await;
+        names(browser, &["Deleted", "Unread", "Partner"]).await;
+        browser.answer("/revoke", json!({"lost": true})).await;
+        choose_action(browser, "Partner", "Revoke API token").await;
+        browser.click(Button("Revoke")).await;
+        browser.see("Latchkey could not be reached.").await;
+        browser.click(Button("Cancel")).await;
+        browser
+            .until("document.querySelectorAll('.badge.revoked').length === 2")
+            .await;
+        browser.answer("DELETE", json!({"lost": true})).await;
+        choose_action(browser, "Deleted", "Delete API token").await;
+        browser.click(Button("Delete")).await;
+        browser.see("Latchkey could not be reached.").await;
+        browser.click(Button("Cancel")).await;
+        names(browser, &["Unread", "Partner"]).await;
+    })
+    .await;
+    assert_eq!(account.audit("action=regenerate").await.len(), 2);
+}

@@ -116,15 +116,12 @@ export function ListView({ me, app, query }) {
   const act = (token) => async (action) => {
     try {
       const after = await action(token, me);
-      if (after) replace(after);
+      if (after === true) dropAll([token.id]);
+      else if (after) replace(after);
     } catch (error) {
       if (error.code === "step_up_required") await askToSignIn(error, token);
       else toast(error.title ? error.message : words.showFailed, "danger");
     }
-    refocus(token.id);
-  };
-  const drop = (token) => async (action) => {
-    if (await action(token)) dropAll([token.id]);
     refocus(token.id);
   };
 
@@ -219,7 +216,7 @@ export function ListView({ me, app, query }) {
         ${COLUMNS.map((column) => html`<${Head} key=${column} column=${column} sort=${sort} sortBy=${sortBy} />`)}</tr></thead>
       <tbody role="rowgroup">${list.loading
         ? html`<${SkeletonRows} rows=${SKELETON} columns=${["select", ...COLUMNS]} />`
-        : tokens.map((token) => html`<${TokenRow} key=${token.id} token=${token} me=${me} app=${app} apps=${apps} act=${act(token)} drop=${drop(token)}
+        : tokens.map((token) => html`<${TokenRow} key=${token.id} token=${token} me=${me} app=${app} apps=${apps} act=${act(token)}
           selected=${marked.has(token.id) && token.status === "active"} select=${(on) => mark([token.id], on)} failure=${failures.get(token.id)} />`)}</tbody>
     </table></div>` : null}
     ${empty ? html`<${Nothing} me=${me} app=${app} filtered=${shown.filtered} cursor=${cursor} clear=${clear} first=${() => turn("")} />` : null}

@@ -15,8 +15,8 @@ import { isolated } from "../../untrusted.js";
 const words = texts.list;
 
 /**
- * A row. `select` is told whether the token is selected, `act(action)` does something to it and `drop(action)` is for
- * what may end it. `failure` is why a revocation of it failed.
+ * A row. `select` is told whether the token is selected, and `act(action)` does something to it. `failure` is why a
+ * revocation of it failed.
  */
 export function TokenRow(given) {
   const { token, me, app, apps, selected, failure } = given;
@@ -25,7 +25,7 @@ export function TokenRow(given) {
   return useMemo(() => draw({ ...given, kind }), [token, kind, me, app, apps, selected, failure]);
 }
 
-function draw({ token, kind, me, app, apps, selected, select, failure, act, drop }) {
+function draw({ token, kind, me, app, apps, selected, select, failure, act }) {
   const cell = (column, content) => html`<td role="cell" class=${`of-${column}`} data-label=${words.columns[column]}><div>${content}</div></td>`;
   const custom = token.scope.type !== "full";
   return html`<tr role="row" data-token=${token.id} data-attention=${kind} data-selected=${selected ? "" : null}>
@@ -45,10 +45,10 @@ function draw({ token, kind, me, app, apps, selected, select, failure, act, drop
     ${cell("purge", token.purgeAt ? html`<${Moment} at=${token.purgeAt} />` : words.never)}
     ${cell("used", token.lastUsedAt ? html`<${Moment} at=${token.lastUsedAt} />` : words.never)}
     ${cell("updated", html`<${Moment} at=${token.updatedAt} /><p class="fine who-did">${words.by} <${Who} of=${token.updatedBy} /></p>`)}
-    ${cell("actions", html`<${Menu} label=${texts.token.more(isolated(token.name))} items=${() => actions({ token, me, act, drop })} />`)}</tr>`;
+    ${cell("actions", html`<${Menu} label=${texts.token.more(isolated(token.name))} items=${() => actions({ token, me, act })} />`)}</tr>`;
 }
 
-function actions({ token, me, act, drop }) {
+function actions({ token, me, act }) {
   const revoked = token.status === "revoked";
   const go = (to) => () => { location.hash = to; };
   return [
@@ -61,6 +61,6 @@ function actions({ token, me, act, drop }) {
       : { label: texts.token.revoke, danger: true, run: () => act(revoke) },
     { label: texts.token.regenerate, run: () => act(regenerate) },
     ...(oldSecret(token) ? [{ label: texts.token.retire, danger: true, run: () => act(retire) }] : []),
-    { label: texts.token.delete, danger: true, reason: revoked ? null : texts.token.revokeFirst, run: () => drop(remove) },
+    { label: texts.token.delete, danger: true, reason: revoked ? null : texts.token.revokeFirst, run: () => act(remove) },
   ];
 }
