@@ -27,6 +27,9 @@ export function parse(text) {
   return route;
 }
 
+/** Which view of what an address asks for, whatever its parameters, to be compared. */
+export const placeOf = ({ account, app, token, page }) => JSON.stringify([account, app, token, page]);
+
 const address = (parts, query) => {
   const given = Object.entries(query ?? {}).filter(([, value]) => value);
   return `#/${["accounts", ...parts].map(encodeURIComponent).join("/")}${given.length ? `?${new URLSearchParams(given)}` : ""}`;

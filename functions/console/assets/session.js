@@ -17,6 +17,8 @@ const REVOCATION = 2_000;
 
 let config;
 let tokens = null;
+// Who signed in last, `{ id, name }`: also after the session has ended.
+let person = null;
 let renewal = null;
 // Whether the session was left: what comes late doesn't begin another.
 let left = false;
@@ -69,7 +71,8 @@ export async function start() {
     redirect_uri: home(),
   });
   if (failed) return { problem: failed, draft: pending.draft };
-  return { draft: pending.draft };
+  // What somebody else typed is nobody's business.
+  return { draft: pending.draft?.typist && pending.draft.typist === person?.id ? pending.draft : null };
 }
 
 /** Asks the token endpoint. Answers what to tell people if that failed, and nothing otherwise. */
@@ -100,20 +103,20 @@ async function redeem(grant) {
   tokens = {
     access: body.access_token,
     refresh: body.refresh_token ?? tokens?.refresh,
-    name: body.id_token ? nameIn(body.id_token) : tokens?.name,
     ends: Date.now() + (body.expires_in ?? 3600) * 1000,
   };
+  if (body.id_token) person = personIn(body.id_token);
   sessionStorage.setItem(RESUME, "1");
   return null;
 }
 
-/** Who signed in, for showing only: nothing is decided by it. */
-function nameIn(idToken) {
+/** Who signed in, for the page only: the API decides nothing by it. */
+function personIn(idToken) {
   try {
     const payload = idToken.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(payload), (c) => c.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return claims.email ?? claims.name ?? claims.preferred_username ?? null;
+    return { id: claims.sub ?? null, name: claims.email ?? claims.name ?? claims.preferred_username ?? null };
   } catch {
     return null;
   }
@@ -129,8 +132,11 @@ export function signedIn() {
 
 /** The e-mail address or name of whoever is signed in, if the provider tells. */
 export function who() {
-  return tokens?.name ?? null;
+  return tokens && person ? person.name : null;
 }
+
+/** Whom what is typed belongs to, `null` if the provider doesn't tell. */
+export const typist = () => person?.id ?? null;
 
 /**
  * An access token that is good for a while, `null` when the session has ended.

@@ -1,5 +1,6 @@
 // Signing in again: because the session has ended, or because what was asked for needs a fresh sign-in.
 
+import { parse, placeOf } from "./router.js";
 import * as session from "./session.js";
 import { draft } from "./unsaved.js";
 
@@ -13,10 +14,16 @@ export function leave() {
   leaving = true;
 }
 
+/** What was entered and isn't saved, with where and by whom: it goes to no other form, and to nobody else. */
+function entered() {
+  const now = draft();
+  return now && { ...now, place: placeOf(parse(location.hash)), typist: session.typist() };
+}
+
 /** Goes to the sign-in page, and comes back to where one is, with what was entered. */
 export function goAndSignIn(kept = null) {
   leaving = true;
-  return session.signIn({ draft: draft() ?? kept });
+  return session.signIn({ draft: entered() ?? kept });
 }
 
 /**
@@ -25,6 +32,6 @@ export function goAndSignIn(kept = null) {
  */
 export function signInAgain(route = location.hash) {
   leaving = true;
-  const entered = draft();
-  return session.signInAgain({ draft: entered && { ...entered, again: true }, route });
+  const now = entered();
+  return session.signInAgain({ draft: now && { ...now, again: true }, route });
 }

@@ -732,3 +732,48 @@ async fn a_fresh_sign_in_keeps_what_was_entered() {
     assert!(!after["previousSecret"].is_null());
     assert_eq!(account.audit("action=view").await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_typed_goes_to_no_other_form_and_to_nobody_else() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-draft", "enterprise").await;
+    let (id, _) = account.create_token(full("Deleted meanwhile")).await;
+    let new = format!("{}/tokens/new", list(&account));
+    let name = "document.querySelector('[name=name]').value";
+    in_browser(&stack, async |browser| {
+        let session_ends = async || {
+            let ended = json!({"status": 401, "body": {"message": "Unauthorized"}});
+            browser.answer("v1/accounts", ended).await;
+            browser.click(Button("Save")).await;
+            browser.see("Your session has ended").await;
+        };
+        browser.with_answers().await;
+        // The form that it was typed in can't be opened any more.
+        let edit = format!("{}/tokens/{id}/edit", list(&account));
+        browser.enter(&account.owner, &edit).await;
+        browser.write(Field("Name"), "Half finished").await;
+        let path = format!("/tokens/{id}");
+        send(account.post(&account.owner, &format!("{path}/revoke")))
+            .await
+            .expect(200);
+        send(account.request(Method::DELETE, &account.owner, &path))
+            .await
+            .expect(204);
+        session_ends().await;
+        browser.sign_in(&account.owner).await;
+        browser.see("This token no longer exists").await;
+        browser.go(&new).await;
+        browser.find(Field("Name")).await;
+        assert_eq!(browser.eval(name).await, "");
+        browser.see_no("You had to sign in again.").await;
+
+        // Somebody else signs in.
+        browser.write(Field("Name"), "The owner's").await;
+        session_ends().await;
+        browser.sign_in(&account.administrator).await;
+        browser.find(Field("Name")).await;
+        assert_eq!(browser.eval(name).await, "");
+        browser.see_no("You had to sign in again.").await;
+    })
+    .await;
+}

@@ -10,7 +10,7 @@ import { Notice, Problem } from "../components/Notice.js";
 import { Progress } from "../components/Progress.js";
 import { fill, Foreign } from "../components/Text.js";
 import { Toasts } from "../components/Toasts.js";
-import { links, noteList, parse, replace } from "../router.js";
+import { links, noteList, parse, placeOf, replace } from "../router.js";
 import * as session from "../session.js";
 import { goAndSignIn, isLeaving, leave } from "../stepUp.js";
 import { texts } from "../texts.js";
@@ -115,6 +115,8 @@ export function App({ begin }) {
   const route = parse(hash);
   useEffect(() => noteList(hash), [hash]);
   const me = accounts?.find(({ id }) => id === route.account);
+  // What was typed goes back to where it was typed. Whoever goes elsewhere has given it up.
+  if (session.signedIn() && kept.current?.place !== placeOf(route)) kept.current = null;
   useEffect(() => {
     if (accounts && !route.account && accounts.length > 0) replace(links.list((accounts.find(mayManage) ?? accounts[0]).id));
   }, [accounts, route.account]);
