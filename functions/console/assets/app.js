@@ -33,7 +33,7 @@ try {
   render(html`<${NotLoaded} />`, root);
 }
 if (begin?.again) await session.signIn({ ...begin.again, again: true });
-else if (begin?.resume && !session.signedIn()) await goAndSignIn();
+else if (begin?.resume && !session.signedIn()) await goAndSignIn(begin.draft);
 else if (begin) {
   root.replaceChildren();
   render(html`<${App} begin=${begin} />`, root);

@@ -40,8 +40,9 @@ function random() {
 /**
  * Loads the configuration and finishes a sign-in that was under way.
  *
- * Answers `{ route, draft }` after a sign-in, `{ problem }` when one failed, `{ resume }` in a tab
- * that was signed in before it was reloaded, `{ again }` when the provider's session was ended for a fresh sign-in.
+ * Answers `{ draft }` after a sign-in, `{ problem, draft }` when one failed, `{ resume, draft }` without one: `resume` in a
+ * tab that was signed in before it was reloaded. Answers `{ again }` when the provider's session was ended for a fresh
+ * sign-in. `draft` is what was typed before: it is kept until somebody is signed in, whichever way leads back.
  */
 export async function start() {
   const answer = await fetch("config.json");
@@ -50,29 +51,41 @@ export async function start() {
 
   const pending = JSON.parse(sessionStorage.getItem(PENDING) ?? "null");
   const resume = sessionStorage.getItem(RESUME) !== null;
-  sessionStorage.removeItem(PENDING);
   sessionStorage.removeItem(RESUME);
 
   const query = new URLSearchParams(location.search);
-  if (!query.has("state")) return pending?.again ? { again: pending } : { resume };
+  if (!query.has("state")) {
+    if (pending?.again) return { again: pending };
+    // The way back from the sign-in page leads to the view that was left, another address to the page without a view.
+    if (pending && !location.hash) history.replaceState(null, "", home() + pending.route);
+    return { resume, draft: pending?.draft };
+  }
   // The code must not stay in the address.
   history.replaceState(null, "", home() + (pending?.route ?? ""));
-  if (!pending || query.get("state") !== pending.state) {
-    return { problem: texts.signIn.notStartedHere };
+  const problem = await finish(pending, query);
+  if (problem) {
+    // The state is used up.
+    if (pending) sessionStorage.setItem(PENDING, JSON.stringify({ route: pending.route, draft: pending.draft }));
+    return { problem, draft: pending?.draft };
   }
-  if (!query.has("code")) {
-    const reason = query.get("error_description") ?? query.get("error") ?? texts.signIn.noReason;
-    return { problem: texts.signIn.refused(quoted(reason)), draft: pending.draft };
+  sessionStorage.removeItem(PENDING);
+  // What somebody else typed is nobody's business.
+  return { draft: pending.draft?.typist && pending.draft.typist === person?.id ? pending.draft : null };
+}
+
+/** Finishes a sign-in with the provider's answer. Answers what to tell people if that failed, and nothing otherwise. */
+async function finish(pending, answer) {
+  if (!pending || answer.get("state") !== pending.state) return texts.signIn.notStartedHere;
+  if (!answer.has("code")) {
+    const reason = answer.get("error_description") ?? answer.get("error") ?? texts.signIn.noReason;
+    return texts.signIn.refused(quoted(reason));
   }
-  const failed = await redeem({
+  return redeem({
     grant_type: "authorization_code",
-    code: query.get("code"),
+    code: answer.get("code"),
     code_verifier: pending.verifier,
     redirect_uri: home(),
   });
-  if (failed) return { problem: failed, draft: pending.draft };
-  // What somebody else typed is nobody's business.
-  return { draft: pending.draft?.typist && pending.draft.typist === person?.id ? pending.draft : null };
 }
 
 /** Asks the token endpoint. Answers what to tell people if that failed, and nothing otherwise. */

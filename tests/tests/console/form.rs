@@ -777,3 +777,70 @@ async fn what_was_typed_goes_to_no_other_form_and_to_nobody_else() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_was_typed_survives_every_way_back_from_the_sign_in() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-way-back", "enterprise").await;
+    let new = format!("{}/tokens/new", list(&account));
+    in_browser(&stack, async |browser| {
+        let is_back = async || {
+            browser
+                .see("What you had typed is back, and not saved yet")
+                .await;
+            let name = "document.querySelector('[name=name]').value";
+            assert_eq!(browser.eval(name).await, "Kept");
+            assert_eq!(browser.eval("location.hash").await, new.as_str());
+        };
+        let go_and_sign_in = async || {
+            let ended = json!({"status": 401, "body": {"message": "Unauthorized"}});
+            browser.answer("POST v1/accounts", ended).await;
+            browser.click(Button("Save")).await;
+            browser.see("Your session has ended").await;
+            browser.click(Button("Sign in")).await;
+            browser.find(Field("Username")).await;
+        };
+        browser.with_answers().await;
+        browser.enter(&account.owner, &new).await;
+        browser.write(Field("Name"), "Kept").await;
+        browser.choose(Field("Auto purge token"), "1 day").await;
+        browser.click(Field("Full access")).await;
+        // The token is made, but the answer with it is lost, and so is the session.
+        browser
+            .answer("POST v1/accounts", json!({"lost": true}))
+            .await;
+        browser.click(Button("Save")).await;
+        browser.see("Latchkey could not be reached.").await;
+
+        // Back leads to the page, which goes to the sign-in again by itself once, and asks first after that.
+        go_and_sign_in().await;
+        browser.run("window.first = true", &[]).await;
+        browser.run("history.back()", &[]).await;
+        browser
+            .until("!window.first && document.querySelector('input[type=password]')")
+            .await;
+        browser.open(&new).await;
+        browser.find(Button("Sign in")).await;
+        browser.run("location.reload()", &[]).await;
+        browser.sign_in(&account.owner).await;
+        is_back().await;
+
+        // An address without a view, and an answer that wasn't asked for.
+        go_and_sign_in().await;
+        browser.open("").await;
+        // The tab was signed in, so that it goes on by itself.
+        browser.fill_in_sign_in(&account.owner).await;
+        is_back().await;
+        go_and_sign_in().await;
+        browser.open("?code=stolen&state=made-up").await;
+        browser.see("This sign-in was not started here").await;
+        browser.sign_in(&account.owner).await;
+        is_back().await;
+
+        browser.click(Button("Save")).await;
+        browser.see("An earlier attempt succeeded").await;
+        browser.click(Button("Done")).await;
+    })
+    .await;
+    assert_eq!(account.audit("action=create").await.len(), 1);
+}

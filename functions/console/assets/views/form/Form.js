@@ -69,7 +69,9 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
   }, [entries.scope, ...Object.keys(LISTS).map((list) => resources[list].found)]);
 
   const dirty = changed(entries, baseline).length > 0;
-  useUnsaved(dirty, () => ({ entries }));
+  // The same key for the same entries: an attempt whose answer got lost makes no second token, also after a sign-in.
+  const idempotency = useRef(begin.kept?.idempotency ?? { text: null, key: null });
+  useUnsaved(dirty, () => ({ entries, idempotency: idempotency.current }));
   // What a request that is under way goes by when it is answered.
   const latest = useRef();
   latest.current = { entries, baseline, current };
@@ -85,7 +87,6 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
 
   // ---- Saving ---------------------------------------------------------------------------------------
 
-  const idempotency = useRef({ text: null, key: null });
   const sending = useRef(false);
 
   const submit = async (close) => {
@@ -109,7 +110,6 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
   const create = async (close) => {
     const body = Object.fromEntries(Object.entries(sent(entries)).filter(([, entry]) => entry !== ""));
     if (!body.scope.type) delete body.scope;
-    // The same key for the same entries: an attempt whose answer got lost makes no second token.
     const text = JSON.stringify(body);
     if (idempotency.current.text !== text) idempotency.current = { text, key: crypto.randomUUID() };
     const answer = await call("POST", account(me.id, "tokens"), { body, idempotencyKey: idempotency.current.key });
