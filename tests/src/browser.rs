@@ -91,12 +91,17 @@ const ANSWERS: &str = r"
         const request = `${options.method ?? 'GET'} ${url}`;
         const key = Object.keys(window.answers).find((part) => request.includes(part));
         if (!key) return real(url, options);
-        const { status, body, headers = {}, delay = 0, lost = false, late = false } = window.answers[key];
+        const answer = window.answers[key];
+        const { status, body, headers = {}, delay = 0, lost = false, late = false, cut = false } = answer;
+        // Some are given so many times only.
+        if (answer.times && --answer.times === 0) delete window.answers[key];
         // The request arrives, its response doesn't, or only when the test lets go.
         const arrived = lost || late ? await real(url, options) : null;
         if (delay || late) await new Promise((resolve) => { window.letGo = resolve; });
         if (lost) throw new TypeError('Failed to fetch');
         if (late) return arrived;
+        // The connection breaks while the body arrives.
+        if (cut) return new Response(new ReadableStream({ start: (body) => body.error(new TypeError('network error')) }), { status });
         return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json', ...headers } });
     };
 ";

@@ -39,13 +39,22 @@ function failure(code, { wait, ...rest } = {}) {
   return new Failure(title, advice, { code: known, wait: wait || null, ...rest });
 }
 
-async function failureOf(answer) {
-  const problem = await answer.json().catch(() => ({}));
+function failureOf(answer, text) {
+  const problem = parsed(text) ?? {};
   const code = problem.code ?? BY_STATUS[answer.status] ?? "internal_error";
   const fields = problem.errors ?? [];
   const wait = Number(answer.headers.get("retry-after"));
   return failure(code, { status: answer.status, fields, requestId: problem.requestId ?? null,
     maxAge: problem.maxAge ?? null, wait });
+}
+
+/** What a text in JSON is, `null` if it isn't JSON. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 let onSessionEnd = () => {};
@@ -71,8 +80,12 @@ export function query(path, parameters) {
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
+// What may be over in a moment. What the browser knows to be without a connection is said at once.
+const isPassing = ({ status, code }) => [429, 502, 503, 504].includes(status) || (code === "offline" && navigator.onLine);
+
 /**
- * Sends a request and answers `{ body, next, etag }`. A read is repeated while the service is busy.
+ * Sends a request and answers `{ body, next, etag }`. A read is repeated while the service is busy, or if the connection
+ * broke.
  *
  * @throws {Failure} with the words to show
  */
@@ -83,8 +96,7 @@ export async function call(method, path, options = {}) {
       try {
         return await once(method, path, options);
       } catch (error) {
-        const passing = [429, 502, 503, 504].includes(error.status);
-        if (method !== "GET" || !passing || attempt === ATTEMPTS) throw error;
+        if (method !== "GET" || !isPassing(error) || attempt === ATTEMPTS) throw error;
         await new Promise((resolve) => setTimeout(resolve, Math.min(attempt * 1000, LONGEST_WAIT)));
       }
     }
@@ -95,19 +107,21 @@ export async function call(method, path, options = {}) {
 
 async function once(method, path, { body, etag, idempotencyKey, accept = "application/json", signal } = {}) {
   const token = (how) => accessToken(how).catch(() => { throw failure("offline"); });
-  let answer = await send(await token());
+  let [answer, text] = await send(await token());
   // The session may have been ended elsewhere, or this machine's clock is wrong.
-  if (answer.status === 401) answer = await send(await token({ renew: true }));
+  if (answer.status === 401) [answer, text] = await send(await token({ renew: true }));
   if (!answer.ok) {
-    const problem = await failureOf(answer);
+    const problem = failureOf(answer, text);
     if (problem.status === 401) onSessionEnd();
     if (problem.code === "role_required" || problem.code === "account_not_found") onRightsChange();
     throw problem;
   }
-  const text = await answer.text();
-  const json = accept === "application/json" && text;
+  const isJson = accept === "application/json" && text;
+  const json = isJson ? parsed(text) : null;
+  // Something else answered, such as a network that asks for a sign-in of its own.
+  if (isJson && json === null) throw failure("offline");
   const next = /<([^>]+)>; rel="next"/.exec(answer.headers.get("link") ?? "")?.[1] ?? null;
-  return { body: json ? JSON.parse(text) : text, next, etag: answer.headers.get("etag") };
+  return { body: isJson ? json : text, next, etag: answer.headers.get("etag") };
 
   async function send(access) {
     if (!access) {
@@ -120,7 +134,7 @@ async function once(method, path, { body, etag, idempotencyKey, accept = "applic
     if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
     const timeout = AbortSignal.timeout(TIMEOUT);
     try {
-      return await fetch(path, {
+      const answer = await fetch(path, {
         method,
         headers,
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -128,6 +142,8 @@ async function once(method, path, { body, etag, idempotencyKey, accept = "applic
         credentials: "omit",
         cache: "no-store",
       });
+      // The connection can be lost while the body arrives, too.
+      return [answer, await answer.text()];
     } catch (error) {
       if (signal?.aborted) throw error;
       throw failure(error.name === "TimeoutError" ? "timeout" : "offline");

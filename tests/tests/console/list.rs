@@ -679,6 +679,23 @@ async fn nothing_old_stands_under_a_new_question() {
         browser.answer("/tokens?", Value::Null).await;
         browser.choose(Field("Status"), "Active").await;
         names(browser, &["One"]).await;
+        // A connection that breaks while the answer arrives is tried again, and then told as one.
+        browser.answer("/tokens?", json!({"status": 200, "cut": true, "times": 1})).await;
+        browser.choose(Field("Status"), "All").await;
+        browser.until("!location.hash.includes('status') && !Object.keys(answers).length").await;
+        names(browser, &["One"]).await;
+        browser.answer("/tokens?", json!({"status": 200, "cut": true})).await;
+        browser.choose(Field("Status"), "Active").await;
+        browser.see("Latchkey could not be reached.").await;
+        browser.answer("/tokens?", Value::Null).await;
+        browser.click(Button("Try again")).await;
+        names(browser, &["One"]).await;
+        browser.answer("/revoke", json!({"status": 200, "cut": true})).await;
+        choose_action(browser, "One", "Revoke API token").await;
+        browser.click(Button("Revoke")).await;
+        browser.see("Latchkey could not be reached.").await;
+        browser.click(Button("Cancel")).await;
+        browser.answer("/revoke", Value::Null).await;
         browser.offline(true).await;
         browser.choose(Field("Status"), "All").await;
         browser.see("Latchkey could not be reached.").await;
