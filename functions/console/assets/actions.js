@@ -91,6 +91,7 @@ export function revoke(token) {
       control=${(properties) => html`<textarea ...${properties} data-focus dir="auto" rows="2" maxlength="1024"></textarea>`} />`,
     action: texts.revoke.action,
     danger: true,
+    resume: resume(token, "revoke"),
     send: (now, { reason }) => call("POST", path(token, "revoke"), { body: reason.trim() ? { reason: reason.trim() } : {} }),
     said: texts.revoke.done(quoted(token.name)),
   });
@@ -110,6 +111,7 @@ export function reactivate(token) {
       <${LastUse} token=${now} />
       ${now.purgeAt ? html`<p>${fill(texts.reactivate.purge, { when: html`<${Ago} at=${now.purgeAt} />` })}</p>` : null}`,
     action: texts.reactivate.action,
+    resume: resume(token, "reactivate"),
     send: () => call("POST", path(token, "reactivate"), { body: {} }),
     said: texts.reactivate.done(quoted(token.name)),
   });
@@ -125,6 +127,7 @@ export function retire(token) {
       <p>${fill(texts.retire.rest, { hint: html`<code>…${now.hint}</code>` })}</p>`,
     action: texts.retire.action,
     danger: true,
+    resume: resume(token, "retire"),
     // At the version that is shown: the old secret of another one may be today's.
     send: ({ version }) => call("POST", path(token, "retire"), { body: {}, etag: `"${version}"` }),
     said: texts.retire.done(quoted(token.name)),

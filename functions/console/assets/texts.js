@@ -146,9 +146,9 @@ const VALUES = {
   reason: REFUSALS,
 };
 const ERRORS = {
-  session_ended: ["Your session has ended.", "Sign in again; what you typed is kept."],
-  access_token_required: ["Your session has ended.", "Sign in again; what you typed is kept."],
-  step_up_required: ["This needs a fresh sign-in.", "Sign in again to show that it is you; what you entered is kept."],
+  session_ended: ["Your session has ended.", "Sign in again."],
+  access_token_required: ["Your session has ended.", "Sign in again."],
+  step_up_required: ["This needs a fresh sign-in.", "Sign in again to show that it is you."],
   role_required: ["Your role does not allow this.", "Ask an owner or administrator of the account."],
   developer_mode_required: [
     "Tokens are shown in developer mode only.",
@@ -442,7 +442,8 @@ export const texts = {
     lead: "Create, show, replace and revoke the API tokens of your account, and see everything that happens to them.",
     whoFor: "For owners and administrators.",
     ended: "Your session has ended",
-    endedText: "Sign in again to go on where you are. What you typed is kept.",
+    endedText: "Sign in again to go on where you are.",
+    kept: "What you typed is kept.",
     draftIsBack: "You had to sign in again. What you had typed is back, and not saved yet.",
     notStartedHere: "This sign-in was not started here, or it was finished before. Sign in again.",
     refused: (reason) => `The sign-in page answered: ${reason}. Sign in again.`,

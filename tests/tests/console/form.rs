@@ -238,6 +238,7 @@ async fn an_edit_survives_conflicts_lost_connections_and_ended_sessions() {
         browser.answer("PATCH v1/accounts", json!({"status": 401, "body": {"message": "Unauthorized"}})).await;
         browser.click(Button("Save")).await;
         browser.see("Your session has ended").await;
+        browser.see("What you typed is kept.").await;
         browser.picture("session-ended").await;
         browser.sign_in(&account.owner).await;
         browser.see("You had to sign in again. What you had typed is back").await;
@@ -681,6 +682,7 @@ async fn a_fresh_sign_in_keeps_what_was_entered() {
         browser.answer("POST v1/accounts", refusal.clone()).await;
         browser.click(Button("Save")).await;
         browser.see("This needs a fresh sign-in.").await;
+        browser.see("What you typed is kept.").await;
         browser.picture("step-up").await;
         let asked = "['prompt', 'max_age'].map((each) => new URLSearchParams(location.search).get(each))";
         let again = async || {

@@ -1050,3 +1050,29 @@ async fn what_may_have_changed_is_looked_at_before_it_is_asked_about_again() {
     .await;
     assert_eq!(account.audit("action=regenerate").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_session_that_ends_in_a_dialog_leads_back_to_it_and_promises_nothing_else() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-dialog-end", "enterprise").await;
+    account.create_token(full("Partner")).await;
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser.enter(&account.owner, &list(&account)).await;
+        choose_action(browser, "Partner", "Revoke API token").await;
+        browser
+            .write(Field("Reason (optional)"), "The partner has left")
+            .await;
+        let ended = json!({"status": 401, "body": {"message": "Unauthorized"}});
+        browser.answer("/revoke", ended).await;
+        browser.click(Button("Revoke")).await;
+        browser.see("Sign in again to go on where you are.").await;
+        browser.see_no("kept").await;
+        browser.sign_in(&account.owner).await;
+        browser.find(Field("Reason (optional)")).await;
+        browser.see("Calls with Partner are refused").await;
+        browser.click(Button("Revoke")).await;
+        browser.see("“Partner” is revoked.").await;
+    })
+    .await;
+}

@@ -1,6 +1,7 @@
 // Modal dialogs. A view opens one with `openDialog` and awaits what comes of it.
 
 import { createContext, html, useContext, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
+import { useReturn } from "../stepUp.js";
 import { store } from "../store.js";
 import { texts } from "../texts.js";
 import { sentence } from "../words.js";
@@ -119,6 +120,7 @@ function Confirm({ title, action, danger = false, contents, fields, resume, run 
     }
   };
   const back = () => (typeof resume === "function" ? resume(Object.fromEntries(new FormData(form.current))) : resume);
+  useReturn(back);
   const homeless = (error?.fields ?? []).filter(({ field }) => !(field in marks));
   return html`<${Dialog} title=${title} mayClose=${() => !submitted.current}>
     <form ref=${form} method="dialog" novalidate onSubmit=${(event) => {

@@ -1,6 +1,7 @@
 import { html } from "../html.js";
 import { signInAgain } from "../stepUp.js";
 import { texts } from "../texts.js";
+import { isDirty } from "../unsaved.js";
 import { Button } from "./Button.js";
 import { Icon } from "./Icon.js";
 
@@ -22,7 +23,8 @@ export function Problem({ error, actions, resume, children }) {
   const again = error.code === "step_up_required"
     ? html`<${Button} kind="primary" run=${() => signInAgain(typeof resume === "function" ? resume() : resume)}>${texts.signIn.again}<//>` : null;
   return html`<${Notice} kind=${again ? "warning" : "danger"} alert actions=${[again, actions]}>
-    <p><strong>${error.title ?? texts.errors.page[0]}</strong> ${error.advice ?? texts.errors.page[1]}</p>
+    <p><strong>${error.title ?? texts.errors.page[0]}</strong> ${error.advice ?? texts.errors.page[1]}
+      ${again && isDirty() ? ` ${texts.signIn.kept}` : ""}</p>
     ${error.code === "internal_error" && error.requestId
       ? html`<p class="fine">${texts.errors.request} <code>${error.requestId}</code></p>` : null}
     ${children}<//>`;

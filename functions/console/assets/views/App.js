@@ -190,7 +190,7 @@ function SignIn({ problem, draft }) {
 
 function SessionEnded() {
   return html`<${Dialog} title=${texts.signIn.ended}>
-    <div><p>${texts.signIn.endedText}</p>
+    <div><p>${texts.signIn.endedText} ${isDirty() ? texts.signIn.kept : ""}</p>
       <${Footer}><${Button} kind="primary" data-focus run=${() => goAndSignIn()}>${texts.signIn.button}<//><//></div><//>`;
 }
 
