@@ -64,6 +64,8 @@ export function whenSessionEnds(action) {
   onSessionEnd = action;
 }
 
+// The refusals that say that the caller's role, developer mode or licence is another one.
+const RIGHTS = ["role_required", "account_not_found", "developer_mode_required", "api_management_license_required"];
 let onRightsChange = () => {};
 
 /** Says what to do when the caller may no longer do what the page thought. */
@@ -113,7 +115,7 @@ async function once(method, path, { body, etag, idempotencyKey, accept = "applic
   if (!answer.ok) {
     const problem = failureOf(answer, text);
     if (problem.status === 401) onSessionEnd();
-    if (problem.code === "role_required" || problem.code === "account_not_found") onRightsChange();
+    if (RIGHTS.includes(problem.code)) onRightsChange();
     throw problem;
   }
   const isJson = accept === "application/json" && text;

@@ -350,3 +350,38 @@ async fn every_error_says_what_to_do() {
     .await;
     assert_eq!(account.audit("action=revoke").await.len(), 0);
 }
+
+#[tokio::test]
+async fn what_changes_elsewhere_is_noticed_when_one_comes_back() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-visible", "standard").await;
+    let short = json!({"name": "Shown", "autoPurge": "1h", "scope": {"type": "full"}});
+    let (id, _) = account.create_token(short).await;
+    in_browser(&stack, async |browser| {
+        let come_back = "document.dispatchEvent(new Event('visibilitychange'))";
+        let new = format!("{}/tokens/new", list(&account));
+        browser.enter(&account.administrator, &new).await;
+        browser.write(Field("Name"), "Half typed").await;
+        browser.see("Lifetimes beyond one hour need the API Management licence").await;
+
+        // Developer mode and the licence are turned on elsewhere.
+        let person = &account.administrator;
+        let member = json!({"id": person.id, "email": person.email, "name": person.name, "role": "administrator", "developerMode": true});
+        let profile = json!({"id": account.id, "name": "End-to-end", "plan": "enterprise", "apiManagement": true, "members": [member]});
+        stack.publish("AccountUpserted", profile).await;
+        eventually("the other profile", async || {
+            let accounts = stack.api(Method::GET, "/v1/accounts").bearer_auth(&person.access);
+            let accounts = send(accounts).await.expect(200);
+            (accounts["accounts"][0]["developerMode"] == true).then_some(())
+        })
+        .await;
+        browser.run(come_back, &[]).await;
+        browser.see_no("Lifetimes beyond one hour need").await;
+        assert_eq!(browser.eval("document.querySelector('[name=name]').value").await, "Half typed");
+        browser.write(Field("Name"), "").await;
+        browser.go(&format!("{}/tokens/{id}", list(&account))).await;
+        browser.find(Button("Show token")).await;
+        browser.see_no("Needs developer mode").await;
+    })
+    .await;
+}

@@ -29,6 +29,9 @@ export function openDialog(content) {
   });
 }
 
+/** Whether a dialog is open. */
+export const isDialogOpen = () => open.get().length > 0;
+
 /** Closes every dialog, as if nobody had chosen anything. */
 export function closeDialogs() {
   for (const { close } of open.get()) close();

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "../html.js";
 import { call, whenRightsChange, whenSessionEnds } from "../api.js";
 import { Button, ButtonLink } from "../components/Button.js";
-import { ask, closeDialogs, Dialog, Dialogs, Footer, openDialog } from "../components/Dialog.js";
+import { ask, closeDialogs, Dialog, Dialogs, Footer, isDialogOpen, openDialog } from "../components/Dialog.js";
 import { Icon } from "../components/Icon.js";
 import { Menu } from "../components/Menu.js";
 import { Notice, Problem } from "../components/Notice.js";
@@ -25,6 +25,7 @@ import { TokenView } from "./token/TokenView.js";
 
 // The roles that the API lets in.
 const mayManage = ({ role }) => role === "owner" || role === "administrator";
+const readAccounts = () => call("GET", "v1/accounts").then(({ body }) => body.accounts.sort((a, b) => a.name.localeCompare(b.name)));
 const mayDiscard = async () => !isDirty() || ask({
   title: texts.frame.discard, text: texts.frame.discardText, action: texts.frame.discardAction, danger: true,
 });
@@ -41,11 +42,11 @@ export function App({ begin }) {
   const shown = useRef(location.hash);
   const kept = useRef(begin.draft ?? null);
 
+  const mayStay = (all) => all.some((each) => each.id === parse(shown.current).account && mayManage(each));
   const load = async () => {
     setFailure(null);
     try {
-      const { body } = await call("GET", "v1/accounts");
-      setAccounts(body.accounts.sort((a, b) => a.name.localeCompare(b.name)));
+      setAccounts(await readAccounts());
     } catch (error) {
       setFailure(error);
     }
@@ -82,15 +83,27 @@ export function App({ begin }) {
     };
   }, []);
 
-  // Whoever loses the role while the page is open is told like everybody else.
+  // Whoever loses the role while the page is open is told like everybody else, and so is who loses less.
   useEffect(() => whenRightsChange(async () => {
-    const { body } = await call("GET", "v1/accounts");
-    const me = body.accounts.find(({ id }) => id === parse(shown.current).account);
-    if (me && mayManage(me)) return;
-    closeDialogs();
-    discard();
-    setAccounts(body.accounts);
+    const all = await readAccounts().catch(() => null);
+    if (!all) return;
+    if (!mayStay(all)) {
+      closeDialogs();
+      discard();
+    }
+    setAccounts(all);
   }), []);
+
+  // Developer mode, licence and role change elsewhere, in another tab most often. What is being done goes on as it is.
+  useEffect(() => {
+    const look = async () => {
+      if (document.visibilityState !== "visible" || !session.signedIn() || isLeaving() || isDialogOpen()) return;
+      const all = await readAccounts().catch(() => null);
+      if (all && (mayStay(all) || !(isDirty() || isDialogOpen()))) setAccounts(all);
+    };
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
 
   useEffect(() => {
     let asking = false;
