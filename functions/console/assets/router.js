@@ -71,13 +71,25 @@ export function go(to) {
 
 /** Goes to a view that takes the place of this one in the history. */
 export function replace(to) {
-  location.replace(to);
+  history.replaceState(history.state, "", to);
+  dispatchEvent(new Event("hashchange"));
 }
 
 /** Changes the parameters of the view that is shown, without an entry in the history. */
 export function setQuery(query) {
   const to = withQuery(location.hash, query);
   if (to === location.hash) return;
-  history.replaceState(null, "", to);
+  history.replaceState(history.state, "", to);
   dispatchEvent(new Event("querychange"));
+}
+
+/**
+ * Where the entry that is shown stands among those of the page: the entries are numbered, so that one can return to the
+ * one that was left. A new entry has no number yet; it follows the one at `last`.
+ */
+export function positionAfter(last) {
+  const known = history.state?.at;
+  if (known !== undefined) return known;
+  history.replaceState({ at: last + 1 }, "");
+  return last + 1;
 }

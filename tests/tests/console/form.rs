@@ -846,3 +846,47 @@ async fn what_was_typed_survives_every_way_back_from_the_sign_in() {
     .await;
     assert_eq!(account.audit("action=create").await.len(), 1);
 }
+
+#[tokio::test]
+async fn whoever_stays_with_unsaved_changes_can_still_go_back() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-history", "enterprise").await;
+    account.create_token(full("Listed")).await;
+    let start = format!("{}?status=active", list(&account));
+    let new = format!("{}/tokens/new", list(&account));
+    in_browser(&stack, async |browser| {
+        browser.enter(&account.owner, &start).await;
+        names(browser, &["Listed"]).await;
+        let entries = browser.eval("history.length").await;
+        browser.click(Button("Create API token")).await;
+        browser.write(Field("Name"), "Half typed").await;
+        let stays = async || {
+            browser.see("Discard your changes?").await;
+            browser.click(Button("Cancel")).await;
+            browser.until("!document.querySelector('dialog')").await;
+            assert_eq!(browser.eval("location.hash").await, new.as_str());
+            let name = "document.querySelector('[name=name]').value";
+            assert_eq!(browser.eval(name).await, "Half typed");
+        };
+        for _ in 0..2 {
+            browser.run("history.back()", &[]).await;
+            stays().await;
+        }
+        browser.click(Button("API tokens")).await;
+        stays().await;
+        browser.run("history.back()", &[]).await;
+        browser.see("Discard your changes?").await;
+        browser.click(Button("Discard")).await;
+        names(browser, &["Listed"]).await;
+        assert_eq!(browser.eval("location.hash").await, start.as_str());
+        // No entry was added but the form's.
+        let more = browser.eval("history.length").await;
+        assert_eq!(more.as_u64(), entries.as_u64().map(|entries| entries + 2));
+        browser.run("history.forward()", &[]).await;
+        browser
+            .until(&format!("location.hash === {}", json!(new)))
+            .await;
+        browser.find(Field("Name")).await;
+    })
+    .await;
+}

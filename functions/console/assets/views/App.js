@@ -10,7 +10,7 @@ import { Notice, Problem } from "../components/Notice.js";
 import { Progress } from "../components/Progress.js";
 import { fill, Foreign } from "../components/Text.js";
 import { Toasts } from "../components/Toasts.js";
-import { links, noteList, parse, placeOf, replace } from "../router.js";
+import { links, noteList, parse, placeOf, positionAfter, replace } from "../router.js";
 import * as session from "../session.js";
 import { goAndSignIn, isLeaving, leave } from "../stepUp.js";
 import { texts } from "../texts.js";
@@ -58,16 +58,29 @@ export function App({ begin }) {
 
   // Follows the address, unless something would be lost.
   useEffect(() => {
+    let position = positionAfter(-1);
+    let asking = false;
     const follow = async () => {
       const wanted = location.hash;
-      if (wanted === shown.current) return;
-      if (isDirty()) {
-        // Stays where it is until the question is answered.
-        history.replaceState(null, "", shown.current);
-        if (!(await mayDiscard())) return;
-        discard();
-        history.replaceState(null, "", wanted);
+      const at = positionAfter(position);
+      if (wanted === shown.current) {
+        position = at;
+        return;
       }
+      if (isDirty()) {
+        // Goes back to the entry that was left, and stays there until the question is answered.
+        const step = at - position;
+        history.go(-step);
+        if (asking) return;
+        asking = true;
+        const discards = await mayDiscard();
+        asking = false;
+        if (!discards) return;
+        discard();
+        history.go(step);
+        return;
+      }
+      position = at;
       shown.current = wanted;
       setHash(wanted);
     };
