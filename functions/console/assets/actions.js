@@ -77,6 +77,22 @@ async function change(token, { said, ...given }) {
   return answer;
 }
 
+// Tokens to which something is being done.
+const busy = new Set();
+
+/**
+ * Does one of these actions, unless one is under way already: a second click is no second wish. Answers what it answers.
+ */
+export async function perform(action, token, me) {
+  if (busy.has(token.id)) return null;
+  busy.add(token.id);
+  try {
+    return await action(token, me);
+  } finally {
+    busy.delete(token.id);
+  }
+}
+
 /** Revokes a token. */
 export function revoke(token) {
   return change(token, {

@@ -419,6 +419,18 @@ async fn a_row_says_what_can_be_done_and_follows_what_was_done() {
         browser.press("\u{e00c}").await;
         browser.until("!document.querySelector('dialog')").await;
         assert_eq!(browser.focused().await, "Actions for One");
+        // Whoever asks twice is answered once.
+        browser.answer("/reveal", json!({"late": true})).await;
+        for _ in 0..2 {
+            choose_action(browser, "One", "Show token").await;
+        }
+        browser.until("Boolean(window.letGo)").await;
+        browser.answer("/reveal", Value::Null).await;
+        browser.run("letGo()", &[]).await;
+        browser.find(Button("Copy token")).await;
+        browser.press("\u{e00c}").await;
+        browser.until("!document.querySelector('dialog')").await;
+        assert_eq!(account.audit("action=view").await.len(), 2);
         // A token that can't be shown says why.
         browser.answer("/reveal", json!({"status": 503, "body": {}})).await;
         choose_action(browser, "One", "Show token").await;

@@ -1,6 +1,7 @@
 // The list of tokens: of an account, or of one of its Integration Apps. What it shows is in the address.
 
 import { html, useEffect, useId, useRef, useState } from "../../html.js";
+import { perform } from "../../actions.js";
 import { Button, ButtonLink } from "../../components/Button.js";
 import { ask } from "../../components/Dialog.js";
 import { Icon } from "../../components/Icon.js";
@@ -115,7 +116,7 @@ export function ListView({ me, app, query }) {
   });
   const act = (token) => async (action) => {
     try {
-      const after = await action(token, me);
+      const after = await perform(action, token, me);
       if (after === true) dropAll([token.id]);
       else if (after) replace(after);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { html, useEffect, useRef, useState } from "../../html.js";
-import { retire } from "../../actions.js";
+import { perform, retire } from "../../actions.js";
 import { account, call } from "../../api.js";
 import { Button } from "../../components/Button.js";
 import { Icon } from "../../components/Icon.js";
@@ -69,7 +69,7 @@ function Page({ me, token, keep, deleted, query }) {
     setProblem(null);
     setNotice(null);
     try {
-      const after = await action(token, me);
+      const after = await perform(action, token, me);
       // What was deleted has no state any more.
       if (after === true) {
         deleted();
