@@ -182,6 +182,176 @@ async fn fits(browser: &Browser, view: &str, width: u32) {
         wide.as_u64() <= Some(width.into()),
         "{view} is {wide} wide in {width}"
     );
+    // What is fixed, and what is in a dialog, makes the page no wider. What is in a box that scrolls or cuts is inside.
+    let outside = "
+        const isBoxed = (element) => {
+            for (let box = element.parentElement; box; box = box.parentElement) {
+                if (getComputedStyle(box).overflowX !== 'visible') return true;
+            }
+            return false;
+        };
+        return [...document.querySelectorAll('body *')].filter((element) => {
+            const { left, right } = element.getBoundingClientRect();
+            return (left < -1 || right > innerWidth + 1) && element.checkVisibility() && !isBoxed(element);
+        }).concat([...document.querySelectorAll('dialog')].filter((dialog) => dialog.scrollWidth > dialog.clientWidth))
+            .map((element) => element.outerHTML.slice(0, 200));
+    ";
+    let outside = browser.run(outside, &[]).await;
+    assert_eq!(outside, json!([]), "{view} in {width}");
+}
+
+/// Checks that names that can't be broken at a blank stay inside in every view that has one, where it is narrowest.
+#[tokio::test]
+async fn names_without_a_blank_fit_in_every_view() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-long", "enterprise").await;
+    let long = |what: &str| format!("{what}{}", "withoutablank".repeat(8));
+    let member = |person: &end_to_end::Person, role: &str| json!({"id": person.id, "email": person.email, "name": long(role), "role": role, "developerMode": true});
+    let members = [
+        member(&account.owner, "owner"),
+        member(&account.monitor, "monitor"),
+    ];
+    let profile = json!({"id": account.id, "name": long("Account"), "plan": "enterprise", "apiManagement": false, "members": members});
+    stack.publish("AccountUpserted", profile).await;
+    eventually("the long names", async || {
+        let accounts = stack
+            .api(Method::GET, "/v1/accounts")
+            .bearer_auth(&account.owner.access);
+        let accounts = send(accounts).await.expect(200);
+        (accounts["accounts"][0]["name"] == long("Account")).then_some(())
+    })
+    .await;
+    account.add_integration("app-1", &long("App")).await;
+    account.add_resource("export", "exp-1", Some("app-1")).await;
+    let resource = json!({"accountId": account.id, "type": "export", "id": "exp-1", "name": long("Export"), "integrationId": "app-1"});
+    stack.publish("ResourceUpserted", resource).await;
+    let custom = json!({"name": long("Token"), "description": long("Description"), "kind": "integrationApp", "integrationId": "app-1",
+        "autoPurge": "30d", "scope": {"type": "custom", "exports": ["exp-1"]}});
+    let (id, _) = account.create_token(custom).await;
+    let (deleted, _) = account.create_token(full(&long("Deleted"))).await;
+    let revoke = account.post(&account.owner, &format!("/tokens/{deleted}/revoke"));
+    send(revoke.json(&json!({"reason": long("Reason")})))
+        .await
+        .expect(200);
+    in_browser(&stack, async |browser| {
+        browser.look(320, false).await;
+        browser.enter(&account.monitor, &list(&account)).await;
+        browser.see("You may not see this page").await;
+        fits(browser, "denied", 320).await;
+        browser.click(Button("Sign out")).await;
+        browser.enter(&account.owner, &list(&account)).await;
+        for (route, sign) in [
+            ("", "2 tokens"),
+            ("?q=none", "No token matches"),
+            ("/apps/app-1", "1 token"),
+            ("/apps/app-1?status=revoked", "No token matches"),
+            ("/apps/app-1/tokens/new", "Token permissions"),
+            (&format!("/tokens/{id}/edit"), "1 chosen"),
+            (&format!("/tokens/{id}"), "created it."),
+            (&format!("/tokens/{deleted}"), "revoked it"),
+            (
+                &format!("/tokens/{}", long("tok_")),
+                "There is no such token",
+            ),
+            ("/audit", " fields"),
+            (&format!("/tokens/{id}/audit"), " fields"),
+            ("/notifications", "Never waits for the daily mail"),
+            (&long("-nobodys"), "No such account"),
+        ] {
+            browser.go(&format!("{}{route}", list(&account))).await;
+            browser.see(sign).await;
+            browser
+                .picture(&format!("long{}", route.replace('/', "-")))
+                .await;
+            fits(browser, route, 320).await;
+        }
+        for what in ["revoke", "regenerate", "show"] {
+            browser
+                .go(&format!("{}/tokens/{id}?do={what}", list(&account)))
+                .await;
+            browser.find(Button("Cancel")).await;
+            fits(browser, what, 320).await;
+            if what == "show" {
+                browser.click(Button("Show token")).await;
+                browser.find(Button("Copy token")).await;
+                fits(browser, "handover", 320).await;
+                browser.click(Button("Done")).await;
+            } else {
+                browser.click(Button("Cancel")).await;
+            }
+            browser.until("!document.querySelector('dialog')").await;
+        }
+        browser.go(&list(&account)).await;
+        browser.see("2 tokens").await;
+        browser
+            .click(Field("Select all active tokens on this page"))
+            .await;
+        browser.click(Button("Revoke…")).await;
+        browser.see("Revoke 1 API token").await;
+        fits(browser, "bulk", 320).await;
+        browser.click(Button("Cancel")).await;
+        choose_action(browser, &long("Deleted"), "Delete API token").await;
+        fits(browser, "delete", 320).await;
+        browser.click(Button("Delete")).await;
+        browser.find(Css(".toast")).await;
+        browser.picture("long-toast").await;
+        fits(browser, "toast", 320).await;
+        // The outline of what has the focus is seen on the toast's own background.
+        let outline = "
+            const button = document.querySelector('.toast button');
+            button.focus({ focusVisible: true });
+            const { color, outlineColor, outlineStyle } = getComputedStyle(button);
+            return outlineStyle !== 'none' && color === outlineColor;
+        ";
+        assert_eq!(browser.run(outline, &[]).await, true);
+        browser.look(1280, false).await;
+    })
+    .await;
+}
+
+/// Checks that what is chosen is told without colors of the page's own, as some people need it.
+#[tokio::test]
+async fn what_is_chosen_is_seen_without_the_pages_colors() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-forced", "enterprise").await;
+    let forever = json!({"name": "Forever", "autoPurge": "never", "scope": {"type": "full"}});
+    let (id, _) = account.create_token(forever).await;
+    replace(&account, &id).await;
+    in_browser(&stack, async |browser| {
+        let forced = json!({"features": [{"name": "forced-colors", "value": "active"}, {"name": "prefers-reduced-motion", "value": "reduce"}]});
+        browser.with_answers().await;
+        browser.enter(&account.owner, &format!("{}/notifications", list(&account))).await;
+        browser.devtools("Emulation.setEmulatedMedia", forced).await;
+        let apps: Vec<_> = (1..=30).map(|number| json!({"id": format!("app-{number}"), "name": format!("App {number}")})).collect();
+        browser.answer(&format!("GET v1/accounts/{}/integrations", account.id), json!({"status": 200, "body": {"integrations": apps, "nextCursor": null}})).await;
+        browser.go(&list(&account)).await;
+        // Lines differ, not only backgrounds and shadows.
+        let differ = |chosen: &str, other: &str| format!(
+            "(() => {{
+                const lines = (element) => {{
+                    const {{ borderBottomColor, borderBottomWidth, outlineColor, outlineStyle, outlineWidth }} = getComputedStyle(element);
+                    return [borderBottomColor, borderBottomWidth, outlineStyle === 'none' ? '' : [outlineColor, outlineWidth]].join();
+                }};
+                const [chosen, other] = [{chosen}, {other}].map((each) => document.querySelector(each));
+                return chosen && other && lines(chosen) !== lines(other);
+            }})()",
+            chosen = json!(chosen), other = json!(other),
+        );
+        browser.click(Button("1 full access, never ending")).await;
+        browser.until(&differ(".part[aria-pressed=true]:not(:focus-visible)", ".part[aria-pressed=false]")).await;
+        browser.write(Field("Integration App"), "App").await;
+        browser.until(&differ("[role=option][data-active]", "[role=option]:not([data-active])")).await;
+        browser.picture("forced-list").await;
+        browser.press("\u{e00c}").await;
+        let bar = "getComputedStyle(document.querySelector('.progress'), '::before').backgroundColor";
+        let page = browser.eval("getComputedStyle(document.body).backgroundColor").await;
+        assert_ne!(browser.eval(bar).await, page);
+        choose_action(browser, "Forever", "Show token").await;
+        browser.find(Button("Copy token")).await;
+        browser.until(&differ("[role=tab][aria-selected=true]", "[role=tab][aria-selected=false]")).await;
+        browser.picture("forced-tabs").await;
+    })
+    .await;
 }
 
 /// Checks an open menu in the current look only, since it closes when the window changes.
