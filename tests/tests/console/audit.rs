@@ -313,6 +313,40 @@ async fn the_filters_of_the_log_are_in_its_address() {
 }
 
 #[tokio::test]
+async fn a_filter_that_is_not_valid_is_marked() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-filter", "enterprise").await;
+    account.create_token(full("Logged")).await;
+    in_browser(&stack, async |browser| {
+        let log = format!("{}/audit", list(&account));
+        let marked =
+            "[...document.querySelectorAll('[aria-invalid=true]')].map((e) => e.name).join()";
+        browser
+            .enter(
+                &account.owner,
+                &format!("{log}?from=2026-03-02&to=2026-02-01"),
+            )
+            .await;
+        browser.see("Correct the marked fields.").await;
+        browser.see("To must not be before `from`.").await;
+        assert_eq!(browser.eval(marked).await, "to");
+        browser.picture("audit-invalid").await;
+        let found = browser.accessibility().await;
+        assert!(found.is_empty(), "{found:?}");
+        browser
+            .go(&format!("{log}?action=made-up&source=nowhere"))
+            .await;
+        browser
+            .until(&format!("{marked} === 'action,source'"))
+            .await;
+        browser.go(&log).await;
+        browser.see("Logged").await;
+        assert_eq!(browser.eval(marked).await, "");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn which_mails_one_gets_is_ones_own_choice() {
     let stack = Stack::from_env();
     let account = Account::create(&stack, "page-mails", "enterprise").await;

@@ -12,6 +12,7 @@ import { exact } from "../../times.js";
 import { useApps } from "../../tokens.js";
 import { isolated, wordFor } from "../../untrusted.js";
 import { useView } from "../../view.js";
+import { sentence } from "../../words.js";
 import { Details } from "./Details.js";
 import { Skeleton } from "./Skeleton.js";
 import { downloadCsv, logOf, readRecords, useNamesIn, useRecords } from "./records.js";
@@ -77,7 +78,7 @@ export function AuditView({ me, tokenId, query }) {
     <div class="title"><h1 ref=${heading} tabindex="-1">${title}</h1><span class="spring"></span>
       <${Button} icon="download" run=${csv}>${texts.audit.download}<//></div>
     <p class="fine">${tokenId ? html`<code><${Foreign} text=${tokenId} /></code>` : texts.audit.lead}</p>
-    <${Filters} query=${query} users=${users} />
+    <${Filters} query=${query} users=${users} failures=${log.error?.fields ?? []} />
     <${Problem} error=${failed} actions=${html`<${Button} run=${csv}>${texts.tryAgain}<//>`} />
     <p class="visually-hidden" role="status">${log.records ? texts.audit.loaded(log.read) : ""}</p>
     ${log.error ? html`<${Problem} error=${log.error} actions=${html`<${Button} run=${log.again}>${texts.tryAgain}<//>`} />` : null}
@@ -107,33 +108,41 @@ function useUsers(records, members, tokenId, token) {
   return groups;
 }
 
-function Filters({ query, users }) {
+function Filters({ query, users, failures }) {
   const change = (name) => (event) => setQuery({ ...query, [name]: event.target.value });
+  const error = (name) => failures.find(({ field }) => field === name)?.message;
   const known = Object.values(users).some((group) => group.has(query.userId));
   return html`<form class="filters" aria-label=${texts.audit.filters} onSubmit=${(event) => event.preventDefault()}>
-    <${Choice} label=${texts.audit.action} name="action" value=${query.action} change=${change("action")} options=${texts.actions} />
-    <${Choice} label=${texts.audit.source} name="source" value=${query.source} change=${change("source")} options=${texts.sources} />
-    <${Choice} label=${texts.audit.user} name="user" value=${query.userId} change=${change("userId")}>
+    <${Choice} label=${texts.audit.action} name="action" value=${query.action} error=${error("action")} change=${change("action")} options=${texts.actions} />
+    <${Choice} label=${texts.audit.source} name="source" value=${query.source} error=${error("source")} change=${change("source")} options=${texts.sources} />
+    <${Choice} label=${texts.audit.user} name="user" value=${query.userId} error=${error("userId")} change=${change("userId")}>
       ${query.userId && !known ? html`<option value=${query.userId}>${isolated(query.userId)}</option>` : null}
       ${Object.entries(users).filter(([, group]) => group.size).map(([type, group]) => html`
         <optgroup key=${type} label=${wordFor(texts.users, type) ?? type}>
           ${[...group].map(([id, text]) => html`<option key=${id} value=${id}>${text}</option>`)}</optgroup>`)}<//>
     ${Object.keys(DAYS).map((name) => html`
-      <${Day} key=${name} label=${texts.audit[name]} name=${name} value=${query[name]} change=${change(name)} />`)}</form>`;
+      <${Day} key=${name} label=${texts.audit[name]} name=${name} value=${query[name]} bounds=${name === "from" ? { max: query.to } : { min: query.from }}
+        error=${error(name)} change=${change(name)} />`)}</form>`;
 }
 
-function Choice({ label, name, value = "", change, options = {}, children }) {
+/** A filter. `control` is given the properties that join it to its label and error. */
+function Filter({ label, error, control }) {
   const id = useId();
   return html`<div class="filter"><label for=${id}>${label}</label>
-    <select id=${id} name=${name} value=${value} onChange=${change}><option value="">${texts.audit.all}</option>
+    ${control({ id, "aria-describedby": error ? `${id}-error` : null, "aria-invalid": error ? "true" : null })}
+    ${error ? html`<p id=${`${id}-error`} class="error">${sentence(label.replace(/,.*$/, ""), error)}</p>` : null}</div>`;
+}
+
+function Choice({ label, error, name, value = "", change, options = {}, children }) {
+  return html`<${Filter} label=${label} error=${error} control=${(wiring) => html`
+    <select ...${wiring} name=${name} value=${value} onChange=${change}><option value="">${texts.audit.all}</option>
       ${value && !children && !Object.hasOwn(options, value) ? html`<option value=${value}>${isolated(value)}</option>` : null}
-      ${Object.entries(options).map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}${children}</select></div>`;
+      ${Object.entries(options).map(([key, text]) => html`<option key=${key} value=${key}>${text}</option>`)}${children}</select>`} />`;
 }
 
-function Day({ label, name, value, change }) {
-  const id = useId();
-  return html`<div class="filter"><label for=${id}>${label}</label>
-    <input id=${id} name=${name} type="date" value=${isDay(value) ? value : ""} onChange=${change} /></div>`;
+function Day({ label, error, name, value, bounds, change }) {
+  return html`<${Filter} label=${label} error=${error} control=${(wiring) => html`
+    <input ...${wiring} ...${bounds} name=${name} type="date" value=${isDay(value) ? value : ""} onChange=${change} />`} />`;
 }
 
 function Table({ me, records, names, apps, ofToken }) {
