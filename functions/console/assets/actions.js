@@ -122,7 +122,7 @@ export function reactivate(token) {
   return change(token, {
     title: texts.token.reactivate,
     contents: (now) => html`
-      <p>${fill(texts.reactivate.text, { token: html`<${Name} of=${now} />`, scope: html`<strong>${scopeText(now)}</strong>` })}</p>
+      <p>${fill(texts.reactivate.text, { token: html`<${Name} of=${now} />`, hint: html`<code>…${now.hint}</code>`, scope: html`<strong>${scopeText(now)}</strong>` })}</p>
       ${now.status === "revoked" ? html`<p>${revocation(now)}</p>` : null}
       <${LastUse} token=${now} />
       ${now.purgeAt ? html`<p>${fill(texts.reactivate.purge, { when: html`<${Ago} at=${now.purgeAt} />` })}</p>` : null}`,

@@ -695,7 +695,7 @@ export const texts = {
   },
 
   reactivate: {
-    text: "Calls with {token} work again at once, with the same secret: {scope}.",
+    text: "Calls with {token} work again at once, with its current secret, {hint}: {scope}.",
     revokedFor: "It was revoked {when} by {who}: {reason}",
     revoked: "It was revoked {when} by {who}.",
     purge: "Auto purge stays: the token is purged {when}.",

@@ -138,7 +138,10 @@ async fn a_token_is_revoked_reactivated_replaced_and_deleted() {
         assert_eq!(browser.focused().await, "Generate new token");
         browser.click(Button("Reactivate token")).await;
         browser
-            .see("work again at once, with the same secret")
+            .see(&format!(
+                "work again at once, with its current secret, …{}: Full access.",
+                secret.split_at(secret.len() - 4).1
+            ))
             .await;
         browser.see("“The partner has left”").await;
         browser.click(Button("Reactivate")).await;
