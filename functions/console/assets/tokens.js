@@ -109,18 +109,19 @@ export function readApps(accountId) {
 }
 
 /**
- * A hook: the account's Integration Apps, `null` until they are known; none if they can't be read. Without an account,
- * nothing is read.
+ * A hook: the account's Integration Apps, `{ apps, failed }`. `apps` are `null` until they are known, and none if they
+ * can't be read: `failed`. Without an account, nothing is read.
  */
 export function useApps(accountId) {
-  const [all, setAll] = useState(null);
+  const [state, setState] = useState({ apps: null, failed: false });
   useEffect(() => {
     if (!accountId) return undefined;
     let left = false;
-    readApps(accountId).then((found) => left || setAll(found), () => left || setAll([]));
+    const take = (apps, failed) => left || setState({ apps, failed });
+    readApps(accountId).then((found) => take(found, false), () => take([], true));
     return () => { left = true; };
   }, [accountId]);
-  return all;
+  return state;
 }
 
 /** What an Integration App is called: its name, or its id. */

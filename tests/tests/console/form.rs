@@ -890,3 +890,39 @@ async fn whoever_stays_with_unsaved_changes_can_still_go_back() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_account_without_integration_apps_is_told_so_and_not_that_they_are_unreadable() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-no-apps", "enterprise").await;
+    let new = format!("{}/tokens/new", list(&account));
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser
+            .enter(&account.owner, &format!("{}/notifications", list(&account)))
+            .await;
+        let path = format!("GET v1/accounts/{}/integrations", account.id);
+        browser
+            .answer(
+                &path,
+                json!({"status": 500, "body": {"code": "internal_error"}}),
+            )
+            .await;
+        browser.go(&new).await;
+        browser.click(Field("Integration App token")).await;
+        browser
+            .see("The names of your apps could not be loaded.")
+            .await;
+        browser.find(Css("input[name=integrationId]")).await;
+        browser.answer(&path, Value::Null).await;
+        browser.go(&format!("{new}?kind=integrationApp")).await;
+        let first = "document.querySelector('select[name=integrationId]')?.options[0].text";
+        browser
+            .until(&format!(
+                "{first} === 'This account has no Integration Apps'"
+            ))
+            .await;
+        browser.see_no("could not be loaded").await;
+    })
+    .await;
+}

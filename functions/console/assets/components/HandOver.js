@@ -63,7 +63,7 @@ function HandOver({ title, token, secret, me, shown = false, close }) {
 /** What the token may do, until when and from where. */
 function Granted({ token }) {
   const names = useNames(token.accountId, token.scope);
-  const apps = useApps(token.kind === "integrationApp" ? token.accountId : null);
+  const { apps } = useApps(token.kind === "integrationApp" ? token.accountId : null);
   return html`<section class="granted"><h3>${texts.handOver.may}</h3><div>
     <${May} kind=${token.kind} app=${token.integrationId} apps=${apps} scope=${token.scope} names=${names} /></div>
     <${Until} purgeAt=${token.purgeAt} /><${From} cidrs=${token.allowedCidrs} /></section>`;

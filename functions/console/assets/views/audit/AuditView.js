@@ -45,7 +45,7 @@ export function AuditView({ me, tokenId, query }) {
     ? call("GET", account(me.id, "tokens", tokenId), { signal }).then(({ body }) => body, () => null) : null));
   const members = useLoad(me.id, (signal) =>
     call("GET", account(me.id, "members"), { signal }).then(({ body }) => body.members, () => []));
-  const apps = useApps(me.id);
+  const { apps } = useApps(me.id);
   const filters = wanted(query);
   const path = logOf(me.id, tokenId);
   const log = useRecords(JSON.stringify([path, filters]), 0, (cursor, signal) => readRecords(path, filters, { cursor, signal }));

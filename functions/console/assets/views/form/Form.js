@@ -48,7 +48,7 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
   const [failure, setFailure] = useState(null);
   const set = (change) => setEntries((all) => ({ ...all, ...change }));
 
-  const apps = useApps(me.id);
+  const { apps, failed: noNames } = useApps(me.id);
   const forApp = entries.kind === "integrationApp";
   const custom = entries.scope.type === "custom";
   // The Integration App whose resources may be chosen: "" if it isn't known yet, `null` for any.
@@ -209,7 +209,7 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
             <${Radios} name="kind" label=${texts.form.kind} help=${texts.form.kindHelp} errors=${errors.kind} value=${entries.kind}
               options=${[["account", texts.kinds.account, texts.form.kindAccount], ["integrationApp", texts.kinds.integrationApp, texts.form.kindApp]]}
               choose=${(kind) => set({ kind, ...(kind === "integrationApp" && entries.autoPurge === "never" && { autoPurge: "" }) })} />
-            ${forApp ? html`<${AppField} apps=${apps} errors=${errors.integrationId} value=${entries.integrationId}
+            ${forApp ? html`<${AppField} apps=${apps} noNames=${noNames} errors=${errors.integrationId} value=${entries.integrationId}
               choose=${(integrationId) => set({ integrationId })} />` : null}` : null}
           <${Lifetime} me=${me} token=${token} forApp=${forApp} value=${entries.autoPurge} errors=${errors.autoPurge}
             choose=${(autoPurge) => set({ autoPurge })} /></section>
@@ -263,8 +263,8 @@ function Prefilled({ link, resources, lists, app, apps }) {
 }
 
 /** Chooses an Integration App by its name; by its id if the names can't be read. */
-function AppField({ apps, errors, value, choose }) {
-  if (apps !== null && apps.length === 0) {
+function AppField({ apps, noNames, errors, value, choose }) {
+  if (noNames) {
     return html`<${Field} label=${texts.form.app} help=${texts.form.appIdHelp} errors=${errors} control=${(wiring) => html`<input ...${wiring}
       name="integrationId" autocomplete="off" value=${value} onInput=${(event) => choose(event.target.value)} />`} />`;
   }
@@ -272,7 +272,7 @@ function AppField({ apps, errors, value, choose }) {
   const known = apps?.some(({ id }) => id === value);
   return html`<${Field} label=${texts.form.app} help=${texts.form.appHelp} errors=${errors} control=${(wiring) => html`<select ...${wiring}
     name="integrationId" value=${value} onChange=${(event) => choose(event.target.value)}>
-      <option value="" selected=${!value}>${apps ? texts.form.chooseApp : texts.form.loadingApps}</option>
+      <option value="" selected=${!value}>${!apps ? texts.form.loadingApps : apps.length ? texts.form.chooseApp : texts.form.noApps}</option>
       ${value && !known ? html`<option value=${value} selected>${apps ? texts.form.unknownApp(isolated(value)) : isolated(value)}</option>` : null}
       ${(apps ?? []).map(({ id, name }) => html`<option key=${id} value=${id} selected=${id === value}>
         ${twice(name) ? texts.form.sameName(isolated(name), isolated(id)) : isolated(name)}</option>`)}</select>`} />`;

@@ -58,7 +58,7 @@ function read(query, app) {
 
 /** The list of the account `me`, or of its Integration App `app`. */
 export function ListView({ me, app, query }) {
-  const apps = useApps(me.id);
+  const { apps } = useApps(me.id);
   const name = app ? appName(apps, app) : null;
   const heading = useView(app ? words.titleApp(isolated(name)) : words.title);
   const shown = read(query, app);

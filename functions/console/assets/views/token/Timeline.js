@@ -45,7 +45,7 @@ export function Timeline({ me, tokenId, query, version }) {
   const log = useRecords(`${path}?${kind}`, version, (cursor, signal) =>
     readRecords(path, asked(kind), { cursor, signal, takes: isOfKind(kind), limit: kind ? "100" : "50" }));
   const names = useNamesIn(me.id, log.records);
-  const apps = useApps(me.id);
+  const { apps } = useApps(me.id);
   const days = Map.groupBy(log.records ?? [], ({ time }) => day(time));
 
   const csv = async () => {

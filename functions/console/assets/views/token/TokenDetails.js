@@ -41,7 +41,7 @@ function Change({ at, by }) {
 }
 
 function App({ token }) {
-  const name = appName(useApps(token.accountId), token.integrationId);
+  const name = appName(useApps(token.accountId).apps, token.integrationId);
   return html`<${Fact} name=${words.app}>${name === token.integrationId ? null : html`<${Foreign} text=${name} /> `}
     <code><${Foreign} text=${token.integrationId} /></code><//>`;
 }
