@@ -7,7 +7,7 @@ import * as session from "./session.js";
 import { goAndSignIn, isLeaving } from "./stepUp.js";
 import { texts } from "./texts.js";
 import { App } from "./views/App.js";
-import { isDirty } from "./unsaved.js";
+import { losesSomething } from "./unsaved.js";
 
 const root = document.getElementById("page");
 
@@ -16,7 +16,7 @@ addEventListener("pageshow", (event) => event.persisted && location.reload());
 // A secret that is shown is in a dialog.
 addEventListener("pagehide", closeDialogs);
 addEventListener("beforeunload", (event) => {
-  if (!isLeaving() && isDirty()) event.preventDefault();
+  if (!isLeaving() && losesSomething()) event.preventDefault();
 });
 
 /** The page without its configuration: nothing but what went wrong. */

@@ -25,6 +25,22 @@ export const isDirty = () => Boolean(current?.current.dirty);
 /** What was entered and isn't saved, or `null`. */
 export const draft = () => (isDirty() ? current.current.draft() : null);
 
+// What only the open page has.
+const onlyHere = new Set();
+
+/** A hook for what is nowhere but in the open page. `loses()` is whether closing the page loses it. */
+export function useOnlyHere(loses) {
+  const latest = useRef();
+  latest.current = loses;
+  useEffect(() => {
+    onlyHere.add(latest);
+    return () => onlyHere.delete(latest);
+  }, []);
+}
+
+/** Whether closing the page loses something. */
+export const losesSomething = () => isDirty() || [...onlyHere].some((each) => each.current());
+
 /** Gives up what isn't saved: nobody is asked about it any more. */
 export function discard() {
   current = null;

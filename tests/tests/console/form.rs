@@ -106,11 +106,14 @@ async fn a_token_is_created_and_its_secret_copied_once() {
         browser.click(Button("Save & close")).await;
         browser.see("API token created").await;
         browser.picture("created").await;
-        // Closing without copying asks for confirmation.
+        // Closing without copying asks for confirmation, and so does the browser.
+        let asks = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))";
+        assert_eq!(browser.eval(asks).await, true);
         browser.click(Button("Done")).await;
         browser.see("You have not copied the token yet.").await;
         browser.click(Button("Copy token")).await;
         copied(browser, "Copy token").await;
+        assert_eq!(browser.eval(asks).await, false);
         let secret = browser.clipboard().await;
         assert!(secret.starts_with("lki_") && secret.len() == 53);
         assert_eq!(browser.places_of(&secret).await, json!(["fields"]));

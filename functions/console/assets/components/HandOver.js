@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../html.js";
 import { texts } from "../texts.js";
 import { useApps, useNames } from "../tokens.js";
+import { useOnlyHere } from "../unsaved.js";
 import { Button } from "./Button.js";
 import { Copy } from "./Copy.js";
 import { Dialog, Footer, openDialog } from "./Dialog.js";
@@ -38,9 +39,11 @@ function HandOver({ title, token, secret, me, shown = false, close }) {
     return () => clearTimeout(timer);
   }, []);
 
-  // A new secret may be lost for good if nobody has copied it: that is asked once.
+  // A new secret may be lost for good if nobody has copied it: that is asked once, and by the browser as well.
+  const isLost = () => Boolean(secret) && !shown && !copied.current;
+  useOnlyHere(isLost);
   const mayClose = () => {
-    if (!secret || shown || copied.current || warned) return true;
+    if (!isLost() || warned) return true;
     setWarned(true);
     return false;
   };
