@@ -356,7 +356,7 @@ async fn which_mails_one_gets_is_ones_own_choice() {
         browser.enter(&account.owner, &list(&account)).await;
         browser.click(Button("Which mails I get")).await;
         browser.until(&format!("location.hash === '{route}'")).await;
-        browser.see("Always at once").await;
+        browser.see("Never waits for the daily mail").await;
         browser.see("A token was shown in plain text.").await;
         browser.see("it is compromised.").await;
         let chosen = "[...document.querySelectorAll('.preferences input:checked')].map((e) => `${e.name} ${e.value}`)";
@@ -433,7 +433,7 @@ async fn the_log_and_the_choice_of_mails_are_legible_in_every_look() {
         browser
             .go(&format!("{}/notifications", list(&account)))
             .await;
-        browser.see("Always at once").await;
+        browser.see("Never waits for the daily mail").await;
         findings.extend(views::check(browser, "notifications").await);
         assert!(findings.is_empty(), "{}", findings.join("\n"));
     })

@@ -464,6 +464,11 @@ async fn a_token_that_never_was_one_that_is_gone_and_one_that_cannot_be_read_are
         browser.see_no("deleted").await;
         browser.go(&page(&account, "nonsense")).await;
         browser.see("There is no such token").await;
+        // So does the link that edits one.
+        browser.go(&list(&account)).await;
+        browser.go(&format!("{}/edit", page(&account, never))).await;
+        browser.see("There is no such token").await;
+        assert_eq!(browser.eval("location.hash").await, page(&account, never));
 
         let gone = json!({"status": 404, "body": {"code": "token_not_found"}});
         browser.answer(&format!("tokens/{id}/audit"), json!({"status": 200, "body": {"records": [record], "nextCursor": null}})).await;
