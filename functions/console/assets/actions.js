@@ -13,7 +13,7 @@ import { toast } from "./components/Toasts.js";
 import { links, parse, setQuery } from "./router.js";
 import { texts } from "./texts.js";
 import { until } from "./times.js";
-import { oldSecret, scopeText } from "./tokens.js";
+import { mayHaveChanged, oldSecret, readAgain, scopeText } from "./tokens.js";
 import { quoted } from "./untrusted.js";
 
 const path = (token, ...rest) => account(token.accountId, "tokens", token.id, ...rest);
@@ -23,15 +23,6 @@ const resume = (token, what, chosen) => links.token(token.accountId, token.id, {
 
 // Tokens that may have changed without the page knowing it: what is asked about them next looks at them first.
 const unsure = new Set();
-
-// No answer, or none that says what became of it; or the page had another token than there is.
-const mayHaveChanged = ({ status }) => status === 0 || status >= 500 || [404, 409, 412].includes(status);
-
-/** The token as it is now, `true` if it is gone. */
-const read = (token) => call("GET", path(token)).then(({ body }) => body, (error) => {
-  if (error.code === "token_not_found") return true;
-  throw error;
-});
 
 /**
  * Asks before something is done to a token. `contents(now)` and `fields(errors, now)` are the dialog's, of the token as it
@@ -44,7 +35,7 @@ async function asked(token, { contents, fields, send, ...dialog }) {
   let answer = null;
   const look = async () => {
     unsure.add(token.id);
-    after = await read(token);
+    after = await readAgain(token);
     unsure.delete(token.id);
     if (after !== true) now = after;
   };

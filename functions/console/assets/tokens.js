@@ -8,6 +8,18 @@ import { count } from "./words.js";
 /** The lists of a custom scope, in the page's order, with the type of their resources. */
 export const LISTS = { connections: "connection", exports: "export", imports: "import", apis: "api" };
 
+/**
+ * Whether a token may be another one than the page has after a change failed: there was no answer, or none that says what
+ * became of it, or the page had another one before.
+ */
+export const mayHaveChanged = ({ status }) => status === 0 || status >= 500 || [404, 409, 412].includes(status);
+
+/** A token as it is now, `true` if it is gone. */
+export const readAgain = ({ accountId, id }) => call("GET", account(accountId, "tokens", id)).then(({ body }) => body, (error) => {
+  if (error.code === "token_not_found") return true;
+  throw error;
+});
+
 /** The replaced secret, if it still works. */
 export const oldSecret = ({ previousSecret }) =>
   (previousSecret && Date.parse(previousSecret.validUntil) > Date.now() ? previousSecret : null);

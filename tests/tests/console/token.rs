@@ -1054,6 +1054,13 @@ async fn what_may_have_changed_is_looked_at_before_it_is_asked_about_again() {
         browser.see("Latchkey could not be reached.").await;
         browser.click(Button("Cancel")).await;
         names(browser, &["Unread", "Partner"]).await;
+        browser.click(Field("Select Unread")).await;
+        browser.click(Button("Revoke…")).await;
+        browser.click(Button("Revoke 1 token")).await;
+        browser.see("1 token is revoked.").await;
+        browser
+            .until("document.querySelectorAll('.badge.revoked').length === 2")
+            .await;
     })
     .await;
     assert_eq!(account.audit("action=regenerate").await.len(), 2);

@@ -1,6 +1,7 @@
 // Revoking several tokens: one call each, a few at a time, as fast as the service allows.
 
 import { account, call } from "../../api.js";
+import { mayHaveChanged, readAgain } from "../../tokens.js";
 
 const AT_ONCE = 4;
 const ATTEMPTS = 4;
@@ -12,6 +13,13 @@ const LOOK = 200;
 
 /** Whether the same would happen to every other token: the session or the right is gone, or the reason isn't valid. */
 const concernsAll = ({ status, code }) => [401, 403, 422].includes(status) || code === "account_not_found";
+
+/** What became of a token whose revocation failed: it may be revoked all the same. */
+async function afterFailure(token, error) {
+  const after = mayHaveChanged(error) ? await readAgain(token).catch(() => null) : null;
+  if (after === true) return { token, gone: true };
+  return after?.status === "revoked" ? { token, after } : { token, error };
+}
 
 /**
  * Revokes them. `each({ token, after, gone, error })` hears what became of each that was tried, `waiting(until)` until
@@ -34,10 +42,9 @@ export async function revokeMany(tokens, reason, { each, waiting, stopped }) {
         const { body } = await call("POST", path, { body: reason ? { reason } : {} });
         return { token, after: body };
       } catch (error) {
-        if (error.code === "token_not_found") return { token, gone: true };
         const seconds = error.wait ?? WAIT * attempt;
         const busy = [429, 502, 503, 504].includes(error.status) && seconds <= LONGEST_WAIT;
-        if (!busy || attempt === ATTEMPTS) return { token, error };
+        if (!busy || attempt === ATTEMPTS) return afterFailure(token, error);
         // All wait: the others would hear the same.
         resume = Math.max(resume, Date.now() + seconds * 1000);
         waiting(resume);
