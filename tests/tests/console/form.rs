@@ -929,3 +929,34 @@ async fn an_account_without_integration_apps_is_told_so_and_not_that_they_are_un
     })
     .await;
 }
+
+#[tokio::test]
+async fn whoever_leaves_while_a_token_is_made_gets_its_secret_and_stays_there() {
+    let stack = Stack::from_env();
+    let account = Account::create(&stack, "page-left", "enterprise").await;
+    in_browser(&stack, async |browser| {
+        browser.with_answers().await;
+        browser
+            .enter(&account.owner, &format!("{}/tokens/new", list(&account)))
+            .await;
+        browser.write(Field("Name"), "Made meanwhile").await;
+        browser.choose(Field("Auto purge token"), "1 day").await;
+        browser.click(Field("Full access")).await;
+        browser
+            .answer("POST v1/accounts", json!({"late": true}))
+            .await;
+        browser.click(Button("Save")).await;
+        browser.until("Boolean(window.letGo)").await;
+        browser.click(Button("API tokens")).await;
+        browser.click(Button("Discard")).await;
+        browser.until("!document.querySelector('form.token')").await;
+        browser.run("letGo()", &[]).await;
+        browser.see("API token created").await;
+        browser.find(Button("Copy token")).await;
+        browser.click(Button("Done")).await;
+        browser.click(Button("Done")).await;
+        browser.until("!document.querySelector('dialog')").await;
+        assert_eq!(browser.eval("location.hash").await, list(&account));
+    })
+    .await;
+}

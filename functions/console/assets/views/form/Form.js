@@ -115,6 +115,8 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
     const answer = await call("POST", account(me.id, "tokens"), { body, idempotencyKey: idempotency.current.key });
     setBaseline(entries);
     await handOver({ title: texts.form.created, token: answer.body.token, secret: answer.body.secret, me });
+    // Whoever has left meanwhile stays there.
+    if (!form.current) return;
     discard();
     if (close) go(listAsLeft(me.id, fixedApp));
     else replace(links.token(me.id, answer.body.token.id));
@@ -136,7 +138,7 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
     } else {
       toast(texts.form.unchanged);
     }
-    if (!close) return;
+    if (!close || !form.current) return;
     discard();
     go(listAsLeft(me.id));
   };
