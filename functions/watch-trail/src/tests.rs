@@ -133,9 +133,9 @@ async fn a_changed_key_policy_is_one_line_with_all_that_a_person_needs_and_is_to
     }
     assert!(found(&engine, &trail).await.is_empty());
     // A marker outlives the 14 days in which an hour can be handed over again.
-    engine.sweep(now() + SignedDuration::from_hours(24 * 14));
+    engine.sweep(now() + SignedDuration::from_hours(24 * 15));
     assert!(found(&engine, &trail).await.is_empty());
-    assert_eq!(engine.sweep(now() + SignedDuration::from_hours(24 * 16)), 1);
+    assert_eq!(engine.sweep(now() + SignedDuration::from_hours(24 * 17)), 1);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub mod mailing;
 pub mod paging;
 pub mod policy;
 pub mod preferences;
+pub mod redelivery;
 pub mod replay;
 pub mod resource;
 pub mod scope;

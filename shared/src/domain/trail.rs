@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::id::{AccountId, TokenId};
+use super::redelivery::MARK_LIFETIME;
 
 /// How far back each hour's run reads. An event is read in time if CloudTrail has it within two hours.
 const REACH: SignedDuration = SignedDuration::from_hours(3);
@@ -19,9 +20,6 @@ const RECORDED_BEFORE: SignedDuration = SignedDuration::from_secs(15);
 
 /// CloudTrail's times are whole seconds, and no two clocks agree.
 const RECORDED_AFTER: SignedDuration = SignedDuration::from_secs(5);
-
-/// How long a finding is remembered: longer than an event that was given up is kept, to be handed over again.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(24 * 15);
 
 /// The service that deploys the stack.
 const CLOUDFORMATION: &str = "cloudformation.amazonaws.com";
@@ -52,9 +50,9 @@ impl Window {
     }
 }
 
-/// Returns until when a finding of the run at `time` is remembered.
+/// Returns until when a finding of the run at `time` is remembered. The run's event may be handed over again.
 pub fn remembered_until(time: Timestamp) -> Timestamp {
-    time.checked_add(REMEMBERED).unwrap_or(Timestamp::MAX)
+    time.checked_add(MARK_LIFETIME).unwrap_or(Timestamp::MAX)
 }
 
 /// An event of CloudTrail: a call of one of AWS's operations.

@@ -9,20 +9,18 @@ use super::mark::{Mark, WRITTEN_BY};
 use super::table::{Store, key, text};
 use crate::aws::port_error;
 use crate::domain::id::UserId;
+use crate::domain::redelivery::MARK_LIFETIME;
 use crate::ports::{Claim, ClaimMail, PortError};
 
 /// How long a claim lasts before it lapses. It is longer than the function's timeout.
 const LEASE: SignedDuration = SignedDuration::from_mins(2);
-
-/// How long a marker is kept. It is longer than the stream retries a batch.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(15 * 24);
 
 fn marker(audit: &str, recipient: &UserId) -> super::table::Item {
     key(format!("MAIL#{audit}"), format!("USER#{recipient}"))
 }
 
 fn end(now: Timestamp) -> AttributeValue {
-    AttributeValue::N(expiry(now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX)).to_string())
+    AttributeValue::N(expiry(now.checked_add(MARK_LIFETIME).unwrap_or(Timestamp::MAX)).to_string())
 }
 
 impl ClaimMail for Store {

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::items::{
@@ -26,12 +26,14 @@ use crate::domain::paging::MAX_LIMIT;
 use crate::domain::resource::{Resource, ResourceRef};
 use crate::ports::{PortError, ProjectPlatform};
 
-/// How long a deletion marker is kept. It is longer than the bus retries an event (one day).
-const MARKER_LIFETIME: SignedDuration = SignedDuration::from_hours(7 * 24);
-
 /// An event's time in its comparable form: microseconds as a number, since formatted times don't sort.
 fn version(event_time: Timestamp) -> AttributeValue {
     AttributeValue::N(event_time.as_microsecond().to_string())
+}
+
+/// When the marker of a deletion expires.
+fn marker_end(event_time: EventTime) -> AttributeValue {
+    AttributeValue::N(expiry(event_time.marked_until()).to_string())
 }
 
 /// The stored event time of an item.
@@ -145,10 +147,6 @@ impl ProjectPlatform for Store {
     ) -> Result<bool, PortError> {
         let event_time = event_time.into();
         // The marked profile stays for a while, for the mails about the deletion.
-        let end = event_time
-            .time()
-            .checked_add(MARKER_LIFETIME)
-            .unwrap_or(Timestamp::MAX);
         let update = self
             .client
             .update_item()
@@ -161,7 +159,7 @@ impl ProjectPlatform for Store {
             .expression_attribute_values(":at", text(event_time.time().to_string()))
             .expression_attribute_values(":time", version(event_time.time()))
             .expression_attribute_values(":latest", version(event_time.latest()))
-            .expression_attribute_values(":end", AttributeValue::N(expiry(end).to_string()))
+            .expression_attribute_values(":end", marker_end(event_time))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -269,14 +267,7 @@ impl Store {
     ) -> Result<(), PortError> {
         let mut marker = key(resources_key(account), sort_key);
         marker.insert("deletedAt".into(), text(event_time.time().to_string()));
-        let end = event_time
-            .time()
-            .checked_add(MARKER_LIFETIME)
-            .unwrap_or(Timestamp::MAX);
-        marker.insert(
-            "expiresAt".into(),
-            AttributeValue::N(expiry(end).to_string()),
-        );
+        marker.insert("expiresAt".into(), marker_end(event_time));
         self.put_newer(marker, account, kind, event_time)
             .await
             .map(drop)

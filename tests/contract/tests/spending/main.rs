@@ -117,7 +117,7 @@ fn assumptions(sizes: &Sizes) -> String {
         sizes.token + sizes.secret + sizes.seen,
     );
     bytes("an entry of an index of tokens", INDEX_ENTRY);
-    bytes("the mark of a mail, for 15 days", MARK);
+    bytes("the mark of a mail, for 16 days", MARK);
     bytes("an account's profile, members and resources", ACCOUNT);
     same(
         "a kept log line, compressed",

@@ -22,7 +22,7 @@ pub(crate) const ITEM_OVERHEAD: f64 = 100.0;
 pub(crate) const INDEX_ENTRY: f64 = 200.0;
 /// The mark of a mail to one recipient, in bytes, and the days that it is kept.
 pub(crate) const MARK: f64 = 300.0;
-pub(crate) const MARK_DAYS: f64 = 15.0;
+pub(crate) const MARK_DAYS: f64 = 16.0;
 /// An account's profile, members, resources and Integration Apps, in bytes.
 pub(crate) const ACCOUNT: f64 = 32_768.0;
 /// The days for which an ended secret is kept.

@@ -6,7 +6,7 @@ use super::state::{KEPT, Record, time};
 use super::{Model, Profile};
 
 /// How long a deleted account's profile is kept.
-const MARKED: SignedDuration = SignedDuration::from_hours(7 * 24);
+const MARKED: SignedDuration = SignedDuration::from_hours(16 * 24);
 /// How long an unused token stays active. A day comes on top, since not every use is recorded.
 pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The days before a token's end at which people are warned.
