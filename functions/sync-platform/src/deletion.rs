@@ -1,6 +1,7 @@
 //! The revocation of a deleted account's tokens.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use latchkey::app::retry::unavailable_for_now;
 use latchkey::app::revoke::revoke;
 use latchkey::domain::action::Action;
@@ -14,13 +15,13 @@ use latchkey::ports::{ChangeToken, Clock, GetToken, ListTokens, PortError};
 /// The number of tokens that are revoked at the same time.
 const CONCURRENCY: usize = 16;
 
-/// Revokes every token of an account. Revoked tokens are marked too: if the platform uses the account's id again,
-/// people of the new account can't reactivate them. No token becomes active meanwhile: every write of an active token
-/// checks that its account isn't deleted.
+/// Revokes every token that an account had at a time. Revoked tokens are marked too: if the platform uses the account's
+/// id again, people of the new account can't reactivate them. No token becomes active meanwhile: every write of an active
+/// token checks that its account isn't deleted. If the account comes back meanwhile, its new tokens stay.
 pub(crate) async fn revoke_all(
     store: &(impl ListTokens + GetToken + ChangeToken),
     system: &(impl Clock + Entropy),
-    account: &AccountId,
+    (account, until): (&AccountId, Timestamp),
     event_id: &str,
 ) -> Result<(), PortError> {
     let mut query = TokenQuery {
@@ -32,8 +33,10 @@ pub(crate) async fn revoke_all(
     let mut count = 0;
     loop {
         let page = store.list_tokens(account, &query, system.now()).await?;
-        count += page.items.len();
-        stream::iter(page.items)
+        let of_then = page.items.into_iter();
+        let of_then: Vec<_> = of_then.filter(|it| it.created_at <= until).collect();
+        count += of_then.len();
+        stream::iter(of_then)
             .map(|token| async move { end(store, system, account, &token.id, event_id).await })
             .buffer_unordered(CONCURRENCY)
             .try_collect::<()>()

@@ -98,12 +98,20 @@ async fn project(
     match event.detail {
         Detail::AccountUpserted(account) => store.put_account(&account.mended(), time).await,
         Detail::AccountDeleted(account) => {
-            if store.delete_account(&account.id, time).await? {
-                let id = recorded(&event.id, MAX_TOLD);
-                revoke_all(store, system, &account.id, &id).await?;
-                store.delete_integrations(&account.id, time).await?;
-            }
-            Ok(())
+            let is_newest = store.delete_account(&account.id, time).await?;
+            // After a newer event the account is there again, and has its own tokens. The deletion may have come late, or
+            // failed before it had revoked the old ones. What says which are old is when they were created, by our
+            // clock, and the event has the platform's. If that is behind, a token of the last minutes looks newer than
+            // the deletion. So the bound is later: rather a token ends that the account made minutes after it had come
+            // back, than that one stays which it had before.
+            let until = if is_newest {
+                system.now()
+            } else {
+                time.latest_by_our_clock()
+            };
+            let id = recorded(&event.id, MAX_TOLD);
+            revoke_all(store, system, (&account.id, until), &id).await?;
+            store.delete_integrations(&account.id, time).await
         }
         Detail::ResourceUpserted(resource) => store.put_resource(&resource.mended(), time).await,
         Detail::ResourceDeleted(gone) => {

@@ -36,6 +36,12 @@ impl EventTime {
         after(self.received, MAX_AHEAD)
     }
 
+    /// The latest time at which the event may have happened by our own clock. The reporter's clock may be behind ours by
+    /// as much as it may be ahead.
+    pub fn latest_by_our_clock(self) -> Timestamp {
+        after(self.time, MAX_AHEAD)
+    }
+
     /// Until when the mark of a deletion is kept. It counts from when the event was received, if that is later: the mark
     /// of a deletion that comes late would be over at once otherwise.
     pub fn marked_until(self) -> Timestamp {

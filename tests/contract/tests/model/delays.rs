@@ -98,6 +98,8 @@ struct State {
     fault: Option<Fault>,
     /// After how many further `PutItem` one is refused.
     refuse: Option<usize>,
+    /// Whether every transaction is refused.
+    refuses_transactions: bool,
 }
 
 impl Delays {
@@ -114,6 +116,7 @@ impl Delays {
             numbers: 0,
             fault,
             refuse: None,
+            refuses_transactions: false,
         };
         let state = Arc::new(Mutex::new(state));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -194,6 +197,11 @@ impl Delays {
     pub(crate) async fn refuse_put(&self, after: Option<usize>) {
         self.state.lock().await.refuse = after;
     }
+
+    /// Refuses every transaction from now on, or none any more.
+    pub(crate) async fn refuse_transactions(&self, all: bool) {
+        self.state.lock().await.refuses_transactions = all;
+    }
 }
 
 /// Takes any change that is wanted, or rather the first one of the same item.
@@ -220,6 +228,9 @@ impl State {
         if let Some(fault) = &mut self.fault {
             fault.alter(&operation, &mut request);
             from_copy |= fault.reads_copy(&operation, &request);
+        }
+        if operation == "TransactWriteItems" && self.refuses_transactions {
+            return refused();
         }
         if operation == "PutItem" {
             match &mut self.refuse {

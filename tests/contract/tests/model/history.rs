@@ -28,7 +28,11 @@ pub(crate) enum Step {
     /// A secret is found in public.
     Leak(Which, usize),
     DeleteAccount,
-    /// The platform says that the account exists, or says it late: before the account was deleted.
+    /// The platform's word that the account was deleted comes this many seconds late.
+    DeleteAccountLate(i64),
+    /// The account is deleted, but no token is revoked. The event is delivered again within an hour.
+    DeleteAccountPartly,
+    /// The platform says that the account exists, or what it said long ago comes late.
     PutAccount(bool),
     /// Seconds pass.
     Wait(i64),
@@ -122,6 +126,8 @@ pub(crate) fn histories(length: usize) -> impl Strategy<Value = Vec<Step>> {
     ];
     let happens = prop_oneof![
         1 => Just(Step::DeleteAccount),
+        1 => select(vec![30, 600, DAY, 15 * DAY]).prop_map(Step::DeleteAccountLate),
+        1 => Just(Step::DeleteAccountPartly),
         2 => any::<bool>().prop_map(Step::PutAccount),
         7 => seconds().prop_map(Step::Wait),
         1 => select(vec![0, 100]).prop_map(Step::RevokeIdle),

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::check::{agree, check, recorded, said};
 use crate::delays::{Change, TABLES};
 use crate::history::{DAY, Step, Which};
-use crate::spec::{Model, Tag};
+use crate::spec::{LATE, Model, Tag};
 use crate::world::{TOKENS, World, random};
 
 /// Takes a step, and compares all that is seen afterwards. `number` counts the steps.
@@ -45,6 +45,10 @@ pub(crate) async fn finish(world: &mut World<'_>, model: &mut Model) -> Result<(
 /// Delivers and settles all that is left.
 async fn quiet(world: &mut World<'_>, model: &mut Model) {
     let mut random = random(0);
+    for time in std::mem::take(&mut world.undone) {
+        world.platform(true, time).await;
+        model.delete_account(time);
+    }
     for table in TABLES {
         let changes = world.deliver_all(table, &mut random).await;
         told(&changes, world, model);
@@ -217,17 +221,28 @@ async fn act(step: &Step, world: &mut World<'_>, model: &mut Model) -> Result<()
         }
         Step::DeleteAccount => {
             world.platform(true, model.now).await;
-            model.delete_account();
+            model.delete_account(model.now);
+            Ok(())
+        }
+        Step::DeleteAccountLate(seconds) => {
+            let time = model.now - SignedDuration::from_secs(*seconds);
+            world.platform(true, time).await;
+            model.delete_account(time);
+            Ok(())
+        }
+        Step::DeleteAccountPartly => {
+            world.platform_fails(model.now).await;
+            model.mark_deleted(model.now);
             Ok(())
         }
         Step::PutAccount(is_late) => {
             let time = if *is_late {
-                latchkey::testing::now()
+                latchkey::testing::now().max(model.now - LATE)
             } else {
                 model.now
             };
             world.platform(false, time).await;
-            model.put_account(*is_late);
+            model.put_account(time);
             Ok(())
         }
         Step::Wait(seconds) => {

@@ -115,6 +115,8 @@ pub(crate) struct World<'a> {
     /// The tokens' ids and their secrets, in the order in which they were made.
     pub(crate) ids: Vec<String>,
     pub(crate) secrets: Vec<Vec<String>>,
+    /// The times of the deletions of the account that have failed, and are delivered again.
+    pub(crate) undone: Vec<Timestamp>,
     /// The changes that the streams' readers have handled, of today.
     handled: Vec<Change>,
     /// How often each operation was called.
@@ -146,6 +148,7 @@ impl<'a> World<'a> {
             notifier: Notifier::new(mails, Console::new("https://tokens.example"), brand()),
             ids: vec![],
             secrets: vec![],
+            undone: vec![],
             handled: vec![],
             calls: BTreeMap::new(),
         }
@@ -212,6 +215,23 @@ impl<'a> World<'a> {
 
     /// Sends an event of the platform about the account.
     pub(crate) async fn platform(&mut self, is_deleted: bool, time: Timestamp) {
+        let done = self.deliver_platform(is_deleted, time).await;
+        done.unwrap();
+    }
+
+    /// Sends the event of the account's deletion, of which no transaction succeeds.
+    pub(crate) async fn platform_fails(&mut self, time: Timestamp) {
+        self.delays.refuse_transactions(true).await;
+        let _ = self.deliver_platform(true, time).await;
+        self.delays.refuse_transactions(false).await;
+        self.undone.push(time);
+    }
+
+    async fn deliver_platform(
+        &mut self,
+        is_deleted: bool,
+        time: Timestamp,
+    ) -> Result<(), PortError> {
         self.count("sync-platform");
         let sample = if is_deleted {
             include_str!("../../../../events/sync-platform/account-deleted.json")
@@ -220,8 +240,7 @@ impl<'a> World<'a> {
         };
         let mut event: Value = serde_json::from_str(sample).unwrap();
         event["time"] = json!(time.to_string());
-        let done = sync_platform::handle(self.store(), &Nowhere, &self.system, event).await;
-        done.unwrap();
+        sync_platform::handle(self.store(), &Nowhere, &self.system, event).await
     }
 
     /// Runs the daily revocation of idle tokens. A token that can't be revoked now is left to the next day.

@@ -1,24 +1,38 @@
 //! What happens without a request of people: to the account, on schedules, and in the tables.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::state::{KEPT, Record, time};
 use super::{Model, Profile};
 
 /// How long a deleted account's profile is kept.
 const MARKED: SignedDuration = SignedDuration::from_hours(16 * 24);
+/// How late an event of the platform may arrive: its tries take a day and six hours, and then it lies for 14 days.
+pub(crate) const LATE: SignedDuration = SignedDuration::from_hours(15 * 24 + 6);
+/// By how much the platform's clock may be behind.
+const BEHIND: SignedDuration = SignedDuration::from_mins(5);
 /// How long an unused token stays active. A day comes on top, since not every use is recorded.
 pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// The days before a token's end at which people are warned.
 pub(crate) const WARNINGS: [u8; 3] = [7, 3, 1];
 
 impl Model {
-    pub(crate) fn delete_account(&mut self) {
-        self.profile = Profile::Deleted(self.now + MARKED);
+    /// The platform says that the account was deleted at a time. What it had then ends, also if a newer event has come
+    /// before.
+    pub(crate) fn delete_account(&mut self, at: Timestamp) {
         let now = self.now;
+        let until = if self.mark_deleted(at) {
+            now
+        } else {
+            at + BEHIND
+        };
         for t in 0..self.tokens.len() {
-            let ended = self.tokens[t].revoked.as_ref();
-            if !self.is_there(t) || ended.is_some_and(|revoked| revoked.with_account) {
+            let token = &self.tokens[t];
+            let ended = token.revoked.as_ref();
+            if !self.is_there(t)
+                || token.created > until
+                || ended.is_some_and(|revoked| revoked.with_account)
+            {
                 continue;
             }
             self.change(t, "revoke", "system", |token| {
@@ -31,10 +45,23 @@ impl Model {
         }
     }
 
-    /// The platform says that the account exists. `late`: what it says is older than the deletion.
-    pub(crate) fn put_account(&mut self, late: bool) {
-        if !late || self.profile == Profile::Forgotten {
-            self.profile = Profile::Here;
+    /// The account is no longer there, and nothing else has happened yet. Returns whether no newer event has come before.
+    pub(crate) fn mark_deleted(&mut self, at: Timestamp) -> bool {
+        let is_newest = at >= self.event;
+        if is_newest {
+            self.event = at;
+            if self.profile != Profile::Forgotten {
+                self.profile = Profile::Deleted(self.now + MARKED);
+            }
+        }
+        is_newest
+    }
+
+    /// The platform says that the account existed at a time. What it says late brings no deleted account back, ever.
+    pub(crate) fn put_account(&mut self, at: Timestamp) {
+        let is_here = self.profile == Profile::Here;
+        if at > self.event || (at == self.event && is_here) {
+            (self.profile, self.event) = (Profile::Here, at);
         }
     }
 

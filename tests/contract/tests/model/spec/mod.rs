@@ -12,7 +12,7 @@ mod events;
 mod secrets;
 mod state;
 
-pub(crate) use events::{IDLE, WARNINGS};
+pub(crate) use events::{IDLE, LATE, WARNINGS};
 use state::{Field, Secret, State, Token, time};
 pub(crate) use state::{Lifetime, Record};
 
@@ -62,7 +62,9 @@ fn refuse<T>(status: u16, code: &'static str) -> Result<T, Said> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
     Here,
+    /// Deleted, and its people are known until then.
     Deleted(Timestamp),
+    /// Deleted, and nobody knows whom to tell.
     Forgotten,
 }
 
@@ -73,6 +75,8 @@ type Repeat = (String, usize, Timestamp);
 pub(crate) struct Model {
     pub(crate) now: Timestamp,
     profile: Profile,
+    /// The time of the newest event of the platform.
+    event: Timestamp,
     pub(crate) tokens: Vec<Token>,
     repeats: BTreeMap<String, Repeat>,
     pub(crate) records: Vec<Record>,
@@ -89,6 +93,7 @@ impl Model {
         Self {
             now,
             profile: Profile::Here,
+            event: now,
             tokens: vec![],
             repeats: BTreeMap::new(),
             records: vec![],
