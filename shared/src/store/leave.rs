@@ -235,7 +235,7 @@ impl Store {
             .build())
     }
 
-    fn delete(&self, key: Item) -> Result<TransactWriteItem, PortError> {
+    pub(super) fn delete(&self, key: Item) -> Result<TransactWriteItem, PortError> {
         let delete = Delete::builder()
             .table_name(&self.tables.tokens)
             .set_key(Some(key));

@@ -2,12 +2,15 @@
 //! state; a stored time in the future counts as older than any event. A deletion leaves a marker, so that a late event
 //! can't restore the deleted item.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::ConditionalCheckFailedException;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -15,7 +18,7 @@ use super::items::{
     PROFILE, account_key, expiry, integration_key, preferences_key, profile_key, resource_key,
     resources_key, to_item, user_key,
 };
-use super::table::{Item, Store, key, parse, text};
+use super::table::{Cancellation, Item, Store, built, key, parse, text};
 use crate::app::measure::{Measure, count};
 use crate::aws::port_error;
 use crate::domain::account::{Account, Member};
@@ -25,6 +28,9 @@ use crate::domain::integration::Integration;
 use crate::domain::paging::MAX_LIMIT;
 use crate::domain::resource::{Resource, ResourceRef};
 use crate::ports::{PortError, ProjectPlatform};
+
+/// The largest number of items in a transaction.
+const BATCH: usize = 100;
 
 /// An event's time in its comparable form: microseconds as a number, since formatted times don't sort.
 fn version(event_time: Timestamp) -> AttributeValue {
@@ -86,6 +92,37 @@ impl Members {
     }
 }
 
+/// The event time of an item that was read, if it was there.
+struct Read(Option<AttributeValue>);
+
+/// What became of a put.
+enum Outcome {
+    Done,
+    /// The table holds an item of a newer event.
+    Stale,
+    /// The table no longer holds what was read.
+    Changed,
+}
+
+/// The condition that a profile is as an event left it.
+struct Unchanged {
+    profile: Item,
+    condition: &'static str,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Unchanged {
+    fn check(&self, table: &str) -> Result<TransactWriteItem, PortError> {
+        let check = ConditionCheck::builder()
+            .table_name(table)
+            .set_key(Some(self.profile.clone()))
+            .condition_expression(self.condition)
+            .set_expression_attribute_values(Some(self.values.clone()));
+        let check = built(check.build())?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+}
+
 fn ids(members: &[Member]) -> BTreeSet<UserId> {
     members.iter().map(|member| member.id.clone()).collect()
 }
@@ -97,40 +134,58 @@ impl ProjectPlatform for Store {
         event_time: impl Into<EventTime> + Send,
     ) -> Result<(), PortError> {
         let (event_time, own_key) = (event_time.into(), key(profile_key(&account.id), PROFILE));
-        let new = ids(&account.members);
-        // Whoever is leaving is noted in the new profile. If the put's answer is lost, or what follows fails, the next
-        // attempt finds the new profile, and no longer the old one.
-        let stored = Members::of(self.get_item(own_key.clone()).await?)?;
-        let mut leaving: BTreeSet<_> = stored.difference(&new).cloned().collect();
-        let mut profile = to_item(account)?;
-        profile.extend(own_key.clone());
-        if !leaving.is_empty() {
-            let ids = leaving.iter().map(|user| text(user.as_str())).collect();
-            profile.insert("leaving".into(), AttributeValue::L(ids));
-        }
-        let put = self.put_newer(profile, &account.id, "AccountUpserted", event_time);
-        let Some(old) = put.await? else {
-            return Ok(());
+        let (new, item) = (ids(&account.members), to_item(account)?);
+        let leaving = loop {
+            let stored = self.get_item(own_key.clone()).await?;
+            let read = stored.as_ref().and_then(|profile| profile.get("eventTime"));
+            let read = Read(read.cloned());
+            // Whoever is leaving is noted in the new profile. If the put's answer is lost, or what follows fails, the
+            // next attempt finds the new profile, and no longer the old one. So does a newer event.
+            let leaving: BTreeSet<_> = Members::of(stored)?.difference(&new).cloned().collect();
+            let mut profile = item.clone();
+            profile.extend(own_key.clone());
+            if !leaving.is_empty() {
+                let ids = leaving.iter().map(|user| text(user.as_str())).collect();
+                profile.insert("leaving".into(), AttributeValue::L(ids));
+            }
+            let kind = "AccountUpserted";
+            let put = self.put_over(Some(read), profile, &account.id, kind, event_time);
+            match put.await? {
+                Outcome::Done => break leaving,
+                Outcome::Stale => return Ok(()),
+                Outcome::Changed => {}
+            }
+        };
+        // Event times are often whole seconds: of two events with the same time, the members tell which one holds.
+        let members = item.get("members").cloned();
+        let unchanged = Unchanged {
+            profile: own_key,
+            condition: "eventTime = :time AND members = :members AND attribute_not_exists(deletedAt)",
+            values: HashMap::from([
+                (":time".into(), version(event_time.time())),
+                (
+                    ":members".into(),
+                    members.unwrap_or(AttributeValue::Null(true)),
+                ),
+            ]),
         };
         // The profile decides who is a member. The memberships only point to profiles, so they may be written after it,
         // and a stale one does no harm.
-        leaving.extend(Members::of(Some(old))?.difference(&new).cloned());
+        let mut writes = Vec::new();
         for user in &new {
-            let mut item = key(user_key(user), account_key(&account.id));
-            item.insert("accountId".into(), text(account.id.as_str()));
-            let put = self.client.put_item().table_name(&self.tables.tokens);
-            put.set_item(Some(item)).send().await.map_err(port_error)?;
+            writes.push(self.put_membership(&account.id, user)?);
         }
+        writes.extend(self.forget_memberships(&account.id, &leaving)?);
+        self.write_while(&unchanged, &writes).await?;
         if leaving.is_empty() {
             return Ok(());
         }
-        self.forget_memberships(&account.id, leaving.iter()).await?;
         let update = self.client.update_item().table_name(&self.tables.tokens);
         let forgotten = update
-            .set_key(Some(own_key))
+            .set_key(Some(unchanged.profile))
             .update_expression("REMOVE leaving")
-            .condition_expression("eventTime = :time")
-            .expression_attribute_values(":time", version(event_time.time()))
+            .condition_expression(unchanged.condition)
+            .set_expression_attribute_values(Some(unchanged.values))
             .send()
             .await;
         match forgotten.map_err(port_error) {
@@ -145,13 +200,13 @@ impl ProjectPlatform for Store {
         account: &AccountId,
         event_time: impl Into<EventTime> + Send,
     ) -> Result<bool, PortError> {
-        let event_time = event_time.into();
+        let (event_time, own_key) = (event_time.into(), key(profile_key(account), PROFILE));
         // The marked profile stays for a while, for the mails about the deletion.
         let update = self
             .client
             .update_item()
             .table_name(&self.tables.tokens)
-            .set_key(Some(key(profile_key(account), PROFILE)))
+            .set_key(Some(own_key.clone()))
             .update_expression("SET deletedAt = :at, eventTime = :time, expiresAt = :end")
             .condition_expression(
                 "attribute_not_exists(eventTime) OR eventTime <= :time OR eventTime > :latest",
@@ -176,8 +231,13 @@ impl ProjectPlatform for Store {
                 };
             }
         };
-        let members = Members::of(Some(marked))?;
-        self.forget_memberships(account, members.iter()).await?;
+        let writes = self.forget_memberships(account, &Members::of(Some(marked))?)?;
+        let unchanged = Unchanged {
+            profile: own_key,
+            condition: "eventTime = :time AND attribute_exists(deletedAt)",
+            values: HashMap::from([(":time".into(), version(event_time.time()))]),
+        };
+        self.write_while(&unchanged, &writes).await?;
         Ok(true)
     }
 
@@ -193,8 +253,8 @@ impl ProjectPlatform for Store {
             resource_key(&resource.reference()),
         ));
         let (account, time) = (&resource.account_id, event_time.into());
-        let put = self.put_newer(item, account, "ResourceUpserted", time);
-        put.await.map(drop)
+        self.put_newer(item, account, "ResourceUpserted", time)
+            .await
     }
 
     async fn delete_resource(
@@ -219,8 +279,8 @@ impl ProjectPlatform for Store {
             resources_key(account),
             integration_key(&integration.id),
         ));
-        let put = self.put_newer(item, account, "IntegrationUpserted", event_time.into());
-        put.await.map(drop)
+        self.put_newer(item, account, "IntegrationUpserted", event_time.into())
+            .await
     }
 
     async fn delete_integration(
@@ -268,68 +328,118 @@ impl Store {
         let mut marker = key(resources_key(account), sort_key);
         marker.insert("deletedAt".into(), text(event_time.time().to_string()));
         marker.insert("expiresAt".into(), marker_end(event_time));
-        self.put_newer(marker, account, kind, event_time)
-            .await
-            .map(drop)
+        self.put_newer(marker, account, kind, event_time).await
     }
 
-    /// Puts an item, unless the table holds one of a newer event. Then nothing is written, a warning is logged, and the
-    /// result is `None`. An event that is delivered again is written again, since what follows the put may have failed
-    /// before. Event times are often whole seconds: of two events with the same time, a deletion wins.
+    /// Puts an item, unless the table holds one of a newer event.
     async fn put_newer(
         &self,
+        item: Item,
+        account: &AccountId,
+        kind: &'static str,
+        event_time: EventTime,
+    ) -> Result<(), PortError> {
+        let put = self.put_over(None, item, account, kind, event_time);
+        put.await.map(drop)
+    }
+
+    /// Puts an item, unless the table holds one of a newer event, or no longer what was read before. Nothing is written
+    /// then, and a newer event is logged. An event that is delivered again is written again, since what follows the put
+    /// may have failed before. Event times are often whole seconds: of two events with the same time, a deletion wins.
+    async fn put_over(
+        &self,
+        read: Option<Read>,
         mut item: Item,
         account: &AccountId,
         kind: &'static str,
         event_time: EventTime,
-    ) -> Result<Option<Item>, PortError> {
+    ) -> Result<Outcome, PortError> {
         let newer = if item.contains_key("deletedAt") {
             "eventTime <= :time"
         } else {
             "eventTime < :time OR (eventTime = :time AND attribute_not_exists(deletedAt))"
         };
+        let as_read = match &read {
+            None => "",
+            Some(Read(None)) => " AND attribute_not_exists(eventTime)",
+            Some(Read(Some(_))) => " AND eventTime = :read",
+        };
         item.insert("eventTime".into(), version(event_time.time()));
         let sort_key = item.get("sk").and_then(|key| key.as_s().ok()).cloned();
-        let put = self
+        let mut put = self
             .client
             .put_item()
             .table_name(&self.tables.tokens)
             .set_item(Some(item))
             .condition_expression(format!(
-                "attribute_not_exists(eventTime) OR {newer} OR eventTime > :latest"
+                "(attribute_not_exists(eventTime) OR {newer} OR eventTime > :latest){as_read}"
             ))
             .expression_attribute_values(":time", version(event_time.time()))
             .expression_attribute_values(":latest", version(event_time.latest()))
-            .return_values(ReturnValue::AllOld)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match put {
-            Ok(output) => Ok(Some(output.attributes.unwrap_or_default())),
-            Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(refused)) => {
-                    let sort_key = sort_key.unwrap_or_default();
-                    log_stale(account, &sort_key, kind, event_time, refused);
-                    Ok(None)
-                }
-                _ => Err(port_error(error)),
-            },
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        if let Some(Read(Some(time))) = &read {
+            put = put.expression_attribute_values(":read", time.clone());
         }
+        let Err(error) = put.send().await else {
+            return Ok(Outcome::Done);
+        };
+        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error()
+        else {
+            return Err(port_error(error));
+        };
+        let held = refused.item().and_then(|item| item.get("eventTime"));
+        if read.is_some_and(|Read(time)| time.as_ref() != held) {
+            return Ok(Outcome::Changed);
+        }
+        let sort_key = sort_key.unwrap_or_default();
+        log_stale(account, &sort_key, kind, event_time, refused);
+        Ok(Outcome::Stale)
     }
 
-    async fn forget_memberships(
+    fn put_membership(
         &self,
         account: &AccountId,
-        users: impl Iterator<Item = &UserId>,
-    ) -> Result<(), PortError> {
-        for user in users {
-            let delete = self.client.delete_item().table_name(&self.tables.tokens);
-            let delete = delete.set_key(Some(key(user_key(user), account_key(account))));
-            delete.send().await.map_err(port_error)?;
+        user: &UserId,
+    ) -> Result<TransactWriteItem, PortError> {
+        let mut item = key(user_key(user), account_key(account));
+        item.insert("accountId".into(), text(account.as_str()));
+        let put = Put::builder()
+            .table_name(&self.tables.tokens)
+            .set_item(Some(item));
+        Ok(TransactWriteItem::builder()
+            .put(built(put.build())?)
+            .build())
+    }
+
+    fn forget_memberships(
+        &self,
+        account: &AccountId,
+        users: &BTreeSet<UserId>,
+    ) -> Result<Vec<TransactWriteItem>, PortError> {
+        let keys = users.iter().flat_map(|user| {
+            let membership = key(user_key(user), account_key(account));
             // Whoever becomes a member again gets the mails of a new one.
-            let delete = self.client.delete_item().table_name(&self.tables.tokens);
-            let delete = delete.set_key(Some(key(preferences_key(account), user_key(user))));
-            delete.send().await.map_err(port_error)?;
+            [membership, key(preferences_key(account), user_key(user))]
+        });
+        keys.map(|key| self.delete(key)).collect()
+    }
+
+    /// Writes what follows from a profile, for as long as the profile is unchanged. Another event may have changed it
+    /// meanwhile, or between two attempts of this one. That event has read whom this one may have written about, and does
+    /// the rest. Each batch is a transaction with a check of the profile, so that nothing is written after the other
+    /// event's first write. A check costs twice the profile's size in write units, so the batches are as large as can be.
+    async fn write_while(
+        &self,
+        unchanged: &Unchanged,
+        writes: &[TransactWriteItem],
+    ) -> Result<(), PortError> {
+        for batch in writes.chunks(BATCH - 1) {
+            let check = unchanged.check(&self.tables.tokens)?;
+            let batch = [&[check], batch].concat();
+            match self.transact_patiently(batch).await {
+                Err(Cancellation::Condition) => return Ok(()),
+                done => done?,
+            }
         }
         Ok(())
     }

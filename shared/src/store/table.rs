@@ -92,16 +92,25 @@ impl Store {
     /// A conflict with another transaction on the same item is retried a few times, since the other transaction may be
     /// about something else (two tokens of one account). A condition that doesn't hold isn't retried.
     pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<(), PortError> {
+        Ok(self.transact_patiently(writes).await?)
+    }
+
+    /// Does the same, and says why the transaction was cancelled.
+    pub(super) async fn transact_patiently(
+        &self,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<(), Cancellation> {
         for longest in [40, 80, 160, 320].map(Duration::from_millis) {
             match self.transact_once(writes.clone()).await {
                 Err(Cancellation::Collision) => {
                     count(Measure::Retried, 1);
-                    tokio::time::sleep(part_of(longest)?).await;
+                    let pause = part_of(longest).map_err(Cancellation::Other)?;
+                    tokio::time::sleep(pause).await;
                 }
-                done => return Ok(done?),
+                done => return done,
             }
         }
-        Ok(self.transact_once(writes).await?)
+        self.transact_once(writes).await
     }
 
     /// Writes everything or nothing, in one attempt.

@@ -29,4 +29,4 @@ pub use section::Section;
 pub use template::{
     CODEDEPLOY, Template, expanded, name_of, of_type, printed, properties_of, python, resources,
 };
-pub use wire::{Counts, Wire};
+pub use wire::{Counts, Turn, Wire};

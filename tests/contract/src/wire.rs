@@ -11,6 +11,8 @@ use latchkey::aws::{retries, timeouts};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use crate::access::{Touched, Written, touched, written};
 use crate::faults::{Fault, Faults, Passed, Timers, refusal};
@@ -39,7 +41,11 @@ struct State {
     mails: Arc<Mutex<Vec<Value>>>,
     keys: Arc<Mutex<String>>,
     trail: Arc<Mutex<Vec<Value>>>,
+    turns: Arc<Mutex<Option<UnboundedSender<Turn>>>>,
 }
+
+/// Lets a waiting request through.
+pub type Turn = oneshot::Sender<()>;
 
 /// Operations whose next request is refused, each with an error code.
 type Refusals = Vec<(&'static str, &'static str)>;
@@ -158,6 +164,16 @@ impl Wire {
         refusals.push((operation, code));
     }
 
+    /// Lets each request wait for its turn from now on. Those that wait are in the queue; without it, none waits.
+    ///
+    /// # Panics
+    /// Never: no code panics while it holds the lock.
+    pub fn by_turns(&self) -> UnboundedReceiver<Turn> {
+        let (turns, queue) = unbounded_channel();
+        *self.state.turns.lock().unwrap() = Some(turns);
+        queue
+    }
+
     /// Returns what passed through since the last call.
     ///
     /// # Panics
@@ -179,6 +195,7 @@ async fn carry(client: TcpStream, engine: &str, state: &State) {
     let mut client = BufReader::new(client);
     let mut engine = BufReader::new(engine);
     while let Some((head, body)) = read_message(&mut client).await {
+        state.wait().await;
         // A request for the scanner's keys has no body.
         let request: Value = serde_json::from_slice(&body).unwrap_or_default();
         let passed = passed(&head, &request);
@@ -209,6 +226,15 @@ async fn carry(client: TcpStream, engine: &str, state: &State) {
 }
 
 impl State {
+    /// Waits for a request's turn.
+    async fn wait(&self) {
+        let turns = self.turns.lock().unwrap().clone();
+        let (turn, granted) = oneshot::channel();
+        if turns.is_some_and(|turns| turns.send(turn).is_ok()) {
+            let _ = granted.await;
+        }
+    }
+
     /// Does what a request asks for, and returns the response.
     async fn perform(
         &self,

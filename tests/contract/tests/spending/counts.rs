@@ -43,10 +43,11 @@ impl Counts {
         Self::from_cells(&row[2..])
     }
 
-    /// Every row of the table.
-    pub(crate) fn all() -> Vec<Self> {
-        let rows = rows("operations");
-        rows.iter().map(|row| Self::from_cells(&row[2..])).collect()
+    /// Every row of the table but those of the platform's events, which grow with the account.
+    pub(crate) fn of_calls() -> Vec<Self> {
+        let rows = rows("operations").into_iter();
+        let calls = rows.filter(|row| row[0] != "sync-platform");
+        calls.map(|row| Self::from_cells(&row[2..])).collect()
     }
 
     fn from_cells(cells: &[String]) -> Self {
@@ -143,5 +144,5 @@ fn a_row_of_the_table_is_read() {
     assert_eq!(counts.in_transactions, 4.0);
     assert_eq!((counts.writes, counts.kms, counts.mails), (2.0, 1.0, 0.0));
     assert_eq!(counts.write_units(), 10.0);
-    assert!(Counts::all().contains(&counts));
+    assert!(Counts::of_calls().contains(&counts));
 }

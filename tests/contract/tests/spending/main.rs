@@ -343,8 +343,7 @@ async fn the_quotas_are_computed_with_what_is_counted() {
     );
     let first = Counts::of("authorize", "first use, or first of an address and day");
     assert_eq!(first.write_units(), 2.0 * exactly(quotas::FIRST_USE));
-    // The functions that somebody calls. The others' largest is the deletion of an account.
-    let changes = Counts::all()
+    let changes = Counts::of_calls()
         .into_iter()
         .filter(|it| it.kms > 0.0 || it.in_transactions > 0.0);
     let most = changes.map(|it| it.write_units()).fold(0.0, f64::max);
