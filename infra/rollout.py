@@ -295,6 +295,8 @@ class Function:
 
 
 def deploy(arguments):
+    if "AWS_ENDPOINT_URL" in os.environ:
+        fail("AWS_ENDPOINT_URL is set, and this deploys to AWS. `make up` deploys to the local cloud.")
     stack = Stack(arguments)
     if stack.description() is not None:
         stack.remove_undone()
@@ -424,6 +426,8 @@ def main(command=None, *arguments):
         only, *arguments = arguments
     if not name_stack(arguments):
         sys.exit(__doc__)
+    if command in ("probe", "status") and Stack(arguments).description() is None:
+        fail(f"there is no stack {Stack(arguments).name}.")
     if command == "rollback":
         rollback(only, arguments)
     elif command == "probe":
