@@ -9,9 +9,9 @@ pub fn counts(pattern: &str, line: &Value) -> bool {
     let terms = pattern.strip_prefix("{ ").unwrap();
     let mut terms = terms.strip_suffix(" }").unwrap().split(" && ");
     terms.all(|term| {
-        let choices = term.strip_prefix('(').map_or(term, |choices| {
-            choices.strip_suffix(')').expect("a bracket that is closed")
-        });
+        let choices = term
+            .strip_prefix('(')
+            .map_or(term, |choices| choices.strip_suffix(')').unwrap());
         choices.split(" || ").any(|choice| holds(choice, line))
     })
 }
