@@ -963,7 +963,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     ];
     let bytes = prop_oneof![
         Just("AAEC".to_owned()),
-        Just("/+8=".repeat(1)),
+        Just("/+8=".to_owned()),
         Just("bGth".repeat(50_000))
     ];
     let number = "-?[1-9][0-9]{0,37}";
