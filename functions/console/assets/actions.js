@@ -56,7 +56,6 @@ async function asked(token, { contents, fields, send, ...dialog }) {
     },
   });
   if (done) unsure.delete(token.id);
-  else if (unsure.has(token.id)) await look().catch(() => {});
   return { done, answer, after };
 }
 

@@ -746,9 +746,11 @@ async fn what_was_typed_goes_to_no_other_form_and_to_nobody_else() {
     let new = format!("{}/tokens/new", list(&account));
     let name = "document.querySelector('[name=name]').value";
     in_browser(&stack, async |browser| {
-        let session_ends = async || {
+        let session_ends = async |method: &str| {
             let ended = json!({"status": 401, "body": {"message": "Unauthorized"}});
-            browser.answer("v1/accounts", ended).await;
+            browser
+                .answer(&format!("{method} v1/accounts"), ended)
+                .await;
             browser.click(Button("Save")).await;
             browser.see("Your session has ended").await;
         };
@@ -764,7 +766,7 @@ async fn what_was_typed_goes_to_no_other_form_and_to_nobody_else() {
         send(account.request(Method::DELETE, &account.owner, &path))
             .await
             .expect(204);
-        session_ends().await;
+        session_ends("PATCH").await;
         browser.sign_in(&account.owner).await;
         browser.see("This token no longer exists").await;
         browser.go(&new).await;
@@ -774,7 +776,7 @@ async fn what_was_typed_goes_to_no_other_form_and_to_nobody_else() {
 
         // Somebody else signs in.
         browser.write(Field("Name"), "The owner's").await;
-        session_ends().await;
+        session_ends("POST").await;
         browser.sign_in(&account.administrator).await;
         browser.find(Field("Name")).await;
         assert_eq!(browser.eval(name).await, "");
@@ -918,6 +920,7 @@ async fn an_account_without_integration_apps_is_told_so_and_not_that_they_are_un
             .await;
         browser.find(Css("input[name=integrationId]")).await;
         browser.answer(&path, Value::Null).await;
+        browser.click(Field("Account token")).await;
         browser.go(&format!("{new}?kind=integrationApp")).await;
         let first = "document.querySelector('select[name=integrationId]')?.options[0].text";
         browser

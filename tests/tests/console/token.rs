@@ -1082,7 +1082,7 @@ async fn a_session_that_ends_in_a_dialog_leads_back_to_it_and_promises_nothing_e
         browser.answer("/revoke", ended).await;
         browser.click(Button("Revoke")).await;
         browser.see("Sign in again to go on where you are.").await;
-        browser.see_no("kept").await;
+        browser.see_no("What you typed is kept.").await;
         browser.sign_in(&account.owner).await;
         browser.find(Field("Reason (optional)")).await;
         browser.see("Calls with Partner are refused").await;
