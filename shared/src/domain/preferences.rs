@@ -30,8 +30,8 @@ pub enum MailGroup {
 }
 
 impl MailGroup {
-    /// The group of a record; `None` if its mails are always sent at once. These are the mails about secrets that were
-    /// shown or that others know, about changed audit records, and the warnings before a token's end.
+    /// The group of a record; `None` if its mails never wait for the end of the day. These are the mails about secrets
+    /// that were shown or that others know, about changed audit records, and the warnings before a token's end.
     pub fn of(record: &AuditRecord) -> Option<Self> {
         if never_waits(record) {
             return None;
