@@ -15,6 +15,7 @@ use latchkey::domain::id::{AccountId, TokenId};
 use latchkey::domain::paging::{
     AuditFilter, AuditQuery, MAX_LIMIT, TokenFilter, TokenOrder, TokenQuery,
 };
+use latchkey::domain::redelivery::MARK_LIFETIME;
 use latchkey::domain::token::StoredToken;
 use latchkey::ports::{Clock, GetToken, ListAudit, ListTokens, PortError};
 use latchkey::store::{Standing, Store};
@@ -24,7 +25,7 @@ use latchkey::store::{Standing, Store};
 const SETTLED: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long a mail's mark is kept, and a day more.
-const MARKED: SignedDuration = SignedDuration::from_hours(16 * 24);
+const MARKED: SignedDuration = SignedDuration::from_hours(MARK_LIFETIME.as_hours() + 24);
 
 /// The options of a removal.
 #[derive(Debug, Clone, Copy, Default)]

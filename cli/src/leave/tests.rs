@@ -413,7 +413,7 @@ async fn tokens_that_the_platforms_event_did_not_end_are_ended() {
     let (account, stored) = (acme().id, add(&engine, &acme().id, 1).await);
     assert_eq!(present(&engine, 1).await, Ok(stored.token.id));
     engine.store.delete_account(&account, now()).await.unwrap();
-    assert!(engine.sweep(now() + SignedDuration::from_hours(8 * 24)) > 0);
+    assert!(engine.sweep(now() + MARK_LIFETIME + SignedDuration::from_hours(1)) > 0);
     assert_eq!(
         engine.store.deletion(&account, now()).await.unwrap(),
         (Standing::Unknown, None)
