@@ -1,6 +1,6 @@
 // Modal dialogs. A view opens one with `openDialog` and awaits what comes of it.
 
-import { createContext, html, useContext, useEffect, useId, useLayoutEffect, useRef, useState } from "../html.js";
+import { createContext, html, useContext, useId, useLayoutEffect, useRef, useState } from "../html.js";
 import { useReturn } from "../stepUp.js";
 import { store } from "../store.js";
 import { texts } from "../texts.js";
@@ -98,7 +98,8 @@ function Confirm({ title, action, danger = false, contents, fields, resume, run 
   const [working, setWorking] = useState(false);
   const form = useRef();
   const submitted = useRef(false);
-  useEffect(() => {
+  // With the failure, and not a frame later: what is typed meanwhile goes elsewhere.
+  useLayoutEffect(() => {
     form.current?.querySelector("[aria-invalid=true]")?.focus();
   }, [marks]);
   const submit = async () => {

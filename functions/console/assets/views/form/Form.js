@@ -1,6 +1,6 @@
 // The form that creates and edits a token.
 
-import { html, useEffect, useMemo, useRef, useState } from "../../html.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../html.js";
 import { account, call } from "../../api.js";
 import { Button, ButtonLink } from "../../components/Button.js";
 import { handOver } from "../../components/HandOver.js";
@@ -177,7 +177,7 @@ export function Form({ me, app: fixedApp, stored, query, draft }) {
   if (failure?.code === "api_management_license_required") errors.autoPurge.push(texts.form.licenceMissing);
 
   const problems = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!failure && !notice) return;
     const first = failure && form.current.querySelector("[aria-invalid=true]");
     if (first) (first.querySelector("input") ?? first).focus();

@@ -1,6 +1,6 @@
 // The dialog that revokes several tokens.
 
-import { html, useEffect, useRef, useState } from "../../html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../html.js";
 import { Button } from "../../components/Button.js";
 import { Dialog, DialogField, Footer, openDialog } from "../../components/Dialog.js";
 import { Notice, Problem } from "../../components/Notice.js";
@@ -94,7 +94,7 @@ function BulkRevoke({ tokens, me, apps, settled, close }) {
     stopped.current = true;
   }, []);
   const form = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const field = form.current.querySelector("[aria-invalid=true]");
     // How it goes stands at the end, which a small screen doesn't show by itself.
     if (field) field.focus();
