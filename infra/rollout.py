@@ -266,7 +266,8 @@ class Function:
     def remove_newer(self, than):
         """Remove the versions after that one, and never one that is called. Return them."""
         newer = [version for version in self.versions() if version > than]
-        removed = [version for version in newer if str(version) not in self.used()]
+        used = self.used() if newer else ()
+        removed = [version for version in newer if str(version) not in used]
         for version in removed:
             self.client.delete_function(FunctionName=self.name, Qualifier=str(version))
         return removed
@@ -357,10 +358,7 @@ def refuse_after_rollback(stack, arguments):
 
 def rollback(only=None, arguments=()):
     stack = Stack(arguments)
-    description = stack.description()
-    if description is None:
-        fail(f"there is no stack {stack.name}.")
-    undone = undo_deployment(stack, description["StackStatus"])
+    undone = undo_deployment(stack, stack.description()["StackStatus"])
     stack.remove_undone()
     if undone:
         return
@@ -408,8 +406,8 @@ def undo_deployment(stack, status):
     fail("CloudFormation could not undo the deployment: `aws cloudformation continue-update-rollback`.")
 
 
-def status(arguments):
-    for name, function in Stack(arguments).functions().items():
+def status(stack):
+    for name, function in stack.functions().items():
         alias, versions = function.alias(), function.versions()
         called = int(alias["FunctionVersion"])
         others = alias.get("RoutingConfig", {}).get("AdditionalVersionWeights", {})
@@ -424,21 +422,20 @@ def main(command=None, *arguments):
     only = None
     if command == "rollback" and arguments and not arguments[0].startswith("-"):
         only, *arguments = arguments
-    if not name_stack(arguments):
+    if command not in ("rollback", "probe", "status") or not only_name_a_stack(arguments):
         sys.exit(__doc__)
-    if command in ("probe", "status") and Stack(arguments).description() is None:
-        fail(f"there is no stack {Stack(arguments).name}.")
+    stack = Stack(arguments)
+    if stack.description() is None:
+        fail(f"there is no stack {stack.name}.")
     if command == "rollback":
         rollback(only, arguments)
     elif command == "probe":
-        sys.exit(0 if Stack(arguments).probe() else 1)
-    elif command == "status":
-        status(arguments)
+        sys.exit(0 if stack.probe() else 1)
     else:
-        sys.exit(__doc__)
+        status(stack)
 
 
-def name_stack(arguments):
+def only_name_a_stack(arguments):
     """Return whether the arguments say which stack, and nothing else."""
     split = [part for each in arguments for part in each.split("=", 1)]
     return len(split) % 2 == 0 and set(split[::2]) <= {"--stack-name", "--region", "--profile"}
